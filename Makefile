@@ -1,0 +1,63 @@
+# python3 (3.11 or later, with venv) and make are all that is needed: every target prepares what it uses.
+
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+PIP := $(VENV_PYTHON) -m pip -qq --no-input --disable-pip-version-check install --require-hashes --only-binary :all:
+
+# A stamp is named after what it was made from: another lock, project file or place of the checkout asks
+# for another stamp. cksum, because every system has it and this is no defence against anybody.
+stamp = .venv/.$(1)-$(firstword $(shell { pwd; cat pyproject.toml requirements/link.py $(2); } | cksum))
+RUN_STAMP := $(call stamp,run,requirements/run.lock)
+TEST_STAMP := $(call stamp,test,requirements/run.lock requirements/test.lock)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test prove prove-ci check figures clean
+
+help: ## Montrer cette liste
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+# PORT, ONCE and ONLY given on the command line reach the program through the environment: make exports them.
+demo: $(RUN_STAMP) ## La démonstration, puis le centre sur 127.0.0.1:8000 (PORT=8001 ; ONCE=1 : raconter et finir)
+	@exec $(VENV_PYTHON) -m fixtures.demo
+
+test: $(TEST_STAMP) ## Les tests, sur SQLite et PostgreSQL (ARGS="tests/store -k curseur" : une partie)
+	@$(VENV_PYTHON) -m pytest -m "not prove" $(ARGS)
+
+prove: $(TEST_STAMP) ## Les preuves longues : pannes en vraie grandeur, programmes du système
+	@for tool in age cc chromium minisign; do \
+	  command -v $$tool >/dev/null || echo "Il manque $$tool (requirements/debian.txt) : ses preuves seront sautées."; \
+	done
+	@$(VENV_PYTHON) -m pytest -m prove $(ARGS)
+
+prove-ci: $(TEST_STAMP) ## La part des preuves que chaque changement doit passer
+	@$(VENV_PYTHON) -m pytest -m "prove and ci" $(ARGS)
+
+check: $(TEST_STAMP) ## Style, types, couches, documents, traductions, verrous
+	@$(VENV_PYTHON) -m ruff check .
+	@$(VENV_PYTHON) -m mypy --strict server client_sync
+	@$(VENV_PYTHON) -m pytest tests/test_layers.py tests/test_routes.py tests/test_docs.py tests/test_i18n.py \
+	  tests/test_locks.py
+
+figures: $(TEST_STAMP) ## Les mesures, un objet JSON par ligne (ONLY=intake : une seule)
+	@exec $(VENV_PYTHON) -m tests.benchmarks
+
+# Never var/hub: complaints may live there.
+clean: ## Effacer ce qui peut être refait : .venv, caches, var/demo, var/figures
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis var/demo var/figures
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN_STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Il faut Python 3.11 ou plus récent : make PYTHON=python3.12 …"; exit 1; }
+	@echo "Préparation (une fois, environ 40 s)…"
+	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@$(PIP) -r requirements/run.lock
+	@# Python 3.11 puts setuptools into every environment, where no lock of ours asked for it.
+	@$(VENV_PYTHON) -m pip -qq uninstall --yes setuptools
+	@$(VENV_PYTHON) requirements/link.py
+	@rm -f .venv/.run-* && touch $@
+
+$(TEST_STAMP): | $(RUN_STAMP)
+	@echo "Préparation des tests (une fois, environ 30 s)…"
+	@$(PIP) -r requirements/test.lock
+	@rm -f .venv/.test-* && touch $@

@@ -1,0 +1,1 @@
+"""The wire contract, version 1: what PROTOCOL.md says, as code. Imports nothing else of ours."""

@@ -1,0 +1,457 @@
+"""The shape of every operation: marshmallow owns it, for hub and client alike (PROTOCOL §3.3, §4)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, ClassVar, Final
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
+from marshmallow.validate import Length, OneOf, Range, Regexp, Validator
+
+from client_sync.protocol.canonical import Operation, is_id
+from client_sync.protocol.limits import (
+    BOX_MAX_CHARS,
+    JSON_INTEGER_MAX,
+    NARRATIVE_MAX_CHARS,
+    TEXT_MAX_CHARS,
+    YEAR_MIN,
+)
+from client_sync.protocol.receipts import is_receipt
+from client_sync.protocol.vocabulary import VOCABULARY
+
+FORM: Final = "complaint/1"
+COMPARTMENTS: Final = ("facts", "statement", "traces", "identity")
+
+# Marshmallow's own sentences become codes of the wire; what has no entry is `member_invalid`.
+_MESSAGES: Final = {"required": "member_missing", "null": "member_invalid"}
+_ANY_MESSAGE: Final = "member_invalid"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with an operation: a code of CODES and the dotted path of the field."""
+
+    code: str
+    field: str
+
+
+class _Shape(Schema):
+    """Unknown members are let by: they stay in the line as received."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    error_messages: ClassVar[dict[str, str]] = {"type": _ANY_MESSAGE, "unknown": _ANY_MESSAGE}
+
+
+def _code(list_name: str, **options: Any) -> fields.String:
+    return fields.String(
+        validate=OneOf(sorted(VOCABULARY.codes(list_name)), error="code_unknown"), **_coded(options)
+    )
+
+
+def _text(max_chars: int = TEXT_MAX_CHARS, **options: Any) -> fields.String:
+    return fields.String(validate=Length(max=max_chars, error="text_too_long"), **_coded(options))
+
+
+def _count(low: int = 0, high: int = JSON_INTEGER_MAX, **options: Any) -> fields.Integer:
+    return fields.Integer(strict=True, validate=Range(low, high, error=_ANY_MESSAGE), **_coded(options))
+
+
+def _flag() -> fields.Boolean:
+    return fields.Boolean(truthy={True}, falsy={False}, **_coded({}))
+
+
+def _part(shape: type[Schema], **options: Any) -> fields.Nested:
+    return fields.Nested(shape, **_coded(options))
+
+
+def _parts(shape: type[Schema], most: int, least: int = 0, **options: Any) -> fields.List:
+    return _list(_part(shape), most, least, **options)
+
+
+def _list(item: fields.Field[Any], most: int, least: int = 0, **options: Any) -> fields.List:
+    return fields.List(item, validate=Length(least, most, error=_ANY_MESSAGE), **_coded(options))
+
+
+def _coded(options: dict[str, Any]) -> dict[str, Any]:
+    messages = dict.fromkeys(("invalid", "type", "invalid_utf8", "too_large"), _ANY_MESSAGE) | _MESSAGES
+    return options | {"error_messages": messages}
+
+
+class _Is(Validator):
+    """A validator from a predicate and the code that it raises."""
+
+    def __init__(self, fits: Callable[[Any], bool], code: str) -> None:
+        self.fits = fits
+        self.code = code
+
+    def __call__(self, value: Any) -> Any:
+        if not self.fits(value):
+            raise ValidationError(self.code)
+        return value
+
+
+def _id(**options: Any) -> fields.String:
+    return fields.String(validate=_Is(is_id, "member_invalid"), **_coded(options))
+
+
+def read_day(text: str) -> date | None:
+    """The day of a claimed `2026-10-03`; None when there is no such day."""
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+def read_time(text: str) -> datetime | None:
+    """The moment of a claimed `2026-11-21T10:04:05Z`; None for any other writing."""
+    try:
+        return datetime.fromisoformat(text) if len(text) == 20 and text.endswith("Z") else None
+    except ValueError:
+        return None
+
+
+def _in_range(year: int) -> bool:
+    return YEAR_MIN <= year < 9999
+
+
+def _day(**options: Any) -> fields.String:
+    return fields.String(
+        validate=[
+            _Is(lambda text: read_day(text) is not None, "date_impossible"),
+            _Is(lambda text: _in_range(int(text[:4])), "date_out_of_range"),
+        ],
+        **_coded(options),
+    )
+
+
+def _time(**options: Any) -> fields.String:
+    return fields.String(
+        validate=[
+            _Is(lambda text: read_time(text) is not None, "date_impossible"),
+            _Is(lambda text: _in_range(int(text[:4])), "date_out_of_range"),
+        ],
+        **_coded(options),
+    )
+
+
+_SHA256: Final = Regexp(r"\A[0-9a-f]{64}\Z", error=_ANY_MESSAGE)
+_SLUG: Final = Regexp(r"\A[a-z0-9][a-z0-9.-]{0,79}\Z", error=_ANY_MESSAGE)
+_DEGREES: Final = Regexp(r"\A-?\d{1,3}(\.\d{1,7})?\Z", error=_ANY_MESSAGE)
+
+
+def _slug(**options: Any) -> fields.String:
+    return fields.String(validate=_SLUG, **_coded(options))
+
+
+class IncidentShape(_Shape):
+    """When it happened, as the person can say it."""
+
+    from_ = _day(data_key="from", required=True, allow_none=True)
+    to = _day()
+    precision = _code("date_precision", required=True)
+
+    @validates_schema
+    def in_order(self, data: Mapping[str, Any], **_: Any) -> None:
+        """The last day is not before the first."""
+        first, last = data.get("from_"), data.get("to")
+        if first and last and last < first:
+            raise ValidationError("date_impossible", "to")
+
+
+class PlaceShape(_Shape):
+    """A place by our own id and list, or by a code and its system; a code alone is for a person to settle."""
+
+    id = _slug()
+    list = _text(20)
+    code = _text(20)
+    system = _text(20)
+
+
+class PersonShape(_Shape):
+    """A person as role, sex and age band; the name, if any, is in `identity` under the same `no`."""
+
+    no = _count(1, 999, required=True)
+    roles = _list(_code("person_role"), 5, 1, required=True)
+    sex = _code("sex")
+    age = _code("age_band")
+    category = _code("perpetrator_category")
+    count = _count(1, 1_000_000)
+    displaced = _code("displacement")
+    disability = _flag()
+
+
+class MoneyShape(_Shape):
+    """Money asked and paid, in whole XOF."""
+
+    asked_xof = _count()
+    paid_xof = _count()
+    paid = _code("paid")
+    receipt_given = _flag()
+    recurring = _flag()
+    service = _text(200)
+
+
+class UrgencyShape(_Shape):
+    """Answers that make a complaint urgent; the hub computes the urgency."""
+
+    danger = _code("danger", required=True)
+    within_72h = _flag()
+    minor = _flag()
+    detained = _flag()
+    reprisals = _flag()
+    eviction = _flag()
+
+
+class ConsentShape(_Shape):
+    """What the person allows, to whom, and how it was given."""
+
+    level = _code("consent_level", required=True)
+    given_by = _code("consent_given_by")
+    form = _code("consent_form")
+    language = _code("language")
+    read_aloud = _flag()
+    on = _day()
+    expires = _day()
+    bodies = _list(_code("body"), 40)
+    assent = _flag()
+    publish = _flag()
+    share_media = _flag()
+    share_family = _flag()
+    withhold = _code("withhold_reason")
+
+
+class FileShape(_Shape):
+    """A file by the hash of what is sent."""
+
+    sha256 = fields.String(required=True, validate=_SHA256, **_coded({}))
+    size = _count(0, required=True)
+    kind = _code("file_kind", required=True)
+    role = _code("file_role", required=True)
+
+
+class FactsShape(_Shape):
+    """The compartment that is always clear."""
+
+    kinds = _list(_code("kind"), 5, 1, required=True)
+    channel = _code("channel", required=True)
+    relation = _code("relation")
+    sector = _code("sector")
+    language = _code("language")
+    incident = _part(IncidentShape)
+    place = _part(PlaceShape)
+    persons = _parts(PersonShape, 200)
+    money = _part(MoneyShape)
+    urgency = _part(UrgencyShape)
+    consent = _part(ConsentShape, required=True)
+    confidentiality = _code("confidentiality", required=True)
+    contact_ok = _code("contact_ok", required=True)
+    collected_at = _time()
+    entered_at = _time(required=True)
+    receipt = fields.String(required=True, validate=_Is(is_receipt, "receipt_invalid"), **_coded({}))
+    team = _slug()
+    partner = _slug()
+    files = _parts(FileShape, 100)
+
+
+class StatementShape(_Shape):
+    """The person's words."""
+
+    narrative = _text(NARRATIVE_MAX_CHARS)
+    lang = _code("language")
+    summary = _text()
+    withhold_note = _text()
+
+
+class GpsShape(_Shape):
+    """A position in degrees WGS84, as decimal strings."""
+
+    lat = fields.String(required=True, validate=_DEGREES, **_coded({}))
+    lon = fields.String(required=True, validate=_DEGREES, **_coded({}))
+    accuracy_m = _count(0, 100_000)
+
+
+class TracesShape(_Shape):
+    """What would lead to the person: exact place, position, keys of media."""
+
+    place = _part(PlaceShape)
+    said = _text(500)
+    gps = _part(GpsShape)
+    media_keys = fields.Dict(keys=fields.String(), values=_text(), **_coded({}))
+
+
+class NameShape(_Shape):
+    """Who a person of `facts.persons` is."""
+
+    no = _count(1, 999, required=True)
+    name = _text(200)
+    phone = _text(80)
+    note = _text()
+
+
+class ContactShape(_Shape):
+    """How the person can be reached without harm."""
+
+    how = _text(200)
+    when = _text(200)
+    through = _text(200)
+    say = _text()
+
+
+class IdentityShape(_Shape):
+    """Names and contacts."""
+
+    persons = _parts(NameShape, 200)
+    contact = _part(ContactShape)
+
+
+class BoxShape(_Shape):
+    """A sealed compartment: opaque to the hub."""
+
+    v = _count(1, 999, required=True)
+    keys = _list(_text(100), 64, 1, required=True)
+    box = fields.String(required=True, validate=Length(1, BOX_MAX_CHARS, error="text_too_long"), **_coded({}))
+
+
+_CLEAR_SHAPES: Final[dict[str, Schema]] = {
+    "facts": FactsShape(),
+    "statement": StatementShape(),
+    "traces": TracesShape(),
+    "identity": IdentityShape(),
+}
+_BOX: Final = BoxShape()
+
+
+def clear_shape(compartment: str) -> Schema:
+    """The shape of a clear compartment."""
+    return _CLEAR_SHAPES[compartment]
+
+
+class _AboutComplaint(_Shape):
+    complaint = _id(required=True)
+    lineage = _id()
+
+
+class RevisionShape(_AboutComplaint):
+    """Members of a revision beside its compartments."""
+
+    base_revision = _count(1, required=True)
+
+
+class ConsentChangeShape(_AboutComplaint):
+    """A new consent, whole."""
+
+    consent = _part(ConsentShape, required=True)
+
+
+class WithdrawalShape(_AboutComplaint):
+    """The person takes the complaint back."""
+
+    scope = fields.String(required=True, validate=OneOf(["exports", "all"], error="code_unknown"), **_coded({}))
+    reason = _text()
+    wished_on = _day()
+
+
+class AnswerShape(_AboutComplaint):
+    """An answer to a coordinator's question; its compartments are checked apart."""
+
+    question = _id(required=True)
+
+
+class TaskDoneShape(_Shape):
+    """A task of the device is done."""
+
+    task = _id(required=True)
+    result = _text()
+
+
+class SeenShape(_Shape):
+    """Numbers of the changes that were shown to a person."""
+
+    changes = _list(_count(1), 5000, 1, required=True)
+
+
+class LinkageShape(_AboutComplaint):
+    """Keys for duplicate search."""
+
+    v = _count(1, 999, required=True)
+    keys = fields.Dict(keys=fields.String(), required=True, **_coded({}))
+
+
+class AnchorSeenShape(_Shape):
+    """The last head of the log that the device saw."""
+
+    anchor = fields.String(required=True, validate=_SHA256, **_coded({}))
+    size = _count(0, required=True)
+
+
+SHAPES: Final[dict[str, Schema]] = {
+    "revision": RevisionShape(),
+    "consent_change": ConsentChangeShape(),
+    "withdrawal": WithdrawalShape(),
+    "answer": AnswerShape(),
+    "task_done": TaskDoneShape(),
+    "seen": SeenShape(),
+    "linkage": LinkageShape(),
+    "anchor_seen": AnchorSeenShape(),
+}
+OPERATIONS: Final = ("complaint", *SHAPES)
+_WITH_COMPARTMENTS: Final = frozenset({"revision", "answer"})
+
+
+def check_operation(operation: Operation) -> Finding | None:
+    """What is wrong with the operation, the first in the order of the form; None when nothing is."""
+    if operation.op == "complaint":
+        return check_complaint(operation.content)
+    if operation.op not in SHAPES:
+        return Finding("op_unknown", "op")
+    if (found := _first(SHAPES[operation.op], operation.content, "")) is not None:
+        return found
+    return check_compartments(operation.content) if operation.op in _WITH_COMPARTMENTS else None
+
+
+def check_complaint(content: Mapping[str, Any]) -> Finding | None:
+    """What is wrong with the content of a complaint, the first in the order of the form."""
+    if content.get("form") != FORM:
+        return Finding("form_unknown" if "form" in content else "member_missing", "form")
+    if content.get("vocabulary") != VOCABULARY.version:
+        return Finding("vocabulary_unknown" if "vocabulary" in content else "member_missing", "vocabulary")
+    if "facts" not in content:
+        return Finding("member_missing", "facts")
+    return check_compartments(content)
+
+
+def check_compartments(content: Mapping[str, Any]) -> Finding | None:
+    """What is wrong with the compartments that are there; a sealed one is only checked as a box."""
+    for name in COMPARTMENTS:
+        if name in content and (found := _check_compartment(name, content[name])) is not None:
+            return found
+    return None
+
+
+def _check_compartment(name: str, compartment: Any) -> Finding | None:
+    if not isinstance(compartment, dict) or ("clear" in compartment) == ("box" in compartment):
+        return Finding("compartment_invalid", name)
+    if "clear" in compartment:
+        return _first(_CLEAR_SHAPES[name], compartment["clear"], f"{name}.")
+    if name == "facts":
+        return Finding("compartment_sealed_facts", name)
+    return _first(_BOX, compartment, f"{name}.")
+
+
+def _first(schema: Schema, value: Any, prefix: str) -> Finding | None:
+    errors = schema.validate(value)
+    if not errors:
+        return None
+    path, code = _leaf(errors)
+    return Finding(code, (prefix + ".".join(path)).rstrip("."))
+
+
+def _leaf(errors: Any) -> tuple[tuple[str, ...], str]:
+    """The first error with its path; marshmallow nests dictionaries of lists of messages."""
+    if isinstance(errors, dict):
+        name, inner = next(iter(errors.items()))
+        path, code = _leaf(inner)
+        return (() if name == "_schema" else (str(name), *path)), code
+    return (), errors[0] if isinstance(errors, list) else str(errors)

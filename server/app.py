@@ -1,0 +1,48 @@
+"""The web application: doors on one hub."""
+
+from typing import Any, Final
+
+from flask import Flask, Response
+from flask_smorest import Api
+
+from client_sync.protocol.limits import BODY_MAX_BYTES
+from server.hub import Hub
+from server.web import errors, status, sync_api
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+_PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_app(hub: Hub) -> Flask:
+    """A WSGI application that answers for `hub`."""
+    app = Flask("server", static_folder="web/static", template_folder="web/templates")
+    app.config.update(
+        MAX_CONTENT_LENGTH=BODY_MAX_BYTES,
+        API_TITLE="Seere",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api/v1",
+        OPENAPI_JSON_PATH="openapi.json",
+    )
+    app.extensions["seere"] = hub
+    api = Api(app)
+    api.register_blueprint(sync_api.blueprint)
+    app.register_blueprint(status.blueprint)
+    errors.register(app)
+    app.after_request(_add_headers)
+    return app
+
+
+def _add_headers(response: Response) -> Response:
+    is_page = response.mimetype == "text/html"
+    headers: dict[str, Any] = _HEADERS | _PAGE_HEADERS if is_page else _HEADERS
+    for name, value in headers.items():
+        response.headers.setdefault(name, value)
+    return response

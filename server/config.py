@@ -1,0 +1,86 @@
+"""Every setting of the hub: unit, default and meaning. An unknown `SEERE_*` refuses to start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+PREFIX: Final = "SEERE_"
+# Switches of the tests: known, so that they don't refuse to start, and read by nobody here.
+_TEST_SWITCHES: Final = ("SEERE_TEST_", "SEERE_FAULTS")
+
+
+class SettingInvalid(Exception):
+    """The environment names a setting that does not exist, or gives one a value that it can't have."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings by the name of their variable without prefix, in lower case."""
+
+    data: Path = _setting(Path("var/hub"), "folder of the database, its key file and the backups")
+    database: str = _setting("", "address of a PostgreSQL database; empty: an encrypted SQLite file in the data folder")
+    database_key_file: Path | None = _setting(None, "file with the 32-byte key of the SQLite file; empty: hub.key in the data folder")
+    host: str = _setting("127.0.0.1", "address to listen on")
+    port: int = _setting(8000, "port to listen on")
+    threads: int = _setting(8, "threads that answer requests")
+    language: str = _setting("fr", "language of pages and commands: fr, en, bm")
+    coalition: str = _setting("", "name of the coalition, shown on pages and sent at enrolment")
+    registry_prefix: str = _setting("SRE", "letters before registry numbers, at most 12")
+    status: str = _setting("plain", "what the page / shows: plain, or full with counts")
+    device_burst_records: int = _setting(5_000, "records that a device may send at once")
+    device_burst_bytes: int = _setting(200_000_000, "bytes, inflated, that a device may send at once")
+    device_records_per_minute: int = _setting(600, "records that a device gains a minute")
+    device_bytes_per_minute: int = _setting(20_000_000, "bytes, inflated, that a device gains a minute")
+    enrolment_hours: int = _setting(72, "hours that an enrolment code stays valid")
+    frame_report_days: int = _setting(60, "days that the report of a frame is kept for devices that ask again")
+    backup_recipient: str = _setting("", "age recipient (age1…) of backups; its identity stays off this machine")
+    backup_folder: Path | None = _setting(None, "folder of backups; empty: backups in the data folder")
+    backup_identity_file: Path | None = _setting(None, "age identity that verifies each backup by opening it; for a rehearsal, not for daily use")
+    backup_hour: int = _setting(2, "hour of the day, UTC, of the daily backup")
+
+    @property
+    def database_url(self) -> str:
+        """Where the data are."""
+        return self.database or f"sqlite:///{self.data / 'hub.db'}"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key of the SQLite file is."""
+        return self.database_key_file or self.data / "hub.key"
+
+    @property
+    def backups(self) -> Path:
+        """Where backups go."""
+        return self.backup_folder or self.data / "backups"
+
+
+def from_environ(environ: Mapping[str, str]) -> Settings:
+    """The settings in the environment; raises SettingInvalid for a name or value that can't be."""
+    values: dict[str, Any] = {}
+    known = {f"{PREFIX}{each.name.upper()}": each for each in fields(Settings)}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name.startswith(_TEST_SWITCHES):
+            continue
+        if name not in known:
+            raise SettingInvalid(name)
+        values[known[name].name] = _value(name, known[name].default, known[name].type, text)
+    return Settings(**values)
+
+
+def _value(name: str, default: Any, kind: Any, text: str) -> Any:
+    if kind is int or isinstance(default, int):
+        if not text.isdecimal():
+            raise SettingInvalid(name)
+        return int(text)
+    if isinstance(default, str):
+        return text
+    return Path(text) if text else None

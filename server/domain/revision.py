@@ -1,0 +1,113 @@
+"""Revisions: what a correction changes, and where it clashes with one that came between."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+COMPARTMENTS: Final = ("facts", "statement", "traces", "identity")
+Compartments = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a revision does: the compartments that result, the fields it set, and those it clashed on."""
+
+    compartments: dict[str, dict[str, Any]]
+    fields: tuple[str, ...]
+    clashes: tuple[str, ...]
+
+
+def of(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The compartments that a content holds."""
+    return {name: content[name] for name in COMPARTMENTS if name in content}
+
+
+def changed_fields(before: Compartments, after: Compartments) -> tuple[str, ...]:
+    """Paths of the fields in which `after` differs; a sealed compartment is one field."""
+    return tuple(
+        path
+        for name in COMPARTMENTS
+        if name in after
+        for path in _changed(name, before.get(name, {}), after[name])
+    )
+
+
+def apply(
+    base: Compartments, current: Compartments, since_base: Sequence[str], change: Compartments
+) -> Outcome:
+    """The revision `change`, made against `base`, on top of `current`.
+
+    `since_base` are the fields that other revisions set after the base. A field that both set to
+    different values is a clash: the earlier one stands, the other is for a person to see.
+    """
+    wanted = changed_fields(base, {**base, **change})
+    clashes = tuple(
+        path
+        for path in wanted
+        if any(_overlap(path, other) for other in since_base)
+        and value_at(change, path) != value_at(current, path)
+    )
+    applied = tuple(path for path in wanted if path not in clashes)
+    return Outcome(_with_fields(current, applied, change), applied, clashes)
+
+
+def revise(
+    first: Mapping[str, Any],
+    earlier: Sequence[tuple[int, Sequence[str], Mapping[str, Any]]],
+    base_revision: int,
+    change: Mapping[str, Any],
+) -> Outcome:
+    """What the revision `change`, made against number `base_revision`, does to a complaint.
+
+    `first` is the content as received (revision 1), `earlier` number, fields set and content of each
+    revision since, in order.
+    """
+    base = current = of(first)
+    since_base: list[str] = []
+    for number, fields, content in earlier:
+        current = _with_fields(current, fields, of(content))
+        if number <= base_revision:
+            base = current
+        else:
+            since_base.extend(fields)
+    return apply(base, current, since_base, of(change))
+
+
+def value_at(compartments: Compartments, path: str) -> Any:
+    """The value of a field by its path; None where there is none."""
+    name, _, field = path.partition(".")
+    compartment = compartments.get(name, {})
+    return compartment.get("clear", {}).get(field) if field else dict(compartment)
+
+
+def _changed(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    if "box" in before or "box" in after:
+        return [name] if dict(before) != dict(after) else []
+    old, new = before.get("clear", {}), after.get("clear", {})
+    return [f"{name}.{field}" for field in sorted({*old, *new}) if old.get(field) != new.get(field)]
+
+
+def _overlap(path: str, other: str) -> bool:
+    return path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
+
+
+def _with_fields(
+    compartments: Compartments, fields: Sequence[str], source: Compartments
+) -> dict[str, dict[str, Any]]:
+    result = {name: dict(compartment) for name, compartment in compartments.items()}
+    for path in fields:
+        _set(result, path, value_at(source, path))
+    return result
+
+
+def _set(compartments: dict[str, dict[str, Any]], path: str, value: Any) -> None:
+    name, _, field = path.partition(".")
+    if not field:
+        compartments[name] = dict(value)
+        return
+    clear = dict(compartments.get(name, {}).get("clear", {}))
+    if value is None:
+        clear.pop(field, None)
+    else:
+        clear[field] = value
+    compartments[name] = {"clear": clear}

@@ -1,0 +1,1 @@
+"""Use cases: one call, one transaction, in the order that keeps promises."""

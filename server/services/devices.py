@@ -1,0 +1,266 @@
+"""Devices: enrolment by a one-time code, confirmation by six words, revocation, limits, orders."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import sqlalchemy as sa
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
+
+from client_sync.protocol.canonical import canonical
+from client_sync.protocol.enrolment import CODE_ALPHABET, CODE_CHARS, fingerprint, normal_code, proof_digest
+from client_sync.protocol.frames import from_text, to_text
+from client_sync.protocol.orders import order_digest
+from server.domain.allowance import Refill
+from server.domain.errors import DeviceUnconfirmed, DeviceUnknown, EnrolmentRefused, NotFound
+from server.store import audit, devices
+from server.store.devices import Enrolment, Order
+from server.store.engine import Store
+
+Device = devices.Device
+OPERATOR: Final = "operator"
+KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A one-time code as shown once; only its hash is kept."""
+
+    code: str
+    label: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Application:
+    """What a new device sends: its code, keys and the proof that it holds them."""
+
+    code: str
+    sign_key: str
+    box_key: str
+    proof: str
+    software: str | None
+    succeeds: str | None
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What a new device is given; the token is kept as a hash."""
+
+    device: str
+    lineage: str
+    token: str
+    team: str | None
+    partner: str | None
+
+
+def invite(
+    store: Store,
+    now: datetime,
+    *,
+    label: str,
+    valid_hours: int,
+    team: str | None = None,
+    partner: str | None = None,
+    succeeds: str | None = None,
+) -> Invitation:
+    """Make a one-time code for a device to be called `label`; `succeeds` is the device it replaces.
+
+    Raises NotFound when there is no such device.
+    """
+    code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_CHARS))
+    expires_at = now + timedelta(hours=valid_hours)
+    with store.write() as connection:
+        if succeeds is not None and devices.find(connection, succeeds) is None:
+            raise NotFound(object=succeeds)
+        devices.add_enrolment(
+            connection,
+            {
+                "code_hash": _hashed(code),
+                "label": label,
+                "team": team,
+                "partner": partner,
+                "succeeds": succeeds,
+                "made_at": now,
+                "expires_at": expires_at,
+            },
+        )
+        audit.record(connection, at=now, actor=OPERATOR, action="invite", object="enrolment")
+    return Invitation(code, label, expires_at)
+
+
+def enrol(store: Store, application: Application, now: datetime, refill: Refill) -> Admission:
+    """Admit a device that has the code and holds its keys; it waits until its words are confirmed.
+
+    Raises EnrolmentRefused, in one way for every cause.
+    """
+    code = normal_code(application.code)
+    if not _is_proven(application, code):
+        raise EnrolmentRefused
+    token = secrets.token_urlsafe(KEY_BYTES)
+    id = str(uuid4())
+    with store.write() as connection:
+        invitation = devices.take_enrolment(connection, _hashed(code))
+        if invitation is None or invitation.used_by is not None or invitation.expires_at < now:
+            raise EnrolmentRefused
+        lineage = _lineage_for(connection, invitation, application, id)
+        devices.add(connection, _new_device(id, lineage, token, invitation, application, now, refill))
+        devices.use_enrolment(connection, invitation.code_hash, id)
+        audit.record(connection, at=now, actor=f"device:{id}", action="enrol", object=f"device:{id}")
+    return Admission(id, lineage, token, invitation.team, invitation.partner)
+
+
+def authenticate(store: Store, token: str) -> Device:
+    """The device with this token; raises DeviceUnknown, or DeviceUnconfirmed before its words were confirmed."""
+    with store.read() as connection:
+        device = devices.by_token(connection, _hashed(token))
+    if device is None:
+        raise DeviceUnknown
+    if device.state == "waiting":
+        raise DeviceUnconfirmed
+    return device
+
+
+def words_of(device: Device, hub_sign_key: SigningKey) -> list[str]:
+    """The six words that both sides show for the device."""
+    return fingerprint(
+        bytes(hub_sign_key.verify_key), from_text(device.sign_key), from_text(device.box_key)
+    )
+
+
+def confirm(store: Store, device_id: str, now: datetime) -> None:
+    """Let a device sync, once an operator heard its six words. Raises NotFound."""
+    with store.write() as connection:
+        device = _known(connection, device_id)
+        if device.state == "waiting":
+            devices.update(connection, device.id, state="ready", confirmed_at=now)
+        audit.record(connection, at=now, actor=OPERATOR, action="confirm", object=f"device:{device.id}")
+
+
+def revoke(
+    store: Store,
+    device_id: str,
+    now: datetime,
+    sign_key: SigningKey,
+    *,
+    reason: str,
+    suspect_since: datetime | None = None,
+    wipe: bool = False,
+) -> None:
+    """Revoke a device: what it still pushes is kept aside, and only a signed order comes down. Raises NotFound."""
+    with store.write() as connection:
+        device = _known(connection, device_id)
+        devices.update(
+            connection, device.id, state="revoked", revoked_at=now, suspect_since=suspect_since or now
+        )
+        _give_order(connection, device, sign_key, "wipe" if wipe else "revoke", now)
+        audit.record(
+            connection, at=now, actor=OPERATOR, action="revoke", object=f"device:{device.id}", reason=reason
+        )
+
+
+def set_burst(store: Store, device_id: str, records: int, until: datetime, now: datetime) -> None:
+    """Let a device send `records` more at once until a day, for a backlog. Raises NotFound."""
+    with store.write() as connection:
+        device = _known(connection, device_id)
+        devices.update(connection, device.id, burst_records=records, burst_until=until)
+        audit.record(connection, at=now, actor=OPERATOR, action="limit", object=f"device:{device.id}")
+
+
+def listed(store: Store) -> list[Device]:
+    """Every device, in the order of enrolment."""
+    with store.read() as connection:
+        return devices.listed(connection)
+
+
+def find(store: Store, name: str) -> Device:
+    """The device called `name`: its id, its number (`M-14` or `14`), or its label. Raises NotFound."""
+    wanted = name.removeprefix("M-")
+    for device in listed(store):
+        if name in (device.id, device.label) or wanted == str(device.number):
+            return device
+    raise NotFound(object=name)
+
+
+def _known(connection: sa.Connection, device_id: str) -> Device:
+    device = devices.find(connection, device_id)
+    if device is None:
+        raise NotFound(object=device_id)
+    return device
+
+
+def _give_order(
+    connection: sa.Connection, device: Device, sign_key: SigningKey, kind: str, now: datetime
+) -> None:
+    no = len(devices.orders_of(connection, device.id)) + 1
+    body: dict[str, Any] = {
+        "at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "device": device.id,
+        "kind": kind,
+        "no": no,
+    }
+    signature = sign_key.sign(order_digest(canonical(body))).signature
+    devices.add_order(connection, device.id, Order(no, kind, body, to_text(signature)), now)
+
+
+def _is_proven(application: Application, code: str) -> bool:
+    keys = [from_text(application.sign_key), from_text(application.box_key)]
+    if any(len(key) != KEY_BYTES for key in keys):
+        return False
+    try:
+        VerifyKey(keys[0]).verify(proof_digest(code, *keys), from_text(application.proof))
+    except (BadSignatureError, ValueError):
+        return False
+    return True
+
+
+def _lineage_for(
+    connection: sa.Connection, invitation: Enrolment, application: Application, device_id: str
+) -> str:
+    """The lineage of the device that it replaces, when the operator said so; a new one otherwise."""
+    if invitation.succeeds is None:
+        devices.add_lineage(connection, device_id, invitation.team)
+        return device_id
+    if application.succeeds is not None and not hmac.compare_digest(
+        application.succeeds, invitation.succeeds
+    ):
+        raise EnrolmentRefused
+    return _known(connection, invitation.succeeds).lineage
+
+
+def _new_device(
+    id: str,
+    lineage: str,
+    token: str,
+    invitation: Enrolment,
+    application: Application,
+    now: datetime,
+    refill: Refill,
+) -> dict[str, Any]:
+    return {
+        "id": id,
+        "lineage": lineage,
+        "label": invitation.label,
+        "team": invitation.team,
+        "partner": invitation.partner,
+        "state": "waiting",
+        "sign_key": application.sign_key,
+        "box_key": application.box_key,
+        "token_hash": _hashed(token),
+        "succeeds": invitation.succeeds,
+        "software": application.software,
+        "enrolled_at": now,
+        "records_left": float(refill.burst_records),
+        "bytes_left": float(refill.burst_bytes),
+        "refilled_at": now,
+    }
+
+
+def _hashed(secret: str) -> str:
+    """SHA-256 of a random secret of at least 100 bits: no slow hash is needed."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,98 @@
+"""The feed: what a device is to learn, bounded in bytes, after a cursor that it gives back."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from client_sync.protocol.limits import ID_PREFIX_MIN_DIGITS
+from server.store import changes, devices
+from server.store.changes import Change
+from server.store.devices import Device
+from server.store.engine import Store
+
+PAGE_MAX_BYTES: Final = 16 * 2**10
+_PAGE_MAX_CHANGES: Final = 500
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a device asks for beside its operations (PROTOCOL §3.2)."""
+
+    cursor: str | None
+    limit_bytes: int | None
+    frames: tuple[tuple[int, str], ...]
+    backed_up_to: int | None
+
+
+def read(store: Store, device: Device, epoch: str, asked: Asked) -> dict[str, Any]:
+    """The members of the answer that come down: frame reports asked for, changes, orders, backup position.
+
+    A revoked device gets orders and nothing else.
+    """
+    with store.read() as connection:
+        members = _orders(connection, device)
+        if device.state != "ready":
+            return members
+        if asked.frames:
+            members["frames"] = [_report(connection, device, *frame) for frame in asked.frames]
+        members |= _changes(connection, device, epoch, asked)
+        covered = devices.lineage_of(connection, device.lineage).backed_up_to
+        if covered and covered != asked.backed_up_to:
+            members["backed_up_to"] = covered
+        return members
+
+
+def _orders(connection: sa.Connection, device: Device) -> dict[str, Any]:
+    orders = devices.orders_of(connection, device.id)
+    return {"orders": [{"order": order.body, "sig": order.sig} for order in orders]} if orders else {}
+
+
+def _report(connection: sa.Connection, device: Device, number: int, digest: str) -> Any:
+    report = devices.frame_report(connection, device.lineage, number, digest)
+    return report if report is not None else {"frame": number, "unread": "not_here"}
+
+
+def _changes(connection: sa.Connection, device: Device, epoch: str, asked: Asked) -> dict[str, Any]:
+    after, reset = _position(connection, device, epoch, asked.cursor)
+    members: dict[str, Any] = {"reset": reset} if reset else {}
+    limit = min(PAGE_MAX_BYTES, PAGE_MAX_BYTES if asked.limit_bytes is None else asked.limit_bytes)
+    found = changes.after(connection, device.lineage, after, _PAGE_MAX_CHANGES) if limit else []
+    page, size = [], 0
+    for change in found:
+        written = _written(connection, device.lineage, change)
+        size += len(json.dumps(written, ensure_ascii=False).encode())
+        if page and size > limit:
+            break
+        page.append(written)
+    if page:
+        members["changes"] = page
+    if page or reset:
+        members["cursor"] = f"{epoch}.{page[-1]['n'] if page else 0}"
+    if len(page) < len(found) or len(found) == _PAGE_MAX_CHANGES:
+        members["more"] = True
+    return members
+
+
+def _position(
+    connection: sa.Connection, device: Device, epoch: str, cursor: str | None
+) -> tuple[int, str | None]:
+    """Where to go on, and why from the beginning when a cursor can't be followed."""
+    if cursor is None:
+        return 0, None
+    written_in, _, number = cursor.partition(".")
+    if not number.isdecimal() or len(number) > 15:
+        return 0, "cursor_void"
+    if written_in != epoch:
+        return 0, "epoch"
+    if int(number) > changes.last(connection, device.lineage):
+        return 0, "cursor_void"
+    return int(number), None
+
+
+def _written(connection: sa.Connection, lineage: str, change: Change) -> dict[str, Any]:
+    members: dict[str, Any] = {"n": change.n, "kind": change.kind} | change.body
+    if change.client_id is not None:
+        members["id"] = changes.short_id(connection, lineage, change.client_id, ID_PREFIX_MIN_DIGITS)
+    return members

@@ -1,0 +1,89 @@
+"""Parcels: the frames of one device, brought by another or on a stick, and the reply that goes back (PROTOCOL §6)."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, PublicKey, SealedBox
+from nacl.signing import SigningKey
+
+from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
+from client_sync.protocol.coding import inflate
+from client_sync.protocol.frames import from_text, to_text
+from client_sync.protocol.orders import reply_digest
+from server.domain.errors import ParcelUnreadable
+from server.store import devices
+from server.store.devices import Device
+from server.store.engine import Store
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """An opened parcel: who made it, its number, and the body in it, as far as it arrived."""
+
+    device: Device
+    number: int
+    body: bytes
+
+
+def open_parcel(store: Store, data: bytes, hub: str, box_key: PrivateKey) -> Parcel:
+    """Open a parcel for this hub; raises ParcelUnreadable.
+
+    The box is whole or it does not open: a parcel that lost its end is asked for again, as a file is copied again.
+    """
+    head, _, box = data.partition(b"\n")
+    members = _head(head)
+    if members["hub"] != hub:
+        raise ParcelUnreadable
+    with store.read() as connection:
+        device = devices.find(connection, members["device"])
+    if device is None:
+        raise ParcelUnreadable
+    try:
+        compressed = SealedBox(box_key).decrypt(box)
+        body = inflate(compressed, members["coding"], members.get("dictionary")).data
+    except (CryptoError, Unreadable):
+        raise ParcelUnreadable from None
+    return Parcel(device, members["parcel"], body)
+
+
+def note(store: Store, parcel: Parcel, carried_by: str, now: datetime) -> list[int]:
+    """Note that a parcel arrived; gives the numbers of earlier ones that did not."""
+    with store.write() as connection:
+        devices.note_parcel(connection, parcel.device.id, parcel.number, carried_by, now)
+        arrived = set(devices.parcels_of(connection, parcel.device.id))
+    return [number for number in range(1, parcel.number) if number not in arrived]
+
+
+def seal_reply(parcel: Parcel, answer: dict[str, Any], hub: str, sign_key: SigningKey) -> bytes:
+    """The answer as a file that only the parcel's author can read, and that only the hub can have made."""
+    author = PublicKey(from_text(parcel.device.box_key))
+    box = SealedBox(author).encrypt(json.dumps(answer, ensure_ascii=False).encode())
+    head = {
+        "device": parcel.device.id,
+        "hub": hub,
+        "parcel": parcel.number,
+        "seere_reply": 1,
+        "sig": to_text(sign_key.sign(reply_digest(box)).signature),
+    }
+    return canonical(head) + b"\n" + box
+
+
+def _head(line: bytes) -> dict[str, Any]:
+    try:
+        members = parse(line)
+    except Unreadable:
+        raise ParcelUnreadable from None
+    is_parcel = (
+        isinstance(members, dict)
+        and members.get("seere_parcel") == 1
+        and is_id(members.get("device"))
+        and isinstance(members.get("parcel"), int)
+        and 0 < members["parcel"] < 2**31
+        and isinstance(members.get("coding"), str)
+    )
+    if not is_parcel:
+        raise ParcelUnreadable
+    return dict(members)

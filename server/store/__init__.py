@@ -1,0 +1,1 @@
+"""All SQL: one statement for both engines, one module a noun."""

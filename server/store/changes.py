@@ -1,0 +1,79 @@
+"""The change log: what each lineage is to learn, in an order that no clock decides.
+
+`n` is drawn under the lock on the lineage's row, so that a later commit never appears below a cursor,
+on either engine, and a cursor tells a device nothing of what other lineages do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from server.store.schema import change, lineage, received
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that a lineage is to learn."""
+
+    n: int
+    kind: str
+    client_id: str | None
+    body: dict[str, Any]
+
+
+def append(
+    connection: sa.Connection,
+    lineage_id: str,
+    kind: str,
+    client_id: str | None,
+    body: Mapping[str, Any],
+    at: datetime,
+) -> int:
+    """Add a change for the lineage; gives its number."""
+    # The update locks the lineage's row until commit: numbers are committed in the order they are drawn.
+    n: int = connection.scalars(
+        sa.update(lineage)
+        .where(lineage.c.id == lineage_id)
+        .values(changes=lineage.c.changes + 1)
+        .returning(lineage.c.changes)
+    ).one()
+    connection.execute(
+        sa.insert(change).values(
+            lineage=lineage_id, n=n, kind=kind, client_id=client_id, body=dict(body), at=at
+        )
+    )
+    return n
+
+
+def after(connection: sa.Connection, lineage_id: str, n: int, limit: int) -> list[Change]:
+    """At most `limit` changes for the lineage after number `n`, in order."""
+    columns = change.c
+    select = (
+        sa.select(columns.n, columns.kind, columns.client_id, columns.body)
+        .where(columns.lineage == lineage_id, columns.n > n)
+        .order_by(columns.n)
+        .limit(limit)
+    )
+    return [Change(*row) for row in connection.execute(select)]
+
+
+def last(connection: sa.Connection, lineage_id: str) -> int:
+    """The number of the lineage's newest change; 0 before the first."""
+    return connection.scalar(sa.select(lineage.c.changes).where(lineage.c.id == lineage_id)) or 0
+
+
+def short_id(connection: sa.Connection, lineage_id: str, client_id: str, least: int) -> str:
+    """The shortest prefix of the id, of at least `least` characters, that is unique in its lineage."""
+    select = sa.select(received.c.client_id).where(
+        received.c.lineage == lineage_id,
+        received.c.client_id.startswith(client_id[:least], autoescape=True),
+        received.c.client_id != client_id,
+    )
+    others = list(connection.scalars(select))
+    length = least
+    while any(other[:length] == client_id[:length] for other in others):
+        length += 1
+    return client_id[:length]

@@ -1,0 +1,257 @@
+"""Operations as received, and the complaints read from them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from server.domain.complaint import Complaint, Facts
+from server.store import dialect
+from server.store.schema import act, complaint, conflict, file, linkage, person, received, registry, revision
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One operation to keep verbatim."""
+
+    client_id: str
+    op: str
+    seq: int
+    hash: str
+    line: bytes
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who sent it, for which lineage, through whom, and when the hub had it."""
+
+    lineage: str
+    device: str
+    carried_by: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A stored complaint, as far as the rules need it."""
+
+    id: int
+    lineage: str
+    client_id: str
+    team: str | None
+    revision: int
+    state: str
+
+
+def known_hashes(connection: sa.Connection, lineage: str, client_ids: Sequence[str]) -> dict[str, str]:
+    """Content hash by id, of the operations that this lineage has here."""
+    select = sa.select(received.c.client_id, received.c.hash).where(
+        received.c.lineage == lineage, received.c.client_id.in_(client_ids)
+    )
+    return {client_id: hash for client_id, hash in connection.execute(select)}
+
+
+def keep(connection: sa.Connection, origin: Origin, operations: Sequence[Received]) -> list[int]:
+    """Keep the operations verbatim; gives their ids, in order."""
+    ids = dialect.draw_ids(connection, received, len(operations))
+    connection.execute(
+        sa.insert(received),
+        [
+            {
+                "id": id,
+                "lineage": origin.lineage,
+                "client_id": operation.client_id,
+                "op": operation.op,
+                "seq": operation.seq,
+                "hash": operation.hash,
+                "line": operation.line,
+                "device": origin.device,
+                "carried_by": origin.carried_by,
+                "received_at": origin.at,
+            }
+            for id, operation in zip(ids, operations, strict=True)
+        ],
+    )
+    return ids
+
+
+def file_complaints(connection: sa.Connection, ids: Sequence[int], complaints: Sequence[Complaint]) -> None:
+    """Store the parsed columns, acts, persons and files of complaints kept under `ids`."""
+    pairs = list(zip(ids, complaints, strict=True))
+    connection.execute(sa.insert(complaint), [{"id": id} | _facts(one.facts) for id, one in pairs])
+    _insert(connection, act, [row for id, one in pairs for row in _acts(id, one)])
+    _insert(connection, person, [row for id, one in pairs for row in _persons(id, one)])
+    _insert(connection, file, [row for id, one in pairs for row in _files(id, one)])
+
+
+def refile(connection: sa.Connection, id: int, one: Complaint, number: int) -> None:
+    """Replace the parsed columns of a complaint by those of its revision `number`."""
+    connection.execute(
+        sa.update(complaint).where(complaint.c.id == id).values(_facts(one.facts) | {"revision": number})
+    )
+    for table, rows in ((act, _acts(id, one)), (person, _persons(id, one)), (file, _files(id, one))):
+        connection.execute(sa.delete(table).where(table.c.complaint == id))
+        _insert(connection, table, rows)
+
+
+def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | None:
+    """The stored complaint of that lineage and id."""
+    select = (
+        sa.select(
+            complaint.c.id,
+            received.c.lineage,
+            received.c.client_id,
+            complaint.c.team,
+            complaint.c.revision,
+            complaint.c.state,
+        )
+        .join(received, received.c.id == complaint.c.id)
+        .where(received.c.lineage == lineage, received.c.client_id == client_id)
+    )
+    row = connection.execute(select).one_or_none()
+    return None if row is None else Filed(*row)
+
+
+def revisions(connection: sa.Connection, id: int) -> list[tuple[int, list[str], bytes]]:
+    """Number, fields and line of each revision of a complaint, in order."""
+    select = (
+        sa.select(revision.c.number, revision.c.fields, received.c.line)
+        .join(received, received.c.id == revision.c.received)
+        .where(revision.c.complaint == id)
+        .order_by(revision.c.number)
+    )
+    return [(number, list(names), line) for number, names, line in connection.execute(select)]
+
+
+def line_of(connection: sa.Connection, id: int) -> bytes:
+    """The verbatim line of an operation."""
+    return connection.scalars(sa.select(received.c.line).where(received.c.id == id)).one()
+
+
+def add_revision(
+    connection: sa.Connection,
+    *,
+    complaint_id: int,
+    number: int,
+    received_id: int,
+    base_revision: int,
+    field_names: Sequence[str],
+    at: datetime,
+) -> None:
+    """Note that a received revision became number `number` of the complaint."""
+    connection.execute(
+        sa.insert(revision).values(
+            complaint=complaint_id,
+            number=number,
+            received=received_id,
+            base_revision=base_revision,
+            fields=list(field_names),
+            at=at,
+        )
+    )
+
+
+def add_conflicts(
+    connection: sa.Connection,
+    complaint_id: int,
+    kept_revision: int,
+    received_id: int,
+    field_names: Sequence[str],
+    at: datetime,
+) -> None:
+    """Note the fields on which a revision clashed: both values are kept, a person decides."""
+    rows = [
+        {
+            "complaint": complaint_id,
+            "field": name,
+            "kept_revision": kept_revision,
+            "received": received_id,
+            "at": at,
+        }
+        for name in field_names
+    ]
+    connection.execute(sa.insert(conflict), rows)
+
+
+def conflicts(connection: sa.Connection, complaint_id: int) -> list[str]:
+    """Fields of a complaint that wait for a person's word, in the order they came."""
+    select = sa.select(conflict.c.field).where(
+        conflict.c.complaint == complaint_id, conflict.c.state == "open"
+    )
+    return list(connection.scalars(select.order_by(conflict.c.id)))
+
+
+def set_consent(connection: sa.Connection, id: int, consent: Mapping[str, Any]) -> None:
+    """Put a new consent in the place of the one that stood."""
+    connection.execute(
+        sa.update(complaint)
+        .where(complaint.c.id == id)
+        .values(consent=dict(consent), consent_level=consent["level"])
+    )
+
+
+def withdraw(connection: sa.Connection, id: int, scope: str) -> None:
+    """Mark a complaint as taken back: from what leaves, or altogether."""
+    state = "withdrawn" if scope == "all" else complaint.c.state
+    connection.execute(
+        sa.update(complaint).where(complaint.c.id == id).values(withdrawn=scope, state=state)
+    )
+
+
+def keep_linkage(
+    connection: sa.Connection, lineage: str, client_id: str, version: int, keys: Mapping[str, Any], at: datetime
+) -> None:
+    """Keep the keys for duplicate search of a complaint; the newest stand."""
+    row = {"lineage": lineage, "complaint": client_id, "v": version, "keys": dict(keys), "received_at": at}
+    dialect.put(connection, linkage, row, ["lineage", "complaint"])
+
+
+def by_receipt(connection: sa.Connection, receipt: str) -> list[tuple[int, datetime, str | None]]:
+    """Id, day received and cercle of every complaint with that receipt code: it is no key."""
+    select = (
+        sa.select(complaint.c.id, received.c.received_at, complaint.c.place_id)
+        .join(received, received.c.id == complaint.c.id)
+        .where(complaint.c.receipt == receipt)
+        .order_by(complaint.c.id)
+    )
+    return [(id, at, place) for id, at, place in connection.execute(select)]
+
+
+def registry_number(connection: sa.Connection, id: int) -> tuple[str, int, int] | None:
+    """Prefix, year and number of a complaint."""
+    columns = registry.c
+    row = connection.execute(
+        sa.select(columns.prefix, columns.year, columns.number).where(columns.complaint == id)
+    ).one_or_none()
+    return None if row is None else (row.prefix, row.year, row.number)
+
+
+def count(connection: sa.Connection) -> int:
+    """How many complaints are stored."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(complaint)) or 0
+
+
+_FACT_NAMES = tuple(field.name for field in fields(Facts))
+
+
+def _facts(facts: Facts) -> dict[str, Any]:
+    return {name: getattr(facts, name) for name in _FACT_NAMES}
+
+
+def _acts(id: int, one: Complaint) -> list[dict[str, Any]]:
+    return [{"complaint": id, "no": no, "kind": kind} for no, kind in enumerate(one.acts, 1)]
+
+
+def _persons(id: int, one: Complaint) -> list[dict[str, Any]]:
+    return [{"complaint": id} | asdict(who) for who in one.persons]
+
+
+def _files(id: int, one: Complaint) -> list[dict[str, Any]]:
+    return [{"complaint": id, "no": no} | asdict(each) for no, each in enumerate(one.files, 1)]
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(sa.insert(table), rows)

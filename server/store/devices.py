@@ -1,0 +1,243 @@
+"""Devices, their lineages, enrolment codes and orders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from server.domain.allowance import Allowance
+from server.store.dialect import insert_new, locked
+from server.store.schema import device, enrolment, frame, lineage, order, parcel
+
+
+@dataclass(frozen=True)
+class Device:
+    """An enrolled device."""
+
+    id: str
+    lineage: str
+    number: int
+    label: str
+    team: str | None
+    partner: str | None
+    state: str
+    sign_key: str
+    box_key: str
+    succeeds: str | None
+    software: str | None
+    enrolled_at: datetime
+    suspect_since: datetime | None
+    last_sync_at: datetime | None
+    last_frame: int
+    rolled_back_at: datetime | None
+    clock_ahead_s: int | None
+    waiting: int | None
+    records_left: float
+    bytes_left: float
+    refilled_at: datetime
+    burst_records: int | None
+    burst_until: datetime | None
+
+    @property
+    def allowance(self) -> Allowance:
+        """What it may still send."""
+        return Allowance(self.records_left, self.bytes_left, self.refilled_at)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """How far the hub and a lineage have come."""
+
+    id: str
+    team: str | None
+    position: int
+    backed_up_to: int
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """A one-time code, by its hash."""
+
+    code_hash: str
+    label: str
+    team: str | None
+    partner: str | None
+    succeeds: str | None
+    expires_at: datetime
+    used_by: str | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A signed order for a device."""
+
+    no: int
+    kind: str
+    body: dict[str, Any]
+    sig: str
+
+
+_DEVICE = tuple(device.c[name] for name in Device.__dataclass_fields__)
+_LINEAGE = tuple(lineage.c[name] for name in Lineage.__dataclass_fields__)
+_ENROLMENT = tuple(enrolment.c[name] for name in Enrolment.__dataclass_fields__)
+
+
+def by_token(connection: sa.Connection, token_hash: str) -> Device | None:
+    """The device with this token."""
+    return _one(connection, device.c.token_hash == token_hash)
+
+
+def find(connection: sa.Connection, id: str) -> Device | None:
+    """The device with this id."""
+    return _one(connection, device.c.id == id)
+
+
+def by_number(connection: sa.Connection, number: int) -> Device | None:
+    """The device that people call M-`number`."""
+    return _one(connection, device.c.number == number)
+
+
+def listed(connection: sa.Connection) -> list[Device]:
+    """Every device, in the order of enrolment."""
+    return [Device(*row) for row in connection.execute(sa.select(*_DEVICE).order_by(device.c.number))]
+
+
+def add(connection: sa.Connection, values: Mapping[str, Any]) -> int:
+    """Add a device under the next number; gives the number."""
+    number = (connection.scalar(sa.select(sa.func.max(device.c.number))) or 0) + 1
+    connection.execute(sa.insert(device).values(**values, number=number))
+    return number
+
+
+def update(connection: sa.Connection, id: str, **values: Any) -> None:
+    """Set columns of a device."""
+    connection.execute(sa.update(device).where(device.c.id == id).values(**values))
+
+
+def add_lineage(connection: sa.Connection, id: str, team: str | None) -> None:
+    """Start a lineage."""
+    connection.execute(sa.insert(lineage).values(id=id, team=team))
+
+
+def lock_lineage(connection: sa.Connection, id: str) -> Lineage:
+    """The lineage, locked until commit: its operations are taken one body at a time."""
+    select = locked(connection, sa.select(*_LINEAGE).where(lineage.c.id == id))
+    return Lineage(*connection.execute(select).one())
+
+
+def lineage_of(connection: sa.Connection, id: str) -> Lineage:
+    """The lineage as it stands."""
+    return Lineage(*connection.execute(sa.select(*_LINEAGE).where(lineage.c.id == id)).one())
+
+
+def advance(connection: sa.Connection, id: str, position: int) -> None:
+    """Note how many frames of the lineage were read."""
+    connection.execute(sa.update(lineage).where(lineage.c.id == id).values(position=position))
+
+
+def positions(connection: sa.Connection) -> dict[str, int]:
+    """Position of every lineage."""
+    return {id: position for id, position in connection.execute(sa.select(lineage.c.id, lineage.c.position))}
+
+
+def set_backed_up(connection: sa.Connection, backed_up: Mapping[str, int]) -> None:
+    """Note the positions that a verified backup covers; never back."""
+    for id, position in backed_up.items():
+        connection.execute(
+            sa.update(lineage)
+            .where(lineage.c.id == id, lineage.c.backed_up_to < position)
+            .values(backed_up_to=position)
+        )
+
+
+def add_enrolment(connection: sa.Connection, values: Mapping[str, Any]) -> None:
+    """Keep a one-time code, by its hash."""
+    connection.execute(sa.insert(enrolment).values(**values))
+
+
+def take_enrolment(connection: sa.Connection, code_hash: str) -> Enrolment | None:
+    """The one-time code, locked so that one device alone uses it."""
+    select = locked(connection, sa.select(*_ENROLMENT).where(enrolment.c.code_hash == code_hash))
+    row = connection.execute(select).one_or_none()
+    return None if row is None else Enrolment(*row)
+
+
+def use_enrolment(connection: sa.Connection, code_hash: str, device_id: str) -> None:
+    """Mark a one-time code as used."""
+    connection.execute(
+        sa.update(enrolment).where(enrolment.c.code_hash == code_hash).values(used_by=device_id)
+    )
+
+
+def drop_expired_enrolments(connection: sa.Connection, before: datetime) -> int:
+    """Forget codes that ran out before `before`; gives how many."""
+    return connection.execute(sa.delete(enrolment).where(enrolment.c.expires_at < before)).rowcount
+
+
+def frame_report(connection: sa.Connection, lineage_id: str, number: int, digest_prefix: str) -> Any:
+    """The report given for a frame, found by the first digits of its digest; None when it never came."""
+    select = sa.select(frame.c.report).where(
+        frame.c.lineage == lineage_id,
+        frame.c.number == number,
+        frame.c.digest.startswith(digest_prefix, autoescape=True),
+    )
+    return connection.scalars(select).first()
+
+
+def frames_numbered(
+    connection: sa.Connection, lineage_id: str, device_id: str, numbers: list[int]
+) -> dict[int, set[str]]:
+    """Digests by number of the frames that a device sent under these numbers."""
+    select = sa.select(frame.c.number, frame.c.digest).where(
+        frame.c.lineage == lineage_id, frame.c.device == device_id, frame.c.number.in_(numbers)
+    )
+    found: dict[int, set[str]] = {}
+    for number, digest in connection.execute(select):
+        found.setdefault(number, set()).add(digest)
+    return found
+
+
+def keep_frames(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """Keep the reports of frames; one that came before keeps its first."""
+    insert_new(connection, frame, rows, ["lineage", "number", "digest"], frame.c.number)
+
+
+def forget_frames(connection: sa.Connection, before: datetime) -> int:
+    """Drop reports that no device asks for any more; the operations stay. Gives how many."""
+    return connection.execute(sa.delete(frame).where(frame.c.received_at < before)).rowcount
+
+
+def add_order(connection: sa.Connection, device_id: str, made: Order, at: datetime) -> None:
+    """Keep a signed order."""
+    connection.execute(
+        sa.insert(order).values(
+            device=device_id, no=made.no, kind=made.kind, body=made.body, sig=made.sig, at=at
+        )
+    )
+
+
+def orders_of(connection: sa.Connection, device_id: str) -> list[Order]:
+    """Orders for a device, oldest first."""
+    select = sa.select(order.c.no, order.c.kind, order.c.body, order.c.sig).where(order.c.device == device_id)
+    return [Order(*row) for row in connection.execute(select.order_by(order.c.no))]
+
+
+def note_parcel(connection: sa.Connection, device_id: str, number: int, carried_by: str, at: datetime) -> None:
+    """Note that a parcel arrived; a second arrival changes nothing."""
+    if number not in parcels_of(connection, device_id):
+        connection.execute(
+            sa.insert(parcel).values(device=device_id, number=number, carried_by=carried_by, received_at=at)
+        )
+
+
+def parcels_of(connection: sa.Connection, device_id: str) -> list[int]:
+    """Numbers of the parcels of a device that arrived."""
+    select = sa.select(parcel.c.number).where(parcel.c.device == device_id)
+    return list(connection.scalars(select.order_by(parcel.c.number)))
+
+
+def _one(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Device | None:
+    row = connection.execute(sa.select(*_DEVICE).where(condition)).one_or_none()
+    return None if row is None else Device(*row)

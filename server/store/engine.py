@@ -1,0 +1,77 @@
+"""The store: connections, one write lane, and what happens when the disk fails."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from server.domain.errors import StorageFailed, StorageFull
+from server.store import dialect
+
+
+@dataclass
+class Store:
+    """One database. `read` and `write` give a connection inside one transaction."""
+
+    engine: sa.Engine
+    _lane: Any = field(init=False)
+    _is_suspect: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self._lane = dialect.write_lane(self.engine) or nullcontext()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads: one snapshot."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that may write; committed, and on disk, when the block ends well.
+
+        Raises StorageFull or StorageFailed, with nothing written. After a failed disk the next
+        writer looks at the whole database before it writes.
+        """
+        with self._lane:
+            try:
+                self._recover()
+                with self.engine.connect() as bare:
+                    connection = bare.execution_options(begin="IMMEDIATE")
+                    with connection.begin():
+                        yield connection
+            except sa.exc.DBAPIError as error:
+                self._translate(error)
+                raise
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+    def _translate(self, error: sa.exc.DBAPIError) -> None:
+        if dialect.is_full(error):
+            self.engine.dispose()
+            raise StorageFull from error
+        if dialect.is_damage(error):
+            self._is_suspect = True
+            self.engine.dispose()
+            raise StorageFailed from error
+
+    def _recover(self) -> None:
+        """After a failed fsync the pages in memory may be ahead of the disk: read them again, from the disk."""
+        if not self._is_suspect:
+            return
+        self.engine.dispose()
+        with self.engine.connect() as connection:
+            if dialect.is_sqlite(connection):
+                verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+                if verdict != "ok":
+                    raise StorageFailed
+        self._is_suspect = False
+
+
+def open_store(url: str, key: bytes | None) -> Store:
+    """The store behind `url`; the tables must be there (`migrations.upgrade`)."""
+    return Store(dialect.make_engine(url, key))

@@ -1,0 +1,149 @@
+"""What was kept but not filed: held, quarantined and conflicting operations, as received."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from server.store.complaints import Origin
+from server.store.dialect import insert_new, locked
+from server.store.schema import quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """One operation to set aside; `hash` tells two contents under one id apart."""
+
+    client_id: str
+    hash: str
+    payload: bytes
+    verdict: str
+    code: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One operation that was set aside."""
+
+    id: int
+    lineage: str
+    device: str
+    carried_by: str | None
+    client_id: str
+    payload: bytes
+    verdict: str
+    code: str
+    field: str
+    state: str
+    received_at: datetime
+
+
+_KEPT = (
+    quarantine.c.id,
+    quarantine.c.lineage,
+    quarantine.c.device,
+    quarantine.c.carried_by,
+    quarantine.c.client_id,
+    quarantine.c.payload,
+    quarantine.c.verdict,
+    quarantine.c.code,
+    quarantine.c.field,
+    quarantine.c.state,
+    quarantine.c.received_at,
+)
+
+
+def add(connection: sa.Connection, origin: Origin, asides: Sequence[Aside]) -> None:
+    """Set operations aside; those that are there with the same content add nothing."""
+    rows = [
+        {
+            "lineage": origin.lineage,
+            "client_id": aside.client_id,
+            "hash": aside.hash,
+            "payload": aside.payload,
+            "verdict": aside.verdict,
+            "code": aside.code,
+            "field": aside.field,
+            "device": origin.device,
+            "carried_by": origin.carried_by,
+            "received_at": origin.at,
+        }
+        for aside in asides
+    ]
+    if rows:
+        insert_new(connection, quarantine, rows, ["lineage", "client_id", "hash"], quarantine.c.id)
+
+
+def known(
+    connection: sa.Connection, lineage: str, client_ids: Collection[str]
+) -> dict[tuple[str, str], tuple[str, str, str, str]]:
+    """(verdict, code, field, state) by (id, hash), of what this lineage has set aside."""
+    columns = quarantine.c
+    select = sa.select(
+        columns.client_id, columns.hash, columns.verdict, columns.code, columns.field, columns.state
+    ).where(columns.lineage == lineage, columns.client_id.in_(client_ids))
+    return {
+        (client_id, hash): (verdict, code, field, state)
+        for client_id, hash, verdict, code, field, state in connection.execute(select)
+    }
+
+
+def waiting_for(connection: sa.Connection, lineage: str, codes: Collection[str]) -> list[Kept]:
+    """What the lineage has waiting for one of these reasons, oldest first."""
+    select = sa.select(*_KEPT).where(
+        quarantine.c.lineage == lineage,
+        quarantine.c.state == "waiting",
+        quarantine.c.code.in_(codes),
+    )
+    return [Kept(*row) for row in connection.execute(select.order_by(quarantine.c.id))]
+
+
+def find(connection: sa.Connection, id: int) -> Kept | None:
+    """One operation that was set aside, locked for a decision."""
+    row = connection.execute(locked(connection, sa.select(*_KEPT).where(quarantine.c.id == id))).one_or_none()
+    return None if row is None else Kept(*row)
+
+
+def listed(connection: sa.Connection, *, code: str | None = None, limit: int = 100) -> list[Kept]:
+    """What waits, oldest first."""
+    select = sa.select(*_KEPT).where(quarantine.c.state == "waiting")
+    if code is not None:
+        select = select.where(quarantine.c.code == code)
+    return [Kept(*row) for row in connection.execute(select.order_by(quarantine.c.id).limit(limit))]
+
+
+def settle(connection: sa.Connection, id: int, received_id: int | None, at: datetime) -> None:
+    """Note that what was set aside is stored now, and as which received operation."""
+    connection.execute(
+        sa.update(quarantine)
+        .where(quarantine.c.id == id)
+        .values(state="stored", settled_at=at, received=received_id)
+    )
+
+
+def settle_same(
+    connection: sa.Connection, lineage: str, client_id: str, hash: str, received_id: int | None, at: datetime
+) -> None:
+    """Settle what was aside under this id and hash, and came again, readable now."""
+    connection.execute(
+        sa.update(quarantine)
+        .where(
+            quarantine.c.lineage == lineage,
+            quarantine.c.client_id == client_id,
+            quarantine.c.hash == hash,
+            quarantine.c.state == "waiting",
+        )
+        .values(state="stored", settled_at=at, received=received_id)
+    )
+
+
+def count_waiting(connection: sa.Connection) -> dict[str, int]:
+    """How many wait, by code."""
+    select = (
+        sa.select(quarantine.c.code, sa.func.count())
+        .where(quarantine.c.state == "waiting")
+        .group_by(quarantine.c.code)
+    )
+    return {code: count for code, count in connection.execute(select)}

@@ -1,0 +1,62 @@
+"""Registry numbers: gapless, taken last in the transaction, never used twice."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from server.store.dialect import insert_new, locked
+from server.store.schema import registry, registry_counter
+
+
+def assign(connection: sa.Connection, prefix: str, year: int, complaints: Sequence[int]) -> None:
+    """Give the next numbers of the year to the complaints, in order. The last write before the commit:
+    on PostgreSQL the counter's row stays locked from here on."""
+    last = _last(connection, prefix, year)
+    rows = [
+        {"prefix": prefix, "year": year, "number": number, "complaint": complaint}
+        for number, complaint in enumerate(complaints, last + 1)
+    ]
+    connection.execute(sa.insert(registry), rows)
+    _set_last(connection, prefix, year, last + len(rows))
+
+
+def declare_lost(connection: sa.Connection, prefix: str, year: int, last_printed: int) -> int:
+    """Mark the numbers up to `last_printed` that have no complaint any more as lost; gives how many."""
+    last = _last(connection, prefix, year)
+    rows = [
+        {"prefix": prefix, "year": year, "number": number, "complaint": None}
+        for number in range(last + 1, last_printed + 1)
+    ]
+    if rows:
+        connection.execute(sa.insert(registry), rows)
+        _set_last(connection, prefix, year, last_printed)
+    return len(rows)
+
+
+def last_number(connection: sa.Connection, prefix: str, year: int) -> int:
+    """The last number given this year; 0 before the first."""
+    counter = registry_counter.c
+    select = sa.select(counter.last).where(counter.prefix == prefix, counter.year == year)
+    return connection.scalar(select) or 0
+
+
+def written(prefix: str, year: int, number: int) -> str:
+    """A registry number as people read it: `KNK-2026-000123`."""
+    return f"{prefix}-{year}-{number:06d}"
+
+
+def _last(connection: sa.Connection, prefix: str, year: int) -> int:
+    counter = registry_counter.c
+    first = {"prefix": prefix, "year": year, "last": 0}
+    insert_new(connection, registry_counter, [first], ["prefix", "year"], counter.last)
+    select = sa.select(counter.last).where(counter.prefix == prefix, counter.year == year)
+    return int(connection.scalars(locked(connection, select)).one())
+
+
+def _set_last(connection: sa.Connection, prefix: str, year: int, last: int) -> None:
+    counter = registry_counter.c
+    connection.execute(
+        sa.update(registry_counter)
+        .where(counter.prefix == prefix, counter.year == year)
+        .values(last=last)
+    )

@@ -1,0 +1,64 @@
+"""Refusals become problem documents (RFC 9457): a stable code, and a sentence in the caller's language."""
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, json, request
+from werkzeug.exceptions import HTTPException
+
+from client_sync.protocol.codes import CODES
+from server.domain.errors import SeereError
+from server.i18n import catalogue
+from server.web.auth import this_hub
+from server.web.schemas import PROBLEM
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = {"storage_full": 600, "storage_failed": 60, "busy": 30, "server_error": 300, "too_many_tries": 60}
+_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 411: "length_required", 413: "body_too_large"}
+LANGUAGES = ("fr", "en", "bm")
+
+
+def register(app: Flask) -> None:
+    """Answer every error of this app with a problem document."""
+    app.register_error_handler(SeereError, _refusal)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _fault)
+
+
+def problem(code: str, status: int, **members: Any) -> Response:
+    """A problem document for a code of the wire's table."""
+    texts = catalogue(request.accept_languages.best_match(LANGUAGES) or this_hub().settings.language)
+    body = {
+        "type": "about:blank",
+        "title": texts.text(f"problem.{code}"),
+        "status": status,
+        "code": code,
+    } | members
+    headers = {}
+    if code in RETRY_AFTER_S:
+        body["retry_after_s"] = RETRY_AFTER_S[code]
+        headers["Retry-After"] = str(RETRY_AFTER_S[code])
+    return Response(json.dumps(body), status, headers, content_type=PROBLEM)
+
+
+def _refusal(error: Exception) -> Response:
+    assert isinstance(error, SeereError)
+    status = CODES[error.code].status or 400
+    if status >= 500:
+        log.error("refused with %s", error.code, exc_info=error)
+    return problem(error.code, status)
+
+
+def _http_error(error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.code or 500
+    code = _BY_STATUS.get(status, "member_invalid" if status == 422 else "body_unreadable")
+    fields = getattr(error, "data", {}).get("messages", {}).get("json")
+    return problem(code, status, **({"fields": sorted(fields)} if isinstance(fields, dict) else {}))
+
+
+def _fault(error: Exception) -> Response:
+    # The trace names our own frames; a payload is never in it, for no message of ours holds one.
+    log.error("fault: %s", type(error).__name__, exc_info=error)
+    return problem("server_error", 500)

@@ -1,0 +1,119 @@
+"""What the routes take and give, for the parser and for the OpenAPI document."""
+
+from typing import Any, Final
+
+from marshmallow import EXCLUDE, Schema, fields
+from marshmallow.validate import Length
+
+
+class _Shape(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+
+class ApplicationShape(_Shape):
+    """A device asks to be enrolled."""
+
+    code = fields.String(required=True, validate=Length(1, 400))
+    sign_key = fields.String(required=True, validate=Length(43, 43))
+    box_key = fields.String(required=True, validate=Length(43, 43))
+    proof = fields.String(required=True, validate=Length(86, 86))
+    software = fields.String(validate=Length(max=80))
+    succeeds = fields.UUID()
+
+
+class AdmissionShape(_Shape):
+    """A device is enrolled, and waits until its six words are confirmed."""
+
+    device = fields.UUID(required=True)
+    lineage = fields.UUID(required=True)
+    token = fields.String(required=True)
+    hub = fields.UUID(required=True)
+    epoch = fields.String(required=True)
+    sign_key = fields.String(required=True)
+    box_key = fields.String(required=True)
+    coalition = fields.String(required=True)
+    team = fields.String(allow_none=True)
+    partner = fields.String(allow_none=True)
+    places = fields.String(allow_none=True)
+
+
+class NamedShape(_Shape):
+    """A record that is not simply stored."""
+
+    at = fields.Integer(required=True)
+    verdict = fields.String(required=True)
+    code = fields.String(required=True)
+    field = fields.String()
+
+
+class FrameReportShape(_Shape):
+    """What the hub says of a frame."""
+
+    frame = fields.Integer(required=True)
+    n = fields.Integer()
+    already_held = fields.List(fields.List(fields.Integer()))
+    named = fields.List(fields.Nested(NamedShape))
+    unread = fields.String()
+
+
+class ChangeShape(Schema):
+    """One thing that the device is to learn."""
+
+    class Meta:
+        unknown = "include"
+
+    n = fields.Integer(required=True)
+    kind = fields.String(required=True)
+    id = fields.String()
+
+
+class OrderShape(_Shape):
+    """A signed order."""
+
+    order = fields.Dict(required=True)
+    sig = fields.String(required=True)
+
+
+class AnswerShape(_Shape):
+    """The answer to a sync; a member that says nothing is left out."""
+
+    now = fields.String(required=True)
+    epoch = fields.String(required=True)
+    position = fields.Integer()
+    frames = fields.List(fields.Nested(FrameReportShape))
+    changes = fields.List(fields.Nested(ChangeShape))
+    cursor = fields.String()
+    more = fields.Boolean()
+    reset = fields.String()
+    backed_up_to = fields.Integer()
+    need = fields.List(fields.Dict())
+    tasks = fields.List(fields.Dict())
+    orders = fields.List(fields.Nested(OrderShape))
+    keyring = fields.Dict()
+    anchor = fields.Dict()
+    sync_after = fields.String()
+    retry_after_s = fields.Integer()
+    min_version = fields.String()
+    rolled_back = fields.Integer()
+    missing_parcels = fields.List(fields.Integer())
+
+
+class ProblemShape(_Shape):
+    """RFC 9457: why nothing was read."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    code = fields.String(required=True)
+    detail = fields.String()
+    retry_after_s = fields.Integer()
+
+
+def body_of(media_type: str, meaning: str) -> dict[str, Any]:
+    """A request body of bytes, for the OpenAPI document."""
+    schema = {"type": "string", "format": "binary"}
+    return {"required": True, "description": meaning, "content": {media_type: {"schema": schema}}}
+
+
+PROBLEM: Final = "application/problem+json"

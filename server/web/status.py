@@ -1,0 +1,38 @@
+"""The page at `/`: whether the centre answers, and, where the settings say so, how much it holds."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, render_template, request
+
+from server.i18n import catalogue
+from server.services import maintenance
+from server.web.auth import guarded, this_hub
+from server.web.errors import LANGUAGES
+
+blueprint = Blueprint("status", __name__)
+
+
+@blueprint.get("/")
+@guarded("public")
+def page() -> str:
+    """A small page for whoever opens the address in a browser."""
+    hub = this_hub()
+    language = request.accept_languages.best_match(LANGUAGES) or hub.settings.language
+    counts = maintenance.counts(hub.store) if hub.settings.status == "full" else None
+    return render_template(
+        "status.html",
+        texts=catalogue(language),
+        language=language,
+        coalition=hub.settings.coalition,
+        counts=counts,
+        now=hub.clock(),
+    )
+
+
+@blueprint.get("/health")
+@guarded("public")
+def health() -> tuple[Response, int]:
+    """Whether the hub can read its data; says nothing else."""
+    this_hub().epoch()
+    answer: dict[str, Any] = {"status": "ok"}
+    return jsonify(answer), 200

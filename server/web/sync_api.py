@@ -1,0 +1,157 @@
+"""The door of field devices: enrolment, sync, and parcels brought by somebody else (PROTOCOL §3, §5, §6)."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Response, request
+from flask_smorest import Blueprint
+
+from client_sync.protocol.canonical import Unreadable
+from client_sync.protocol.coding import Inflated, inflate
+from client_sync.protocol.frames import Frame, read_frames, to_text
+from client_sync.protocol.limits import BODY_MAX_BYTES
+from server.domain.errors import BodyRefused
+from server.hub import Hub, epoch_of
+from server.services import devices, feed, parcels
+from server.services.devices import Application, Device, Refill
+from server.services.feed import Asked
+from server.services.intake import receiving
+from server.services.intake.receiving import Receipt, Rules
+from server.web.auth import for_device, guarded, this_hub
+from server.web.schemas import AdmissionShape, AnswerShape, ApplicationShape, body_of
+
+FRAMES = "application/x-ndjson"
+PARCEL = "application/octet-stream"
+
+blueprint = Blueprint("sync", __name__, url_prefix="/api/v1", description="Field devices")
+
+
+@blueprint.post("/enrol")
+@blueprint.arguments(ApplicationShape)
+@blueprint.response(201, AdmissionShape)
+@guarded("enrolment")
+def enrol(application: dict[str, Any]) -> dict[str, Any]:
+    """Enrol a device that has a one-time code."""
+    hub = this_hub()
+    admitted = devices.enrol(
+        hub.store,
+        Application(
+            code=application["code"],
+            sign_key=application["sign_key"],
+            box_key=application["box_key"],
+            proof=application["proof"],
+            software=application.get("software"),
+            succeeds=str(application["succeeds"]) if "succeeds" in application else None,
+        ),
+        hub.clock(),
+        refill(hub),
+    )
+    with hub.store.read() as connection:
+        epoch, places = epoch_of(connection), hub.places.read(connection)
+    return {
+        "device": admitted.device,
+        "lineage": admitted.lineage,
+        "token": admitted.token,
+        "team": admitted.team,
+        "partner": admitted.partner,
+        "hub": hub.identity.id,
+        "epoch": epoch,
+        "sign_key": to_text(bytes(hub.identity.sign_key.verify_key)),
+        "box_key": to_text(bytes(hub.identity.box_key.public_key)),
+        "coalition": hub.settings.coalition,
+        "places": places.version if places else None,
+    }
+
+
+@blueprint.post("/sync")
+@blueprint.doc(requestBody=body_of(FRAMES, "One or more frames, PROTOCOL §3.2."))
+@blueprint.alt_response(200, schema=AnswerShape, description="At least one frame was read.")
+@for_device
+def sync(device: Device) -> Response:
+    """Take in frames and answer with verdicts, changes and orders."""
+    hub = this_hub()
+    body = _inflated(request.get_data(cache=False))
+    return _json(answer(hub, device, read_body(body.data)))
+
+
+@blueprint.post("/parcels")
+@blueprint.doc(requestBody=body_of(PARCEL, "A sealed parcel, PROTOCOL §6."))
+@blueprint.alt_response(200, schema=None, content_type=PARCEL, description="The sealed reply to its author.")
+@for_device
+def carry(carrier: Device) -> Response:
+    """Take in a parcel that another device made, and give the sealed reply to carry back."""
+    hub = this_hub()
+    parcel = parcels.open_parcel(
+        hub.store, request.get_data(cache=False), hub.identity.id, hub.identity.box_key
+    )
+    members = answer(hub, parcel.device, read_body(parcel.body), carried_by=carrier.id)
+    missing = parcels.note(hub.store, parcel, carrier.id, hub.clock())
+    if missing:
+        members["missing_parcels"] = missing
+    reply = parcels.seal_reply(parcel, members, hub.identity.id, hub.identity.sign_key)
+    return Response(reply, mimetype=PARCEL)
+
+
+def read_body(body: bytes) -> list[Frame]:
+    """The whole frames of a body, up to the first thing that is none; raises BodyRefused when there are none."""
+    frames: list[Frame] = []
+    try:
+        frames.extend(read_frames(body))
+    except Unreadable as problem:
+        raise BodyRefused(problem.code) from None
+    if not frames:
+        raise BodyRefused("body_empty")
+    return frames
+
+
+def answer(
+    hub: Hub, device: Device, frames: Sequence[Frame], carried_by: str | None = None
+) -> dict[str, Any]:
+    """Take the frames in, then say what the device is to know; the intake is on disk before it is said."""
+    with hub.store.read() as connection:
+        epoch, places = epoch_of(connection), hub.places.read(connection)
+    rules = Rules(hub.identity.id, hub.settings.registry_prefix, refill(hub), places)
+    receipt = receiving.receive(hub.store, device, frames, hub.clock(), rules, carried_by)
+    header = frames[0].header
+    asked = Asked(header.cursor, header.limit, header.ask, header.backed_up_to)
+    members: dict[str, Any] = {"now": hub.clock().strftime("%Y-%m-%dT%H:%M:%SZ"), "epoch": epoch}
+    down = feed.read(hub.store, device, epoch, asked)
+    return members | _receipt_members(receipt, down.pop("frames", [])) | down
+
+
+def refill(hub: Hub) -> Refill:
+    """The bucket of a device, from the settings."""
+    settings = hub.settings
+    return Refill(
+        settings.device_burst_records,
+        settings.device_burst_bytes,
+        settings.device_records_per_minute,
+        settings.device_bytes_per_minute,
+    )
+
+
+def _receipt_members(receipt: Receipt, asked: list[dict[str, Any]]) -> dict[str, Any]:
+    members = {
+        "frames": [*asked, *receipt.reports] or None,
+        "position": receipt.position,
+        "retry_after_s": receipt.retry_after_s,
+        "rolled_back": receipt.rolled_back,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _inflated(data: bytes) -> Inflated:
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    try:
+        body = inflate(data, coding, request.headers.get("Seere-Dictionary"))
+    except Unreadable as problem:
+        raise BodyRefused(problem.code) from None
+    if not body.whole and len(data) >= BODY_MAX_BYTES:
+        raise BodyRefused("body_too_large")
+    return body
+
+
+def _json(members: dict[str, Any]) -> Response:
+    body = json.dumps(members, ensure_ascii=False, separators=(",", ":"))
+    return Response(body, mimetype="application/json")

@@ -1,0 +1,1 @@
+"""The tests of Seere; they mirror the paths of what they test."""

@@ -1,0 +1,124 @@
+"""The catalogues of both packages: complete, alike in every language, and all of it used."""
+
+import ast
+import re
+import string
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("client_sync", "server")
+SOURCE = "fr"
+PLURAL_FORMS = ("one", "other")
+# Keys have a dot; so SQLAlchemy's text("SELECT …") is not taken for one of ours.
+KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+TEMPLATE_CALL = re.compile(r"""\b(?P<method>text|plural)\(\s*["'](?P<key>[^"']+)["']""")
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _texts(package: str, language: str) -> dict[str, str]:
+    file = ROOT / package / "translations" / f"{language}.toml"
+    return dict(_flatten(tomllib.loads(file.read_text("utf-8"))))
+
+
+def _placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@dataclass
+class Use:
+    """What the code of a package does with keys."""
+
+    asked: set[str] = field(default_factory=set)
+    # The known beginning of a key that is put together: f"code.{name}" begins with "code.".
+    begun: set[str] = field(default_factory=set)
+    # Every string in the code: a key may stand in a table and be asked for elsewhere.
+    written: set[str] = field(default_factory=set)
+
+
+def _note(node: ast.AST, use: Use) -> None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        use.written.add(node.value)
+    if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+        use.begun.add(str(node.values[0].value))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        use.asked |= _literal_keys(node.func.attr, node.args[0])
+
+
+def _literal_keys(method: str, argument: ast.expr) -> set[str]:
+    if method not in {"text", "plural"} or not isinstance(argument, ast.Constant):
+        return set()
+    key = str(argument.value)
+    if not KEY.fullmatch(key):
+        return set()
+    return {f"{key}.other" if method == "plural" else key}
+
+
+def _use(package: str) -> Use:
+    use = Use()
+    for path in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            _note(node, use)
+    for path in (ROOT / package).rglob("*.html"):
+        for call in TEMPLATE_CALL.finditer(path.read_text("utf-8")):
+            use.asked.add(call["key"] + (".other" if call["method"] == "plural" else ""))
+    return use
+
+
+def _is_used(key: str, use: Use) -> bool:
+    base, _, last = key.rpartition(".")
+    names = {key, base} if last in PLURAL_FORMS else {key}
+    begun = (beginning for beginning in use.begun if "." in beginning)
+    return bool(names & use.written) or f"{base}.other" in use.asked or key.startswith(tuple(begun))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_french_and_english_say_the_same_things(package: str) -> None:
+    assert _texts(package, "en").keys() ^ _texts(package, SOURCE).keys() == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_bambara_adds_nothing_of_its_own(package: str) -> None:
+    assert _texts(package, "bm").keys() - _texts(package, SOURCE).keys() == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("language", ["en", "bm"])
+def test_translation_keeps_the_placeholders(package: str, language: str) -> None:
+    source = _texts(package, SOURCE)
+    translated = _texts(package, language)
+    known = translated.keys() & source.keys()
+    assert {key for key in known if _placeholders(translated[key]) != _placeholders(source[key])} == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("language", [SOURCE, "en"])
+def test_no_text_is_empty_and_every_singular_has_its_plural(package: str, language: str) -> None:
+    texts = _texts(package, language)
+    assert {key for key, text in texts.items() if not text.strip()} == set()
+    assert {key for key in texts if key.endswith(".one") and f"{key[:-4]}.other" not in texts} == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_text_that_the_code_asks_for_exists(package: str) -> None:
+    use = _use(package)
+    assert use.asked, "the code asks for no text: has the way of asking changed?"
+    assert use.asked - _texts(package, SOURCE).keys() == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_text_is_left_over(package: str) -> None:
+    use = _use(package)
+    assert {key for key in _texts(package, SOURCE) if not _is_used(key, use)} == set()
