@@ -28,7 +28,9 @@ class Settings:
 
     data: Path = _setting(Path("var/hub"), "folder of the database, its key file and the backups")
     database: str = _setting("", "address of a PostgreSQL database; empty: an encrypted SQLite file in the data folder")
-    database_key_file: Path | None = _setting(None, "file with the 32-byte key of the SQLite file; empty: hub.key in the data folder")
+    database_key_file: Path | None = _setting(
+        None, "file with the 32-byte key of the SQLite file; empty: hub.key in the data folder"
+    )
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(8000, "port to listen on")
     threads: int = _setting(8, "threads that answer requests")
@@ -44,7 +46,9 @@ class Settings:
     frame_report_days: int = _setting(60, "days that the report of a frame is kept for devices that ask again")
     backup_recipient: str = _setting("", "age recipient (age1…) of backups; its identity stays off this machine")
     backup_folder: Path | None = _setting(None, "folder of backups; empty: backups in the data folder")
-    backup_identity_file: Path | None = _setting(None, "age identity that verifies each backup by opening it; for a rehearsal, not for daily use")
+    backup_identity_file: Path | None = _setting(
+        None, "age identity that verifies each backup by opening it; for a rehearsal, not for daily use"
+    )
     backup_hour: int = _setting(2, "hour of the day, UTC, of the daily backup")
 
     @property

@@ -33,6 +33,8 @@ class SalvagingChannel(HTTPChannel):  # type: ignore[misc]
     waitress drops a request whose body is not whole; the frames in it are whole, and signed.
     """
 
+    request: Any
+
     def handle_close(self) -> None:
         """Hand on the body so far, then close as usual."""
         request, self.request = self.request, None

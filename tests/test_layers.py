@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "client_sync.protocol",
     ),
     "server.scheduler": ("server.hub", "server.services"),
-    "server.hub": ("server.config", "server.store", "server.i18n"),
+    "server.hub": ("server.config", "server.store", "server.domain", "server.i18n"),
     "server.app": ("server",),
     "server.cli": ("server",),
     "server.commands": ("server",),

@@ -87,8 +87,14 @@ def _is_canonical(value: Any, content: bytes, line: bytes) -> bool:
     """Whether the line is canonical, found by writing its content once, since that is also what is hashed."""
     if not isinstance(value, dict) or value.keys() != {"content", "id", "op", "seq"}:
         return False
-    rest = canonical({name: value[name] for name in ("id", "op", "seq")})
-    return b'{"content":' + content + b"," + rest[1:] == line
+    if not is_id(value["id"]) or not _is_plain_op(value["op"]) or type(value["seq"]) is not int:
+        return False
+    rest = f',"id":"{value["id"]}","op":"{value["op"]}","seq":{value["seq"]}}}'
+    return b'{"content":' + content + rest.encode() == line
+
+
+def _is_plain_op(op: object) -> bool:
+    return isinstance(op, str) and op.isidentifier()
 
 
 def _refuse_traps(value: Any, data: bytes, *, is_canonical: bool) -> None:

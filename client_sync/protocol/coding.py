@@ -1,6 +1,7 @@
 """Compression of bodies: gzip, or zstd with the shipped dictionary; inflation under caps (PROTOCOL §3.1)."""
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -69,7 +70,8 @@ class _Identity:
 
 def deflater(coding: Coding) -> Deflater:
     """A new compressor for one body."""
-    return {"gzip": _Gzip, "zstd": _Zstd, "identity": _Identity}[coding]()
+    makers: dict[Coding, Callable[[], Deflater]] = {"gzip": _Gzip, "zstd": _Zstd, "identity": _Identity}
+    return makers[coding]()
 
 
 def inflate(data: bytes, coding: str, dictionary: str | None = None) -> Inflated:

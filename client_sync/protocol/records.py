@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf, Range, Regexp, Validator
@@ -14,6 +14,7 @@ from client_sync.protocol.limits import (
     JSON_INTEGER_MAX,
     NARRATIVE_MAX_CHARS,
     TEXT_MAX_CHARS,
+    YEAR_MAX,
     YEAR_MIN,
 )
 from client_sync.protocol.receipts import is_receipt
@@ -35,13 +36,24 @@ class Finding:
     field: str
 
 
-class _Shape(Schema):
+class Shape(Schema):
     """Unknown members are let by: they stay in the line as received."""
 
     class Meta:
         unknown = EXCLUDE
 
-    error_messages: ClassVar[dict[str, str]] = {"type": _ANY_MESSAGE, "unknown": _ANY_MESSAGE}
+    error_messages = {"type": _ANY_MESSAGE, "unknown": _ANY_MESSAGE}
+
+    @validates_schema(pass_original=True)
+    def _check_whole(self, _: Mapping[str, Any], original: Mapping[str, Any], **__: Any) -> None:
+        found = self.fault_of_whole(original)
+        if found is not None:
+            raise ValidationError(found[1], found[0])
+
+    @staticmethod
+    def fault_of_whole(original: Mapping[str, Any]) -> tuple[str, str] | None:  # noqa: ARG004 - for shapes that have one
+        """What is wrong between several members, as sent: the member at fault and its code, or None."""
+        return None
 
 
 def _code(list_name: str, **options: Any) -> fields.String:
@@ -62,15 +74,15 @@ def _flag() -> fields.Boolean:
     return fields.Boolean(truthy={True}, falsy={False}, **_coded({}))
 
 
-def _part(shape: type[Schema], **options: Any) -> fields.Nested:
+def _part(shape: type[Shape], **options: Any) -> fields.Nested:
     return fields.Nested(shape, **_coded(options))
 
 
-def _parts(shape: type[Schema], most: int, least: int = 0, **options: Any) -> fields.List:
+def _parts(shape: type[Shape], most: int, least: int = 0, **options: Any) -> fields.List[Any]:
     return _list(_part(shape), most, least, **options)
 
 
-def _list(item: fields.Field[Any], most: int, least: int = 0, **options: Any) -> fields.List:
+def _list(item: fields.Field[Any], most: int, least: int = 0, **options: Any) -> fields.List[Any]:
     return fields.List(item, validate=Length(least, most, error=_ANY_MESSAGE), **_coded(options))
 
 
@@ -79,21 +91,20 @@ def _coded(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"error_messages": messages}
 
 
-class _Is(Validator):
-    """A validator from a predicate and the code that it raises."""
+class _Faultless(Validator):
+    """A validator from a function that names what is wrong with a value by its code, or None."""
 
-    def __init__(self, fits: Callable[[Any], bool], code: str) -> None:
-        self.fits = fits
-        self.code = code
+    def __init__(self, fault: Callable[[Any], str | None]) -> None:
+        self.fault = fault
 
     def __call__(self, value: Any) -> Any:
-        if not self.fits(value):
-            raise ValidationError(self.code)
+        if (code := self.fault(value)) is not None:
+            raise ValidationError(code)
         return value
 
 
 def _id(**options: Any) -> fields.String:
-    return fields.String(validate=_Is(is_id, "member_invalid"), **_coded(options))
+    return fields.String(validate=_Faultless(lambda text: None if is_id(text) else _ANY_MESSAGE), **_coded(options))
 
 
 def read_day(text: str) -> date | None:
@@ -112,28 +123,30 @@ def read_time(text: str) -> datetime | None:
         return None
 
 
-def _in_range(year: int) -> bool:
-    return YEAR_MIN <= year < 9999
+def _day_fault(text: str) -> str | None:
+    return _year_fault(read_day(text))
+
+
+def _time_fault(text: str) -> str | None:
+    return _year_fault(read_time(text))
+
+
+def _year_fault(day: date | None) -> str | None:
+    if day is None:
+        return "date_impossible"
+    return None if YEAR_MIN <= day.year <= YEAR_MAX else "date_out_of_range"
+
+
+def _receipt_fault(text: str) -> str | None:
+    return None if is_receipt(text) else "receipt_invalid"
 
 
 def _day(**options: Any) -> fields.String:
-    return fields.String(
-        validate=[
-            _Is(lambda text: read_day(text) is not None, "date_impossible"),
-            _Is(lambda text: _in_range(int(text[:4])), "date_out_of_range"),
-        ],
-        **_coded(options),
-    )
+    return fields.String(validate=_Faultless(_day_fault), **_coded(options))
 
 
 def _time(**options: Any) -> fields.String:
-    return fields.String(
-        validate=[
-            _Is(lambda text: read_time(text) is not None, "date_impossible"),
-            _Is(lambda text: _in_range(int(text[:4])), "date_out_of_range"),
-        ],
-        **_coded(options),
-    )
+    return fields.String(validate=_Faultless(_time_fault), **_coded(options))
 
 
 _SHA256: Final = Regexp(r"\A[0-9a-f]{64}\Z", error=_ANY_MESSAGE)
@@ -145,22 +158,22 @@ def _slug(**options: Any) -> fields.String:
     return fields.String(validate=_SLUG, **_coded(options))
 
 
-class IncidentShape(_Shape):
+class IncidentShape(Shape):
     """When it happened, as the person can say it."""
+
 
     from_ = _day(data_key="from", required=True, allow_none=True)
     to = _day()
     precision = _code("date_precision", required=True)
 
-    @validates_schema
-    def in_order(self, data: Mapping[str, Any], **_: Any) -> None:
-        """The last day is not before the first."""
-        first, last = data.get("from_"), data.get("to")
-        if first and last and last < first:
-            raise ValidationError("date_impossible", "to")
+    @staticmethod
+    def fault_of_whole(original: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The last day is not before the first; days of one width compare as text."""
+        first, last = original.get("from"), original.get("to")
+        return ("to", "date_impossible") if first and last and last < first else None
 
 
-class PlaceShape(_Shape):
+class PlaceShape(Shape):
     """A place by our own id and list, or by a code and its system; a code alone is for a person to settle."""
 
     id = _slug()
@@ -169,7 +182,7 @@ class PlaceShape(_Shape):
     system = _text(20)
 
 
-class PersonShape(_Shape):
+class PersonShape(Shape):
     """A person as role, sex and age band; the name, if any, is in `identity` under the same `no`."""
 
     no = _count(1, 999, required=True)
@@ -182,7 +195,7 @@ class PersonShape(_Shape):
     disability = _flag()
 
 
-class MoneyShape(_Shape):
+class MoneyShape(Shape):
     """Money asked and paid, in whole XOF."""
 
     asked_xof = _count()
@@ -193,7 +206,7 @@ class MoneyShape(_Shape):
     service = _text(200)
 
 
-class UrgencyShape(_Shape):
+class UrgencyShape(Shape):
     """Answers that make a complaint urgent; the hub computes the urgency."""
 
     danger = _code("danger", required=True)
@@ -204,7 +217,7 @@ class UrgencyShape(_Shape):
     eviction = _flag()
 
 
-class ConsentShape(_Shape):
+class ConsentShape(Shape):
     """What the person allows, to whom, and how it was given."""
 
     level = _code("consent_level", required=True)
@@ -222,7 +235,7 @@ class ConsentShape(_Shape):
     withhold = _code("withhold_reason")
 
 
-class FileShape(_Shape):
+class FileShape(Shape):
     """A file by the hash of what is sent."""
 
     sha256 = fields.String(required=True, validate=_SHA256, **_coded({}))
@@ -231,7 +244,7 @@ class FileShape(_Shape):
     role = _code("file_role", required=True)
 
 
-class FactsShape(_Shape):
+class FactsShape(Shape):
     """The compartment that is always clear."""
 
     kinds = _list(_code("kind"), 5, 1, required=True)
@@ -249,13 +262,13 @@ class FactsShape(_Shape):
     contact_ok = _code("contact_ok", required=True)
     collected_at = _time()
     entered_at = _time(required=True)
-    receipt = fields.String(required=True, validate=_Is(is_receipt, "receipt_invalid"), **_coded({}))
+    receipt = fields.String(required=True, validate=_Faultless(_receipt_fault), **_coded({}))
     team = _slug()
     partner = _slug()
     files = _parts(FileShape, 100)
 
 
-class StatementShape(_Shape):
+class StatementShape(Shape):
     """The person's words."""
 
     narrative = _text(NARRATIVE_MAX_CHARS)
@@ -264,7 +277,7 @@ class StatementShape(_Shape):
     withhold_note = _text()
 
 
-class GpsShape(_Shape):
+class GpsShape(Shape):
     """A position in degrees WGS84, as decimal strings."""
 
     lat = fields.String(required=True, validate=_DEGREES, **_coded({}))
@@ -272,7 +285,7 @@ class GpsShape(_Shape):
     accuracy_m = _count(0, 100_000)
 
 
-class TracesShape(_Shape):
+class TracesShape(Shape):
     """What would lead to the person: exact place, position, keys of media."""
 
     place = _part(PlaceShape)
@@ -281,7 +294,7 @@ class TracesShape(_Shape):
     media_keys = fields.Dict(keys=fields.String(), values=_text(), **_coded({}))
 
 
-class NameShape(_Shape):
+class NameShape(Shape):
     """Who a person of `facts.persons` is."""
 
     no = _count(1, 999, required=True)
@@ -290,7 +303,7 @@ class NameShape(_Shape):
     note = _text()
 
 
-class ContactShape(_Shape):
+class ContactShape(Shape):
     """How the person can be reached without harm."""
 
     how = _text(200)
@@ -299,14 +312,14 @@ class ContactShape(_Shape):
     say = _text()
 
 
-class IdentityShape(_Shape):
+class IdentityShape(Shape):
     """Names and contacts."""
 
     persons = _parts(NameShape, 200)
     contact = _part(ContactShape)
 
 
-class BoxShape(_Shape):
+class BoxShape(Shape):
     """A sealed compartment: opaque to the hub."""
 
     v = _count(1, 999, required=True)
@@ -314,7 +327,7 @@ class BoxShape(_Shape):
     box = fields.String(required=True, validate=Length(1, BOX_MAX_CHARS, error="text_too_long"), **_coded({}))
 
 
-_CLEAR_SHAPES: Final[dict[str, Schema]] = {
+_CLEAR_SHAPES: Final[dict[str, Shape]] = {
     "facts": FactsShape(),
     "statement": StatementShape(),
     "traces": TracesShape(),
@@ -323,12 +336,12 @@ _CLEAR_SHAPES: Final[dict[str, Schema]] = {
 _BOX: Final = BoxShape()
 
 
-def clear_shape(compartment: str) -> Schema:
+def clear_shape(compartment: str) -> Shape:
     """The shape of a clear compartment."""
     return _CLEAR_SHAPES[compartment]
 
 
-class _AboutComplaint(_Shape):
+class _AboutComplaint(Shape):
     complaint = _id(required=True)
     lineage = _id()
 
@@ -359,14 +372,14 @@ class AnswerShape(_AboutComplaint):
     question = _id(required=True)
 
 
-class TaskDoneShape(_Shape):
+class TaskDoneShape(Shape):
     """A task of the device is done."""
 
     task = _id(required=True)
     result = _text()
 
 
-class SeenShape(_Shape):
+class SeenShape(Shape):
     """Numbers of the changes that were shown to a person."""
 
     changes = _list(_count(1), 5000, 1, required=True)
@@ -379,14 +392,14 @@ class LinkageShape(_AboutComplaint):
     keys = fields.Dict(keys=fields.String(), required=True, **_coded({}))
 
 
-class AnchorSeenShape(_Shape):
+class AnchorSeenShape(Shape):
     """The last head of the log that the device saw."""
 
     anchor = fields.String(required=True, validate=_SHA256, **_coded({}))
     size = _count(0, required=True)
 
 
-SHAPES: Final[dict[str, Schema]] = {
+SHAPES: Final[dict[str, Shape]] = {
     "revision": RevisionShape(),
     "consent_change": ConsentChangeShape(),
     "withdrawal": WithdrawalShape(),
@@ -440,7 +453,7 @@ def _check_compartment(name: str, compartment: Any) -> Finding | None:
     return _first(_BOX, compartment, f"{name}.")
 
 
-def _first(schema: Schema, value: Any, prefix: str) -> Finding | None:
+def _first(schema: Shape, value: Any, prefix: str) -> Finding | None:
     errors = schema.validate(value)
     if not errors:
         return None

@@ -13,10 +13,10 @@ CLOCK_AHEAD_MAX: Final = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person as role, sex and age band; who it is stands in a compartment that the hub may not read."""
+    """A person as roles (codes, with a space between), sex and age band; who it is stands elsewhere, sealed."""
 
     no: int
-    roles: list[str]
+    roles: str
     sex: str | None
     age: str | None
     category: str | None
@@ -51,7 +51,6 @@ class Facts:
     incident_to: str | None
     incident_precision: str | None
     place_id: str | None
-    place_said: dict[str, Any] | None
     asked_xof: int | None
     paid_xof: int | None
     paid: str | None
@@ -111,7 +110,6 @@ def parse_facts(content: Content, place_id: str | None) -> Facts:
         incident_to=incident.get("to"),
         incident_precision=incident.get("precision"),
         place_id=place_id,
-        place_said=facts.get("place"),
         asked_xof=money.get("asked_xof"),
         paid_xof=money.get("paid_xof"),
         paid=money.get("paid"),
@@ -155,7 +153,7 @@ def _by_number(persons: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def _person(person: Mapping[str, Any]) -> Person:
     return Person(
         no=person["no"],
-        roles=list(person["roles"]),
+        roles=" ".join(person["roles"]),
         sex=person.get("sex"),
         age=person.get("age"),
         category=person.get("category"),

@@ -59,7 +59,8 @@ def _changes(connection: sa.Connection, device: Device, epoch: str, asked: Asked
     members: dict[str, Any] = {"reset": reset} if reset else {}
     limit = min(PAGE_MAX_BYTES, PAGE_MAX_BYTES if asked.limit_bytes is None else asked.limit_bytes)
     found = changes.after(connection, device.lineage, after, _PAGE_MAX_CHANGES) if limit else []
-    page, size = [], 0
+    page: list[dict[str, Any]] = []
+    size = 0
     for change in found:
         written = _written(connection, device.lineage, change)
         size += len(json.dumps(written, ensure_ascii=False).encode())

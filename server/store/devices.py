@@ -139,7 +139,7 @@ def advance(connection: sa.Connection, id: str, position: int) -> None:
 
 def positions(connection: sa.Connection) -> dict[str, int]:
     """Position of every lineage."""
-    return {id: position for id, position in connection.execute(sa.select(lineage.c.id, lineage.c.position))}
+    return dict(connection.execute(sa.select(lineage.c.id, lineage.c.position)).tuples().all())
 
 
 def set_backed_up(connection: sa.Connection, backed_up: Mapping[str, int]) -> None:

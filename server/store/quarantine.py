@@ -102,7 +102,8 @@ def waiting_for(connection: sa.Connection, lineage: str, codes: Collection[str])
 
 def find(connection: sa.Connection, id: int) -> Kept | None:
     """One operation that was set aside, locked for a decision."""
-    row = connection.execute(locked(connection, sa.select(*_KEPT).where(quarantine.c.id == id))).one_or_none()
+    select = locked(connection, sa.select(*_KEPT).where(quarantine.c.id == id))
+    row = connection.execute(select).one_or_none()
     return None if row is None else Kept(*row)
 
 
@@ -146,4 +147,4 @@ def count_waiting(connection: sa.Connection) -> dict[str, int]:
         .where(quarantine.c.state == "waiting")
         .group_by(quarantine.c.code)
     )
-    return {code: count for code, count in connection.execute(select)}
+    return dict(connection.execute(select).tuples().all())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from server.store.dialect import insert_new, locked
+from server.store.dialect import insert_many, insert_new, locked
 from server.store.schema import registry, registry_counter
 
 
@@ -16,7 +16,7 @@ def assign(connection: sa.Connection, prefix: str, year: int, complaints: Sequen
         {"prefix": prefix, "year": year, "number": number, "complaint": complaint}
         for number, complaint in enumerate(complaints, last + 1)
     ]
-    connection.execute(sa.insert(registry), rows)
+    insert_many(connection, registry, rows)
     _set_last(connection, prefix, year, last + len(rows))
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from flask import current_app, request
 
 from server.domain.errors import DeviceUnknown
 from server.hub import Hub
 from server.services import devices
-from server.store.devices import Device
+from server.services.devices import Device
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,5 +42,5 @@ def for_device(view: Callable[Concatenate[Device, P], R]) -> Callable[P, R]:
 
 def this_hub() -> Hub:
     """The hub that answers this request."""
-    hub: Any = current_app.extensions["seere"]
+    hub: Hub = current_app.extensions["seere"]
     return hub

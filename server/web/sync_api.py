@@ -11,10 +11,11 @@ from client_sync.protocol.canonical import Unreadable
 from client_sync.protocol.coding import Inflated, inflate
 from client_sync.protocol.frames import Frame, read_frames, to_text
 from client_sync.protocol.limits import BODY_MAX_BYTES
+from server.domain.allowance import Refill
 from server.domain.errors import BodyRefused
 from server.hub import Hub, epoch_of
 from server.services import devices, feed, parcels
-from server.services.devices import Application, Device, Refill
+from server.services.devices import Application, Device
 from server.services.feed import Asked
 from server.services.intake import receiving
 from server.services.intake.receiving import Receipt, Rules
@@ -94,7 +95,7 @@ def carry(carrier: Device) -> Response:
 
 
 def read_body(body: bytes) -> list[Frame]:
-    """The whole frames of a body, up to the first thing that is none; raises BodyRefused when there are none."""
+    """The whole frames of a body, up to the first thing that is none; raises BodyRefused for no frame at all."""
     frames: list[Frame] = []
     try:
         frames.extend(read_frames(body))

@@ -202,9 +202,9 @@ def _refuse_place(filing: Filing, content: Mapping[str, Any]) -> Outcome | None:
 def _place_id(filing: Filing, content: Mapping[str, Any]) -> str | None:
     place = clear_facts(content).get("place", {})
     if filing.places is None:
-        return place.get("id")
+        return str(place["id"]) if "id" in place else None
     if "id" in place:
-        return place["id"] if place["id"] in filing.places.by_id else None
+        return str(place["id"]) if place["id"] in filing.places.by_id else None
     found = filing.places.resolve(place.get("code", ""), place.get("system"))
     return None if found is None else found.id
 

@@ -1,0 +1,203 @@
+"""The vault: drafts and replies, behind a passphrase of words."""
+
+import hashlib
+import json
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from nacl import pwhash
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, PublicKey, SealedBox
+from nacl.secret import SecretBox
+from nacl.utils import random as random_bytes
+from sqlite_utils import Database, Migrations
+
+from client_sync.errors import (
+    DraftUnknown,
+    KeyMissing,
+    PassphraseTooShort,
+    VaultExists,
+    VaultMissing,
+    WrongPassphrase,
+)
+from client_sync.stores import KEY_BYTES, Folder, open_encrypted, write_durably, writing
+
+PASSPHRASE_MIN_WORDS: Final = 4
+_SLOT_VERSION: Final = 1
+_REPLY_KEY_DOMAIN: Final = b"carnet-replies-1\n"
+
+_migrations: Final = Migrations("vault")
+
+
+@_migrations()
+def v0001_drafts(database: Database) -> None:
+    """Drafts and replies."""
+    database.table("draft").create({"id": str, "answers": str}, pk="id", not_null={"answers"}, strict=True)
+    replies = database.table("reply")
+    replies.create(
+        {"digest": str, "record": str, "change": int, "body": str},
+        pk="digest",
+        not_null={"record", "change", "body"},
+        strict=True,
+    )
+    replies.create_index(["record", "change"])
+
+
+@dataclass(frozen=True)
+class Hardness:
+    """What one guess at a passphrase costs: passes over memory, and how much of it (argon2id)."""
+
+    passes: int
+    memory_bytes: int
+
+
+# 64 MiB and 3 passes: half a second to a second on a weak phone, the same for who took it.
+FIELD_HARDNESS: Final = Hardness(passes=3, memory_bytes=64 * 2**20)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A complaint in the making: answers as JSON values, by the names that the caller gave them."""
+
+    id: str
+    answers: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the centre sent about a record: a change of the wire with its number, oldest first."""
+
+    digest: str
+    record: str
+    change: int
+    body: dict[str, Any]
+
+
+class Vault:
+    """An open vault. Close it to lock; nothing of it stays on the disk in the clear."""
+
+    def __init__(self, database: Database, key: bytes) -> None:
+        self._database = database
+        self._reply_key = _reply_key(key)
+
+    @classmethod
+    def create(cls, folder: Folder, passphrase: str, hardness: Hardness = FIELD_HARDNESS) -> Self:
+        """Make the vault of a folder and open it. Raises VaultExists and PassphraseTooShort (four words)."""
+        if folder.vault_key.exists() or folder.vault.exists():
+            raise VaultExists
+        if len(passphrase.split()) < PASSPHRASE_MIN_WORDS:
+            raise PassphraseTooShort(least=PASSPHRASE_MIN_WORDS)
+        folder.make()
+        key = random_bytes(KEY_BYTES)
+        write_durably(folder.vault_key, _close_slot(key, passphrase, hardness))
+        return cls(open_encrypted(folder.vault, key, _migrations), key)
+
+    @classmethod
+    def open(cls, folder: Folder, passphrase: str) -> Self:
+        """The vault of a folder; takes about a second. Raises VaultMissing, KeyMissing and WrongPassphrase."""
+        key = _open_slot(_read_slot(folder), passphrase)
+        return cls(open_encrypted(folder.vault, key, _migrations), key)
+
+    @staticmethod
+    def exists(folder: Folder) -> bool:
+        """Whether a vault was made in the folder."""
+        return folder.vault_key.exists()
+
+    def close(self) -> None:
+        """Lock."""
+        self._database.close()
+
+    def save_draft(self, id: str, answers: dict[str, Any]) -> None:
+        """Keep the answers given so far, JSON values, in place of those under the same id."""
+        with writing(self._database):
+            self._database.table("draft").upsert({"id": id, "answers": json.dumps(answers)}, pk="id")
+
+    def drafts(self) -> list[Draft]:
+        """All drafts, in the order in which they were begun."""
+        rows = self._database.query("SELECT id, answers FROM draft ORDER BY rowid")
+        return [Draft(row["id"], json.loads(row["answers"])) for row in rows]
+
+    def draft(self, id: str) -> Draft:
+        """One draft. Raises DraftUnknown."""
+        for row in self._database.query("SELECT answers FROM draft WHERE id = ?", [id]):
+            return Draft(id, json.loads(row["answers"]))
+        raise DraftUnknown(id=id)
+
+    def drop_draft(self, id: str) -> None:
+        """Forget a draft, if it is there: once it was finalised, or when it was not meant."""
+        with writing(self._database):
+            self._database.execute("DELETE FROM draft WHERE id = ?", [id])
+
+    def replies(self, record_id: str) -> list[Reply]:
+        """What the centre sent about a record, oldest first; `Outbox.hand_replies` brings in the newest."""
+        select = "SELECT digest, record, change, body FROM reply WHERE record = ? ORDER BY change"
+        rows = self._database.query(select, [record_id])
+        return [Reply(row["digest"], row["record"], row["change"], json.loads(row["body"])) for row in rows]
+
+    def keep_replies(self, replies: list[Reply]) -> None:
+        """Keep replies; one that is here already changes nothing."""
+        rows = [
+            {"digest": reply.digest, "record": reply.record, "change": reply.change, "body": json.dumps(reply.body)}
+            for reply in replies
+        ]
+        with writing(self._database):
+            self._database.table("reply").insert_all(rows, pk="digest", ignore=True)
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """What `seal_for_vault` sealed. Raises WrongPassphrase when it was for another vault."""
+        try:
+            return SealedBox(self._reply_key).decrypt(sealed)
+        except CryptoError:
+            raise WrongPassphrase from None
+
+
+def seal_for_vault(folder: Folder, data: bytes) -> bytes | None:
+    """The data, readable only in the open vault; works while it is locked. None when there is no vault."""
+    if not folder.vault_key.exists():
+        return None
+    return SealedBox(PublicKey(bytes.fromhex(_read_slot(folder)["reply_key"]))).encrypt(data)
+
+
+def _reply_key(key: bytes) -> PrivateKey:
+    return PrivateKey(hashlib.sha256(_REPLY_KEY_DOMAIN + key).digest())
+
+
+def _close_slot(key: bytes, passphrase: str, hardness: Hardness) -> bytes:
+    salt = random_bytes(pwhash.argon2id.SALTBYTES)
+    slot = {
+        "v": _SLOT_VERSION,
+        "passes": hardness.passes,
+        "memory_bytes": hardness.memory_bytes,
+        "salt": salt.hex(),
+        "box": SecretBox(_stretch(passphrase, salt, hardness)).encrypt(key).hex(),
+        "reply_key": bytes(_reply_key(key).public_key).hex(),
+    }
+    return json.dumps(slot).encode()
+
+
+def _read_slot(folder: Folder) -> dict[str, Any]:
+    if not folder.vault_key.exists():
+        raise KeyMissing if folder.vault.exists() else VaultMissing
+    try:
+        slot: dict[str, Any] = json.loads(folder.vault_key.read_bytes())
+    except ValueError:
+        raise KeyMissing from None
+    return slot
+
+
+def _open_slot(slot: dict[str, Any], passphrase: str) -> bytes:
+    hardness = Hardness(slot["passes"], slot["memory_bytes"])
+    wrapping = _stretch(passphrase, bytes.fromhex(slot["salt"]), hardness)
+    try:
+        return SecretBox(wrapping).decrypt(bytes.fromhex(slot["box"]))
+    except CryptoError:
+        raise WrongPassphrase from None
+
+
+def _stretch(passphrase: str, salt: bytes, hardness: Hardness) -> bytes:
+    # The same words on another keyboard: case, spacing and the form of accents don't count.
+    words = " ".join(unicodedata.normalize("NFC", passphrase).casefold().split())
+    return pwhash.argon2id.kdf(
+        SecretBox.KEY_SIZE, words.encode(), salt, opslimit=hardness.passes, memlimit=hardness.memory_bytes
+    )
