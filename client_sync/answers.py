@@ -53,6 +53,7 @@ class HubAnswer:
     orders: tuple[Mapping[str, Any], ...]
     retry_after_s: int | None
     rolled_back: int | None
+    missing_parcels: tuple[int, ...]
 
 
 _SIMPLY_STORED: Final = Verdict(STORED)
@@ -84,7 +85,7 @@ class _ReportShape(_Members):
 
 
 class _AnswerShape(_Members):
-    now = fields.String(required=True, validate=lambda text: read_time(text) is not None)
+    now = fields.String(required=True)
     epoch = fields.String(required=True, validate=Length(1, 64))
     position = _number(load_default=None)
     frames = fields.List(fields.Nested(_ReportShape), load_default=[])
@@ -96,6 +97,7 @@ class _AnswerShape(_Members):
     orders = fields.List(fields.Dict(), load_default=[])
     retry_after_s = _number(load_default=None)
     rolled_back = _number(load_default=None)
+    missing_parcels = fields.List(_number(), load_default=[])
 
 
 _ANSWER: Final = _AnswerShape()
@@ -110,7 +112,8 @@ def read_answer(members: object) -> HubAnswer:
     except ValidationError:
         raise NotAnAnswer from None
     now = read_time(answer["now"])
-    assert now is not None
+    if now is None:
+        raise NotAnAnswer
     return HubAnswer(
         now=now,
         epoch=answer["epoch"],
@@ -124,6 +127,7 @@ def read_answer(members: object) -> HubAnswer:
         orders=tuple(answer["orders"]),
         retry_after_s=answer["retry_after_s"],
         rolled_back=answer["rolled_back"],
+        missing_parcels=tuple(answer["missing_parcels"]),
     )
 
 

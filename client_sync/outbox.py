@@ -1,34 +1,518 @@
 """The outbox: finished operations until the hub has them for good, and how far device and hub have come.
 
-It works while the vault is locked. What was finalised cannot be read back through it: a person gets the state
+It works while the vault is locked. What was finalised can't be read back through it: a person gets the state
 of a record and the code of what is wrong with it, the wire gets its line.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Self
+from datetime import datetime
+from typing import Any, Final, Self
 from uuid import uuid4
 
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
 from client_sync.answers import FrameReport, HubAnswer, Verdict
 from client_sync.errors import AlreadyEnrolled, ContentRefused, LineageDiffers, NotEnrolled, RecordUnknown
-from client_sync.protocol.canonical import Unreadable, canonical, is_id, read_operation
-from client_sync.protocol.codes import AT_THE_CENTRE, REJECTED
-from client_sync.protocol.enrolment import fingerprint
+from client_sync.protocol.canonical import Unreadable, canonical, read_operation
+from client_sync.protocol.codes import AT_THE_CENTRE, REJECTED, STORED
 from client_sync.protocol.frames import Header, encode_frame, frame_digest
 from client_sync.protocol.limits import FRAME_RECORDS_MAX
 from client_sync.stores import Folder, machine_key, open_encrypted, writing
+from client_sync.tables import MIGRATIONS, Carried, Counts, Enrolled, InFlight, Keys, Link, Record
 from client_sync.vault import Reply, Vault, seal_for_vault
 
-State = Literal["here", "sending", "at_centre", "kept_aside", "rejected"]
-
-BODY_FIRST_BYTES: Final = 64 * 2**10
-# What complaints weigh when nothing was measured yet: compressed size over size.
-_FIRST_RATIO: Final = 0.3
 _IDS_A_QUERY: Final = 500
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An operation to finalise. `id` is that of its draft: finalising a draft twice makes one record."""
+
+    op: str
+    content: dict[str, Any]
+    id: str | None = None
+    picture: str | None = None
+    receipt: str | None = None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What one answer changed: frames settled, records by the state they came to, new changes.
+
+    `unread` are the reasons why frames were not read.
+    """
+
+    frames: int
+    stored: int
+    kept_aside: int
+    rejected: int
+    changes: int
+    unread: frozenset[str]
+
+
+class Outbox:
+    """The open transport store of one device. Every method that changes it is durable when it returns."""
+
+    def __init__(self, folder: Folder, database: Database) -> None:
+        self.folder = folder
+        self._database = database
+
+    @classmethod
+    def open(cls, folder: Folder) -> Self:
+        """The outbox of a folder, made on the first call. Raises KeyMissing and StoreDamaged."""
+        return cls(folder, open_encrypted(folder.transport, machine_key(folder), MIGRATIONS))
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._database.close()
+
+    def writing(self) -> AbstractContextManager[None]:
+        """One transaction around several steps of this outbox that say they want one."""
+        return writing(self._database)
+
+    # What a person sees.
+
+    def finalise(
+        self,
+        op: str,
+        content: dict[str, Any],
+        *,
+        id: str | None = None,
+        picture: str | None = None,
+        receipt: str | None = None,
+    ) -> str:
+        """Keep one finished operation for the hub; gives its id. Raises ContentRefused."""
+        return self.finalise_all([Finished(op, content, id, picture, receipt)])[0]
+
+    def finalise_all(self, finished: Sequence[Finished]) -> list[str]:
+        """Keep finished operations in one transaction; gives their ids.
+
+        An id that is here already is left as it is. Raises ContentRefused, with nothing kept.
+        """
+        with self.writing():
+            return self._insert(finished)
+
+    def records(self) -> list[Record]:
+        """Every record, in the order in which they were finalised."""
+        return [_record(row) for row in self._database.query(f"{_SELECT_RECORD} ORDER BY seq")]
+
+    def record(self, id: str) -> Record:
+        """One record. Raises RecordUnknown."""
+        for row in self._database.query(f"{_SELECT_RECORD} WHERE id = ?", [id]):
+            return _record(row)
+        raise RecordUnknown(id=id)
+
+    def counts(self) -> Counts:
+        """The three counts of a device."""
+        [row] = self._database.query(
+            "SELECT count(*) AS written, count(change) AS answered,"
+            " coalesce(sum(state IN ('at_centre', 'kept_aside')), 0) AS at_centre"
+            " FROM record WHERE op = 'complaint'"
+        )
+        return Counts(row["written"] - row["at_centre"], row["at_centre"], row["answered"])
+
+    def amendments(self, complaint: str) -> int:
+        """How many revisions of a complaint were finalised here; the next one's base is one more."""
+        select = "SELECT count(*) AS n FROM record WHERE op = 'revision' AND about = ?"
+        [row] = self._database.query(select, [complaint])
+        return int(row["n"])
+
+    def mark_seen(self, id: str) -> None:
+        """Note that a person saw what the centre said of a record, and tell the centre. Raises RecordUnknown."""
+        record = self.record(id)
+        if record.is_seen or not record.is_answered:
+            return
+        with self.writing():
+            [row] = self._database.query("SELECT change FROM record WHERE id = ?", [id])
+            self._database.execute("UPDATE record SET is_seen = 1 WHERE id = ?", [id])
+            self._insert([Finished("seen", {"changes": [row["change"]]})])
+
+    def hand_replies(self, vault: Vault) -> int:
+        """Move what came while the vault was locked into it; gives how many."""
+        rows = list(self._database.query("SELECT digest, record, change, body, is_sealed FROM reply"))
+        replies = [_reply(row, vault) for row in rows]
+        if replies:
+            # The vault first: a kill between the two leaves a reply in both, and the vault knows it again.
+            vault.keep_replies(replies)
+            with self.writing():
+                self._many("DELETE FROM reply WHERE digest = ?", [(reply.digest,) for reply in replies])
+        return len(replies)
+
+    # Who the device is.
+
+    @property
+    def enrolled(self) -> Enrolled | None:
+        """What binds the device to its hub; None before the enrolment."""
+        for row in self._database.query("SELECT * FROM enrolment"):
+            keys = Keys(SigningKey(row.pop("sign")), PrivateKey(row.pop("box")))
+            del row["id"]
+            return Enrolled(**row, keys=keys, epoch=self.link.epoch)
+        return None
+
+    def require_enrolled(self) -> Enrolled:
+        """What binds the device to its hub. Raises NotEnrolled."""
+        enrolled = self.enrolled
+        if enrolled is None:
+            raise NotEnrolled
+        return enrolled
+
+    def keys_for(self, code_hash: str) -> Keys:
+        """New keys for an enrolment, the same ones each time for the same code: an answer may get lost."""
+        with self.writing():
+            for row in self._database.query("SELECT sign, box FROM keys WHERE code_hash = ?", [code_hash]):
+                return Keys(SigningKey(row["sign"]), PrivateKey(row["box"]))
+            keys = Keys(SigningKey.generate(), PrivateKey.generate())
+            row = {"code_hash": code_hash, "sign": bytes(keys.sign), "box": bytes(keys.box)}
+            self._database.table("keys").insert(row)
+        return keys
+
+    def keep_enrolment(self, enrolled: Enrolled) -> None:
+        """Bind the device to its hub, or bind it anew after a revocation.
+
+        Raises AlreadyEnrolled for another hub, and LineageDiffers when the hub would take what it has from
+        this device for somebody else's.
+        """
+        before = self.enrolled
+        if before is not None and before.hub != enrolled.hub:
+            raise AlreadyEnrolled
+        if before is not None and before.lineage != enrolled.lineage and self._has_sent():
+            raise LineageDiffers
+        with self.writing():
+            if before is not None and before.device != enrolled.device:
+                self._forget_device()
+            self._database.table("enrolment").upsert(_enrolment_row(enrolled), pk="id")
+            self._database.execute("DELETE FROM keys")
+            self._begin_epoch(enrolled.epoch)
+
+    # How far device and hub have come.
+
+    @property
+    def link(self) -> Link:
+        """How far device and hub have come."""
+        [row] = self._database.query("SELECT * FROM link")
+        flags = {name: bool(row[name]) for name in ("dictionary_refused", "is_revoked")}
+        return Link(**{name: row[name] for name in Link.__dataclass_fields__} | flags)
+
+    def note(self, **columns: Any) -> None:
+        """Set columns of `link`, in the caller's transaction or in one of its own."""
+        self._database.table("link").update(1, columns)
+
+    def apply(self, answer: HubAnswer, now: datetime, sent: Iterable[int] = ()) -> Applied:
+        """Apply one answer, whole or not at all. `sent` are the frames that it answers.
+
+        Never takes a record back from the centre, whatever it says. Applying an answer again changes nothing.
+        """
+        with self.writing():
+            self._begin_epoch(answer.epoch)
+            came_to: Counter[str] = Counter()
+            before = len(self.in_flight())
+            for report in answer.reports:
+                came_to += self._apply_report(report, answer.position)
+            frames = before - len(self.in_flight())
+            # The hub read what it read of this body: the rest of it is known not to be there.
+            self._many("UPDATE frame SET is_unsure = 0 WHERE number = ?", [(number,) for number in sent])
+            self._settle_positions(answer.position)
+            changes = self._apply_changes(answer)
+            self._prune(answer.backed_up_to)
+            self._note_answer(answer, now)
+        unread = frozenset(report.unread for report in answer.reports if report.unread is not None)
+        return Applied(
+            frames, came_to["at_centre"], came_to["kept_aside"], came_to["rejected"], changes, unread
+        )
+
+    # What goes on the wire. These want a transaction of the caller's: `writing`.
+
+    def waiting(self) -> int:
+        """How many operations the hub does not have, as far as is known."""
+        [row] = self._database.query("SELECT count(*) AS n FROM record WHERE waiting = 1")
+        return int(row["n"])
+
+    def next_lines(self, after_seq: int, most_bytes: int) -> list[tuple[int, bytes]]:
+        """Number and line of the next operations that are in no frame: one at least, if there is any."""
+        select = (
+            "SELECT seq, line FROM record WHERE waiting = 1 AND frame IS NULL AND seq > ? ORDER BY seq LIMIT ?"
+        )
+        lines: list[tuple[int, bytes]] = []
+        size = 0
+        for row in self._database.query(select, [after_seq, FRAME_RECORDS_MAX]):
+            size += len(row["line"]) + 1
+            if lines and size > most_bytes:
+                break
+            lines.append((row["seq"], row["line"]))
+        return lines
+
+    def take_frame_number(self) -> int:
+        """The next frame number; it is never given again."""
+        number = self.link.next_frame
+        self.note(next_frame=number + 1)
+        return number
+
+    def put_in_flight(self, header: Header, lines: Sequence[tuple[int, bytes]], weight: int) -> None:
+        """Keep a new frame so that exactly its bytes can be sent again; `weight` is its compressed size."""
+        digest = frame_digest(header.line(), (line + b"\n" for _, line in lines)).hex()
+        members = {name: value for name, value in vars(header).items() if value not in (None, ())}
+        self._database.table("frame").insert(
+            {
+                "number": header.frame,
+                "header": json.dumps(members),
+                "digest": digest,
+                "weight": weight,
+                "is_unsure": 1,
+            }
+        )
+        self._many("UPDATE record SET frame = ? WHERE seq = ?", [(header.frame, seq) for seq, _ in lines])
+
+    def in_flight(self) -> list[InFlight]:
+        """The frames that may have left, in the order of their numbers."""
+        select = "SELECT number, header, digest, weight, is_unsure FROM frame ORDER BY number"
+        return [InFlight(**row) for row in self._database.query(select)]
+
+    def frame_again(self, frame: InFlight, key: SigningKey) -> tuple[bytes, int]:
+        """The bytes of a frame as they left the first time, and how many records it holds."""
+        select = "SELECT line FROM record WHERE frame = ? ORDER BY seq"
+        lines = [row["line"] for row in self._database.query(select, [frame.number])]
+        header = Header(**json.loads(frame.header))
+        return encode_frame(header, lines, lambda digest: key.sign(digest).signature), len(lines)
+
+    def note_leaving(self, numbers: Iterable[int]) -> None:
+        """Note, before bytes leave, that nobody will know whether these frames arrived."""
+        self._many("UPDATE frame SET is_unsure = 1 WHERE number = ?", [(number,) for number in numbers])
+
+    # Parcels.
+
+    def take_parcel_number(self) -> int:
+        """The number of a new parcel of this device, noted with the epoch it was written in."""
+        link = self.link
+        self._database.table("parcel").insert({"number": link.next_parcel, "epoch": link.epoch})
+        self.note(next_parcel=link.next_parcel + 1)
+        return link.next_parcel
+
+    def parcel_epoch(self, number: int) -> str | None:
+        """The epoch that was known when a parcel of ours was written."""
+        for row in self._database.query("SELECT epoch FROM parcel WHERE number = ?", [number]):
+            return None if row["epoch"] is None else str(row["epoch"])
+        return None
+
+    def keep_carried(self, device: str, parcel: int, data: bytes) -> None:
+        """Keep a parcel of another device for the road; one that is here already changes nothing."""
+        row = {"device": device, "parcel": parcel, "data": data}
+        with self.writing():
+            self._database.table("carried").insert(row, pk=("device", "parcel"), ignore=True)
+
+    def carried(self) -> list[Carried]:
+        """Parcels of other devices, those to post and those whose reply waits to be handed back."""
+        select = "SELECT device, parcel, data, reply FROM carried ORDER BY rowid"
+        return [Carried(**row) for row in self._database.query(select)]
+
+    def keep_carried_reply(self, carried: Carried, reply: bytes) -> None:
+        """Keep the reply to a carried parcel; the parcel itself is at the hub and is dropped here."""
+        update = "UPDATE carried SET data = x'', reply = ? WHERE device = ? AND parcel = ?"
+        with self.writing():
+            self._database.execute(update, [reply, carried.device, carried.parcel])
+
+    def drop_carried(self, carried: Carried) -> None:
+        """Forget a carried parcel: its reply was handed back, or nobody can read it."""
+        with self.writing():
+            self._database.execute(
+                "DELETE FROM carried WHERE device = ? AND parcel = ?", [carried.device, carried.parcel]
+            )
+
+    def _many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._database.conn.executemany(sql, rows)
+
+    def _insert(self, finished: Sequence[Finished]) -> list[str]:
+        named = [(each.id or str(uuid4()), each) for each in finished]
+        held = self._held([id for id, _ in named])
+        seq = self.link.next_seq
+        rows: dict[str, dict[str, Any]] = {}
+        for id, each in named:
+            if id not in held and id not in rows:
+                rows[id] = _row(each, id, seq + len(rows))
+        if rows:
+            self._database.table("record").insert_all(rows.values())
+            self.note(next_seq=seq + len(rows))
+        return [id for id, _ in named]
+
+    def _held(self, ids: Sequence[str]) -> set[str]:
+        held: set[str] = set()
+        for start in range(0, len(ids), _IDS_A_QUERY):
+            some = ids[start : start + _IDS_A_QUERY]
+            places = ",".join("?" * len(some))
+            rows = self._database.query(f"SELECT id FROM record WHERE id IN ({places})", some)
+            held.update(row["id"] for row in rows)
+        return held
+
+    def _has_sent(self) -> bool:
+        select = "SELECT 1 FROM record WHERE waiting = 0 AND line IS NOT NULL LIMIT 1"
+        return any(True for _ in self._database.query(select))
+
+    def _forget_device(self) -> None:
+        """Frames signed by keys that are no longer ours are of no use; their records are cut anew."""
+        self._database.execute("UPDATE record SET frame = NULL")
+        self._database.execute("DELETE FROM frame")
+        self.note(is_revoked=0, last_order=0, cursor=None, last_change=0)
+
+    def _begin_epoch(self, epoch: str | None) -> None:
+        """In a new epoch the hub may lack what it had: offer all that is still held, trust no old position."""
+        known = self.link.epoch
+        if epoch == known:
+            return
+        if known is not None:
+            self._database.execute(
+                "UPDATE record SET waiting = 1, position = NULL"
+                " WHERE line IS NOT NULL AND state IN ('at_centre', 'kept_aside')"
+            )
+        self.note(epoch=epoch, cursor=None, last_change=0, backed_up_to=None)
+
+    def _apply_report(self, report: FrameReport, position: int | None) -> Counter[str]:
+        if report.unread is not None:
+            self._database.execute("UPDATE frame SET is_unsure = 0 WHERE number = ?", [report.frame])
+            return Counter()
+        select = "SELECT seq, state FROM record WHERE frame = ? ORDER BY seq"
+        rows = list(self._database.query(select, [report.frame]))
+        if len(rows) != report.n:
+            return Counter()  # of a frame that was answered before
+        concluded = [(row, *_concluded(row["state"], report.verdict(at))) for at, row in enumerate(rows)]
+        self._many(
+            "UPDATE record SET state = ?, code = ?, field = ?, waiting = 0, frame = NULL, position = ? WHERE seq = ?",
+            [(*outcome, position, row["seq"]) for row, *outcome in concluded],
+        )
+        self._database.execute("DELETE FROM frame WHERE number = ?", [report.frame])
+        return Counter(state for row, state, _, _ in concluded if state != row["state"])
+
+    def _settle_positions(self, position: int | None) -> None:
+        """A report that was asked for comes without a position: any later one covers it as well."""
+        if position is not None:
+            self._database.execute(
+                "UPDATE record SET position = ? WHERE position IS NULL AND waiting = 0 AND line IS NOT NULL",
+                [position],
+            )
+
+    def _apply_changes(self, answer: HubAnswer) -> int:
+        before = self.link.last_change
+        last, count = (0 if answer.is_reset else before), 0
+        for change in answer.changes:
+            n = change.get("n")
+            if isinstance(n, int) and n > last:
+                self._apply_change(n, dict(change))
+                last, count = n, count + 1
+        # An answer that took long, or was carried, must not lead back to changes read since.
+        if answer.cursor is not None and (answer.is_reset or last > before):
+            self.note(cursor=answer.cursor, last_change=last)
+        return count
+
+    def _apply_change(self, n: int, change: dict[str, Any]) -> None:
+        id = self._named(change.get("id"))
+        if change.get("kind") != "state":
+            self._keep_reply(n, id or str(change.get("id", "")), change)
+        elif id is not None and change.get("state") == STORED:
+            self._database.execute(
+                "UPDATE record SET state = 'at_centre', code = NULL, field = NULL WHERE id = ?", [id]
+            )
+        status = change.get("status")
+        if id is not None and isinstance(status, str):
+            self._database.execute("UPDATE record SET status = ? WHERE id = ?", [status, id])
+
+    def _keep_reply(self, n: int, record: str, change: dict[str, Any]) -> None:
+        """Keep for a person what is more than a state: sealed, so that only the open vault shows it."""
+        written = canonical(change)
+        sealed = seal_for_vault(self.folder, written)
+        row = {
+            "digest": hashlib.sha256(written).hexdigest(),
+            "record": record,
+            "change": n,
+            "body": sealed or written,
+            "is_sealed": int(sealed is not None),
+        }
+        self._database.table("reply").insert(row, pk="digest", ignore=True)
+        self._database.execute("UPDATE record SET change = ?, is_seen = 0 WHERE id = ?", [n, record])
+
+    def _named(self, prefix: object) -> str | None:
+        """The record that the hub means: a prefix is unique among those it knows of this lineage."""
+        if not isinstance(prefix, str) or not prefix:
+            return None
+        select = "SELECT id, waiting FROM record WHERE id >= ? AND id < ?"
+        found = list(self._database.query(select, [prefix, prefix + "g"]))
+        known = [row for row in found if not row["waiting"]] or found
+        return str(known[0]["id"]) if len(known) == 1 else None
+
+    def _prune(self, backed_up_to: int | None) -> None:
+        """Drop lines that a verified backup holds; the record stays, without what was said in it."""
+        if backed_up_to is None:
+            return
+        self._database.execute(
+            "UPDATE record SET line = NULL WHERE line IS NOT NULL AND waiting = 0 AND position <= ?"
+            " AND state IN ('at_centre', 'kept_aside')",
+            [backed_up_to],
+        )
+        self.note(backed_up_to=backed_up_to)
+
+    def _note_answer(self, answer: HubAnswer, now: datetime) -> None:
+        link = self.link
+        self.note(
+            clock_ahead_s=round((now - answer.now).total_seconds()),
+            next_frame=max(link.next_frame, answer.rolled_back or 0),
+        )
+
+
+_SELECT_RECORD: Final = (
+    "SELECT id, seq, op, about, picture, receipt, state, code, field, status, change, is_seen, frame, position"
+    " FROM record"
+)
+
+
+def _record(row: dict[str, Any]) -> Record:
+    change, frame, position = row.pop("change"), row.pop("frame"), row.pop("position")
+    row["is_seen"] = bool(row["is_seen"])
+    if row["state"] == "here" and frame is not None:
+        row["state"] = "sending"
+    return Record(**row, is_answered=change is not None, acked_position=position)
+
+
+def _row(finished: Finished, id: str, seq: int) -> dict[str, Any]:
+    about = finished.content.get("complaint")
+    return {
+        "seq": seq,
+        "id": id,
+        "op": finished.op,
+        "about": about if isinstance(about, str) else None,
+        "line": _line(finished, id, seq),
+        "picture": finished.picture,
+        "receipt": finished.receipt,
+        "state": "here",
+        "is_seen": 0,
+        "waiting": 1,
+    }
+
+
+def _line(finished: Finished, id: str, seq: int) -> bytes:
+    try:
+        line = canonical({"content": finished.content, "id": id, "op": finished.op, "seq": seq})
+        read_operation(line)
+    except Unreadable as problem:
+        raise ContentRefused(why=problem.code, field=problem.field) from None
+    return line
+
+
+def _concluded(state: str, verdict: Verdict) -> tuple[str, str | None, str | None]:
+    """State, code and field after a verdict: what is at the centre stays there."""
+    if verdict.name in AT_THE_CENTRE or state == "at_centre":
+        return "at_centre", None, None
+    return ("rejected" if verdict.name == REJECTED else "kept_aside"), verdict.code, verdict.field
+
+
+def _enrolment_row(enrolled: Enrolled) -> dict[str, Any]:
+    row = {name: value for name, value in vars(enrolled).items() if name not in ("keys", "epoch")}
+    return row | {"id": 1, "sign": bytes(enrolled.keys.sign), "box": bytes(enrolled.keys.box)}
+
+
+def _reply(row: dict[str, Any], vault: Vault) -> Reply:
+    body = vault.unseal(row["body"]) if row["is_sealed"] else row["body"]
+    return Reply(row["digest"], row["record"], row["change"], json.loads(body))

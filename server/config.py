@@ -1,7 +1,8 @@
 """Every setting of the hub: unit, default and meaning. An unknown `SEERE_*` refuses to start."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +19,9 @@ class SettingInvalid(Exception):
         self.name = name
 
 
-def _setting(default: Any, meaning: str) -> Any:
-    return field(default=default, metadata={"meaning": meaning})
+def _setting(default: Any, meaning: str, pattern: str = "") -> Any:
+    """A setting; `pattern` is what its text must match as a whole, where not every text will do."""
+    return field(default=default, metadata={"meaning": meaning, "pattern": pattern})
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,22 @@ class Settings:
     """Settings by the name of their variable without prefix, in lower case."""
 
     data: Path = _setting(Path("var/hub"), "folder of the database, its key file and the backups")
-    database: str = _setting("", "address of a PostgreSQL database; empty: an encrypted SQLite file in the data folder")
+    database: str = _setting(
+        "", "address of a PostgreSQL database; empty: an encrypted SQLite file in the data folder"
+    )
     database_key_file: Path | None = _setting(
         None, "file with the 32-byte key of the SQLite file; empty: hub.key in the data folder"
     )
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(8000, "port to listen on")
-    threads: int = _setting(8, "threads that answer requests")
-    language: str = _setting("fr", "language of pages and commands: fr, en, bm")
+    address: str = _setting(
+        "", "address that devices use, written into enrolment codes; empty: http:// with host and port", "|https?://.+"
+    )
+    threads: int = _setting(8, "threads that answer requests", "[1-9][0-9]?")
+    language: str = _setting("fr", "language of pages and commands: fr, en, bm", "fr|en|bm")
     coalition: str = _setting("", "name of the coalition, shown on pages and sent at enrolment")
-    registry_prefix: str = _setting("SRE", "letters before registry numbers, at most 12")
-    status: str = _setting("plain", "what the page / shows: plain, or full with counts")
+    registry_prefix: str = _setting("SRE", "letters before registry numbers, at most 12", "[A-Z][A-Z0-9]{0,11}")
+    status: str = _setting("plain", "what the page / shows: plain, or full with counts", "plain|full")
     device_burst_records: int = _setting(5_000, "records that a device may send at once")
     device_burst_bytes: int = _setting(200_000_000, "bytes, inflated, that a device may send at once")
     device_records_per_minute: int = _setting(600, "records that a device gains a minute")
@@ -49,12 +56,22 @@ class Settings:
     backup_identity_file: Path | None = _setting(
         None, "age identity that verifies each backup by opening it; for a rehearsal, not for daily use"
     )
-    backup_hour: int = _setting(2, "hour of the day, UTC, of the daily backup")
+    backup_hour: int = _setting(2, "hour of the day, UTC, of the daily backup", "1?[0-9]|2[0-3]")
 
     @property
     def database_url(self) -> str:
         """Where the data are."""
-        return self.database or f"sqlite:///{self.data / 'hub.db'}"
+        return self.database or f"sqlite:///{self.hub_file}"
+
+    @property
+    def hub_file(self) -> Path:
+        """The SQLite file, where the data are in one."""
+        return self.data / "hub.db"
+
+    @property
+    def public_address(self) -> str:
+        """Where devices reach the hub."""
+        return self.address or f"http://{self.host}:{self.port}"
 
     @property
     def key_file(self) -> Path:
@@ -76,15 +93,18 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
             continue
         if name not in known:
             raise SettingInvalid(name)
-        values[known[name].name] = _value(name, known[name].default, known[name].type, text)
+        values[known[name].name] = _value(name, known[name], text)
     return Settings(**values)
 
 
-def _value(name: str, default: Any, kind: Any, text: str) -> Any:
-    if kind is int or isinstance(default, int):
-        if not text.isdecimal():
+def _value(name: str, setting: Field[Any], text: str) -> Any:
+    pattern = setting.metadata["pattern"]
+    if pattern and re.fullmatch(pattern, text) is None:
+        raise SettingInvalid(name)
+    if isinstance(setting.default, int):
+        if not re.fullmatch("[0-9]{1,12}", text):
             raise SettingInvalid(name)
         return int(text)
-    if isinstance(default, str):
+    if isinstance(setting.default, str):
         return text
-    return Path(text) if text else None
+    return Path(text) if text else setting.default

@@ -186,4 +186,7 @@ _HOOKS: Final[dict[str, Any]] = {
 }
 _DECODER: Final = json.JSONDecoder(**_HOOKS)
 _DECODER_REFUSING_DUPLICATES: Final = json.JSONDecoder(object_pairs_hook=_members, **_HOOKS)
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+# Circular values end in a RecursionError, which `canonical` reports: looking for them costs a third more.
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+)

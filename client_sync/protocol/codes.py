@@ -68,19 +68,18 @@ _RECORD_CODES: Final = (
     ("internal", "later"),
 )
 
-_FRAME_CODES: Final = (("over_limit", "later"), ("not_here", "later"), ("frame_version", "after_fix"))
+_FRAME_CODES: Final = (("over_limit", "later"), ("not_here", "later"))
 
 _REQUEST_CODES: Final = (
     ("body_empty", "later", 400),
     ("body_unreadable", "later", 400),
+    ("frame_version", "after_fix", 400),
     ("body_too_large", "after_fix", 413),
-    ("length_required", "after_fix", 411),
     ("coding_unknown", "after_fix", 415),
     ("dictionary_unknown", "after_fix", 415),
     ("device_unknown", "never", 403),
     ("device_unconfirmed", "later", 403),
     ("enrolment_refused", "never", 403),
-    ("too_many_tries", "later", 429),
     ("parcel_unreadable", "never", 400),
     ("not_found", "never", 404),
     ("method_not_allowed", "never", 405),

@@ -1,5 +1,6 @@
 """The shape of every operation: marshmallow owns it, for hub and client alike (PROTOCOL §3.3, §4)."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,6 +23,10 @@ from client_sync.protocol.vocabulary import VOCABULARY
 
 FORM: Final = "complaint/1"
 COMPARTMENTS: Final = ("facts", "statement", "traces", "identity")
+
+# Narrower than fromisoformat, which also reads weeks and compact forms: claimed texts are compared as text.
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 # Marshmallow's own sentences become codes of the wire; what has no entry is `member_invalid`.
 _MESSAGES: Final = {"required": "member_missing", "null": "member_invalid"}
@@ -70,8 +75,26 @@ def _count(low: int = 0, high: int = JSON_INTEGER_MAX, **options: Any) -> fields
     return fields.Integer(strict=True, validate=Range(low, high, error=_ANY_MESSAGE), **_coded(options))
 
 
+class _Flag(fields.Boolean):
+    """True or false; marshmallow's own would take 1 and 0, which a reader of the line would not."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class _List(fields.List[Any]):
+    """An array; marshmallow's own would take an object for its member names."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, *args, **options)
+
+
 def _flag() -> fields.Boolean:
-    return fields.Boolean(truthy={True}, falsy={False}, **_coded({}))
+    return _Flag(**_coded({}))
 
 
 def _part(shape: type[Shape], **options: Any) -> fields.Nested:
@@ -83,7 +106,7 @@ def _parts(shape: type[Shape], most: int, least: int = 0, **options: Any) -> fie
 
 
 def _list(item: fields.Field[Any], most: int, least: int = 0, **options: Any) -> fields.List[Any]:
-    return fields.List(item, validate=Length(least, most, error=_ANY_MESSAGE), **_coded(options))
+    return _List(item, validate=Length(least, most, error=_ANY_MESSAGE), **_coded(options))
 
 
 def _coded(options: dict[str, Any]) -> dict[str, Any]:
@@ -91,11 +114,15 @@ def _coded(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"error_messages": messages}
 
 
-class _Faultless(Validator):
-    """A validator from a function that names what is wrong with a value by its code, or None."""
+class Faultless(Validator):
+    """A validator from a function that names what is wrong with a value by its code, or None.
 
-    def __init__(self, fault: Callable[[Any], str | None]) -> None:
+    `sure`: a regular expression of texts that are without fault, for who wants to ask only about the rest.
+    """
+
+    def __init__(self, fault: Callable[[Any], str | None], sure: str | None = None) -> None:
         self.fault = fault
+        self.sure = sure
 
     def __call__(self, value: Any) -> Any:
         if (code := self.fault(value)) is not None:
@@ -104,13 +131,13 @@ class _Faultless(Validator):
 
 
 def _id(**options: Any) -> fields.String:
-    return fields.String(validate=_Faultless(lambda text: None if is_id(text) else _ANY_MESSAGE), **_coded(options))
+    return fields.String(validate=Faultless(lambda text: None if is_id(text) else _ANY_MESSAGE), **_coded(options))
 
 
 def read_day(text: str) -> date | None:
     """The day of a claimed `2026-10-03`; None when there is no such day."""
     try:
-        return date.fromisoformat(text) if len(text) == 10 else None
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
         return None
 
@@ -118,7 +145,7 @@ def read_day(text: str) -> date | None:
 def read_time(text: str) -> datetime | None:
     """The moment of a claimed `2026-11-21T10:04:05Z`; None for any other writing."""
     try:
-        return datetime.fromisoformat(text) if len(text) == 20 and text.endswith("Z") else None
+        return datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
     except ValueError:
         return None
 
@@ -137,21 +164,38 @@ def _year_fault(day: date | None) -> str | None:
     return None if YEAR_MIN <= day.year <= YEAR_MAX else "date_out_of_range"
 
 
+# Every day of 1900 to 2199 but the 29th of February.
+_SURE_DAY: Final = (
+    r"(?:19|20|21)[0-9]{2}-(?:"
+    r"(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    r"|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+_SURE_TIME: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
+
+
 def _receipt_fault(text: str) -> str | None:
     return None if is_receipt(text) else "receipt_invalid"
 
 
+def _media_keys_fault(keys: Mapping[str, Any]) -> str | None:
+    # Checked whole: a finding inside would carry the member's name, which is the sender's own text.
+    if not all(isinstance(key, str) for key in keys.values()):
+        return _ANY_MESSAGE
+    return "text_too_long" if any(len(key) > TEXT_MAX_CHARS for key in keys.values()) else None
+
+
 def _day(**options: Any) -> fields.String:
-    return fields.String(validate=_Faultless(_day_fault), **_coded(options))
+    return fields.String(validate=Faultless(_day_fault, rf"^{_SURE_DAY}$"), **_coded(options))
 
 
 def _time(**options: Any) -> fields.String:
-    return fields.String(validate=_Faultless(_time_fault), **_coded(options))
+    return fields.String(validate=Faultless(_time_fault, rf"^{_SURE_DAY}T{_SURE_TIME}$"), **_coded(options))
 
 
 _SHA256: Final = Regexp(r"\A[0-9a-f]{64}\Z", error=_ANY_MESSAGE)
 _SLUG: Final = Regexp(r"\A[a-z0-9][a-z0-9.-]{0,79}\Z", error=_ANY_MESSAGE)
-_DEGREES: Final = Regexp(r"\A-?\d{1,3}(\.\d{1,7})?\Z", error=_ANY_MESSAGE)
+_DEGREES: Final = Regexp(r"\A-?[0-9]{1,3}(\.[0-9]{1,7})?\Z", error=_ANY_MESSAGE)
 
 
 def _slug(**options: Any) -> fields.String:
@@ -161,7 +205,6 @@ def _slug(**options: Any) -> fields.String:
 class IncidentShape(Shape):
     """When it happened, as the person can say it."""
 
-
     from_ = _day(data_key="from", required=True, allow_none=True)
     to = _day()
     precision = _code("date_precision", required=True)
@@ -170,7 +213,8 @@ class IncidentShape(Shape):
     def fault_of_whole(original: Mapping[str, Any]) -> tuple[str, str] | None:
         """The last day is not before the first; days of one width compare as text."""
         first, last = original.get("from"), original.get("to")
-        return ("to", "date_impossible") if first and last and last < first else None
+        is_reversed = isinstance(first, str) and isinstance(last, str) and last < first
+        return ("to", "date_impossible") if is_reversed else None
 
 
 class PlaceShape(Shape):
@@ -262,7 +306,7 @@ class FactsShape(Shape):
     contact_ok = _code("contact_ok", required=True)
     collected_at = _time()
     entered_at = _time(required=True)
-    receipt = fields.String(required=True, validate=_Faultless(_receipt_fault), **_coded({}))
+    receipt = fields.String(required=True, validate=Faultless(_receipt_fault), **_coded({}))
     team = _slug()
     partner = _slug()
     files = _parts(FileShape, 100)
@@ -291,7 +335,7 @@ class TracesShape(Shape):
     place = _part(PlaceShape)
     said = _text(500)
     gps = _part(GpsShape)
-    media_keys = fields.Dict(keys=fields.String(), values=_text(), **_coded({}))
+    media_keys = fields.Dict(validate=Faultless(_media_keys_fault), **_coded({}))
 
 
 class NameShape(Shape):
@@ -323,7 +367,8 @@ class BoxShape(Shape):
     """A sealed compartment: opaque to the hub."""
 
     v = _count(1, 999, required=True)
-    keys = _list(_text(100), 64, 1, required=True)
+    # A key id, and the data key sealed to one reader: 107 characters.
+    keys = _list(_text(200), 64, 1, required=True)
     box = fields.String(required=True, validate=Length(1, BOX_MAX_CHARS, error="text_too_long"), **_coded({}))
 
 
@@ -389,7 +434,7 @@ class LinkageShape(_AboutComplaint):
     """Keys for duplicate search."""
 
     v = _count(1, 999, required=True)
-    keys = fields.Dict(keys=fields.String(), required=True, **_coded({}))
+    keys = fields.Dict(required=True, **_coded({}))
 
 
 class AnchorSeenShape(Shape):

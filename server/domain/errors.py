@@ -23,6 +23,12 @@ class StorageFailed(SeereError):
     code = "storage_failed"
 
 
+class Busy(SeereError):
+    """Others are at work on the same rows, or the database can't be reached now: nothing was written."""
+
+    code = "busy"
+
+
 class DeviceUnknown(SeereError):
     """No device has this token or id."""
 

@@ -165,10 +165,13 @@ def revoke(
 
 
 def set_burst(store: Store, device_id: str, records: int, until: datetime, now: datetime) -> None:
-    """Let a device send `records` more at once until a day, for a backlog. Raises NotFound."""
+    """Let a device send `records` at once, until a day, for a backlog. Raises NotFound."""
     with store.write() as connection:
         device = _known(connection, device_id)
-        devices.update(connection, device.id, burst_records=records, burst_until=until)
+        left = max(device.records_left, float(records))
+        devices.update(
+            connection, device.id, burst_records=records, burst_until=until, records_left=left
+        )
         audit.record(connection, at=now, actor=OPERATOR, action="limit", object=f"device:{device.id}")
 
 

@@ -1,9 +1,16 @@
-"""Keeping a hub: what it holds, backups, restores, and the upkeep that jobs do."""
+"""Keeping a hub: what it holds, how it is, and the upkeep that jobs do, each due time once."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
-from server.store import complaints, devices, quarantine
+from server.store import audit, backups, complaints, devices, jobs, lite, quarantine
+from server.store.backups import Backup
 from server.store.engine import Store
+from server.store.jobs import Run
+
+# How long the log of jobs goes back.
+_RUNS_KEPT: Final = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -15,6 +22,16 @@ class Counts:
     devices: int
 
 
+@dataclass(frozen=True)
+class Health:
+    """How a hub is: what waits for a person, and when things last went well."""
+
+    set_aside: int
+    unconfirmed: int
+    newest_sync_at: datetime | None
+    last_backup: Backup | None
+
+
 def counts(store: Store) -> Counts:
     """How much the hub holds now."""
     with store.read() as connection:
@@ -23,3 +40,49 @@ def counts(store: Store) -> Counts:
             sum(quarantine.count_waiting(connection).values()),
             len(devices.listed(connection)),
         )
+
+
+def health(store: Store) -> Health:
+    """How the hub is now."""
+    with store.read() as connection:
+        known = devices.listed(connection)
+        return Health(
+            set_aside=sum(quarantine.count_waiting(connection).values()),
+            unconfirmed=sum(device.state == "waiting" for device in known),
+            newest_sync_at=max((device.last_sync_at for device in known if device.last_sync_at), default=None),
+            last_backup=backups.last(connection),
+        )
+
+
+def upkeep(store: Store, now: datetime, frame_report_days: int) -> None:
+    """Drop what nobody asks for any more, and let the database take stock of itself."""
+    with store.write() as connection:
+        dropped = {
+            "enrolments": devices.drop_expired_enrolments(connection, now),
+            "frames": devices.forget_frames(connection, now - timedelta(days=frame_report_days)),
+            "runs": jobs.forget(connection, now - _RUNS_KEPT),
+        }
+        if any(dropped.values()):
+            audit.record(connection, at=now, actor="job", action="upkeep", object="hub", details=dropped)
+    lite.tidy(store.engine)
+
+
+def claim(store: Store, job: str, due_at: datetime, now: datetime) -> bool:
+    """Take a run of a job for this process; False when it was taken before, here or elsewhere."""
+    with store.read() as connection:
+        if jobs.was_claimed(connection, job, due_at):
+            return False
+    with store.write() as connection:
+        return jobs.claim(connection, job, due_at, now)
+
+
+def finish(store: Store, job: str, due_at: datetime, now: datetime, outcome: str) -> None:
+    """Note how a run ended."""
+    with store.write() as connection:
+        jobs.finish(connection, job, due_at, now, outcome)
+
+
+def last_run(store: Store, job: str) -> Run | None:
+    """The latest run of a job."""
+    with store.read() as connection:
+        return jobs.last_run(connection, job)

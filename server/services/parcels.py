@@ -10,10 +10,10 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 from nacl.signing import SigningKey
 
 from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
-from client_sync.protocol.coding import inflate
+from client_sync.protocol.coding import Inflated, inflate
 from client_sync.protocol.frames import from_text, to_text
 from client_sync.protocol.orders import reply_digest
-from server.domain.errors import ParcelUnreadable
+from server.domain.errors import DeviceUnconfirmed, ParcelUnreadable
 from server.store import devices
 from server.store.devices import Device
 from server.store.engine import Store
@@ -21,29 +21,31 @@ from server.store.engine import Store
 
 @dataclass(frozen=True)
 class Parcel:
-    """An opened parcel: who made it, its number, and the body in it, as far as it arrived."""
+    """An opened parcel: who made it, its number, and the body in it."""
 
     device: Device
     number: int
-    body: bytes
+    body: Inflated
 
 
 def open_parcel(store: Store, data: bytes, hub: str, box_key: PrivateKey) -> Parcel:
-    """Open a parcel for this hub; raises ParcelUnreadable.
+    """Open a parcel for this hub; raises ParcelUnreadable, or DeviceUnconfirmed when its author is not confirmed yet.
 
     The box is whole or it does not open: a parcel that lost its end is asked for again, as a file is copied again.
     """
     head, _, box = data.partition(b"\n")
     members = _head(head)
-    if members["hub"] != hub:
+    if members.get("hub") != hub:
         raise ParcelUnreadable
     with store.read() as connection:
         device = devices.find(connection, members["device"])
     if device is None:
         raise ParcelUnreadable
+    if device.state == "waiting":
+        raise DeviceUnconfirmed
     try:
         compressed = SealedBox(box_key).decrypt(box)
-        body = inflate(compressed, members["coding"], members.get("dictionary")).data
+        body = inflate(compressed, members["coding"], members.get("dictionary"))
     except (CryptoError, Unreadable):
         raise ParcelUnreadable from None
     return Parcel(device, members["parcel"], body)
@@ -80,8 +82,8 @@ def _head(line: bytes) -> dict[str, Any]:
         isinstance(members, dict)
         and members.get("seere_parcel") == 1
         and is_id(members.get("device"))
-        and isinstance(members.get("parcel"), int)
-        and 0 < members["parcel"] < 2**31
+        and type(members.get("parcel")) is int
+        and 0 < members["parcel"] < PARCELS_MAX
         and isinstance(members.get("coding"), str)
     )
     if not is_parcel:

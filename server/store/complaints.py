@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,45 +57,30 @@ def known_hashes(connection: sa.Connection, lineage: str, client_ids: Sequence[s
 def keep(connection: sa.Connection, origin: Origin, operations: Sequence[Received]) -> list[int]:
     """Keep the operations verbatim; gives their ids, in order."""
     ids = dialect.draw_ids(connection, received, len(operations))
-    dialect.insert_many(
-        connection,
-        received,
-        [
-            {
-                "id": id,
-                "lineage": origin.lineage,
-                "client_id": operation.client_id,
-                "op": operation.op,
-                "seq": operation.seq,
-                "hash": operation.hash,
-                "line": operation.line,
-                "device": origin.device,
-                "carried_by": origin.carried_by,
-                "received_at": origin.at,
-            }
-            for id, operation in zip(ids, operations, strict=True)
-        ],
-    )
+    columns = ("id", *_RECEIVED, "lineage", "device", "carried_by", "received_at")
+    came = (origin.lineage, origin.device, origin.carried_by, origin.at)
+    rows = [(id, *_received_values(each), *came) for id, each in zip(ids, operations, strict=True)]
+    dialect.insert_many(connection, received, columns, rows)
     return ids
 
 
 def file_complaints(connection: sa.Connection, ids: Sequence[int], complaints: Sequence[Complaint]) -> None:
     """Store the parsed columns, acts, persons and files of complaints kept under `ids`."""
     pairs = list(zip(ids, complaints, strict=True))
-    dialect.insert_many(connection, complaint, [{"id": id} | _facts(one.facts) for id, one in pairs])
-    dialect.insert_many(connection, act, [row for id, one in pairs for row in _acts(id, one)])
-    dialect.insert_many(connection, person, [row for id, one in pairs for row in _persons(id, one)])
-    dialect.insert_many(connection, file, [row for id, one in pairs for row in _files(id, one)])
+    rows = [(id, *_facts_values(one.facts)) for id, one in pairs]
+    dialect.insert_many(connection, complaint, ("id", *_FACTS), rows)
+    _file_parts(connection, pairs)
 
 
 def refile(connection: sa.Connection, id: int, one: Complaint, number: int) -> None:
     """Replace the parsed columns of a complaint by those of its revision `number`."""
+    values = dict(zip(_FACTS, _facts_values(one.facts), strict=True))
     connection.execute(
-        sa.update(complaint).where(complaint.c.id == id).values(_facts(one.facts) | {"revision": number})
+        sa.update(complaint).where(complaint.c.id == id).values(values | {"revision": number})
     )
-    for table, rows in ((act, _acts(id, one)), (person, _persons(id, one)), (file, _files(id, one))):
+    for table in (act, person, file):
         connection.execute(sa.delete(table).where(table.c.complaint == id))
-        dialect.insert_many(connection, table, rows)
+    _file_parts(connection, [(id, one)])
 
 
 def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | None:
@@ -235,26 +221,24 @@ def count(connection: sa.Connection) -> int:
     return connection.scalar(sa.select(sa.func.count()).select_from(complaint)) or 0
 
 
-# dataclasses.asdict copies deeply, at three times the cost of the insert itself.
+# Plain tuples: dataclasses.asdict copies deeply, at three times the cost of the insert itself.
+_RECEIVED = tuple(each.name for each in fields(Received))
 _FACTS = tuple(each.name for each in fields(Facts))
 _PERSON = tuple(each.name for each in fields(Person))
 _FILE = tuple(each.name for each in fields(File))
+_received_values = attrgetter(*_RECEIVED)
+_facts_values = attrgetter(*_FACTS)
+_person_values = attrgetter(*_PERSON)
+_file_values = attrgetter(*_FILE)
 
 
-def _facts(facts: Facts) -> dict[str, Any]:
-    return {name: getattr(facts, name) for name in _FACTS}
-
-
-def _acts(id: int, one: Complaint) -> list[dict[str, Any]]:
-    return [{"complaint": id, "no": no, "kind": kind} for no, kind in enumerate(one.acts, 1)]
-
-
-def _persons(id: int, one: Complaint) -> list[dict[str, Any]]:
-    return [{"complaint": id} | {name: getattr(who, name) for name in _PERSON} for who in one.persons]
-
-
-def _files(id: int, one: Complaint) -> list[dict[str, Any]]:
-    return [
-        {"complaint": id, "no": no} | {name: getattr(each, name) for name in _FILE}
-        for no, each in enumerate(one.files, 1)
+def _file_parts(connection: sa.Connection, complaints: Sequence[tuple[int, Complaint]]) -> None:
+    """Store acts, persons and files."""
+    acts = [(id, no, kind) for id, one in complaints for no, kind in enumerate(one.acts, 1)]
+    dialect.insert_many(connection, act, ("complaint", "no", "kind"), acts)
+    persons = [(id, *_person_values(who)) for id, one in complaints for who in one.persons]
+    dialect.insert_many(connection, person, ("complaint", *_PERSON), persons)
+    files = [
+        (id, no, *_file_values(each)) for id, one in complaints for no, each in enumerate(one.files, 1)
     ]
+    dialect.insert_many(connection, file, ("complaint", "no", *_FILE), files)

@@ -1,7 +1,6 @@
 """The only file that asks which engine it is: types, engine set-up, and the sentences that differ."""
 
 import json
-import operator
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -122,19 +121,18 @@ def write_lane(engine: sa.Engine) -> "threading.Lock | None":
     return threading.Lock() if is_sqlite(engine) else None
 
 
-def insert_many(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all have the same columns."""
-    if not is_sqlite(connection):
-        if rows:
-            connection.execute(sa.insert(table), rows)
-        return
+def insert_many(
+    connection: sa.Connection, table: sa.Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows whose values stand in the order of `columns`."""
     if not rows:
         return
-    # Past SQLAlchemy's work on each row, which costs as much as SQLite's own.
-    names = tuple(rows[0])
-    sql, binders = _sqlite_insert(table, names)
-    pick = operator.itemgetter(*names)
-    connection.exec_driver_sql(sql, [_bound(pick(row), binders) for row in rows])
+    if is_sqlite(connection):
+        # Past SQLAlchemy's work on each row, which costs as much as SQLite's own.
+        sql, binders = _sqlite_insert(table, columns)
+        connection.exec_driver_sql(sql, [_bound(row, binders) for row in rows] if binders else rows)
+    else:
+        connection.execute(sa.insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
 
 
 @cache

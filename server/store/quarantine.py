@@ -90,14 +90,30 @@ def known(
     }
 
 
-def waiting_for(connection: sa.Connection, lineage: str, codes: Collection[str]) -> list[Kept]:
-    """What the lineage has waiting for one of these reasons, oldest first."""
+def waiting_for(
+    connection: sa.Connection,
+    lineage: str,
+    codes: Collection[str],
+    *,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[Kept]:
+    """What the lineage has waiting for one of these reasons, oldest first, at most `limit` after row `after`."""
     select = sa.select(*_KEPT).where(
         quarantine.c.lineage == lineage,
         quarantine.c.state == "waiting",
         quarantine.c.code.in_(codes),
+        quarantine.c.id > after,
     )
-    return [Kept(*row) for row in connection.execute(select.order_by(quarantine.c.id))]
+    return [Kept(*row) for row in connection.execute(select.order_by(quarantine.c.id).limit(limit))]
+
+
+def lineages_waiting(connection: sa.Connection, codes: Collection[str]) -> list[str]:
+    """The lineages that have something waiting for one of these reasons."""
+    select = sa.select(quarantine.c.lineage).where(
+        quarantine.c.state == "waiting", quarantine.c.code.in_(codes)
+    )
+    return sorted(connection.scalars(select.distinct()))
 
 
 def find(connection: sa.Connection, id: int) -> Kept | None:

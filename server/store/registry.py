@@ -12,11 +12,8 @@ def assign(connection: sa.Connection, prefix: str, year: int, complaints: Sequen
     """Give the next numbers of the year to the complaints, in order. The last write before the commit:
     on PostgreSQL the counter's row stays locked from here on."""
     last = _last(connection, prefix, year)
-    rows = [
-        {"prefix": prefix, "year": year, "number": number, "complaint": complaint}
-        for number, complaint in enumerate(complaints, last + 1)
-    ]
-    insert_many(connection, registry, rows)
+    rows = [(prefix, year, number, complaint) for number, complaint in enumerate(complaints, last + 1)]
+    insert_many(connection, registry, ("prefix", "year", "number", "complaint"), rows)
     _set_last(connection, prefix, year, last + len(rows))
 
 

@@ -14,14 +14,8 @@ from server.web.schemas import PROBLEM
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_S = {
-    "storage_full": 600,
-    "storage_failed": 60,
-    "busy": 30,
-    "server_error": 300,
-    "too_many_tries": 60,
-}
-_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 411: "length_required", 413: "body_too_large"}
+RETRY_AFTER_S = {"storage_full": 600, "storage_failed": 60, "busy": 30, "server_error": 300}
+_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 LANGUAGES = ("fr", "en", "bm")
 
 

@@ -10,7 +10,6 @@ from flask_smorest import Blueprint
 from client_sync.protocol.canonical import Unreadable
 from client_sync.protocol.coding import Inflated, inflate
 from client_sync.protocol.frames import Frame, read_frames, to_text
-from client_sync.protocol.limits import BODY_MAX_BYTES
 from server.domain.allowance import Refill
 from server.domain.errors import BodyRefused
 from server.hub import Hub, epoch_of
@@ -72,8 +71,8 @@ def enrol(application: dict[str, Any]) -> dict[str, Any]:
 def sync(device: Device) -> Response:
     """Take in frames and answer with verdicts, changes and orders."""
     hub = this_hub()
-    body = _inflated(request.get_data(cache=False))
-    return _json(answer(hub, device, read_body(body.data)))
+    frames = read_body(_inflated(request.get_data(cache=False)))
+    return _json(answer(hub, device, frames))
 
 
 @blueprint.post("/parcels")
@@ -94,15 +93,17 @@ def carry(carrier: Device) -> Response:
     return Response(reply, mimetype=PARCEL)
 
 
-def read_body(body: bytes) -> list[Frame]:
+def read_body(body: Inflated) -> list[Frame]:
     """The whole frames of a body, up to the first thing that is none; raises BodyRefused for no frame at all."""
     frames: list[Frame] = []
     try:
-        frames.extend(read_frames(body))
+        # What was read before the fault stays in the list.
+        frames.extend(read_frames(body.data))
     except Unreadable as problem:
-        raise BodyRefused(problem.code) from None
+        if not frames:
+            raise BodyRefused(problem.code) from None
     if not frames:
-        raise BodyRefused("body_empty")
+        raise BodyRefused("body_too_large" if body.is_capped else "body_empty")
     return frames
 
 
@@ -145,12 +146,9 @@ def _receipt_members(receipt: Receipt, asked: list[dict[str, Any]]) -> dict[str,
 def _inflated(data: bytes) -> Inflated:
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     try:
-        body = inflate(data, coding, request.headers.get("Seere-Dictionary"))
+        return inflate(data, coding, request.headers.get("Seere-Dictionary"))
     except Unreadable as problem:
         raise BodyRefused(problem.code) from None
-    if not body.whole and len(data) >= BODY_MAX_BYTES:
-        raise BodyRefused("body_too_large")
-    return body
 
 
 def _json(members: dict[str, Any]) -> Response:

@@ -122,9 +122,7 @@ def _half(units: Iterable[Collection[str]], held: Mapping[str, int]) -> tuple[tu
     return tuple(parts for unit, parts in found if 0 < len(parts) < len(unit))
 
 
-def _missed(
-    pulled: Mapping[str, Sequence[str]], changes: Mapping[str, Sequence[str]]
-) -> tuple[tuple[str, str], ...]:
+def _missed(pulled: Mapping[str, Sequence[str]], changes: Mapping[str, Sequence[str]]) -> tuple[tuple[str, str], ...]:
     return tuple(
         (device, change)
         for device, expected in sorted(changes.items())

@@ -35,7 +35,7 @@ class Ending:
 
 
 class Child:
-    """A running program in a process group of its own; leaving the `with` block kills what is left of it."""
+    """A running program in a process group of its own; it is dead once its `with` block is left."""
 
     def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
         self._process = subprocess.Popen(

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -167,6 +168,10 @@ class Disk:
         """Payloads of all acknowledgements before the cut, in order."""
         return list(islice(self._marks, self._marks_seen))
 
+    def contents(self) -> dict[str, bytes]:
+        """Every file's bytes, by path relative to the root."""
+        return {str(name): bytes(image) for name, image in self.files.items()}
+
     def write_to(self, folder: Path) -> None:
         """Lay the disk out in `folder`; whatever stood there is removed first."""
         shutil.rmtree(folder, ignore_errors=True)
@@ -177,10 +182,18 @@ class Disk:
             place.write_bytes(bytes(image))
 
 
-def ram_folder() -> Path:
-    """A new empty folder, in memory where the machine allows it; the caller removes it."""
+def files_under(folder: Path) -> dict[str, bytes]:
+    """A real folder as `Disk.contents` would give it, without the "-shm" files, which no log holds."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("-shm"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@contextmanager
+def ram_folder() -> Iterator[Path]:
+    """A new empty folder, in memory where the machine allows it, for as long as the block lasts."""
     in_memory = _RAM if _RAM.is_dir() and access(_RAM, W_OK) else None
-    return Path(tempfile.mkdtemp(prefix="disks-", dir=in_memory))
+    with tempfile.TemporaryDirectory(prefix="disks-", dir=in_memory) as folder:
+        yield Path(folder)
 
 
 def disks(log: Path, root: Path, count: int, seed: int, base: Path | None = None) -> Iterator[Disk]:
@@ -204,7 +217,7 @@ def disk(log: Path, root: Path, seed: int, base: Path | None = None) -> Disk:
 def final_disk(log: Path, root: Path, base: Path | None = None) -> Disk:
     """The files as the program left them, if the log is whole: a run compares them with the real ones.
 
-    It says whether a program changes files in a way that the shim does not see.
+    Where they differ from `files_under(root)`, the program changes files in a way that the shim does not see.
     """
     operations = read_log(log)
     plan = _Plan(0, len(operations), Survival.EVERYTHING, Random(0))
@@ -224,9 +237,7 @@ def _plan(seed: int, operation_count: int) -> _Plan:
     return _Plan(seed, chances.randint(0, operation_count), chances.choice(list(Survival)), chances)
 
 
-def _rebuild(
-    operations: list[Operation], root: Path, plans: list[_Plan], base: Path | None
-) -> Iterator[Disk]:
+def _rebuild(operations: list[Operation], root: Path, plans: list[_Plan], base: Path | None) -> Iterator[Disk]:
     # The log holds real paths.
     filesystem = _Filesystem(str(root.resolve()), base)
     done = 0

@@ -85,9 +85,7 @@ class FaultShim:
         """
         self.arm(kill_at=kill_at, enospc_after=enospc_after, fail_sync=fail_sync)
         self.clock_offset_s = clock_offset_s
-        watched = (
-            {"SHIM_MATCH": str(match)} if log is None else {"SHIM_MATCH": str(match), "SHIM_LOG": str(log)}
-        )
+        watched = {"SHIM_MATCH": str(match)} if log is None else {"SHIM_MATCH": str(match), "SHIM_LOG": str(log)}
         return {**environ, "LD_PRELOAD": str(self._library), "SHIM_CONTROLS": str(self._path), **watched}
 
     def arm(self, *, kill_at: int = 0, enospc_after: int | None = None, fail_sync: int = 0) -> None:

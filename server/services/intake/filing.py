@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,11 +27,16 @@ _WAITING_FOR_MORE = ("complaint_missing", "revision_missing")
 
 @dataclass(frozen=True)
 class Filing:
-    """Where lines are filed: the transaction, who sent them, and the places that the hub knows."""
+    """Where lines are filed: the transaction, who sent them, and the places that the hub knows.
+
+    `waived` are the codes that a person's word stands in for; `place_id` is the place that this person named.
+    """
 
     connection: sa.Connection
     origin: Origin
     places: Gazetteer | None
+    waived: frozenset[str] = frozenset()
+    place_id: str | None = None
 
 
 def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
@@ -50,23 +55,23 @@ def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     return done
 
 
-def release_waiting(filing: Filing) -> list[int]:
-    """File what waited for an operation that is here now; gives the ids of newly stored complaints."""
-    stored: list[int] = []
-    waiting = quarantine.waiting_for(filing.connection, filing.origin.lineage, _WAITING_FOR_MORE)
-    for kept in waiting:
-        outcome = file_kept(filing, read_line(kept.payload), kept)
-        if outcome.received is not None:
-            stored.append(outcome.received)
-    return stored
+def release_waiting(filing: Filing) -> None:
+    """File what waited for an operation that is here now."""
+    for kept in quarantine.waiting_for(filing.connection, filing.origin.lineage, _WAITING_FOR_MORE):
+        file_kept(filing, read_line(kept.payload), kept)
 
 
 def file_kept(filing: Filing, line: Line, kept: quarantine.Kept) -> Outcome:
-    """File one line that was set aside, and tell its device; the outcome says why not, if not."""
+    """File one line for what was set aside, and tell its device; the outcome says why not, if not.
+
+    The line is the payload, read again, or what a person put in its place.
+    """
     if line.code or line.operation is None:
         return set_aside(line.code, line.field)
+    if complaints.known_hashes(filing.connection, kept.lineage, [line.operation.id]):
+        return set_aside("content_differs", "content")
     origin = Origin(kept.lineage, kept.device, kept.carried_by, filing.origin.at)
-    outcome = _file_alone(Filing(filing.connection, origin, filing.places), line)
+    outcome = _file_alone(replace(filing, origin=origin), line)
     if outcome.verdict == STORED:
         quarantine.settle(filing.connection, kept.id, outcome.received, origin.at)
         body = {"state": STORED}
@@ -184,7 +189,7 @@ def _write_complaints(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
 
 
 def _refuse_complaint(filing: Filing, operation: Operation) -> Outcome | None:
-    if is_ahead_of(operation.content, filing.origin.at):
+    if "clock_ahead" not in filing.waived and is_ahead_of(operation.content, filing.origin.at):
         return set_aside("clock_ahead", "facts.entered_at")
     return _refuse_place(filing, operation.content)
 
@@ -192,15 +197,19 @@ def _refuse_complaint(filing: Filing, operation: Operation) -> Outcome | None:
 def _refuse_place(filing: Filing, content: Mapping[str, Any]) -> Outcome | None:
     """A place that the hub can't find on its lists is for a person to settle, never guessed."""
     place = clear_facts(content).get("place", {})
+    if filing.place_id is not None:
+        return None
     if "id" not in place and "code" in place and "system" not in place:
-        return set_aside("place_vintage", "facts.place.system")
-    if filing.places is None or not ({"id", "code"} & place.keys()):
+        return None if "place_vintage" in filing.waived else set_aside("place_vintage", "facts.place.system")
+    if filing.places is None or not ({"id", "code"} & place.keys()) or "place_unknown" in filing.waived:
         return None
     return None if _place_id(filing, content) else set_aside("place_unknown", "facts.place")
 
 
 def _place_id(filing: Filing, content: Mapping[str, Any]) -> str | None:
     place = clear_facts(content).get("place", {})
+    if filing.place_id is not None:
+        return filing.place_id
     if filing.places is None:
         return str(place["id"]) if "id" in place else None
     if "id" in place:

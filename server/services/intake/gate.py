@@ -17,6 +17,7 @@ from client_sync.protocol.records import (
     COMPARTMENTS,
     FORM,
     SHAPES,
+    Faultless,
     Finding,
     Shape,
     check_operation,
@@ -123,6 +124,8 @@ def _rule(validator: Callable[[Any], Any], predicates: list[Callable[[Any], bool
         case Regexp():
             # Python's \A and \Z; both dialects agree on the rest of what the shapes use.
             return {"pattern": str(validator.regex.pattern).replace(r"\A", "^").replace(r"\Z", "$")}
+        case Faultless() if validator.sure is not None:
+            return {"pattern": validator.sure}
         case Validator():
             return {_FITS: _place(predicates, lambda value: _accepts(validator, value))}
         case _:

@@ -116,10 +116,10 @@ def _is_due(device: Device, header: Header, now: datetime) -> bool:
 
 
 def _allowance(device: Device, now: datetime, refill: Refill) -> Allowance:
-    allowance = device.allowance.refilled(now, refill)
+    """What the device may send now; a backlog announced to the operator makes its bucket larger for a time."""
     if device.burst_records and device.burst_until and now < device.burst_until:
-        return replace(allowance, records_left=allowance.records_left + device.burst_records)
-    return allowance
+        refill = replace(refill, burst_records=max(refill.burst_records, device.burst_records))
+    return device.allowance.refilled(now, refill)
 
 
 def _rolled_back(connection: sa.Connection, device: Device, frames: Sequence[Frame]) -> int | None:

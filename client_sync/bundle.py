@@ -1,0 +1,174 @@
+"""Parcels: operations that somebody else carries to the hub as a file, and the sealed reply (PROTOCOL §6)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from nacl.exceptions import BadSignatureError, CryptoError
+from nacl.public import PublicKey, SealedBox
+from nacl.signing import VerifyKey
+
+from client_sync.answers import HubAnswer, read_answer
+from client_sync.bodies import BODY_MOST_BYTES, gather
+from client_sync.errors import (
+    HubRefuses,
+    NotAnAnswer,
+    NothingToSend,
+    ParcelForAnotherHub,
+    ParcelUnreadable,
+    ReplyForAnotherDevice,
+)
+from client_sync.obedience import obey
+from client_sync.outbox import Applied, Outbox
+from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
+from client_sync.protocol.coding import DICTIONARY_ID
+from client_sync.protocol.frames import from_text
+from client_sync.protocol.orders import reply_digest
+from client_sync.tables import Carried, Enrolled
+from client_sync.transport import HttpTransport
+
+_PARCEL: Final = "seere_parcel"
+_REPLY: Final = "seere_reply"
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class CarriedParcel:
+    """A parcel of another device was taken on board: it goes with the next sync."""
+
+    device: str
+    parcel: int
+
+
+@dataclass(frozen=True)
+class AppliedReply:
+    """A reply to one of our parcels was applied.
+
+    `missing` are numbers of earlier parcels that the hub has not seen; nothing is lost by it, what was in
+    them still waits here. `orders` are the kinds of orders obeyed.
+    """
+
+    parcel: int
+    applied: Applied
+    missing: tuple[int, ...]
+    orders: tuple[str, ...]
+
+
+def write_parcel(outbox: Outbox, *, now: datetime, version: str) -> bytes:
+    """A file with what still waits here, up to 4 MiB of it, that only the hub can open.
+
+    It all keeps waiting until an answer comes, by whatever way. Raises NotEnrolled, and NothingToSend.
+    """
+    enrolled = outbox.require_enrolled()
+    if not outbox.waiting():
+        raise NothingToSend
+    body = gather(outbox, now, version, most_bytes=_PARCEL_MOST_BYTES)
+    with outbox.writing():
+        number = outbox.take_parcel_number()
+    head: dict[str, Any] = {
+        "coding": body.coding,
+        "count": body.records,
+        "device": enrolled.device,
+        "hub": enrolled.hub,
+        "parcel": number,
+        _PARCEL: _VERSION,
+    }
+    if body.coding == "zstd":
+        head["dictionary"] = DICTIONARY_ID
+    return canonical(head) + b"\n" + SealedBox(PublicKey(enrolled.hub_box_key)).encrypt(body.data)
+
+
+def read_parcel_file(outbox: Outbox, data: bytes, *, now: datetime) -> CarriedParcel | AppliedReply:
+    """Take in a file from somebody else: carry another device's parcel, or apply a reply to ours.
+
+    Doing it again changes nothing. Raises ParcelUnreadable, ParcelForAnotherHub, ReplyForAnotherDevice and
+    NotEnrolled.
+    """
+    enrolled = outbox.require_enrolled()
+    head, box = _opened(data)
+    if head["hub"] != enrolled.hub:
+        raise ParcelForAnotherHub
+    if head.get(_PARCEL) == _VERSION:
+        outbox.keep_carried(head["device"], head["parcel"], data)
+        return CarriedParcel(head["device"], head["parcel"])
+    if head["device"] != enrolled.device:
+        raise ReplyForAnotherDevice(device=head["device"])
+    return _apply_reply(outbox, head["parcel"], _unsealed(enrolled, head, box), now)
+
+
+def post_carried(outbox: Outbox, transport: HttpTransport) -> int:
+    """Post the parcels carried for others and keep the replies; gives how many the hub took.
+
+    Raises as `HttpTransport.parcel`, with what was posted before that kept.
+    """
+    token = outbox.require_enrolled().token
+    posted = 0
+    for carried in outbox.carried():
+        if carried.reply is None:
+            posted += _post(outbox, transport, carried, token)
+    return posted
+
+
+def replies_to_hand_back(outbox: Outbox) -> list[Carried]:
+    """Carried parcels that the hub answered: `reply` is the file for `device`; `drop_carried` when it is handed over."""
+    return [carried for carried in outbox.carried() if carried.reply is not None]
+
+
+# Twice what a sync at its best sends at once: a file has no link to break, yet has to fit a small phone.
+_PARCEL_MOST_BYTES: Final = 2 * BODY_MOST_BYTES
+
+
+def _post(outbox: Outbox, transport: HttpTransport, carried: Carried, token: str) -> bool:
+    try:
+        reply = transport.parcel(carried.data, token)
+    except HubRefuses as refusal:
+        if refusal.code != ParcelUnreadable.code:
+            raise
+        # Damaged on its way to us: its author still has all that is in it.
+        outbox.drop_carried(carried)
+        return False
+    head, _ = _opened_answer(reply)
+    if (head["device"], head["parcel"], head.get(_REPLY)) != (carried.device, carried.parcel, _VERSION):
+        raise NotAnAnswer
+    outbox.keep_carried_reply(carried, reply)
+    return True
+
+
+def _opened_answer(reply: bytes) -> tuple[dict[str, Any], bytes]:
+    try:
+        return _opened(reply)
+    except ParcelUnreadable:
+        raise NotAnAnswer from None
+
+
+def _opened(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """The first line and the box of a parcel or a reply."""
+    line, _, box = data.partition(b"\n")
+    try:
+        head = parse(line)
+    except Unreadable:
+        raise ParcelUnreadable from None
+    if not isinstance(head, dict) or _VERSION not in (head.get(_PARCEL), head.get(_REPLY)):
+        raise ParcelUnreadable
+    if not (is_id(head.get("device")) and is_id(head.get("hub")) and isinstance(head.get("parcel"), int)):
+        raise ParcelUnreadable
+    return head, box
+
+
+def _unsealed(enrolled: Enrolled, head: dict[str, Any], box: bytes) -> HubAnswer:
+    """The answer in a reply, when our hub signed it."""
+    try:
+        VerifyKey(enrolled.hub_sign_key).verify(reply_digest(box), from_text(head.get("sig")))
+        return read_answer(parse(SealedBox(enrolled.keys.box).decrypt(box)))
+    except (BadSignatureError, CryptoError, ValueError, Unreadable, NotAnAnswer):
+        raise ParcelUnreadable from None
+
+
+def _apply_reply(outbox: Outbox, parcel: int, answer: HubAnswer, now: datetime) -> AppliedReply:
+    applied = Applied(0, 0, 0, 0, 0, frozenset())
+    known = outbox.link.epoch
+    # A reply that took the long way may come from before a restore that we heard of since: it proves nothing now.
+    if answer.epoch == known or outbox.parcel_epoch(parcel) == known:
+        applied = outbox.apply(answer, now)
+    orders = obey(outbox, answer.orders)
+    return AppliedReply(parcel, applied, answer.missing_parcels, tuple(orders))

@@ -1,0 +1,1 @@
+"""The commands of the field client, one module a noun."""

@@ -1,0 +1,84 @@
+"""What the commands of one run share: the folder of the device, its texts, and its open stores."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+
+import click
+from rich.console import Console
+
+from client_sync.i18n import Catalogue
+from client_sync.outbox import Outbox
+from client_sync.preferences import Preferences
+from client_sync.stores import Folder
+from client_sync.vault import Vault
+
+
+class Session:
+    """One run of the program on one folder. Close it to lock the vault."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.rng: random.Random = random.SystemRandom()
+        self._vault: Vault | None = None
+
+    @cached_property
+    def console(self) -> Console:
+        """Where tables, cards and bars are drawn; words of people are never taken for markup."""
+        return Console(markup=False, highlight=False, emoji=False)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person sits at a terminal."""
+        return self.console.is_terminal and click.get_text_stream("stdin").isatty()
+
+    @property
+    def preferences(self) -> Preferences:
+        """What the person chose for this device."""
+        return Preferences.load(self.folder)
+
+    @property
+    def texts(self) -> Catalogue:
+        """The texts, in the language of the device."""
+        return Catalogue.load("client_sync", self.preferences.language)
+
+    def now(self) -> datetime:
+        """The time by the clock of the device."""
+        return datetime.now(UTC)
+
+    def say(self, key: str, **values: object) -> None:
+        """Write one line: a text of the catalogue."""
+        click.echo(self.texts.text(key, **values))
+
+    def say_count(self, key: str, n: int, **values: object) -> None:
+        """Write one line: a text of the catalogue that counts."""
+        click.echo(self.texts.plural(key, n, **values))
+
+    @contextmanager
+    def outbox(self) -> Iterator[Outbox]:
+        """The outbox of the device, open for as long as the block lasts."""
+        outbox = Outbox.open(self.folder)
+        try:
+            yield outbox
+        finally:
+            outbox.close()
+
+    def vault(self) -> Vault:
+        """The open vault; asks for the passphrase the first time. Raises VaultMissing and WrongPassphrase."""
+        if self._vault is None:
+            words = ""
+            if Vault.exists(self.folder):
+                words = click.prompt(self.texts.text("passphrase.ask"), hide_input=True)
+            self._vault = Vault.open(self.folder, words)
+        return self._vault
+
+    def close(self) -> None:
+        """Lock the vault, if it was opened."""
+        if self._vault is not None:
+            self._vault.close()
+            self._vault = None
+
+
+in_session = click.make_pass_decorator(Session)

@@ -1,0 +1,44 @@
+"""What a person chose for this device: language, and what a megabyte costs. Says nothing about complaints."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from client_sync.stores import Folder, write_durably
+
+# 500 MB at 4,700 FCFA, as a campaign against prices in Mali reported it in 2016: too high today rather than too low.
+PRICE_XOF_PER_MB: Final = 10
+_FILE: Final = "preferences.json"
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """`language` is fr, en or bm; `price_xof_per_mb` what the network asks for 1,000,000 bytes, either way."""
+
+    language: str = "fr"
+    price_xof_per_mb: int = PRICE_XOF_PER_MB
+
+    @classmethod
+    def load(cls, folder: Folder) -> Self:
+        """The preferences kept in the folder, else those that come with the program."""
+        path = _path(folder)
+        return cls(**json.loads(path.read_text("utf-8"))) if path.exists() else cls()
+
+    def save(self, folder: Folder) -> None:
+        """Keep the preferences in the folder, made if it is not there."""
+        folder.make()
+        write_durably(_path(folder), json.dumps(asdict(self)).encode())
+
+    def cost_xof(self, size_bytes: int) -> int:
+        """What so many bytes are likely to cost, rounded up."""
+        return -(-size_bytes * self.price_xof_per_mb // 1_000_000)
+
+
+def forget(folder: Folder) -> None:
+    """Delete the preferences, if there are any."""
+    _path(folder).unlink(missing_ok=True)
+
+
+def _path(folder: Folder) -> Path:
+    return folder.path / _FILE

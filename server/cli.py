@@ -1,0 +1,54 @@
+"""`seere`: the hub by hand. Each command is a module of `server.commands`, read only when it is used."""
+
+import importlib
+import os
+from typing import Any, Final
+
+import click
+
+from server.commands.operator import Operator
+from server.commands.spoken import EXIT_MISUSED, LANGUAGES, Refused, SpokenGroup, refusing, speak, texts_of
+from server.config import SettingInvalid, from_environ
+from server.hub import utc_now
+
+COMMANDS: Final = ("init", "serve", "enrol", "devices", "quarantine", "places", "backup", "restore", "doctor")
+
+
+class LazyGroup(SpokenGroup):
+    """Commands found by the name of their module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order in which a new hub needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, with its module read now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"server.commands.{cmd_name}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, with every refusal as a sentence."""
+        with refusing(ctx):
+            return super().invoke(ctx)
+
+
+def _choose_language(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        speak(ctx, value)
+    return value
+
+
+@click.group(cls=LazyGroup)
+@click.option("--language", type=click.Choice(LANGUAGES), is_eager=True, callback=_choose_language)
+@click.version_option(package_name="seere", message="%(prog)s %(version)s")
+@click.pass_context
+def main(ctx: click.Context, language: str | None) -> None:
+    """Run a hub by hand."""
+    texts = texts_of(ctx)
+    try:
+        settings = from_environ(os.environ)
+    except SettingInvalid as error:
+        raise Refused(texts.text("refusal.setting_invalid", name=error.name), EXIT_MISUSED) from None
+    ctx.obj = ctx.obj or Operator(settings, texts, utc_now)

@@ -1,0 +1,132 @@
+"""`seere devices`: list, confirm, revoke, and let one send more for a time."""
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from server.commands.operator import Operator, pass_operator
+from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.hub import Hub
+from server.services import devices
+from server.services.devices import Device
+
+# A clock that is off by less does no harm and is not worth a word.
+_CLOCK_FINE_S = 300
+
+
+@click.group(cls=SpokenGroup)
+def command() -> None:
+    """List, confirm, revoke, limit."""
+
+
+@command.command("list", cls=SpokenCommand)
+@pass_operator
+def list_(operator: Operator) -> None:
+    """One line a device."""
+    with operator.hub() as hub:
+        found = devices.listed(hub.store)
+    if not found:
+        operator.say("devices.none")
+        return
+    columns = ("number", "label", "team", "state", "last_day", "waiting", "clock", "version", "rolled_back")
+    table = Table(*(operator.texts.text(f"devices.column_{name}") for name in columns), box=box.SIMPLE)
+    for device in found:
+        table.add_row(*_cells(operator, device))
+    Console(width=None if click.get_text_stream("stdout").isatty() else 160).print(table)
+
+
+@command.command("confirm", cls=SpokenCommand)
+@click.argument("device")
+@click.option("--words", metavar="WORDS")
+@pass_operator
+def confirm(operator: Operator, device: str, words: str | None) -> None:
+    """Let a device sync, once its six words were compared."""
+    with operator.hub() as hub:
+        ask_and_confirm(operator, hub, devices.find(hub.store, device), words)
+
+
+@command.command("revoke", cls=SpokenCommand)
+@click.argument("device")
+@click.option("--reason", required=True, metavar="TEXT")
+@click.option("--since", metavar="DATE")
+@click.option("--wipe", is_flag=True)
+@click.option("--yes", is_flag=True)
+@pass_operator
+def revoke(
+    operator: Operator, device: str, reason: str, since: str | None, wipe: bool, yes: bool
+) -> None:
+    """Stop trusting a device; what it still sends is kept aside."""
+    with operator.hub() as hub:
+        found = devices.find(hub.store, device)
+        if wipe and not yes and not operator.agrees("devices.wipe_sure", name=_name(found)):
+            raise operator.refuse("usage.nothing_done")
+        devices.revoke(
+            hub.store,
+            found.id,
+            hub.clock(),
+            hub.identity.sign_key,
+            reason=reason,
+            suspect_since=operator.at_day(since, "--since") if since else None,
+            wipe=wipe,
+        )
+    operator.say("devices.revoked_wipe" if wipe else "devices.revoked", name=_name(found))
+
+
+@command.command("limit", cls=SpokenCommand)
+@click.argument("device")
+@click.option("--burst", required=True, type=click.IntRange(1, 10_000_000), metavar="N")
+@click.option("--until", required=True, metavar="DATE")
+@pass_operator
+def limit(operator: Operator, device: str, burst: int, until: str) -> None:
+    """Let a device send a backlog."""
+    end = operator.at_day(until, "--until")
+    with operator.hub() as hub:
+        if end <= hub.clock():
+            raise operator.refuse("devices.until_past", day=until)
+        found = devices.find(hub.store, device)
+        devices.set_burst(hub.store, found.id, burst, end, hub.clock())
+    operator.say("devices.limited", name=_name(found), burst=burst, day=operator.day(end))
+
+
+def ask_and_confirm(operator: Operator, hub: Hub, device: Device, words: str | None = None) -> None:
+    """Confirm a device whose words are those it shows: given as `words`, or compared by the person now."""
+    if device.state != "waiting":
+        raise operator.refuse(f"devices.not_waiting_{device.state}", name=_name(device))
+    own = devices.words_of(device, hub.identity.sign_key)
+    if words is None:
+        operator.say("devices.words", name=_name(device), words=" ".join(own))
+        is_same = operator.agrees("devices.same_words")
+    else:
+        is_same = words.lower().replace("-", " ").split() == own
+    if not is_same:
+        raise operator.refuse("devices.words_differ", name=_name(device))
+    devices.confirm(hub.store, device.id, hub.clock())
+    operator.say("devices.confirmed", name=_name(device))
+
+
+def _name(device: Device) -> str:
+    return f"M-{device.number} ({device.label})"
+
+
+def _cells(operator: Operator, device: Device) -> list[str]:
+    return [
+        f"M-{device.number}",
+        device.label,
+        device.team or "",
+        operator.texts.text(f"devices.state_{device.state}"),
+        operator.day(device.last_sync_at),
+        "" if device.waiting is None else str(device.waiting),
+        _clock(operator, device.clock_ahead_s),
+        device.software or "",
+        operator.day(device.rolled_back_at) if device.rolled_back_at else "",
+    ]
+
+
+def _clock(operator: Operator, ahead_s: int | None) -> str:
+    if ahead_s is None:
+        return ""
+    if abs(ahead_s) < _CLOCK_FINE_S:
+        return operator.texts.text("devices.clock_fine")
+    key = "devices.clock_ahead" if ahead_s > 0 else "devices.clock_behind"
+    return operator.texts.text(key, minutes=abs(ahead_s) // 60)

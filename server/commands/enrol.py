@@ -1,0 +1,74 @@
+"""`seere enrol`: a one-time code for a new device, as characters, words and QR."""
+
+import io
+import json
+import time
+
+import click
+import segno
+
+from client_sync.protocol.enrolment import code_words, grouped_code
+from server.commands.devices import ask_and_confirm
+from server.commands.operator import Operator, pass_operator
+from server.commands.spoken import SpokenCommand
+from server.hub import Hub
+from server.services import devices
+from server.services.devices import Invitation
+
+_LOOK_EVERY_S = 1.0
+
+
+@click.command(cls=SpokenCommand)
+@click.option("--label", required=True, metavar="NAME")
+@click.option("--team", metavar="CODE")
+@click.option("--partner", metavar="CODE")
+@click.option("--succeeds", metavar="DEVICE")
+@click.option("--url", metavar="URL")
+@click.option("--qr/--no-qr", default=True)
+@click.option("--wait", is_flag=True)
+@pass_operator
+def command(
+    operator: Operator,
+    label: str,
+    team: str | None,
+    partner: str | None,
+    succeeds: str | None,
+    url: str | None,
+    qr: bool,
+    wait: bool,
+) -> None:
+    """Show a code once; only its hash is kept."""
+    with operator.hub() as hub:
+        known = {device.id for device in devices.listed(hub.store)}
+        invitation = devices.invite(
+            hub.store,
+            hub.clock(),
+            label=label,
+            valid_hours=operator.settings.enrolment_hours,
+            team=team,
+            partner=partner,
+            succeeds=devices.find(hub.store, succeeds).id if succeeds else None,
+        )
+        _show(operator, invitation, url or operator.settings.public_address, qr)
+        if wait:
+            _wait(operator, hub, known, label)
+
+
+def _show(operator: Operator, invitation: Invitation, url: str, qr: bool) -> None:
+    operator.say("enrol.code", label=invitation.label, code=grouped_code(invitation.code))
+    operator.say("enrol.words", words=" ".join(code_words(invitation.code)))
+    operator.say("enrol.url", url=url)
+    if qr:
+        drawn = io.StringIO()
+        segno.make(json.dumps({"code": invitation.code, "url": url})).terminal(drawn, compact=True)
+        click.echo(drawn.getvalue())
+    operator.say("enrol.until", day=operator.day(invitation.expires_at))
+    operator.say("enrol.next")
+
+
+def _wait(operator: Operator, hub: Hub, known: set[str], label: str) -> None:
+    """Wait for the device to come, then ask about its six words."""
+    with operator.busy("enrol.waiting", label=label):
+        while not (new := [each for each in devices.listed(hub.store) if each.id not in known]):
+            time.sleep(_LOOK_EVERY_S)
+    ask_and_confirm(operator, hub, new[0])

@@ -1,0 +1,161 @@
+"""Commands of click whose every word comes from the catalogue, under keys that follow from their names."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+import click
+
+from client_sync.i18n import SOURCE_LANGUAGE, Catalogue
+from server.config import PREFIX
+from server.domain.errors import SeereError
+from server.i18n import catalogue
+
+LANGUAGES: Final = ("fr", "en", "bm")
+_TEXTS: Final = "server.texts"
+EXIT_REFUSED: Final = 1
+EXIT_MISUSED: Final = 2
+
+
+class Refused(click.ClickException):
+    """A refusal in the words of the operator's language; the command ends with `exit_code`."""
+
+    def __init__(self, message: str, exit_code: int = EXIT_REFUSED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        """The sentence alone, on standard error."""
+        click.secho(self.message, file=file, err=file is None, fg="red")
+
+
+def speak(ctx: click.Context, language: str) -> Catalogue:
+    """Choose the language of a command and all below it."""
+    texts = catalogue(language if language in LANGUAGES else SOURCE_LANGUAGE)
+    ctx.find_root().meta[_TEXTS] = texts
+    return texts
+
+
+def texts_of(ctx: click.Context) -> Catalogue:
+    """The texts in the language chosen on the command line, else in the environment's."""
+    texts: Catalogue | None = ctx.find_root().meta.get(_TEXTS)
+    return texts or speak(ctx, os.environ.get(f"{PREFIX}LANGUAGE", SOURCE_LANGUAGE))
+
+
+class SpokenCommand(click.Command):
+    """A command: `help.<names>` says what it is for, `option.<name>` what each option means."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line: how it is called."""
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, pieces, prefix=texts_of(ctx).text("usage.usage") + " ")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What it is for."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(texts_of(ctx).text(f"help.{_key(ctx)}"))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every option with its meaning."""
+        texts = texts_of(ctx)
+        records = [(param, param.get_help_record(ctx)) for param in self.get_params(ctx)]
+        rows = [
+            (record[0], texts.text(f"option.{_name(param)}")) for param, record in records if record is not None
+        ]
+        with formatter.section(texts.text("usage.options")):
+            formatter.write_dl(rows)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """As click's, with refusals in the operator's language."""
+        with click.Context(self, parent=parent, info_name=info_name) as ctx, refusing(ctx):
+            return super().make_context(info_name, args, parent, **extra)
+
+
+class SpokenGroup(SpokenCommand, click.Group):
+    """A group of such commands."""
+
+    command_class = SpokenCommand
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every command with what it is for; loads none of them."""
+        texts, path = texts_of(ctx), _path(ctx)
+        rows = [
+            (name, texts.text(f"help.{'_'.join([*path, name])}")) for name in self.list_commands(ctx)
+        ]
+        with formatter.section(texts.text("usage.commands")):
+            formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with a refusal in the operator's language."""
+        if self.get_command(ctx, args[0]) is None:
+            raise Refused(texts_of(ctx).text("usage.no_command", name=args[0]), EXIT_MISUSED)
+        return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def refusing(ctx: click.Context) -> Iterator[None]:
+    """Turn refusals of the hub and of click into sentences."""
+    try:
+        yield
+    except click.NoSuchOption as error:
+        _misused(ctx, "usage.no_option", error.option_name)
+    except click.MissingParameter as error:
+        _misused(ctx, "usage.missing", _shown(error))
+    except click.BadParameter as error:
+        _misused(ctx, "usage.bad_value", _shown(error))
+    except click.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        _misused(ctx, "usage.unclear", error.ctx.command_path if error.ctx else "")
+    except SeereError as error:
+        raise Refused(refusal(texts_of(ctx), error)) from error
+
+
+def refusal(texts: Catalogue, error: SeereError) -> str:
+    """The sentence for a refusal: by its fault where it names one, else by its code."""
+    names = [f"refusal.{error.code}_{error.values.get('fault')}", f"refusal.{error.code}"]
+    for name in names:
+        try:
+            return texts.text(name, **error.values)
+        except KeyError:
+            continue
+    return texts.text("refusal.any", code=error.code)
+
+
+def _misused(ctx: click.Context, key: str, name: str) -> NoReturn:
+    texts = texts_of(ctx)
+    hint = texts.text("usage.hint", command=ctx.command_path)
+    raise Refused(f"{texts.text(key, name=name)} {hint}", EXIT_MISUSED) from None
+
+
+def _shown(error: click.BadParameter) -> str:
+    return error.param.get_error_hint(error.ctx) if error.param and error.ctx else str(error.param_hint or "")
+
+
+def _path(ctx: click.Context) -> list[str]:
+    """Names of the commands from below the program to this one."""
+    names: list[str] = []
+    while ctx.parent is not None:
+        names.insert(0, ctx.info_name or "")
+        ctx = ctx.parent
+    return names
+
+
+def _key(ctx: click.Context) -> str:
+    return "_".join(_path(ctx)) or "seere"
+
+
+def _name(param: click.Parameter) -> str:
+    return "help" if "--help" in param.opts else (param.name or "")

@@ -1,0 +1,260 @@
+"""Admission: what a person does with operations that were set aside, and what later arrivals put right.
+
+Locks go in the order of intake: the lineage, then its rows, and the registry last.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
+from client_sync.protocol.codes import STORED
+from server.domain.errors import NotAdmissible, NotFound
+from server.domain.places import Gazetteer
+from server.services.intake.filing import Filing, file_kept, release_waiting
+from server.services.intake.reading import Line, Outcome, read_line
+from server.store import audit, devices, quarantine, registry
+from server.store.complaints import Origin
+from server.store.engine import Store
+from server.store.quarantine import Kept
+
+OPERATOR: Final = "operator"
+
+# Nothing is wrong with the operation: what carried it can't be trusted. Never stored without a person's word.
+FRAME_CODES: Final = frozenset(
+    {"frame_signature", "frame_length", "frame_hub", "frame_device", "device_revoked"}
+)
+# Readable and complete: an operator who asked the team can say that it is as it is.
+WORD_CODES: Final = FRAME_CODES | {"clock_ahead", "place_unknown", "place_vintage"}
+# Two contents stand against each other: that is a decision on the case, which nobody makes from here.
+DECISION_CODES: Final = frozenset({"content_differs", "field_changed_twice"})
+# What may come right by itself, as other operations and place lists arrive.
+RELEASED_CODES: Final = ("complaint_missing", "revision_missing", "place_unknown", "internal")
+
+# One transaction each: intake waits no longer than for a body of its own.
+_PAGE_ROWS: Final = 100
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What admission goes by."""
+
+    registry_prefix: str
+    places: Gazetteer | None
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Word:
+    """What an operator vouches for: the operation as it is (WORD_CODES), or the place that was meant."""
+
+    as_is: bool = False
+    place_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many were stored, and how many still wait."""
+
+    stored: int
+    left: int
+
+
+NO_WORD: Final = Word()
+
+
+def list_waiting(store: Store, code: str | None = None, limit: int = 100) -> list[Kept]:
+    """At most `limit` operations that wait, oldest first."""
+    with store.read() as connection:
+        return quarantine.listed(connection, code=code, limit=limit)
+
+
+def count_waiting(store: Store) -> dict[str, int]:
+    """How many wait, by code."""
+    with store.read() as connection:
+        return quarantine.count_waiting(connection)
+
+
+def show(store: Store, id: int) -> Kept:
+    """One operation that was set aside; raises NotFound."""
+    with store.read() as connection:
+        return _known(connection, id)
+
+
+def read_payload(store: Store, id: int, now: datetime) -> bytes:
+    """What arrived, byte for byte; that it was read stands in the log. Raises NotFound."""
+    with store.write() as connection:
+        kept = _known(connection, id)
+        _note(connection, now, "read_quarantine", f"quarantine:{id}", kept.code, [id])
+    return kept.payload
+
+
+def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> None:
+    """Store what was set aside, read again under today's rules and with what the operator vouches for.
+
+    Raises NotFound, or NotAdmissible with the code that still stands in the way.
+    """
+    _check_place(desk, word)
+    lineage = show(store, id).lineage
+    with store.write() as connection:
+        devices.lock_lineage(connection, lineage)
+        kept = _known(connection, id)
+        _raise_unless_open(kept)
+        if kept.code in FRAME_CODES and not word.as_is:
+            raise NotAdmissible(fault="word_needed", reason=kept.code, field=kept.field)
+        _settle(connection, kept, read_line(kept.payload), desk, word, "admit")
+
+
+def repair(store: Store, id: int, corrected: bytes, desk: Desk, by: str = OPERATOR) -> None:
+    """Store a corrected operation in the place of what was set aside, which is kept as it came.
+
+    `corrected` is one operation as JSON, under the same id where that is a readable one. Raises NotFound,
+    or NotAdmissible with what is still wrong with it.
+    """
+    line = _corrected(corrected)
+    lineage = show(store, id).lineage
+    with store.write() as connection:
+        devices.lock_lineage(connection, lineage)
+        kept = _known(connection, id)
+        _raise_unless_open(kept)
+        if is_id(kept.client_id) and line.id != kept.client_id:
+            raise NotAdmissible(fault="id_differs", reason=kept.code, field="id")
+        _settle(connection, kept, line, desk, NO_WORD, "repair", by)
+
+
+def admit_waiting(store: Store, codes: Collection[str], desk: Desk, word: Word = NO_WORD) -> Tally:
+    """Store all that waits for these reasons and can be stored, a page at a time.
+
+    Raises NotAdmissible when one of the codes needs a person's word and there is none.
+    """
+    _check_place(desk, word)
+    unvouched = sorted(DECISION_CODES.intersection(codes)) or (
+        [] if word.as_is else sorted(FRAME_CODES.intersection(codes))
+    )
+    if unvouched:
+        fault = "decision" if unvouched[0] in DECISION_CODES else "word_needed"
+        raise NotAdmissible(fault=fault, reason=unvouched[0], field="")
+    with store.read() as connection:
+        lineages = quarantine.lineages_waiting(connection, codes)
+    tallies = [_admit_lineage(store, lineage, codes, desk, word) for lineage in lineages]
+    return Tally(sum(each.stored for each in tallies), sum(each.left for each in tallies))
+
+
+def release_held(store: Store, registry_prefix: str, now: datetime, places: Gazetteer | None) -> int:
+    """Store what was held for something that is here now; gives how many."""
+    return admit_waiting(store, RELEASED_CODES, Desk(registry_prefix, places, now)).stored
+
+
+def _admit_lineage(store: Store, lineage: str, codes: Collection[str], desk: Desk, word: Word) -> Tally:
+    stored, left, after = 0, 0, 0
+    while True:
+        with store.write() as connection:
+            devices.lock_lineage(connection, lineage)
+            page = quarantine.waiting_for(connection, lineage, codes, after=after, limit=_PAGE_ROWS)
+            if not page:
+                return Tally(stored, left)
+            done = _file_page(connection, page, desk, word)
+        stored += done
+        left += len(page) - done
+        after = page[-1].id
+
+
+def _file_page(connection: sa.Connection, page: Sequence[Kept], desk: Desk, word: Word) -> int:
+    lines = [read_line(kept.payload) for kept in page]
+    outcomes = [
+        file_kept(_filing(connection, kept, desk, word), line, kept)
+        for line, kept in zip(lines, page, strict=True)
+    ]
+    ids = [kept.id for kept, outcome in zip(page, outcomes, strict=True) if outcome.verdict == STORED]
+    if ids:
+        _note(connection, desk.now, "release", f"lineage:{page[0].lineage}", "", ids)
+        _assign_numbers(connection, desk, list(zip(lines, outcomes, strict=True)))
+    return len(ids)
+
+
+def _settle(
+    connection: sa.Connection,
+    kept: Kept,
+    line: Line,
+    desk: Desk,
+    word: Word,
+    action: str,
+    by: str = OPERATOR,
+) -> None:
+    filing = _filing(connection, kept, desk, word)
+    outcome = file_kept(filing, line, kept)
+    if outcome.verdict != STORED:
+        fault = "word_needed" if outcome.code in WORD_CODES else None
+        raise NotAdmissible(fault=fault, reason=outcome.code, field=outcome.field)
+    release_waiting(filing)
+    _note(connection, desk.now, action, f"quarantine:{kept.id}", kept.code, [kept.id], by)
+    _assign_numbers(connection, desk, [(line, outcome)])
+
+
+def _filing(connection: sa.Connection, kept: Kept, desk: Desk, word: Word) -> Filing:
+    origin = Origin(kept.lineage, kept.device, kept.carried_by, desk.now)
+    waived = WORD_CODES if word.as_is else frozenset()
+    return Filing(connection, origin, desk.places, waived, word.place_id)
+
+
+def _assign_numbers(
+    connection: sa.Connection, desk: Desk, filed: Sequence[tuple[Line, Outcome]]
+) -> None:
+    complaints = [
+        outcome.received
+        for line, outcome in filed
+        if outcome.verdict == STORED and outcome.received is not None and _is_complaint(line)
+    ]
+    if complaints:
+        registry.assign(connection, desk.registry_prefix, desk.now.year, complaints)
+
+
+def _is_complaint(line: Line) -> bool:
+    return line.operation is not None and line.operation.op == "complaint"
+
+
+def _corrected(data: bytes) -> Line:
+    try:
+        line = read_line(canonical(parse(data)))
+    except Unreadable as problem:
+        raise NotAdmissible(reason=problem.code, field=problem.field) from None
+    if line.code:
+        raise NotAdmissible(reason=line.code, field=line.field)
+    return line
+
+
+def _check_place(desk: Desk, word: Word) -> None:
+    if word.place_id is not None and (desk.places is None or word.place_id not in desk.places.by_id):
+        raise NotAdmissible(fault="no_such_place", reason=word.place_id, field="")
+
+
+def _raise_unless_open(kept: Kept) -> None:
+    if kept.state != "waiting":
+        raise NotAdmissible(fault="settled", reason=kept.code, field=kept.field)
+    if kept.code in DECISION_CODES:
+        raise NotAdmissible(fault="decision", reason=kept.code, field=kept.field)
+
+
+def _known(connection: sa.Connection, id: int) -> Kept:
+    kept = quarantine.find(connection, id)
+    if kept is None:
+        raise NotFound(object=id)
+    return kept
+
+
+def _note(
+    connection: sa.Connection,
+    at: datetime,
+    action: str,
+    object: str,
+    reason: str,
+    ids: Sequence[int],
+    actor: str = OPERATOR,
+) -> None:
+    details = {"quarantine": list(ids)}
+    audit.record(
+        connection, at=at, actor=actor, action=action, object=object, reason=reason, details=details
+    )

@@ -1,0 +1,69 @@
+"""Upkeep of the SQLite file by sqlite-utils, on SQLAlchemy's own connection, and the look into a copy of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlcipher3 import dbapi2 as sqlcipher
+from sqlite_utils import Database
+
+from server.store.dialect import is_sqlite
+
+# Rows that analyze looks at per index: its cost stays the same however much is stored.
+_ANALYZE_ROWS: Final = 1000
+
+
+def tidy(engine: sa.Engine) -> None:
+    """Bring the planner's statistics up to date and the write-ahead log into the file; nothing elsewhere."""
+    if not is_sqlite(engine):
+        return
+    with _idle(engine) as database:
+        database.execute(f"PRAGMA analysis_limit = {_ANALYZE_ROWS}")
+        database.analyze()
+        database.execute("PRAGMA optimize").fetchall()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def facts(engine: sa.Engine) -> dict[str, str]:
+    """What the engine says of itself: version, and what a commit waits for."""
+    with _idle(engine) as database:
+        names = ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        found = {name: str(database.execute(f"PRAGMA {name}").fetchone()[0]) for name in names}
+        return found | {"version": str(database.execute("SELECT sqlite_version()").fetchone()[0])}
+
+
+def copy_to(engine: sa.Engine, path: Path) -> None:
+    """A copy of the database, under the same key, while others write: one moment's state, compact."""
+    with _idle(engine) as database:
+        database.execute("VACUUM INTO ?", [str(path)])
+
+
+@contextmanager
+def opened_copy(path: Path, key: bytes) -> Iterator[Database]:
+    """A copy, opened without writing to it; raises sqlcipher3's DatabaseError when it can't be read."""
+    connection = sqlcipher.connect(f"file:{path}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    try:
+        connection.execute("PRAGMA cipher_log_level = NONE")
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        yield Database(connection)
+    finally:
+        connection.close()
+
+
+def damage(database: Database) -> list[str]:
+    """What is wrong with a database, page by page and row by row; empty when nothing is."""
+    pages = [str(row[0]) for row in database.execute("PRAGMA cipher_integrity_check").fetchall()]
+    rows = [str(row[0]) for row in database.execute("PRAGMA integrity_check(10)").fetchall()]
+    return pages + [row for row in rows if row != "ok"]
+
+
+@contextmanager
+def _idle(engine: sa.Engine) -> Iterator[Database]:
+    """A connection of the pool on which no transaction runs: these sentences refuse to be in one."""
+    raw: Any = engine.raw_connection()
+    try:
+        yield Database(raw.driver_connection)
+    finally:
+        raw.close()

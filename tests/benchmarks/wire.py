@@ -1,0 +1,208 @@
+"""Bytes a record on the wire, gzip against zstd with the dictionary, on words that the dictionary has not seen.
+
+`python -m tests.benchmarks.wire` prints one JSON object a line; server/docs/decisions/0004-compression.md
+rests on it. The narratives are messages of the Haiti earthquake where SEERE_TEST_DATA is set, else prose of
+other_prose.toml; villages and names are other ones too.
+"""
+
+import csv
+import json
+import os
+import re
+import time
+import tomllib
+import zlib
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import zstandard
+from nacl.signing import SigningKey
+
+from client_sync.protocol.canonical import canonical
+from client_sync.protocol.coding import Coding, Deflater, deflater
+from client_sync.protocol.frames import Header, encode_frame, to_text
+from client_sync.protocol.limits import FRAME_MAX_BYTES, FRAME_MIN_BYTES
+from fixtures.generate import Content, contents, random_id
+
+SEED: Final = 4711
+RECORDS: Final = 600
+BATCHES: Final = (1, 5, 10, 25, 100)
+LEVELS: Final = (3, 12, 19)
+
+# Who can open a sealed compartment: two coordinators and the recovery key.
+_RECIPIENTS: Final = 3
+_SEALED_BOX_BYTES: Final = 48
+_SECRET_BOX_BYTES: Final = 40
+_KEY_BYTES: Final = 32
+_PAD_STEPS: Final = (64, 128, 256, 512)
+_PAD_ABOVE: Final = 1024
+
+_CHOICE: Final = re.compile(r"\(([^()]*\|[^()]*)\)")
+_HAITI: Final = Path("complaints") / "haiti2010_messages_kreyol_fr.csv"
+
+
+def foreign_contents(seed: int, count: int) -> list[Content]:
+    """`count` contents whose codes, dates and amounts are of the fixtures and whose words, all of them, are not."""
+    rng = Random(seed)
+    return [_with_other_words(content, rng) for content in contents(seed, count)]
+
+
+def source_of_words() -> str:
+    """Where the narratives come from: `haiti2010` or `other_prose`."""
+    return "haiti2010" if _messages() else "other_prose"
+
+
+def sealed(content: Content, rng: Random) -> Content:
+    """The content as a device will send it: traces and identity sealed, the statement too where it is strict."""
+    names = ["traces", "identity"]
+    if content["facts"]["clear"]["confidentiality"] == "strict":
+        names.append("statement")
+    boxes = {name: _box(content[name]["clear"], rng) for name in names if name in content}
+    if boxes:
+        # Each recipient gets one sealed box with all the keys that it may use.
+        keys = _RECIPIENTS * (_SEALED_BOX_BYTES + len(boxes) * _KEY_BYTES)
+        first = next(iter(boxes.values()))
+        first["box"] = to_text(rng.randbytes(keys)) + first["box"]
+    return content | boxes
+
+
+def _box(clear: Content, rng: Random) -> Content:
+    packed = len(zlib.compress(canonical(clear), 9))
+    padded = next((step for step in _PAD_STEPS if packed <= step), -(-packed // _PAD_ABOVE) * _PAD_ABOVE)
+    return {"v": 1, "keys": ["k7", "k12", "r1"], "box": to_text(rng.randbytes(padded + _SECRET_BOX_BYTES))}
+
+
+def _with_other_words(content: Content, rng: Random) -> Content:
+    village = rng.choice(_prose()["villages"])
+    if "statement" in content:
+        content["statement"]["clear"]["narrative"] = _narrative(rng)
+    if "traces" in content:
+        content["traces"]["clear"]["said"] = f"vers {village}, côté {rng.choice(('est', 'ouest', 'fleuve'))}"
+    if "identity" in content:
+        _rename(content["identity"]["clear"], rng)
+    return content
+
+
+def _rename(identity: dict[str, Any], rng: Random) -> None:
+    for person in identity["persons"]:
+        person["name"] = " ".join(rng.sample(_prose()["names"], 2))
+    if "contact" in identity:
+        identity["contact"]["say"] = _telling(rng)[: rng.randrange(20, 60)]
+
+
+def _narrative(rng: Random) -> str:
+    """Between 250 and 700 characters, as long as the testimonies of the fixtures."""
+    aim_chars = rng.randrange(250, 700)
+    told = ""
+    while len(told) < aim_chars:
+        told += (rng.choice(_messages()) if _messages() else _telling(rng)) + " "
+    return told[:aim_chars].strip()
+
+
+def _telling(rng: Random) -> str:
+    return _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), rng.choice(_prose()["sentences"]))
+
+
+@cache
+def _prose() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "other_prose.toml").read_text("utf-8"))
+
+
+@cache
+def _messages() -> Sequence[str]:
+    data = os.environ.get("SEERE_TEST_DATA")
+    if data is None or not (file := Path(data) / _HAITI).is_file():
+        return ()
+    with file.open(encoding="utf-8", newline="") as rows:
+        return tuple(row["original"] for row in csv.DictReader(rows) if row["original"])
+
+
+def bytes_per_record(lines: Sequence[bytes], batch: int, make: Callable[[], Deflater]) -> float:
+    """Bytes on the wire for each record when `lines` go up in bodies of `batch`: frames signed, flushed, closed."""
+    bodies = [lines[at : at + batch] for at in range(0, len(lines), batch)]
+    return sum(len(_body(body, make())) for body in bodies) / len(lines)
+
+
+def _body(lines: Sequence[bytes], deflating: Deflater) -> bytes:
+    key, rng = SigningKey(bytes(32)), Random(len(lines))
+    device, hub = random_id(rng), random_id(rng)
+    body = b""
+    for number, part in enumerate(_frames_of(lines), 1):
+        header = Header(device, hub, "9f2c11aa", number, "2026-11-21T10:04:05Z", cursor="9f2c11aa.41")
+        body += deflating.add(encode_frame(header, part, lambda digest: key.sign(digest).signature))
+    return body + deflating.finish()
+
+
+def _frames_of(lines: Sequence[bytes]) -> list[list[bytes]]:
+    """Frames that a device would cut: between the two sizes of the protocol, guessed with gzip."""
+    frames: list[list[bytes]] = [[]]
+    size = 0
+    for line in lines:
+        size += len(zlib.compress(line)) * 2 // 3
+        if frames[-1] and size > (FRAME_MIN_BYTES + FRAME_MAX_BYTES) // 2:
+            frames.append([])
+            size = 0
+        frames[-1].append(line)
+    return frames
+
+
+class _Level(Deflater):
+    """Zstd with the shipped dictionary at a level of choice."""
+
+    def __init__(self, level: int) -> None:
+        self._stream = zstandard.ZstdCompressor(level=level, dict_data=_dictionary()).compressobj()
+
+    def add(self, frame: bytes) -> bytes:
+        return self._stream.compress(frame) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+    def finish(self) -> bytes:
+        return self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_FINISH)
+
+
+@cache
+def _dictionary() -> zstandard.ZstdCompressionDict:
+    file = Path("client_sync/protocol/dictionary-1.zdict")
+    return zstandard.ZstdCompressionDict(file.read_bytes())
+
+
+def _lines(kind: str) -> list[bytes]:
+    rng = Random(SEED)
+    told = foreign_contents(SEED, RECORDS)
+    if kind == "sealed":
+        told = [sealed(content, rng) for content in told]
+    return [
+        canonical({"content": content, "id": random_id(rng), "op": "complaint", "seq": seq})
+        for seq, content in enumerate(told, 1)
+    ]
+
+
+def measure() -> list[dict[str, Any]]:
+    """One row for each kind of batch and size, then one for each level."""
+    rows: list[dict[str, Any]] = []
+    lines = {kind: _lines(kind) for kind in ("clear", "sealed")}
+    for kind in lines:
+        for batch in BATCHES:
+            gzip, zstd = (_bytes(lines[kind], batch, coding) for coding in ("gzip", "zstd"))
+            saved = 1 - zstd / gzip
+            rows.append({"batch": batch, "kind": kind, "gzip": gzip, "zstd": zstd, "saved": round(saved, 3)})
+    return rows + [_level(lines["sealed"], level) for level in LEVELS]
+
+
+def _bytes(lines: Sequence[bytes], batch: int, coding: Coding) -> int:
+    return round(bytes_per_record(lines, batch, lambda: deflater(coding)))
+
+
+def _level(lines: Sequence[bytes], level: int) -> dict[str, Any]:
+    started = time.process_time()
+    size = bytes_per_record(lines, 25, lambda: _Level(level))
+    cpu_ms = (time.process_time() - started) * 1000 / len(lines)
+    return {"level": level, "bytes": round(size), "cpu_ms": round(cpu_ms, 2)}
+
+
+if __name__ == "__main__":
+    print(json.dumps({"words": source_of_words(), "records": RECORDS}))
+    for row in measure():
+        print(json.dumps(row))
