@@ -132,9 +132,7 @@ def read_answer(members: object) -> HubAnswer:
 
 
 def _report(report: Mapping[str, Any]) -> FrameReport:
-    named = {
-        each["at"]: Verdict(each["verdict"], each.get("code"), each.get("field")) for each in report["named"]
-    }
+    named = {each["at"]: Verdict(each["verdict"], each.get("code"), each.get("field")) for each in report["named"]}
     if named and max(named) >= report["n"]:
         raise NotAnAnswer
     return FrameReport(report["frame"], report["n"], named, report["unread"])

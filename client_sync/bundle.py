@@ -110,7 +110,7 @@ def post_carried(outbox: Outbox, transport: HttpTransport) -> int:
 
 
 def replies_to_hand_back(outbox: Outbox) -> list[Carried]:
-    """Carried parcels that the hub answered: `reply` is the file for `device`; `drop_carried` when it is handed over."""
+    """Carried parcels that the hub answered: `reply` is the file for `device`, to `drop_carried` once it has it."""
     return [carried for carried in outbox.carried() if carried.reply is not None]
 
 

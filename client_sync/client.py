@@ -1,8 +1,8 @@
 """Synchronisation: one session of a device with its hub, over a link that may break at any byte.
 
-    outbox = Outbox.open(Folder(path))
-    client = SyncClient(outbox, HttpTransport(url, pin), now=utc_now, rng=Random(), version="0.1.0")
-    report = client.sync()
+outbox = Outbox.open(Folder(path))
+client = SyncClient(outbox, HttpTransport(url, pin), now=utc_now, rng=Random(), version="0.1.0")
+report = client.sync()
 """
 
 from collections.abc import Callable

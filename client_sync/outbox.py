@@ -223,9 +223,7 @@ class Outbox:
             self._prune(answer.backed_up_to)
             self._note_answer(answer, now)
         unread = frozenset(report.unread for report in answer.reports if report.unread is not None)
-        return Applied(
-            frames, came_to["at_centre"], came_to["kept_aside"], came_to["rejected"], changes, unread
-        )
+        return Applied(frames, came_to["at_centre"], came_to["kept_aside"], came_to["rejected"], changes, unread)
 
     # What goes on the wire. These want a transaction of the caller's: `writing`.
 
@@ -236,9 +234,7 @@ class Outbox:
 
     def next_lines(self, after_seq: int, most_bytes: int) -> list[tuple[int, bytes]]:
         """Number and line of the next operations that are in no frame: one at least, if there is any."""
-        select = (
-            "SELECT seq, line FROM record WHERE waiting = 1 AND frame IS NULL AND seq > ? ORDER BY seq LIMIT ?"
-        )
+        select = "SELECT seq, line FROM record WHERE waiting = 1 AND frame IS NULL AND seq > ? ORDER BY seq LIMIT ?"
         lines: list[tuple[int, bytes]] = []
         size = 0
         for row in self._database.query(select, [after_seq, FRAME_RECORDS_MAX]):
@@ -457,7 +453,7 @@ class Outbox:
     def _note_answer(self, answer: HubAnswer, now: datetime) -> None:
         link = self.link
         self.note(
-            clock_ahead_s=round((now - answer.now).total_seconds()),
+            clock_ahead_s=int((now - answer.now).total_seconds()),
             next_frame=max(link.next_frame, answer.rolled_back or 0),
         )
 

@@ -112,9 +112,7 @@ class HttpTransport:
         prepared = self._session.prepare_request(request)
         head_bytes = _head_size(prepared)
         try:
-            response = self._session.send(
-                prepared, timeout=self._stall_s, allow_redirects=False, stream=True
-            )
+            response = self._session.send(prepared, timeout=self._stall_s, allow_redirects=False, stream=True)
             content, wire_bytes = _read(response)
         except requests.exceptions.SSLError as error:
             raise CertificateRefused from error

@@ -93,7 +93,7 @@ def _upkeep_due(_: Hub, now: datetime) -> datetime:
 
 
 def _back_up(hub: Hub) -> None:
-    backups.make(hub.store, backups.plan(hub.settings, hub.identity.id), hub.clock())
+    backups.make(hub.store, hub.settings, hub.identity.id, hub.clock())
 
 
 def _release(hub: Hub) -> None:

@@ -1,10 +1,12 @@
 """What the commands of one run share: the folder of the device, its texts, and its open stores."""
 
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from threading import Event
+from typing import Final
 
 import click
 from rich.console import Console
@@ -16,23 +18,24 @@ from client_sync.stores import Folder
 from client_sync.vault import Vault
 
 
+# What the hub is told; tests hold it to pyproject.toml.
+VERSION: Final = "0.1.0"
+
+
 class Session:
     """One run of the program on one folder. Close it to lock the vault."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self.rng: random.Random = random.SystemRandom()
+        # Words of people are never taken for markup.
+        self.console = Console(markup=False, highlight=False, emoji=False)
         self._vault: Vault | None = None
-
-    @cached_property
-    def console(self) -> Console:
-        """Where tables, cards and bars are drawn; words of people are never taken for markup."""
-        return Console(markup=False, highlight=False, emoji=False)
 
     @property
     def is_interactive(self) -> bool:
         """Whether a person sits at a terminal."""
-        return self.console.is_terminal and click.get_text_stream("stdin").isatty()
+        return self.console.is_terminal and sys.stdin.isatty()
 
     @property
     def preferences(self) -> Preferences:
@@ -47,6 +50,10 @@ class Session:
     def now(self) -> datetime:
         """The time by the clock of the device."""
         return datetime.now(UTC)
+
+    def wait(self, seconds: float) -> None:
+        """Do nothing for so long."""
+        Event().wait(seconds)
 
     def say(self, key: str, **values: object) -> None:
         """Write one line: a text of the catalogue."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import ceil
 
 
 @dataclass(frozen=True)
@@ -47,4 +48,4 @@ class Allowance:
             (records - self.records_left) / refill.records_per_minute,
             (size_bytes - self.bytes_left) / refill.bytes_per_minute,
         )
-        return max(1, round(minutes * 60))
+        return max(1, ceil(minutes * 60))

@@ -1,5 +1,12 @@
 """Every refusal of the hub, by the fact it states; front doors turn them into words."""
 
+import traceback
+
+
+def trace_of(fault: BaseException) -> str:
+    """Type and frames of a fault for the log, without its words: those may quote what a person wrote."""
+    return "".join((*traceback.format_tb(fault.__traceback__), type(fault).__name__))
+
 
 class SeereError(Exception):
     """A refusal with a stable code, and the values its message needs."""

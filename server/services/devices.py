@@ -97,17 +97,18 @@ def invite(
 def enrol(store: Store, application: Application, now: datetime, refill: Refill) -> Admission:
     """Admit a device that has the code and holds its keys; it waits until its words are confirmed.
 
+    A device that lost the answer may ask again with the same keys, until then.
     Raises EnrolmentRefused, in one way for every cause.
     """
-    code = normal_code(application.code)
-    if not _is_proven(application, code):
-        raise EnrolmentRefused
+    code = _proven_code(application)
     token = secrets.token_urlsafe(KEY_BYTES)
     id = str(uuid4())
     with store.write() as connection:
         invitation = devices.take_enrolment(connection, _hashed(code))
-        if invitation is None or invitation.used_by is not None or invitation.expires_at < now:
+        if invitation is None or invitation.expires_at < now:
             raise EnrolmentRefused
+        if invitation.used_by is not None:
+            return _admit_again(connection, invitation, application, token)
         lineage = _lineage_for(connection, invitation, application, id)
         devices.add(connection, _new_device(id, lineage, token, invitation, application, now, refill))
         devices.use_enrolment(connection, invitation.code_hash, id)
@@ -211,15 +212,28 @@ def _give_order(
     devices.add_order(connection, device.id, Order(no, kind, body, to_text(signature)), now)
 
 
-def _is_proven(application: Application, code: str) -> bool:
+def _proven_code(application: Application) -> str:
     keys = [from_text(application.sign_key), from_text(application.box_key)]
     if any(len(key) != KEY_BYTES for key in keys):
-        return False
+        raise EnrolmentRefused
     try:
+        code = normal_code(application.code)
         VerifyKey(keys[0]).verify(proof_digest(code, *keys), from_text(application.proof))
     except (BadSignatureError, ValueError):
-        return False
-    return True
+        raise EnrolmentRefused from None
+    return code
+
+
+def _admit_again(
+    connection: sa.Connection, invitation: Enrolment, application: Application, token: str
+) -> Admission:
+    """The same admission under a new token: no other device can prove that it holds these keys."""
+    device = _known(connection, invitation.used_by or "")
+    is_same = (device.sign_key, device.box_key) == (application.sign_key, application.box_key)
+    if not is_same or device.state != "waiting":
+        raise EnrolmentRefused
+    devices.update(connection, device.id, token_hash=_hashed(token))
+    return Admission(device.id, device.lineage, token, device.team, device.partner)
 
 
 def _lineage_for(

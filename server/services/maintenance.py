@@ -82,7 +82,12 @@ def finish(store: Store, job: str, due_at: datetime, now: datetime, outcome: str
         jobs.finish(connection, job, due_at, now, outcome)
 
 
-def last_run(store: Store, job: str) -> Run | None:
-    """The latest run of a job."""
+def last_runs(store: Store) -> list[Run]:
+    """The latest run of every job."""
     with store.read() as connection:
-        return jobs.last_run(connection, job)
+        return jobs.last_runs(connection)
+
+
+def engine_facts(store: Store) -> dict[str, str]:
+    """What SQLite says of itself; empty for another engine, which its own administrator looks after."""
+    return lite.facts(store.engine)

@@ -1,22 +1,27 @@
 """Parcels: the frames of one device, brought by another or on a stick, and the reply that goes back (PROTOCOL §6)."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
-from nacl.signing import SigningKey
+from nacl.signing import SigningKey, VerifyKey
 
 from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
 from client_sync.protocol.coding import Inflated, inflate
-from client_sync.protocol.frames import from_text, to_text
+from client_sync.protocol.frames import Frame, from_text, to_text
 from client_sync.protocol.orders import reply_digest
 from server.domain.errors import DeviceUnconfirmed, ParcelUnreadable
 from server.store import devices
 from server.store.devices import Device
 from server.store.engine import Store
+
+_NUMBER_MAX: Final = 2**31
+# The number of a parcel is not signed: what it can make the hub list is bounded.
+_MISSING_MAX: Final = 100
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,25 @@ def open_parcel(store: Store, data: bytes, hub: str, box_key: PrivateKey) -> Par
     return Parcel(device, members["parcel"], body)
 
 
+def of_author(parcel: Parcel, frames: Sequence[Frame]) -> list[Frame]:
+    """The frames that the parcel's author signed; raises ParcelUnreadable when there are none.
+
+    Anybody can seal a box for the hub: what a carrier made up must not count as the author's, not even aside.
+    """
+    key = VerifyKey(from_text(parcel.device.sign_key))
+    signed = [frame for frame in frames if frame.is_signed_by(key)]
+    if not signed:
+        raise ParcelUnreadable
+    return signed
+
+
 def note(store: Store, parcel: Parcel, carried_by: str, now: datetime) -> list[int]:
-    """Note that a parcel arrived; gives the numbers of earlier ones that did not."""
+    """Note that a parcel arrived; gives the numbers of earlier ones that did not, of the hundred before it."""
     with store.write() as connection:
         devices.note_parcel(connection, parcel.device.id, parcel.number, carried_by, now)
         arrived = set(devices.parcels_of(connection, parcel.device.id))
-    return [number for number in range(1, parcel.number) if number not in arrived]
+    earlier = range(max(1, parcel.number - _MISSING_MAX), parcel.number)
+    return [number for number in earlier if number not in arrived]
 
 
 def seal_reply(parcel: Parcel, answer: dict[str, Any], hub: str, sign_key: SigningKey) -> bytes:
@@ -83,7 +101,7 @@ def _head(line: bytes) -> dict[str, Any]:
         and members.get("seere_parcel") == 1
         and is_id(members.get("device"))
         and type(members.get("parcel")) is int
-        and 0 < members["parcel"] < PARCELS_MAX
+        and 0 < members["parcel"] < _NUMBER_MAX
         and isinstance(members.get("coding"), str)
     )
     if not is_parcel:

@@ -1,6 +1,6 @@
 """Operations as received, and the complaints read from them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from server.domain.complaint import Complaint, Facts, File, Person
 from server.store import dialect
 from server.store.schema import act, complaint, conflict, file, linkage, person, received, registry, revision
+
+CONSENT_COLUMNS = ("consent", "consent_level")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +74,20 @@ def file_complaints(connection: sa.Connection, ids: Sequence[int], complaints: S
     _file_parts(connection, pairs)
 
 
-def refile(connection: sa.Connection, id: int, one: Complaint, number: int) -> None:
-    """Replace the parsed columns of a complaint by those of its revision `number`."""
-    values = dict(zip(_FACTS, _facts_values(one.facts), strict=True))
-    connection.execute(
-        sa.update(complaint).where(complaint.c.id == id).values(values | {"revision": number})
-    )
+def refile(
+    connection: sa.Connection, id: int, one: Complaint, number: int, kept: Collection[str] = ()
+) -> None:
+    """Replace the parsed columns of a complaint, but those `kept`, by those of its revision `number`."""
+    values = dict(zip(_FACTS, _facts_values(one.facts), strict=True)) | {"revision": number}
+    changed = {name: value for name, value in values.items() if name not in kept}
+    connection.execute(sa.update(complaint).where(complaint.c.id == id).values(changed))
     for table in (act, person, file):
         connection.execute(sa.delete(table).where(table.c.complaint == id))
     _file_parts(connection, [(id, one)])
 
 
 def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | None:
-    """The stored complaint of that lineage and id."""
+    """The stored complaint of that lineage and id, locked until commit: it is changed by one at a time."""
     select = (
         sa.select(
             complaint.c.id,
@@ -97,7 +100,7 @@ def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | Non
         .join(received, received.c.id == complaint.c.id)
         .where(received.c.lineage == lineage, received.c.client_id == client_id)
     )
-    row = connection.execute(select).one_or_none()
+    row = connection.execute(dialect.locked(connection, select)).one_or_none()
     return None if row is None else Filed(*row)
 
 
@@ -181,11 +184,10 @@ def set_consent(connection: sa.Connection, id: int, consent: Mapping[str, Any]) 
 
 
 def withdraw(connection: sa.Connection, id: int, scope: str) -> None:
-    """Mark a complaint as taken back: from what leaves, or altogether."""
-    state = "withdrawn" if scope == "all" else complaint.c.state
-    connection.execute(
-        sa.update(complaint).where(complaint.c.id == id).values(withdrawn=scope, state=state)
-    )
+    """Mark a complaint as taken back: from what leaves, or altogether, which nothing lessens later."""
+    values = {"withdrawn": scope, "state": "withdrawn"} if scope == "all" else {"withdrawn": scope}
+    is_lasting = sa.func.coalesce(complaint.c.withdrawn, "") != "all"
+    connection.execute(sa.update(complaint).where(complaint.c.id == id, is_lasting).values(values))
 
 
 def keep_linkage(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from server.domain.allowance import Allowance
 from server.store.dialect import insert_new, locked
-from server.store.schema import device, enrolment, frame, lineage, order, parcel
+from server.store.schema import device, enrolment, frame, hub_state, lineage, order, parcel
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,8 @@ def listed(connection: sa.Connection) -> list[Device]:
 
 def add(connection: sa.Connection, values: Mapping[str, Any]) -> int:
     """Add a device under the next number; gives the number."""
+    # One enrolment at a time: two would draw the same number.
+    connection.execute(locked(connection, sa.select(hub_state.c.name).where(hub_state.c.name == "hub")))
     number = (connection.scalar(sa.select(sa.func.max(device.c.number))) or 0) + 1
     connection.execute(sa.insert(device).values(**values, number=number))
     return number
@@ -114,6 +116,13 @@ def add(connection: sa.Connection, values: Mapping[str, Any]) -> int:
 def update(connection: sa.Connection, id: str, **values: Any) -> None:
     """Set columns of a device."""
     connection.execute(sa.update(device).where(device.c.id == id).values(**values))
+
+
+def note_seen(connection: sa.Connection, id: str, change: int) -> None:
+    """Note the newest change that the device showed to a person; never back."""
+    connection.execute(
+        sa.update(device).where(device.c.id == id, device.c.seen_change < change).values(seen_change=change)
+    )
 
 
 def add_lineage(connection: sa.Connection, id: str, team: str | None) -> None:
@@ -226,10 +235,8 @@ def orders_of(connection: sa.Connection, device_id: str) -> list[Order]:
 
 def note_parcel(connection: sa.Connection, device_id: str, number: int, carried_by: str, at: datetime) -> None:
     """Note that a parcel arrived; a second arrival changes nothing."""
-    if number not in parcels_of(connection, device_id):
-        connection.execute(
-            sa.insert(parcel).values(device=device_id, number=number, carried_by=carried_by, received_at=at)
-        )
+    row = {"device": device_id, "number": number, "carried_by": carried_by, "received_at": at}
+    insert_new(connection, parcel, [row], ["device", "number"], parcel.c.number)
 
 
 def parcels_of(connection: sa.Connection, device_id: str) -> list[int]:

@@ -22,6 +22,8 @@ SQLITE_BUSY_MS: Final = 30_000
 # Fewer, larger checkpoints: about 4 MB of log between two.
 SQLITE_CHECKPOINT_PAGES: Final = 1000
 POOL_SIZE: Final = 9
+# Serialization failure, deadlock, lock not available (PostgreSQL, appendix A).
+_POSTGRES_BUSY: Final = frozenset({"40001", "40P01", "55P03"})
 
 
 # One encoder, made once: json.dumps with options makes a new one for each value.
@@ -65,7 +67,12 @@ def make_engine(url: str, key: bytes | None) -> sa.Engine:
         assert key is not None
         return _sqlite_engine(Path(address.database or ""), key)
     return sa.create_engine(
-        address, pool_size=POOL_SIZE, max_overflow=4, pool_pre_ping=True, json_serializer=_json_text
+        address,
+        pool_size=POOL_SIZE,
+        max_overflow=4,
+        pool_pre_ping=True,
+        json_serializer=_json_text,
+        hide_parameters=True,
     )
 
 
@@ -74,6 +81,8 @@ def _sqlite_engine(path: Path, key: bytes) -> sa.Engine:
         "sqlite://",
         module=sqlcipher,
         json_serializer=_json_text,
+        # An error's text goes to the log; what people wrote does not.
+        hide_parameters=True,
         creator=lambda: open_sqlite(path, key),
         poolclass=sa.QueuePool,
         pool_size=POOL_SIZE,
@@ -165,6 +174,8 @@ def insert_new(
     returning: sa.Column[Any],
 ) -> list[Any]:
     """Insert the rows whose `key` is not there yet; gives `returning` of those really inserted."""
+    if not rows:
+        return []
     insert = (sqlite if is_sqlite(connection) else postgresql).insert(table)
     statement = insert.on_conflict_do_nothing(index_elements=list(key)).returning(returning)
     return list(connection.execute(statement, list(rows)).scalars())
@@ -194,6 +205,16 @@ def is_damage(error: sa.exc.DBAPIError) -> bool:
     """Whether the disk failed, so that nothing may be written before it was looked at."""
     text = str(error.orig).lower()
     return "disk i/o error" in text or "malformed" in text or getattr(error.orig, "sqlstate", "") == "58030"
+
+
+def is_busy(error: sa.exc.DBAPIError) -> bool:
+    """Whether others were in the way, or the database was out of reach: the same may work in a moment."""
+    if "sqlstate" not in dir(error.orig):
+        return "database is locked" in str(error.orig)
+    state = error.orig.sqlstate  # type: ignore[union-attr]
+    if state is None:
+        return error.connection_invalidated or isinstance(error, sa.exc.OperationalError)
+    return error.connection_invalidated or state in _POSTGRES_BUSY or state.startswith(("08", "57P"))
 
 
 def lock_for_migration(connection: sa.Connection) -> None:

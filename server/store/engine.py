@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from server.domain.errors import StorageFailed, StorageFull
+from server.domain.errors import Busy, StorageFailed, StorageFull
 from server.store import dialect
 
 
@@ -24,39 +24,42 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads: one snapshot."""
-        with self.engine.connect() as connection, connection.begin():
+        """A transaction that only reads: one snapshot. Raises as `write` does."""
+        with self._refusing(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that may write; committed, and on disk, when the block ends well.
 
-        Raises StorageFull or StorageFailed, with nothing written. After a failed disk the next
+        Raises StorageFull, StorageFailed or Busy, with nothing written. After a failed disk the next
         writer looks at the whole database before it writes.
         """
-        with self._lane:
-            try:
-                self._recover()
-                with self.engine.connect() as bare:
-                    connection = bare.execution_options(begin="IMMEDIATE")
-                    with connection.begin():
-                        yield connection
-            except sa.exc.DBAPIError as error:
-                self._translate(error)
-                raise
+        with self._lane, self._refusing():
+            self._recover()
+            with self.engine.connect() as bare:
+                connection = bare.execution_options(begin="IMMEDIATE")
+                with connection.begin():
+                    yield connection
 
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
 
-    def _translate(self, error: sa.exc.DBAPIError) -> None:
-        if dialect.is_full(error):
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Turn what is no fault of a statement into a refusal."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            if dialect.is_busy(error):
+                raise Busy from error
+            if not dialect.is_full(error) and not dialect.is_damage(error):
+                raise
             self.engine.dispose()
-            raise StorageFull from error
-        if dialect.is_damage(error):
+            if dialect.is_full(error):
+                raise StorageFull from error
             self._is_suspect = True
-            self.engine.dispose()
             raise StorageFailed from error
 
     def _recover(self) -> None:

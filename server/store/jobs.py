@@ -41,12 +41,15 @@ def finish(connection: sa.Connection, name: str, due_at: datetime, now: datetime
     )
 
 
-def last_run(connection: sa.Connection, name: str) -> Run | None:
-    """The run with the latest due time."""
+def last_runs(connection: sa.Connection) -> list[Run]:
+    """The run with the latest due time of every job, by name."""
+    latest = sa.select(job_run.c.name, sa.func.max(job_run.c.due_at).label("due_at")).group_by(job_run.c.name)
+    newest = latest.subquery()
     columns = (job_run.c[field] for field in Run.__dataclass_fields__)
-    select = sa.select(*columns).where(job_run.c.name == name).order_by(job_run.c.due_at.desc()).limit(1)
-    row = connection.execute(select).one_or_none()
-    return None if row is None else Run(*row)
+    select = sa.select(*columns).join(
+        newest, (newest.c.name == job_run.c.name) & (newest.c.due_at == job_run.c.due_at)
+    )
+    return [Run(*row) for row in connection.execute(select.order_by(job_run.c.name))]
 
 
 def forget(connection: sa.Connection, before: datetime) -> int:

@@ -27,7 +27,9 @@ def tidy(engine: sa.Engine) -> None:
 
 
 def facts(engine: sa.Engine) -> dict[str, str]:
-    """What the engine says of itself: version, and what a commit waits for."""
+    """What SQLite says of itself: version, and what a commit waits for; empty for another engine."""
+    if not is_sqlite(engine):
+        return {}
     with _idle(engine) as database:
         names = ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
         found = {name: str(database.execute(f"PRAGMA {name}").fetchone()[0]) for name in names}

@@ -140,19 +140,19 @@ def settle(connection: sa.Connection, id: int, received_id: int | None, at: date
     )
 
 
-def settle_same(
-    connection: sa.Connection, lineage: str, client_id: str, hash: str, received_id: int | None, at: datetime
-) -> None:
-    """Settle what was aside under this id and hash, and came again, readable now."""
+def id_of(connection: sa.Connection, lineage: str, client_id: str, hash: str) -> int:
+    """The row of what the lineage has aside under this id, with this content."""
+    columns = quarantine.c
+    select = sa.select(columns.id).where(
+        columns.lineage == lineage, columns.client_id == client_id, columns.hash == hash
+    )
+    return int(connection.scalars(select).one())
+
+
+def reclassify(connection: sa.Connection, id: int, verdict: str, code: str, field: str) -> None:
+    """Note why something is still set aside, now that it was looked at again."""
     connection.execute(
-        sa.update(quarantine)
-        .where(
-            quarantine.c.lineage == lineage,
-            quarantine.c.client_id == client_id,
-            quarantine.c.hash == hash,
-            quarantine.c.state == "waiting",
-        )
-        .values(state="stored", settled_at=at, received=received_id)
+        sa.update(quarantine).where(quarantine.c.id == id).values(verdict=verdict, code=code, field=field)
     )
 
 

@@ -30,6 +30,10 @@ def _code(name: str, **options: Any) -> sa.Column[Any]:
     return _column(name, sa.String(64), **options)
 
 
+def _slug(name: str, **options: Any) -> sa.Column[Any]:
+    return _column(name, sa.String(80), **options)
+
+
 def _one_of(column: str, *values: str) -> sa.CheckConstraint:
     quoted = ", ".join(f"'{value}'" for value in values)
     return sa.CheckConstraint(f"{column} IN ({quoted})", name=column)
@@ -43,7 +47,7 @@ lineage: Final = sa.Table(
     "lineage",
     metadata,
     _uuid("id", primary_key=True),
-    _code("team", null=True),
+    _slug("team", null=True),
     _column("position", ID, server_default="0"),
     _column("backed_up_to", ID, server_default="0"),
     _column("changes", ID, server_default="0"),
@@ -56,8 +60,8 @@ device: Final = sa.Table(
     _uuid("lineage", sa.ForeignKey("lineage.id"), index=True),
     _column("number", sa.Integer, unique=True),
     _column("label", sa.String(80)),
-    _code("team", null=True),
-    _code("partner", null=True),
+    _slug("team", null=True),
+    _slug("partner", null=True),
     _column("state", sa.String(10)),
     _column("sign_key", sa.String(44)),
     _column("box_key", sa.String(44)),
@@ -87,8 +91,8 @@ enrolment: Final = sa.Table(
     metadata,
     _column("code_hash", sa.String(64), primary_key=True),
     _column("label", sa.String(80)),
-    _code("team", null=True),
-    _code("partner", null=True),
+    _slug("team", null=True),
+    _slug("partner", null=True),
     _uuid("succeeds", null=True),
     _column("made_at", UtcTime),
     _column("expires_at", UtcTime),
@@ -151,8 +155,8 @@ complaint: Final = sa.Table(
     _code("contact_ok"),
     _column("collected_at", UtcTime, null=True),
     _column("entered_at", UtcTime),
-    _code("team", null=True),
-    _code("partner", null=True),
+    _slug("team", null=True),
+    _slug("partner", null=True),
     _column("revision", sa.Integer, server_default="1"),
     _column("state", sa.String(12), server_default="received"),
     _column("withdrawn", sa.String(8), null=True),
@@ -218,7 +222,8 @@ conflict: Final = sa.Table(
     metadata,
     sa.Column("id", ID, primary_key=True),
     _column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
-    _column("field", sa.String(120)),
+    # Text: an unknown member's name is part of it.
+    _column("field", sa.Text),
     _column("kept_revision", sa.Integer),
     _column("received", ID, sa.ForeignKey("received.id")),
     _column("state", sa.String(10), server_default="open"),

@@ -7,7 +7,7 @@ from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
 from client_sync.protocol.codes import CODES
-from server.domain.errors import SeereError
+from server.domain.errors import SeereError, trace_of
 from server.i18n import catalogue
 from server.web.auth import this_hub
 from server.web.schemas import PROBLEM
@@ -46,7 +46,7 @@ def _refusal(error: Exception) -> Response:
     assert isinstance(error, SeereError)
     status = CODES[error.code].status or 400
     if status >= 500:
-        log.error("refused with %s", error.code, exc_info=error)
+        log.error("refused with %s\n%s", error.code, trace_of(error.__cause__ or error))
     return problem(error.code, status)
 
 
@@ -59,6 +59,5 @@ def _http_error(error: Exception) -> Response:
 
 
 def _fault(error: Exception) -> Response:
-    # The trace names our own frames; a payload is never in it, for no message of ours holds one.
-    log.error("fault: %s", type(error).__name__, exc_info=error)
+    log.error("fault\n%s", trace_of(error))
     return problem("server_error", 500)

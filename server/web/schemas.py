@@ -2,13 +2,19 @@
 
 from typing import Any, Final
 
-from marshmallow import EXCLUDE, Schema, fields
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from marshmallow.validate import Length
 
 
 class _Shape(Schema):
     class Meta:
         unknown = EXCLUDE
+
+
+def _printable(text: str) -> None:
+    # PostgreSQL stores no U+0000, and nothing stores half a surrogate pair.
+    if not text.isprintable():
+        raise ValidationError("not printable")
 
 
 class ApplicationShape(_Shape):
@@ -18,7 +24,7 @@ class ApplicationShape(_Shape):
     sign_key = fields.String(required=True, validate=Length(43, 43))
     box_key = fields.String(required=True, validate=Length(43, 43))
     proof = fields.String(required=True, validate=Length(86, 86))
-    software = fields.String(validate=Length(max=80))
+    software = fields.String(validate=[Length(max=80), _printable])
     succeeds = fields.UUID()
 
 

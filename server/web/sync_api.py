@@ -85,7 +85,8 @@ def carry(carrier: Device) -> Response:
     parcel = parcels.open_parcel(
         hub.store, request.get_data(cache=False), hub.identity.id, hub.identity.box_key
     )
-    members = answer(hub, parcel.device, read_body(parcel.body), carried_by=carrier.id)
+    frames = parcels.of_author(parcel, read_body(parcel.body))
+    members = answer(hub, parcel.device, frames, carried_by=carrier.id)
     missing = parcels.note(hub.store, parcel, carrier.id, hub.clock())
     if missing:
         members["missing_parcels"] = missing

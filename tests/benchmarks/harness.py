@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import psutil
 from nacl.public import PrivateKey
@@ -35,7 +35,7 @@ SEERE: Final = Path(sys.executable).with_name("seere")
 SYNC: Final = "/api/v1/sync"
 
 # A device may send what a round sends; what it may not, the proof shows on a device of its own.
-UNBOUNDED: Final = Refill(10**9, 10**15, 1, 1)
+UNBOUNDED: Final = Refill(10**9, 10**11, 1, 1)
 _LIMITS: Final = {
     "SEERE_DEVICE_BURST_RECORDS": str(UNBOUNDED.burst_records),
     "SEERE_DEVICE_BURST_BYTES": str(UNBOUNDED.burst_bytes),
@@ -185,7 +185,7 @@ class HubProcess:
         give_up_at = time.monotonic() + _START_PATIENCE_S
         while not _is_answering(self.address):
             if self._process.poll() is not None or time.monotonic() > give_up_at:
-                raise Void(f"the hub did not start: {self.folder / 'serve.log'}")
+                raise Void(f"the hub did not start: {(self.folder / 'serve.log').read_text()[-2000:]}")
             time.sleep(_START_POLL_S)
 
 

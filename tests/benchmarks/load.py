@@ -2,11 +2,11 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection
-from itertools import batched, islice
 from random import Random
 from threading import Barrier
 from typing import Any, Final, Self
@@ -17,6 +17,115 @@ from tests.benchmarks.harness import SYNC, Address, Sender, Void
 
 BATCH: Final = 100
 _SEED: Final = 20_261_121
-# Told anew this often: enough that no two of a batch are alike.
+# Enough stories that no two of a batch are alike; telling a new one costs more than the hub's whole work on it.
 _STORIES: Final = 2_000
 _ANSWER_PATIENCE_S: Final = 60
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one round of load took: wall time from the first request to the last answer, and each answer's wait."""
+
+    records: int
+    wall_s: float
+    waits_s: tuple[float, ...]
+
+    @property
+    def records_per_s(self) -> float:
+        return self.records / self.wall_s
+
+
+@dataclass(frozen=True)
+class Load:
+    """The bodies that one client sends, in order, each with `batch` new complaints."""
+
+    sender: Sender
+    bodies: tuple[bytes, ...]
+    batch: int
+
+    @property
+    def records(self) -> int:
+        return len(self.bodies) * self.batch
+
+
+class Caller:
+    """One client on one kept connection; a context manager."""
+
+    def __init__(self, address: Address, sender: Sender) -> None:
+        self._connection = HTTPConnection(*address, timeout=_ANSWER_PATIENCE_S)
+        self._headers = sender.headers
+
+    def __enter__(self) -> Self:
+        self._connection.connect()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._connection.close()
+
+    def send(self, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer."""
+        self._connection.request("POST", SYNC, body, self._headers)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
+
+def complaint_lines(rng: Random, count: int) -> list[bytes]:
+    """So many new complaints: stories may come again, ids never."""
+    stories = _stories()
+    chosen = rng.sample(range(len(stories)), count)
+    return [
+        canonical({"content": stories[at], "id": random_id(rng), "op": "complaint", "seq": seq})
+        for seq, at in enumerate(chosen, 1)
+    ]
+
+
+def prepared(sender: Sender, records: int, rng: Random, batch: int = BATCH) -> Load:
+    """A load of at least one body and about `records` complaints."""
+    bodies = tuple(sender.body(complaint_lines(rng, batch)) for _ in range(max(1, records // batch)))
+    return Load(sender, bodies, batch)
+
+
+def run(address: Address, loads: Sequence[Load]) -> Run:
+    """Send every load at once, one client each. Raises Void unless each record of each body was newly stored."""
+    together = Barrier(len(loads) + 1)
+    with ThreadPoolExecutor(len(loads)) as clients:
+        answers = [clients.submit(_send_all, address, load, together) for load in loads]
+        together.wait()
+        began = time.perf_counter()
+        waits = [wait for answer in answers for wait in answer.result()]
+        wall_s = time.perf_counter() - began
+    return Run(sum(load.records for load in loads), wall_s, tuple(waits))
+
+
+def _send_all(address: Address, load: Load, together: Barrier) -> list[float]:
+    waits, answers = [], []
+    with Caller(address, load.sender) as caller:
+        together.wait()
+        for body in load.bodies:
+            began = time.perf_counter()
+            answers.append(caller.send(body))
+            waits.append(time.perf_counter() - began)
+    for status, answer in answers:
+        require_all_stored(status, answer, load.batch)
+    return waits
+
+
+def require_all_stored(status: int, answer: bytes, records: int) -> None:
+    """Raise Void unless the answer says of every record that it is stored, and that it is new."""
+    reports: list[dict[str, Any]] = json.loads(answer).get("frames", []) if status == 200 else []
+    is_new = all(report.keys() == {"frame", "n"} for report in reports)
+    if not is_new or sum(report["n"] for report in reports) != records:
+        raise Void(f"not everything was stored: {status} {answer[:300]!r}")
+
+
+def randoms(name: str) -> Iterator[Random]:
+    """Sources of chance for one figure, another for each round: ids never meet those of another figure."""
+    number = 0
+    while True:
+        yield Random(f"{name} {number} {time.time_ns()}")
+        number += 1
+
+
+@cache
+def _stories() -> list[dict[str, Any]]:
+    return contents(_SEED, _STORIES)

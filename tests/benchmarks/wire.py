@@ -25,12 +25,13 @@ from client_sync.protocol.canonical import canonical
 from client_sync.protocol.coding import Coding, Deflater, deflater
 from client_sync.protocol.frames import Header, encode_frame, to_text
 from client_sync.protocol.limits import FRAME_MAX_BYTES, FRAME_MIN_BYTES
-from fixtures.generate import Content, contents, random_id
+from fixtures.generate import DICTIONARY, Content, contents, random_id
 
 SEED: Final = 4711
 RECORDS: Final = 600
 BATCHES: Final = (1, 5, 10, 25, 100)
 LEVELS: Final = (3, 12, 19)
+_LEVELS_BATCH: Final = 5
 
 # Who can open a sealed compartment: two coordinators and the recovery key.
 _RECIPIENTS: Final = 3
@@ -164,8 +165,7 @@ class _Level(Deflater):
 
 @cache
 def _dictionary() -> zstandard.ZstdCompressionDict:
-    file = Path("client_sync/protocol/dictionary-1.zdict")
-    return zstandard.ZstdCompressionDict(file.read_bytes())
+    return zstandard.ZstdCompressionDict(DICTIONARY.read_bytes())
 
 
 def _lines(kind: str) -> list[bytes]:
@@ -188,18 +188,18 @@ def measure() -> list[dict[str, Any]]:
             gzip, zstd = (_bytes(lines[kind], batch, coding) for coding in ("gzip", "zstd"))
             saved = 1 - zstd / gzip
             rows.append({"batch": batch, "kind": kind, "gzip": gzip, "zstd": zstd, "saved": round(saved, 3)})
-    return rows + [_level(lines["sealed"], level) for level in LEVELS]
+    return rows + [_level(kind, lines[kind], level) for kind in lines for level in LEVELS]
 
 
 def _bytes(lines: Sequence[bytes], batch: int, coding: Coding) -> int:
     return round(bytes_per_record(lines, batch, lambda: deflater(coding)))
 
 
-def _level(lines: Sequence[bytes], level: int) -> dict[str, Any]:
+def _level(kind: str, lines: Sequence[bytes], level: int) -> dict[str, Any]:
     started = time.process_time()
-    size = bytes_per_record(lines, 25, lambda: _Level(level))
+    size = bytes_per_record(lines, _LEVELS_BATCH, lambda: _Level(level))
     cpu_ms = (time.process_time() - started) * 1000 / len(lines)
-    return {"level": level, "bytes": round(size), "cpu_ms": round(cpu_ms, 2)}
+    return {"batch": _LEVELS_BATCH, "kind": kind, "level": level, "zstd": round(size), "cpu_ms": round(cpu_ms, 2)}
 
 
 if __name__ == "__main__":

@@ -12,15 +12,12 @@ FORBIDDEN = ("ethni", "tribal", "relig", "croyance", "sexual_orient", "orientati
 
 
 def labels(language: str) -> dict[str, dict[str, str]]:
-    return tomllib.loads(
-        (resources.files("client_sync.protocol") / f"labels.{language}.toml").read_text("utf-8")
-    )
+    return tomllib.loads((resources.files("client_sync.protocol") / f"labels.{language}.toml").read_text("utf-8"))
 
 
 def test_every_kind_of_the_code_list_is_there() -> None:
     by_prefix = {
-        prefix: sum(kind.startswith(prefix) for kind in VOCABULARY.kinds)
-        for prefix in ("COR-", "HR-", "GBV-")
+        prefix: sum(kind.startswith(prefix) for kind in VOCABULARY.kinds) for prefix in ("COR-", "HR-", "GBV-")
     }
     assert by_prefix == {"COR-": 22, "HR-": 33, "GBV-": 6}
     assert VOCABULARY.codes("kind") - {"SRV-NON", "OTH"} == {

@@ -1,6 +1,7 @@
 """Filing: read lines become rows, inside the caller's transaction."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,15 +9,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from client_sync.protocol.canonical import Operation
-from client_sync.protocol.codes import ALREADY_HELD, CONFLICT, QUARANTINED, STORED
+from client_sync.protocol.codes import ALREADY_HELD, CONFLICT, STORED
 from server.domain import revision
 from server.domain.complaint import clear_facts, is_ahead_of, parse_complaint
+from server.domain.errors import trace_of
 from server.domain.places import Gazetteer
 from server.services.intake.reading import Line, Outcome, read_line, rejected, set_aside
 from server.store import changes, complaints, devices, quarantine
 from server.store.complaints import Filed, Origin, Received
-from server.store.dialect import is_damage, is_full
+from server.store.dialect import is_busy, is_damage, is_full
 from server.store.quarantine import Aside
+
+log = logging.getLogger(__name__)
 
 # (verdict, code, field, state) by (id, hash).
 Asides = Mapping[tuple[str, str], tuple[str, str, str, str]]
@@ -41,24 +45,25 @@ class Filing:
 
 def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     """The outcome of each line, in order; what can't be filed is set aside, what came before is told apart."""
-    ids = sorted({line.id for line in lines if line.id is not None})
-    lineage = filing.origin.lineage
-    known = complaints.known_hashes(filing.connection, lineage, ids)
-    aside = quarantine.known(filing.connection, lineage, ids)
-    outcomes = _sort_out(lines, known, aside)
-    fresh = [at for at, outcome in enumerate(outcomes) if outcome is None]
-    filed = _file_fresh(filing, [lines[at] for at in fresh])
-    for at, outcome in zip(fresh, filed, strict=True):
-        outcomes[at] = outcome
-    done = _same_twice(lines, [outcome for outcome in outcomes if outcome is not None])
-    _keep_aside(filing, lines, done, aside)
-    return done
+    outcomes: dict[int, Outcome] = {}
+    waiting: Sequence[int] = range(len(lines))
+    while waiting:
+        # An id that stands twice: the second waits for what becomes of the first.
+        first = {lines[at].id or at: at for at in reversed(waiting)}
+        turn = sorted(first.values())
+        filed = _file_distinct(filing, [lines[at] for at in turn])
+        outcomes |= zip(turn, filed, strict=True)
+        waiting = [at for at in waiting if at not in outcomes]
+    return [outcomes[at] for at in range(len(lines))]
 
 
 def release_waiting(filing: Filing) -> None:
-    """File what waited for an operation that is here now."""
-    for kept in quarantine.waiting_for(filing.connection, filing.origin.lineage, _WAITING_FOR_MORE):
-        file_kept(filing, read_line(kept.payload), kept)
+    """File what waited for an operation that is here now, and what waited for that in turn."""
+    is_more = True
+    while is_more:
+        waiting = quarantine.waiting_for(filing.connection, filing.origin.lineage, _WAITING_FOR_MORE)
+        filed = [file_kept(filing, read_line(kept.payload), kept) for kept in waiting]
+        is_more = any(outcome.received is not None for outcome in filed)
 
 
 def file_kept(filing: Filing, line: Line, kept: quarantine.Kept) -> Outcome:
@@ -72,23 +77,22 @@ def file_kept(filing: Filing, line: Line, kept: quarantine.Kept) -> Outcome:
         return set_aside("content_differs", "content")
     origin = Origin(kept.lineage, kept.device, kept.carried_by, filing.origin.at)
     outcome = _file_alone(replace(filing, origin=origin), line)
-    if outcome.verdict == STORED:
-        quarantine.settle(filing.connection, kept.id, outcome.received, origin.at)
-        body = {"state": STORED}
-        changes.append(filing.connection, kept.lineage, "state", line.operation.id, body, origin.at)
+    _settle(filing, kept.id, kept.lineage, line.operation.id, outcome)
     return outcome
 
 
-def _sort_out(lines: Sequence[Line], known: dict[str, str], aside: Asides) -> list[Outcome | None]:
-    """The outcomes that need no writing of rows; None for a line that is new and sound."""
-    outcomes: list[Outcome | None] = []
-    for line in lines:
-        outcome = _sort_one(line, known, aside)
-        if outcome is None:
-            assert line.id is not None
-            known[line.id] = line.hash
-        outcomes.append(outcome)
-    return outcomes
+def _file_distinct(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
+    """As `file_lines`, for lines of which no two have one id."""
+    ids = sorted(line.id for line in lines if line.id is not None)
+    known = complaints.known_hashes(filing.connection, filing.origin.lineage, ids)
+    aside = quarantine.known(filing.connection, filing.origin.lineage, ids)
+    outcomes = {at: _sort_one(line, known, aside) for at, line in enumerate(lines)}
+    fresh = [at for at, outcome in outcomes.items() if outcome is None]
+    filed = _file_fresh(filing, [lines[at] for at in fresh])
+    outcomes |= zip(fresh, filed, strict=True)
+    done = [outcome for outcome in outcomes.values() if outcome is not None]
+    _keep_aside(filing, lines, done, aside)
+    return done
 
 
 def _sort_one(line: Line, known: Mapping[str, str], aside: Asides) -> Outcome | None:
@@ -111,17 +115,6 @@ def _held_before(before: tuple[str, str, str, str] | None) -> Outcome:
     return Outcome(ALREADY_HELD)
 
 
-def _same_twice(lines: Sequence[Line], outcomes: list[Outcome]) -> list[Outcome]:
-    """A line that stands twice in a frame gets one answer, also when the first was set aside."""
-    first: dict[tuple[str | None, str], Outcome] = {}
-    for line, outcome in zip(lines, outcomes, strict=True):
-        first.setdefault((line.id, line.hash), outcome)
-    return [
-        before if outcome.verdict == ALREADY_HELD and (before := first[line.id, line.hash]).code else outcome
-        for line, outcome in zip(lines, outcomes, strict=True)
-    ]
-
-
 def _file_fresh(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     """File new, sound lines: complaints together, then the rest in order, since it may speak of them."""
     outcomes: dict[int, Outcome] = {}
@@ -140,9 +133,9 @@ def _file_complaints(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     try:
         with filing.connection.begin_nested():
             return _write_complaints(filing, lines)
-    except sa.exc.DBAPIError as error:
-        _raise_if_disk(error)
-    # The database refused the lot: find the one it can't take, keep it aside, file its neighbours.
+    except Exception as fault:  # noqa: BLE001 - as in _file_alone, which comes next
+        _raise_if_of_the_hub(fault)
+    # The lot was refused: find the one that can't be taken, keep it aside, file its neighbours.
     return [_file_alone(filing, line) for line in lines]
 
 
@@ -150,14 +143,17 @@ def _file_alone(filing: Filing, line: Line) -> Outcome:
     try:
         with filing.connection.begin_nested():
             return _write_one(filing, _operation(line), line)
-    except sa.exc.DBAPIError as error:
-        _raise_if_disk(error)
-        return Outcome(QUARANTINED, "internal", "")
+    except Exception as fault:  # noqa: BLE001 - one bad record never sinks its neighbours
+        _raise_if_of_the_hub(fault)
+        log.error("kept a record aside\n%s", trace_of(fault))
+        return set_aside("internal")
 
 
-def _raise_if_disk(error: sa.exc.DBAPIError) -> None:
-    if is_full(error) or is_damage(error) or error.connection_invalidated:
-        raise error
+def _raise_if_of_the_hub(fault: Exception) -> None:
+    """Raise what no other record would fare better with: the disk, or the connection, is at fault."""
+    is_refused = isinstance(fault, sa.exc.DBAPIError) and (is_full(fault) or is_damage(fault) or is_busy(fault))
+    if is_refused or isinstance(fault, sa.exc.InvalidRequestError):
+        raise fault
 
 
 def _write_one(filing: Filing, operation: Operation, line: Line) -> Outcome:
@@ -169,14 +165,12 @@ def _write_one(filing: Filing, operation: Operation, line: Line) -> Outcome:
         return _write_about(filing, operation)
     [received] = complaints.keep(filing.connection, filing.origin, [_received(operation)])
     if operation.op == "seen":
-        devices.update(
-            filing.connection, filing.origin.device, seen_change=max(operation.content["changes"])
-        )
+        devices.note_seen(filing.connection, filing.origin.device, max(operation.content["changes"]))
     return Outcome(STORED, received=received)
 
 
 def _write_complaints(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
-    outcomes = [_refuse_complaint(filing, _operation(line)) for line in lines]
+    outcomes = [_refuse_facts(filing, _operation(line).content) for line in lines]
     sound = [at for at, outcome in enumerate(outcomes) if outcome is None]
     operations = [_operation(lines[at]) for at in sound]
     if operations:
@@ -188,10 +182,10 @@ def _write_complaints(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _refuse_complaint(filing: Filing, operation: Operation) -> Outcome | None:
-    if "clock_ahead" not in filing.waived and is_ahead_of(operation.content, filing.origin.at):
+def _refuse_facts(filing: Filing, content: Mapping[str, Any]) -> Outcome | None:
+    if "clock_ahead" not in filing.waived and is_ahead_of(content, filing.origin.at):
         return set_aside("clock_ahead", "facts.entered_at")
-    return _refuse_place(filing, operation.content)
+    return _refuse_place(filing, content)
 
 
 def _refuse_place(filing: Filing, content: Mapping[str, Any]) -> Outcome | None:
@@ -221,6 +215,8 @@ def _place_id(filing: Filing, content: Mapping[str, Any]) -> str | None:
 def _write_linkage(filing: Filing, operation: Operation) -> Outcome:
     content = operation.content
     lineage = content.get("lineage", filing.origin.lineage)
+    if lineage != filing.origin.lineage and _target(filing, content) is None:
+        return set_aside("complaint_missing", "complaint")
     complaints.keep_linkage(
         filing.connection, lineage, content["complaint"], content["v"], content["keys"], filing.origin.at
     )
@@ -257,7 +253,7 @@ def _write_revision(filing: Filing, operation: Operation, target: Filed) -> Outc
     content = operation.content
     if content["base_revision"] > target.revision:
         return set_aside("revision_missing", "base_revision")
-    if "facts" in content and (refused := _refuse_place(filing, content)) is not None:
+    if "facts" in content and (refused := _refuse_facts(filing, content)) is not None:
         return refused
     line = json.loads(complaints.line_of(filing.connection, target.id))
     earlier = [
@@ -272,7 +268,7 @@ def _write_revision(filing: Filing, operation: Operation, target: Filed) -> Outc
         complaints.add_conflicts(
             filing.connection, target.id, target.revision, received, outcome.clashes, filing.origin.at
         )
-        return Outcome(CONFLICT, "field_changed_twice", outcome.clashes[0], received)
+        return replace(set_aside("field_changed_twice", outcome.clashes[0]), received=received)
     return Outcome(STORED, received=received)
 
 
@@ -296,25 +292,41 @@ def _refile(
     )
     merged = {**first, **outcome.compartments}
     one = parse_complaint(merged, _place_id(filing, merged))
-    complaints.refile(filing.connection, target.id, one, number)
+    # A consent that was changed since stands, whatever consent the revised facts repeat.
+    kept = () if "facts.consent" in outcome.fields else complaints.CONSENT_COLUMNS
+    complaints.refile(filing.connection, target.id, one, number, kept)
 
 
-def _keep_aside(
-    filing: Filing, lines: Sequence[Line], outcomes: Sequence[Outcome], before: Asides
-) -> None:
+def _keep_aside(filing: Filing, lines: Sequence[Line], outcomes: Sequence[Outcome], before: Asides) -> None:
     """Keep what is not filed; settle what was aside before and is filed now."""
-    pairs = list(zip(lines, outcomes, strict=True))
-    asides = [
-        Aside(line.id, line.hash, line.bytes, outcome.verdict, outcome.code, outcome.field)
-        for line, outcome in pairs
-        if line.id is not None and outcome.code
-    ]
-    quarantine.add(filing.connection, filing.origin, asides)
-    for line, outcome in pairs:
-        if line.id is not None and outcome.verdict == STORED and (line.id, line.hash) in before:
-            quarantine.settle_same(
-                filing.connection, filing.origin.lineage, line.id, line.hash, outcome.received, filing.origin.at
-            )
+    fresh = []
+    for line, outcome in zip(lines, outcomes, strict=True):
+        known = None if line.id is None else before.get((line.id, line.hash))
+        if known is not None and known[-1] == "waiting" and outcome.verdict != ALREADY_HELD:
+            _decide_again(filing, line, outcome, known[:-1])
+        elif known is None and line.id is not None and outcome.code:
+            aside = Aside(line.id, line.hash, line.bytes, outcome.verdict, outcome.code, outcome.field)
+            fresh.append(aside)
+    quarantine.add(filing.connection, filing.origin, fresh)
+
+
+def _decide_again(filing: Filing, line: Line, outcome: Outcome, before: tuple[str, str, str]) -> None:
+    """What was aside came again, and may fare better now."""
+    if before == (outcome.verdict, outcome.code, outcome.field):
+        return
+    lineage = filing.origin.lineage
+    id = quarantine.id_of(filing.connection, lineage, line.id or "", line.hash)
+    _settle(filing, id, lineage, _operation(line).id, outcome)
+
+
+def _settle(filing: Filing, aside: int, lineage: str, client_id: str, outcome: Outcome) -> None:
+    """Note what became of something set aside; its device is told when that is good news."""
+    if outcome.verdict != STORED:
+        quarantine.reclassify(filing.connection, aside, outcome.verdict, outcome.code, outcome.field)
+        return
+    quarantine.settle(filing.connection, aside, outcome.received, filing.origin.at)
+    # Also when the device has the verdict in the same answer: it may ask for the frame's first report later.
+    changes.append(filing.connection, lineage, "state", client_id, {"state": STORED}, filing.origin.at)
 
 
 def _received(operation: Operation) -> Received:

@@ -44,6 +44,28 @@ class Receipt:
     rolled_back: int | None = None
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """A frame whose lines were read; `problem` says why they can't be trusted, None when they can."""
+
+    frame: Frame
+    problem: str | None
+    lines: list[Line]
+
+    @property
+    def is_authentic(self) -> bool:
+        """Whether the device itself made the frame, so that its number counts."""
+        return self.problem in (None, "device_revoked")
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A frame that was taken in, and the report on it."""
+
+    checked: _Checked
+    report: dict[str, Any]
+
+
 @dataclass
 class _Body:
     """A body in the making: what the transaction gathered so far."""
@@ -53,7 +75,7 @@ class _Body:
     allowance: Allowance
     rules: Rules
     header: Header
-    read: list[tuple[Frame, dict[str, Any]]] = field(default_factory=list)
+    read: list[_Read] = field(default_factory=list)
     unread: list[dict[str, Any]] = field(default_factory=list)
     complaints: list[int] = field(default_factory=list)
     verdicts: dict[str, int] = field(default_factory=dict)
@@ -73,9 +95,8 @@ def receive(
     `carried_by` is the device that brought them, when it is another. Raises StorageFull and
     StorageFailed, with nothing kept.
     """
-    sound = [(frame, _problem(frame, device, rules)) for frame in frames]
-    lines = [_lines(frame, problem) for frame, problem in sound]
-    if not frames or (not any(lines) and not _is_due(device, frames[0].header, now)):
+    checked = [_check(frame, device, rules) for frame in frames]
+    if not any(each.lines for each in checked) and not _is_due(device, frames[0].header, now):
         return Receipt()
     with store.write() as connection:
         lineage = devices.lock_lineage(connection, device.lineage)
@@ -83,9 +104,9 @@ def receive(
         assert fresh is not None
         origin = Origin(device.lineage, device.id, carried_by, now)
         body = _Body(fresh, origin, _allowance(fresh, now, rules.refill), rules, frames[0].header)
-        rolled_back = _rolled_back(connection, fresh, frames)
-        for frame, read in zip(frames, lines, strict=True):
-            _take_frame(connection, body, frame, read)
+        rolled_back = _rolled_back(connection, fresh, checked)
+        for each in checked:
+            _take_frame(connection, body, each)
         return _close(connection, body, lineage.position, rolled_back)
 
 
@@ -102,11 +123,12 @@ def _problem(frame: Frame, device: Device, rules: Rules) -> str | None:
     return "device_revoked" if device.state == "revoked" else None
 
 
-def _lines(frame: Frame, problem: str | None) -> list[Line]:
+def _check(frame: Frame, device: Device, rules: Rules) -> _Checked:
+    problem = _problem(frame, device, rules)
     lines = [read_line(line) for line in frame.lines]
-    if problem is None:
-        return lines
-    return [replace(line, operation=None, code=line.code or problem, field="") for line in lines]
+    if problem is not None:
+        lines = [replace(line, operation=None, code=line.code or problem, field="") for line in lines]
+    return _Checked(frame, problem, lines)
 
 
 def _is_due(device: Device, header: Header, now: datetime) -> bool:
@@ -122,18 +144,19 @@ def _allowance(device: Device, now: datetime, refill: Refill) -> Allowance:
     return device.allowance.refilled(now, refill)
 
 
-def _rolled_back(connection: sa.Connection, device: Device, frames: Sequence[Frame]) -> int | None:
+def _rolled_back(connection: sa.Connection, device: Device, checked: Sequence[_Checked]) -> int | None:
     """The first free frame number, when the device used one again for other content: it was restored."""
-    low = [frame for frame in frames if frame.lines and frame.header.frame <= device.last_frame]
+    made = [each.frame for each in checked if each.lines and each.is_authentic]
+    low = {frame.header.frame: frame.digest.hex() for frame in made if frame.header.frame <= device.last_frame}
     if not low:
         return None
-    numbers = [frame.header.frame for frame in low]
-    seen = devices.frames_numbered(connection, device.lineage, device.id, numbers)
-    is_other = any(frame.digest.hex() not in seen.get(frame.header.frame, ()) for frame in low)
-    return device.last_frame + 1 if is_other else None
+    seen = devices.frames_numbered(connection, device.lineage, device.id, list(low))
+    is_other = any(digest not in seen.get(number, {digest}) for number, digest in low.items())
+    return max(device.last_frame, *(frame.header.frame for frame in made)) + 1 if is_other else None
 
 
-def _take_frame(connection: sa.Connection, body: _Body, frame: Frame, lines: list[Line]) -> None:
+def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> None:
+    frame, lines = checked.frame, checked.lines
     if not lines:
         return
     size = sum(len(line.bytes) for line in lines)
@@ -144,7 +167,7 @@ def _take_frame(connection: sa.Connection, body: _Body, frame: Frame, lines: lis
         return
     body.allowance = body.allowance.charged(len(lines), size)
     outcomes = file_lines(Filing(connection, body.origin, body.rules.places), lines)
-    body.read.append((frame, _report(frame.header.frame, outcomes)))
+    body.read.append(_Read(checked, _report(frame.header.frame, outcomes)))
     for line, outcome in zip(lines, outcomes, strict=True):
         body.verdicts[outcome.verdict] = body.verdicts.get(outcome.verdict, 0) + 1
         is_complaint = line.operation is not None and line.operation.op == "complaint"
@@ -189,7 +212,7 @@ def _close(connection: sa.Connection, body: _Body, position: int, rolled_back: i
     release_waiting(Filing(connection, body.origin, body.rules.places))
     reached = position + len(body.read)
     if body.read:
-        devices.keep_frames(connection, [_frame_row(body, frame, report) for frame, report in body.read])
+        devices.keep_frames(connection, [_frame_row(body, read) for read in _authentic(body)])
         devices.advance(connection, body.origin.lineage, reached)
     _note_device(connection, body, rolled_back)
     _log(connection, body)
@@ -197,46 +220,60 @@ def _close(connection: sa.Connection, body: _Body, position: int, rolled_back: i
         year = body.origin.at.year
         registry.assign(connection, body.rules.registry_prefix, year, body.complaints)
     return Receipt(
-        reports=tuple(report for _, report in body.read) + tuple(body.unread),
+        reports=(*(read.report for read in body.read), *body.unread),
         position=reached if body.read else None,
         retry_after_s=body.retry_after_s,
         rolled_back=rolled_back,
     )
 
 
-def _frame_row(body: _Body, frame: Frame, report: dict[str, Any]) -> dict[str, Any]:
+def _authentic(body: _Body) -> list[_Read]:
+    return [read for read in body.read if read.checked.is_authentic]
+
+
+def _frame_row(body: _Body, read: _Read) -> dict[str, Any]:
+    frame = read.checked.frame
     return {
         "lineage": body.origin.lineage,
         "number": frame.header.frame,
         "digest": frame.digest.hex(),
         "device": body.device.id,
         "carried_by": body.origin.carried_by,
-        "report": report,
+        "report": read.report,
         "received_at": body.origin.at,
     }
 
 
 def _note_device(connection: sa.Connection, body: _Body, rolled_back: int | None) -> None:
+    numbers = [read.checked.frame.header.frame for read in _authentic(body)]
     values: dict[str, Any] = {
-        "last_sync_at": body.origin.at,
         "records_left": body.allowance.records_left,
         "bytes_left": body.allowance.bytes_left,
         "refilled_at": body.allowance.refilled_at,
+        "last_frame": max([body.device.last_frame, *numbers]),
     }
     if rolled_back is not None:
         values["rolled_back_at"] = body.origin.at
+    # What came by courier says nothing of how the device is now.
+    if body.origin.carried_by is None:
+        values |= _presence(body)
+    devices.update(connection, body.device.id, **values)
+
+
+def _presence(body: _Body) -> dict[str, Any]:
+    """What a device that is on the line says of itself."""
+    values: dict[str, Any] = {"last_sync_at": body.origin.at}
     if (claimed := read_time(body.header.at)) is not None:
         values["clock_ahead_s"] = round((claimed - body.origin.at).total_seconds())
     if body.header.waiting is not None:
         values["waiting"] = body.header.waiting
     if body.header.version is not None:
         values["software"] = body.header.version[:80]
-    numbers = [frame.header.frame for frame, _ in body.read]
-    values["last_frame"] = max([body.device.last_frame, *numbers])
-    devices.update(connection, body.device.id, **values)
+    return values
 
 
 def _log(connection: sa.Connection, body: _Body) -> None:
+    frames = [read.checked.frame for read in body.read]
     audit.record(
         connection,
         at=body.origin.at,
@@ -244,7 +281,7 @@ def _log(connection: sa.Connection, body: _Body) -> None:
         action="intake",
         object=f"device:{body.device.id}",
         details={
-            "frames": [[frame.header.frame, frame.digest.hex()] for frame, _ in body.read],
+            "frames": [[frame.header.frame, frame.digest.hex()] for frame in frames],
             "verdicts": body.verdicts,
         },
     )

@@ -1,0 +1,132 @@
+"""`import`: a spreadsheet of earlier complaints into the outbox, row by row, and the rows that were not taken."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from client_sync.commands.localized import command, option
+from client_sync.commands.problems import code_words
+from client_sync.commands.session import Session, in_session
+from client_sync.importing import ColumnMap, MapInvalid, Refused, Taken, read_map, read_rows, unused_columns
+from client_sync.outbox import Finished, Outbox
+
+# One commit for so many rows: 20 ms of work each time, and at most so much to do again after a kill.
+BATCH_ROWS: Final = 500
+_REFUSED_SHOWN: Final = 20
+# A rehearsal needs ids as little as a hub.
+_NO_LINEAGE: Final = "00000000-0000-0000-0000-000000000000"
+
+
+@command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@option("--map", "map_name", required=True)
+@option("--dry-run", is_flag=True)
+@option("--report", type=click.Path(dir_okay=False, path_type=Path))
+@in_session
+def import_backlog(
+    session: Session, file: Path, map_name: str, dry_run: bool, report: Path | None
+) -> None:
+    """Import FILE; a row that is on the device already is left as it is."""
+    mapping = _find_map(map_name)
+    with session.outbox() as outbox, file.open("rb") as source:
+        lineage = _NO_LINEAGE if dry_run else outbox.require_enrolled().lineage
+        _warn_of_unused(session, source, mapping)
+        intake = _Intake(None if dry_run else outbox)
+        with _followed(session, source, file.stat().st_size) as moved:
+            rows = read_rows(_decoded(source, mapping), mapping, lineage)
+            while batch := list(islice(rows, BATCH_ROWS)):
+                intake.take(batch)
+                moved()
+    _show(session, intake, dry_run)
+    if report is not None:
+        _write_report(session, report, intake.refused)
+
+
+class _Intake:
+    """Counts rows and keeps them; without an outbox it only counts."""
+
+    def __init__(self, outbox: Outbox | None) -> None:
+        self.taken = 0
+        self.known = 0
+        self.refused: list[Refused] = []
+        self._outbox = outbox
+        self._held = set() if outbox is None else {record.id for record in outbox.records()}
+
+    def take(self, batch: list[Taken | Refused]) -> None:
+        """Keep the rows of one batch in one transaction."""
+        new = [row for row in batch if isinstance(row, Taken) and row.id not in self._held]
+        refused = [row for row in batch if isinstance(row, Refused)]
+        if self._outbox is not None:
+            self._outbox.finalise_all([_finished(row) for row in new])
+        self.taken += len(new)
+        self.known += len(batch) - len(new) - len(refused)
+        self.refused += refused
+
+
+def _finished(row: Taken) -> Finished:
+    return Finished("complaint", row.content, row.id, receipt=row.content["facts"]["clear"]["receipt"])
+
+
+def _find_map(name: str) -> ColumnMap:
+    """The map in a file, or the one of this name that comes with the program."""
+    shipped = resources.files("client_sync") / "maps" / f"{name}.toml"
+    source = shipped if "/" not in name and shipped.is_file() else Path(name)
+    if not source.is_file():
+        raise MapInvalid(why="map_absent", where=name)
+    return read_map(source.read_text("utf-8"))
+
+
+def _decoded(source: BinaryIO, mapping: ColumnMap) -> io.TextIOWrapper:
+    # A byte that is no text must cost its row, not the file.
+    return io.TextIOWrapper(source, mapping.encoding, errors="surrogateescape", newline="")
+
+
+def _warn_of_unused(session: Session, source: BinaryIO, mapping: ColumnMap) -> None:
+    text = _decoded(source, mapping)
+    header = next(csv.reader(text, delimiter=mapping.delimiter), [])
+    if unused := unused_columns(header, mapping):
+        session.say("import.unused", columns=", ".join(unused))
+    # Detached, so that its end does not close the file.
+    text.detach()
+    source.seek(0)
+
+
+@contextmanager
+def _followed(session: Session, source: BinaryIO, size_bytes: int) -> Iterator[Callable[[], None]]:
+    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=session.console, disable=not session.console.is_terminal) as bar:
+        task = bar.add_task("", total=size_bytes)
+        yield lambda: bar.update(task, completed=source.tell())
+
+
+def _show(session: Session, intake: _Intake, dry_run: bool) -> None:
+    texts = session.texts
+    session.say_count("import.would" if dry_run else "import.taken", intake.taken)
+    if intake.known:
+        session.say_count("import.known", intake.known)
+    if not intake.refused:
+        return
+    session.say_count("import.refused", len(intake.refused))
+    for row in intake.refused[:_REFUSED_SHOWN]:
+        session.say("import.row", number=row.number, why=code_words(row.code, texts), field=row.field or "-")
+    if len(intake.refused) > _REFUSED_SHOWN:
+        for code, count in Counter(row.code for row in intake.refused).most_common():
+            session.say("import.why", n=count, why=code_words(code, texts))
+
+
+def _write_report(session: Session, path: Path, refused: list[Refused]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([session.texts.text(f"import.column_{name}") for name in ("row", "code", "field", "why")])
+        for row in refused:
+            writer.writerow([row.number, row.code, row.field, code_words(row.code, session.texts)])
+    session.say("import.report", file=path)

@@ -1,0 +1,98 @@
+"""`list` and `show`: what the device still says of a closed complaint, which is its state and its code."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import click
+from rich.table import Table
+
+from client_sync.commands.localized import command, option
+from client_sync.commands.problems import code_words
+from client_sync.commands.session import Session, in_session
+from client_sync.errors import RecordUnknown
+from client_sync.i18n import Catalogue
+from client_sync.outbox import Outbox
+from client_sync.places import fold
+from client_sync.tables import Record
+
+_SHOWN_AT_ONCE: Final = 50
+
+
+@command("list")
+@option("--all", "everything", is_flag=True)
+@in_session
+def list_records(session: Session, everything: bool) -> None:
+    """List the complaints, newest first."""
+    with session.outbox() as outbox:
+        records = complaints(outbox)[::-1]
+    shown = records if everything else records[:_SHOWN_AT_ONCE]
+    if not records:
+        session.say("list.empty")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("picture", "receipt", "state"):
+        table.add_column(session.texts.text(f"list.{column}"))
+    for record in shown:
+        table.add_row(record.picture or "", record.receipt or "", state_words(record, session.texts))
+    session.console.print(table)
+    if len(shown) < len(records):
+        session.say_count("list.more", len(records) - len(shown))
+
+
+@command("show")
+@click.argument("name", nargs=-1, required=True)
+@in_session
+def show(session: Session, name: tuple[str, ...]) -> None:
+    """Show the complaint of a picture name or receipt code, and what the centre said."""
+    with session.outbox() as outbox:
+        for record in find(outbox, " ".join(name)):
+            _show_record(session, outbox, record)
+
+
+def complaints(outbox: Outbox) -> list[Record]:
+    """The complaints of the device, oldest first."""
+    return [record for record in outbox.records() if record.op == "complaint"]
+
+
+def find(outbox: Outbox, name: str) -> Sequence[Record]:
+    """The complaints with this picture name or receipt code, in any case; raises RecordUnknown for none."""
+    wanted = fold(name)
+    found = [
+        record for record in complaints(outbox) if wanted in (fold(record.picture or ""), fold(record.receipt or ""))
+    ]
+    if not found or not wanted:
+        raise RecordUnknown(name=name)
+    return found
+
+
+def state_words(record: Record, texts: Catalogue) -> str:
+    """Where a complaint is and what the centre makes of it, in words."""
+    state = texts.text(f"state.{record.state}")
+    if record.status is None:
+        return state
+    return texts.text("list.state_and_status", state=state, status=record.status)
+
+
+def _show_record(session: Session, outbox: Outbox, record: Record) -> None:
+    texts = session.texts
+    session.say("show.name", picture=record.picture or "-", receipt=record.receipt or "-")
+    click.echo(state_words(record, texts))
+    if record.code is not None:
+        click.echo(code_words(record.code, texts))
+    if record.field:
+        session.say("show.field", field=record.field)
+    if amendments := outbox.amendments(record.id):
+        session.say_count("show.amendments", amendments)
+    if record.is_answered:
+        _show_replies(session, outbox, record)
+
+
+def _show_replies(session: Session, outbox: Outbox, record: Record) -> None:
+    """What the centre wrote, word for word: it may say more than this version has names for."""
+    vault = session.vault()
+    outbox.hand_replies(vault)
+    for reply in vault.replies(record.id):
+        for name, value in reply.body.items():
+            if isinstance(value, str) and name not in ("id", "kind"):
+                session.say("show.reply", words=value)
+    outbox.mark_seen(record.id)

@@ -1,0 +1,115 @@
+"""`sync`: exchange with the centre, once or again and again; say what arrived and what stays."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from client_sync.client import Step, SyncClient, SyncReport
+from client_sync.commands.counts import shown_bytes, weight_bytes
+from client_sync.commands.localized import command, option
+from client_sync.commands.problems import code_words
+from client_sync.commands.session import VERSION, Session, in_session
+from client_sync.obedience import REVOKE, WIPE
+from client_sync.outbox import Outbox
+from client_sync.transport import HttpTransport
+
+# After a session that left nothing to send, the next one is only for what the centre has to say.
+WHOLE_AGAIN_S: Final = 15 * 60
+# Off a terminal one line a step would be too many: these two say what leaves and what came of it.
+_TOLD_STEPS: Final = frozenset({"push", "apply_verdicts"})
+
+
+@command("sync")
+@option("--watch", is_flag=True)
+@in_session
+def sync(session: Session, watch: bool) -> None:
+    """Exchange once, or until interrupted; ends with 1 when something was left to exchange."""
+    with session.outbox() as outbox, _connected(session, outbox) as client:
+        report = exchange(session, outbox, client)
+        while watch and WIPE not in report.orders:
+            wait_s = pause_s(client, report)
+            session.say_count("sync.again", max(round(wait_s / 60), 1))
+            session.wait(wait_s)
+            report = exchange(session, outbox, client)
+    if not report.is_whole:
+        raise click.exceptions.Exit(1)
+
+
+def pause_s(client: SyncClient, report: SyncReport) -> float:
+    """How long `--watch` waits after a session: what the client asks for, or its own pace when all is done."""
+    return WHOLE_AGAIN_S if report.is_whole else client.wait_s(report)
+
+
+def exchange(session: Session, outbox: Outbox, client: SyncClient) -> SyncReport:
+    """One session with the centre, shown while it runs, and what became of it."""
+    waiting = outbox.waiting()
+    if waiting:
+        session.say_count("sync.begin", waiting, size=shown_bytes(session, weight_bytes(outbox)))
+    with _shown_steps(session, waiting) as progress:
+        report = client.sync(progress)
+    for line in _outcome(session, report):
+        click.echo(line)
+    if WIPE not in report.orders:
+        _show_rest(session, outbox, report)
+    return report
+
+
+@contextmanager
+def _connected(session: Session, outbox: Outbox) -> Iterator[SyncClient]:
+    enrolled = outbox.require_enrolled()
+    transport = HttpTransport(enrolled.url, enrolled.pin)
+    try:
+        yield SyncClient(outbox, transport, now=session.now, rng=session.rng, version=VERSION)
+    finally:
+        transport.close()
+
+
+@contextmanager
+def _shown_steps(session: Session, waiting: int) -> Iterator[Callable[[Step], None]]:
+    """A bar on a terminal, lines elsewhere."""
+    if not session.console.is_terminal:
+        yield lambda step: _tell(session, step)
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=session.console, transient=True) as bar:
+        task = bar.add_task(session.texts.text("step.gather"), total=waiting or None)
+
+        def draw(step: Step) -> None:
+            description = session.texts.text(f"step.{step.name}")
+            bar.update(task, description=description, completed=max(waiting - step.waiting, 0))
+
+        yield draw
+
+
+def _tell(session: Session, step: Step) -> None:
+    if step.name in _TOLD_STEPS and step.records:
+        session.say_count(f"step_told.{step.name}", step.records)
+
+
+def _outcome(session: Session, report: SyncReport) -> Iterator[str]:
+    texts = session.texts
+    for name in ("stored", "kept_aside", "rejected", "changes", "carried"):
+        if count := getattr(report, name):
+            yield texts.plural(f"sync.{name}", count)
+    if report.cut:
+        yield texts.text("sync.cut")
+    if report.refused_code is not None:
+        yield code_words(report.refused_code, texts)
+    if report.retry_after_s is not None:
+        yield texts.plural("sync.later", max(round(report.retry_after_s / 60), 1))
+    for order in (REVOKE, WIPE):
+        if order in report.orders:
+            yield texts.text(f"sync.order_{order}")
+    sizes = {name: shown_bytes(session, getattr(report, f"bytes_{name}")) for name in ("up", "down")}
+    cost = session.preferences.cost_xof(report.bytes_up + report.bytes_down)
+    yield texts.text("sync.weight", **sizes, cost=cost)
+
+
+def _show_rest(session: Session, outbox: Outbox, report: SyncReport) -> None:
+    if waiting := outbox.waiting():
+        session.say_count("sync.rest", waiting)
+    elif report.is_whole:
+        session.say("sync.done")

@@ -1,0 +1,302 @@
+"""From the answers of a person to the content of a complaint (PROTOCOL §4), with the careful defaults."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Final, Self
+
+from client_sync.errors import ContentRefused
+from client_sync.protocol.records import COMPARTMENTS, FORM, check_compartments, check_complaint
+from client_sync.protocol.vocabulary import VOCABULARY
+
+STRICT: Final = "strict"
+_CAREFUL: Final = "confidential"
+_NEVER: Final = "never"
+_IN_PERSON: Final = "in_person"
+_MINOR_AGES: Final = frozenset({"0-4", "5-11", "12-17"})
+# Accused, they can reach the person sooner than we can.
+_ARMED: Final = frozenset(
+    {"armed_forces", "gendarmerie", "police", "national_guard", "prison_staff", "armed_group", "foreign_forces"}
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in the story: codes go into the facts, `name`, `phone` and `note` with the identity."""
+
+    roles: tuple[str, ...]
+    sex: str | None = None
+    age: str | None = None
+    category: str | None = None
+    count: int | None = None
+    displaced: str | None = None
+    disability: bool | None = None
+    name: str | None = None
+    phone: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Money:
+    """Money in the story, in whole XOF."""
+
+    asked_xof: int | None = None
+    paid_xof: int | None = None
+    paid: str | None = None
+    receipt_given: bool | None = None
+    recurring: bool | None = None
+    service: str | None = None
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What the person allows, and how it was given; `on` and `expires` are days, `2026-11-21`."""
+
+    level: str = "C0"
+    given_by: str | None = None
+    form: str | None = None
+    language: str | None = None
+    read_aloud: bool | None = None
+    on: str | None = None
+    expires: str | None = None
+    bodies: tuple[str, ...] = ()
+    assent: bool | None = None
+    publish: bool | None = None
+    share_media: bool | None = None
+    share_family: bool | None = None
+    withhold: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """How the person can be reached without harm, in their own words."""
+
+    how: str | None = None
+    when: str | None = None
+    through: str | None = None
+    say: str | None = None
+
+
+@dataclass(frozen=True)
+class Urgency:
+    """What makes it urgent beside a danger now; None is not asked."""
+
+    within_72h: bool | None = None
+    minor: bool | None = None
+    detained: bool | None = None
+    reprisals: bool | None = None
+    eviction: bool | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers to the nine questions; every one but the consent may be left out.
+
+    Codes are those of the vocabulary. `cercle` is the place as the facts show it, a cercle or wider;
+    `place` the exact one, `place_said` what the person said, `lat` and `lon` decimal degrees as text:
+    these three go with the traces. Days are `2026-11-21`. With `confidentiality` or `contact_ok` left out
+    the careful default stands.
+    """
+
+    danger: str | None = None
+    urgency: Urgency = Urgency()
+    narrative: str | None = None
+    narrative_language: str | None = None
+    kinds: tuple[str, ...] = ("OTH",)
+    cercle: str | None = None
+    places: str | None = None
+    place: str | None = None
+    place_said: str | None = None
+    lat: str | None = None
+    lon: str | None = None
+    accuracy_m: int | None = None
+    incident_from: str | None = None
+    incident_to: str | None = None
+    incident_precision: str | None = None
+    perpetrators: tuple[Person, ...] = ()
+    money: Money = Money()
+    victims: tuple[Person, ...] = ()
+    others: tuple[Person, ...] = ()
+    consent: Consent = Consent()
+    contact: Contact = Contact()
+    confidentiality: str | None = None
+    contact_ok: str | None = None
+    channel: str = _IN_PERSON
+    relation: str | None = None
+    sector: str | None = None
+    language: str | None = None
+    team: str | None = None
+    partner: str | None = None
+    collected_at: str | None = None
+
+    @classmethod
+    def from_draft(cls, draft: Mapping[str, Any]) -> Self:
+        """The answers in a draft, as `to_draft` wrote them; members that are none of ours are left out."""
+        return cls(**{name: _restored(name, draft[name]) for name in _names(cls) & draft.keys()})
+
+    def to_draft(self) -> dict[str, Any]:
+        """The answers as JSON values for `Vault.save_draft`."""
+        return asdict(self)
+
+    @property
+    def persons(self) -> tuple[Person, ...]:
+        """Everybody in the story; the place in this list, from 1, is the number that facts and identity share."""
+        return self.victims + self.perpetrators + self.others
+
+
+def build_complaint(answers: Answers, *, now: datetime, receipt: str) -> dict[str, Any]:
+    """The content of a complaint entered at `now`; raises ContentRefused for what no form allows."""
+    content = {"form": FORM, "vocabulary": VOCABULARY.version} | _compartments(answers, now, receipt)
+    found = check_complaint(content)
+    if found is not None:
+        raise ContentRefused(why=found.code, field=found.field)
+    return content
+
+
+def build_revision(
+    answers: Answers,
+    replaced: Collection[str],
+    *,
+    complaint: str,
+    base_revision: int,
+    now: datetime,
+    receipt: str,
+) -> dict[str, Any]:
+    """The content of a revision that replaces whole compartments, by name, with what `answers` say now.
+
+    `receipt` is that of the complaint, since the facts hold it. Raises ContentRefused.
+    """
+    compartments = _compartments(answers, now, receipt)
+    content = {name: compartments.get(name, {"clear": {}}) for name in COMPARTMENTS if name in replaced}
+    found = check_compartments(content)
+    if found is not None:
+        raise ContentRefused(why=found.code, field=found.field)
+    return {"base_revision": base_revision, "complaint": complaint} | content
+
+
+def default_confidentiality(answers: Answers) -> str:
+    """Strict where being known may cost the person most: gbv, minors, danger, armed accused; else confidential."""
+    gbv = any(VOCABULARY.follows_gbv_rules(kind) for kind in answers.kinds)
+    armed = any(person.category in _ARMED for person in answers.perpetrators)
+    at_risk = answers.danger == "yes" or answers.urgency.reprisals is True
+    return STRICT if gbv or armed or at_risk or _has_minor(answers) else _CAREFUL
+
+
+def default_contact(answers: Answers) -> str:
+    """Whether the centre may call: never for gbv, minors and what is strict; else only the person comes back."""
+    gbv = any(VOCABULARY.follows_gbv_rules(kind) for kind in answers.kinds)
+    is_strict = (answers.confidentiality or default_confidentiality(answers)) == STRICT
+    return _NEVER if gbv or is_strict or _has_minor(answers) else _IN_PERSON
+
+
+def _has_minor(answers: Answers) -> bool:
+    return answers.urgency.minor is True or any(person.age in _MINOR_AGES for person in answers.victims)
+
+
+def _compartments(answers: Answers, now: datetime, receipt: str) -> dict[str, Any]:
+    clear = {
+        "facts": _facts(answers, now, receipt),
+        "statement": _given(narrative=answers.narrative, lang=answers.narrative_language),
+        "traces": _traces(answers),
+        "identity": _identity(answers),
+    }
+    return {name: {"clear": members} for name, members in clear.items() if members}
+
+
+def _facts(answers: Answers, now: datetime, receipt: str) -> dict[str, Any]:
+    persons = [_person(number, person) for number, person in enumerate(answers.persons, 1)]
+    return _given(
+        kinds=list(answers.kinds),
+        channel=answers.channel,
+        relation=answers.relation,
+        sector=answers.sector,
+        language=answers.language,
+        incident=_incident(answers),
+        place=_place(answers.cercle, answers.places),
+        persons=persons,
+        money=_given(**asdict(answers.money)),
+        urgency=_urgency(answers),
+        consent=_given(**asdict(answers.consent) | {"bodies": list(answers.consent.bodies)}),
+        confidentiality=answers.confidentiality or default_confidentiality(answers),
+        contact_ok=answers.contact_ok or default_contact(answers),
+        collected_at=answers.collected_at,
+        entered_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        receipt=receipt,
+        team=answers.team,
+        partner=answers.partner,
+    )
+
+
+def _traces(answers: Answers) -> dict[str, Any]:
+    gps = _given(lat=answers.lat, lon=answers.lon, accuracy_m=answers.accuracy_m)
+    return _given(place=_place(answers.place, answers.places), said=answers.place_said, gps=gps)
+
+
+def _identity(answers: Answers) -> dict[str, Any]:
+    persons = [
+        _given(no=number, name=person.name, phone=person.phone, note=person.note)
+        for number, person in enumerate(answers.persons, 1)
+        if person.name or person.phone or person.note
+    ]
+    return _given(persons=persons, contact=_given(**asdict(answers.contact)))
+
+
+def _person(number: int, person: Person) -> dict[str, Any]:
+    return _given(
+        no=number,
+        roles=list(person.roles),
+        sex=person.sex,
+        age=person.age,
+        category=person.category,
+        count=person.count,
+        displaced=person.displaced,
+        disability=person.disability,
+    )
+
+
+def _incident(answers: Answers) -> dict[str, Any]:
+    if answers.incident_precision is None:
+        return {}
+    return {"from": answers.incident_from, "precision": answers.incident_precision} | _given(to=answers.incident_to)
+
+
+def _urgency(answers: Answers) -> dict[str, Any]:
+    asked = _given(**asdict(answers.urgency))
+    if answers.danger is None and not asked:
+        return {}
+    return {"danger": answers.danger or "unknown"} | asked
+
+
+def _place(id: str | None, places: str | None) -> dict[str, Any]:
+    return {} if id is None else _given(id=id, list=places)
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    """The members that say something: what was not answered is left out, a plain no is kept."""
+    return {name: value for name, value in members.items() if value not in (None, "", [], {})}
+
+
+def _restored(name: str, value: Any) -> Any:
+    """A member of a draft in the type that it had before JSON."""
+    if name in ("perpetrators", "victims", "others"):
+        return tuple(_value_of(Person, each) for each in value)
+    if name in _PARTS:
+        return _value_of(_PARTS[name], value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _value_of(kind: type[Any], members: Mapping[str, Any]) -> Any:
+    known = {name: members[name] for name in _names(kind) & members.keys()}
+    return kind(**{name: tuple(each) if isinstance(each, list) else each for name, each in known.items()})
+
+
+def _names(kind: type[Any]) -> set[str]:
+    return {each.name for each in fields(kind)}
+
+
+_PARTS: Final[Mapping[str, type[Any]]] = {
+    "urgency": Urgency,
+    "money": Money,
+    "consent": Consent,
+    "contact": Contact,
+}

@@ -1,0 +1,147 @@
+"""`seere doctor`: every unsafe setting by name, with what to do about it."""
+
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal
+
+import click
+
+from server.commands.operator import Operator, has_hub, pass_operator
+from server.commands.spoken import SpokenCommand
+from server.config import Settings
+from server.hub import Hub
+from server.services import maintenance
+from server.services.maintenance import Health
+
+Level = Literal["unsafe", "attention"]
+
+# The write-ahead log could be reset under a reader and corrupt the file: sqlite.org, fixed in 3.51.3.
+_WAL_RESET_BUG: Final = ((3, 7, 0), (3, 51, 2))
+_SYNCHRONOUS_FULL: Final = ("2", "3")
+_BACKUP_MAX_AGE: Final = timedelta(days=2)
+_DISK_MIN_BYTES: Final = 500_000_000
+# Below this share of the disk, SQLite can no longer copy itself for a backup.
+_DISK_MIN_COPIES: Final = 3
+_CLOCK_SLACK: Final = timedelta(minutes=5)
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be; `doctor.<code>` says what and what to do."""
+
+    code: str
+    level: Level
+    values: Mapping[str, object]
+
+
+@click.command(cls=SpokenCommand)
+@click.option("--json", "as_json", is_flag=True)
+@pass_operator
+@click.pass_context
+def command(ctx: click.Context, operator: Operator, as_json: bool) -> None:
+    """Look at everything; end with 1 when something is unsafe."""
+    findings = list(examine(operator))
+    if as_json:
+        click.echo(json.dumps([_as_members(operator, each) for each in findings], ensure_ascii=False))
+    for each in () if as_json else findings:
+        click.secho(operator.texts.text(f"doctor.level_{each.level}"), bold=True, nl=False)
+        click.echo(" " + operator.texts.text(f"doctor.{each.code}", **each.values))
+    if not findings and not as_json:
+        operator.say("doctor.well")
+    ctx.exit(int(any(each.level == "unsafe" for each in findings)))
+
+
+def examine(operator: Operator) -> Iterator[Finding]:
+    """What is not as it should be, the unsafe and the merely pending."""
+    settings, environ = operator.settings, os.environ
+    yield from _of_settings(settings, environ)
+    if not has_hub(settings):
+        yield Finding("no_hub", "unsafe", {"folder": settings.data})
+        return
+    if not settings.database:
+        yield from _of_files(settings)
+    with operator.hub() as hub:
+        yield from of_engine(maintenance.engine_facts(hub.store))
+        yield from of_health(maintenance.health(hub.store), operator.clock(), settings)
+        yield from _of_jobs(hub)
+
+
+def of_engine(facts: Mapping[str, str]) -> Iterator[Finding]:
+    """What the database engine must hold to; SQLite's facts, or none."""
+    if not facts:
+        return
+    version = tuple(int(part) for part in re.findall(r"\d+", facts["version"])[:3])
+    if _WAL_RESET_BUG[0] <= version <= _WAL_RESET_BUG[1]:
+        yield Finding("sqlite_version", "unsafe", {"version": facts["version"]})
+    if facts["synchronous"] not in _SYNCHRONOUS_FULL:
+        yield Finding("synchronous", "unsafe", {"value": facts["synchronous"]})
+    if facts["journal_mode"] != "wal":
+        yield Finding("journal", "unsafe", {"value": facts["journal_mode"]})
+
+
+def of_health(health: Health, now: datetime, settings: Settings) -> Iterator[Finding]:
+    """What the data say: clock, backups, and what waits for a person."""
+    if health.newest_sync_at is not None and health.newest_sync_at > now + _CLOCK_SLACK:
+        yield Finding("clock_behind", "unsafe", {"newest": f"{health.newest_sync_at:%Y-%m-%d %H:%M}"})
+    if settings.backup_recipient:
+        last = health.last_backup
+        if last is None:
+            yield Finding("backup_none", "unsafe", {})
+        elif now - last.verified_at > _BACKUP_MAX_AGE:
+            yield Finding("backup_old", "unsafe", {"days": (now - last.verified_at).days})
+    if health.set_aside:
+        yield Finding("quarantine", "attention", {"count": health.set_aside})
+    if health.unconfirmed:
+        yield Finding("unconfirmed", "attention", {"count": health.unconfirmed})
+
+
+def _of_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    if not settings.backup_recipient:
+        yield Finding("recipient_missing", "unsafe", {})
+    if settings.backup_identity_file is not None:
+        yield Finding("identity_here", "unsafe", {"file": settings.backup_identity_file})
+    if settings.host not in _LOOPBACK and not settings.address.startswith("https://"):
+        yield Finding("open_without_tls", "unsafe", {"host": settings.host})
+    if environ.get("FLASK_DEBUG", "0") not in ("", "0"):
+        yield Finding("debug", "unsafe", {})
+    if settings.status == "full":
+        yield Finding("status_full", "attention", {})
+
+
+def _of_files(settings: Settings) -> Iterator[Finding]:
+    yield from _of_mode("folder_open", settings.data)
+    if not settings.key_file.exists():
+        yield Finding("key_missing", "unsafe", {"file": settings.key_file})
+        return
+    yield from _of_mode("key_open", settings.key_file)
+    if settings.backups.resolve().is_relative_to(settings.data.resolve()):
+        yield Finding("backups_beside", "attention", {"folder": settings.backups})
+    free = shutil.disk_usage(settings.data).free
+    if free < max(_DISK_MIN_BYTES, _DISK_MIN_COPIES * settings.hub_file.stat().st_size):
+        yield Finding("disk", "unsafe", {"megabytes": free // 1_000_000})
+
+
+def _of_mode(code: str, path: Path) -> Iterator[Finding]:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding(code, "unsafe", {"file": path, "mode": f"{mode:04o}"})
+
+
+def _of_jobs(hub: Hub) -> Iterator[Finding]:
+    for run in maintenance.last_runs(hub.store):
+        if run.outcome is not None and run.outcome.startswith("failed"):
+            yield Finding("job_failed", "attention", {"name": run.name, "outcome": run.outcome})
+
+
+def _as_members(operator: Operator, finding: Finding) -> dict[str, object]:
+    text = operator.texts.text(f"doctor.{finding.code}", **finding.values)
+    values = {name: str(value) for name, value in finding.values.items()}
+    return {"code": finding.code, "level": finding.level, "text": text, "values": values}

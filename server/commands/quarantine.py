@@ -1,0 +1,112 @@
+"""`seere quarantine`: what was kept and not filed: see it, put it right, admit it."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from server.commands.operator import Operator, pass_operator
+from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.hub import Hub
+from server.services import devices
+from server.services.intake import admission
+from server.services.intake.admission import Desk, Word
+
+
+@click.group(cls=SpokenGroup)
+def command() -> None:
+    """List, show, repair, admit."""
+
+
+@command.command("list", cls=SpokenCommand)
+@click.option("--code", metavar="CODE")
+@click.option("--limit", default=50, type=click.IntRange(1, 10_000), metavar="N")
+@pass_operator
+def list_(operator: Operator, code: str | None, limit: int) -> None:
+    """How many wait by code, and the oldest of them."""
+    with operator.hub() as hub:
+        counts = admission.count_waiting(hub.store)
+        waiting = admission.list_waiting(hub.store, code, limit)
+        labels = {device.id: f"M-{device.number}" for device in devices.listed(hub.store)}
+    if not counts:
+        operator.say("quarantine.empty")
+        return
+    for each, count in sorted(counts.items()):
+        operator.say("quarantine.count", code=each, count=count, meaning=operator.texts.text(f"reason.{each}"))
+    columns = ("id", "day", "device", "verdict", "code", "field")
+    table = Table(*(operator.texts.text(f"quarantine.column_{name}") for name in columns), box=box.SIMPLE)
+    for kept in waiting:
+        day, device = operator.day(kept.received_at), labels.get(kept.device, "")
+        table.add_row(str(kept.id), day, device, kept.verdict, kept.code, _plain(kept.field))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@command.command("show", cls=SpokenCommand)
+@click.argument("id", type=int)
+@click.option("--content", is_flag=True)
+@pass_operator
+def show(operator: Operator, id: int, content: bool) -> None:
+    """One operation; its content only on request, and the log says that it was read."""
+    with operator.hub() as hub:
+        kept = admission.show(hub.store, id)
+        payload = admission.read_payload(hub.store, id, hub.clock()) if content else None
+    operator.say(
+        "quarantine.shown",
+        id=kept.id,
+        verdict=kept.verdict,
+        code=kept.code,
+        field=_plain(kept.field) or "–",
+        client_id=_plain(kept.client_id),
+        day=operator.day(kept.received_at),
+        bytes=len(kept.payload),
+        state=kept.state,
+        meaning=operator.texts.text(f"reason.{kept.code}"),
+    )
+    if payload is not None:
+        click.echo(_plain(payload.decode("utf-8", "backslashreplace")))
+
+
+@command.command("repair", cls=SpokenCommand)
+@click.argument("id", type=int)
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
+@pass_operator
+def repair(operator: Operator, id: int, file: Path) -> None:
+    """Store a corrected content; what came stays as it came."""
+    corrected = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    with operator.hub() as hub:
+        admission.repair(hub.store, id, corrected.strip(), _desk(hub))
+    operator.say("quarantine.repaired", id=id)
+
+
+@command.command("admit", cls=SpokenCommand)
+@click.argument("id", type=int, required=False)
+@click.option("--code", metavar="CODE")
+@click.option("--as-is", is_flag=True)
+@click.option("--place", metavar="PLACE")
+@pass_operator
+def admit(operator: Operator, id: int | None, code: str | None, as_is: bool, place: str | None) -> None:
+    """Read again under today's rules, one or all of a code."""
+    if (id is None) == (code is None):
+        raise operator.refuse("quarantine.which")
+    word = Word(as_is, place)
+    with operator.hub() as hub:
+        if id is not None:
+            admission.admit(hub.store, id, _desk(hub), word)
+            operator.say("quarantine.admitted", id=id)
+            return
+        with operator.busy("quarantine.admitting"):
+            tally = admission.admit_waiting(hub.store, [code or ""], _desk(hub), word)
+    operator.say("quarantine.tally", stored=tally.stored, left=tally.left)
+
+
+def _desk(hub: Hub) -> Desk:
+    with hub.store.read() as connection:
+        return Desk(hub.settings.registry_prefix, hub.places.read(connection), hub.clock())
+
+
+def _plain(text: str) -> str:
+    """Text from outside for a terminal: what could steer it is written out."""
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)

@@ -1,0 +1,381 @@
+"""Backups that are believed only once they were opened, and restores that devices notice.
+
+A backup is one file, sealed by age to a key that is not on this machine: a manifest, a copy of the database
+and, for SQLite, the key that opens it.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
+
+import pyrage
+
+from server.domain.errors import BackupUnusable
+from server.store import audit, backups, devices, migrations, registry, state
+from server.store.backups import SERVER_COPY, SQLITE_COPY, Backup, Contents
+from server.store.engine import Store, open_store
+
+MANIFEST: Final = "manifest.json"
+KEY: Final = "hub.key"
+_MEMBERS: Final = (MANIFEST, KEY, SQLITE_COPY, SERVER_COPY)
+_FORMAT: Final = 1
+_WORK: Final = ".backup-"
+_PART: Final = ".part"
+
+
+class Settings(Protocol):
+    """What of the hub's settings a backup goes by."""
+
+    @property
+    def data(self) -> Path:
+        """Folder of the hub."""
+
+    @property
+    def database(self) -> str:
+        """Address of the database; empty for the file in the folder."""
+
+    @property
+    def key_file(self) -> Path:
+        """File with the key of the SQLite file."""
+
+    @property
+    def backups(self) -> Path:
+        """Folder of the backups."""
+
+    @property
+    def backup_recipient(self) -> str:
+        """Age recipient."""
+
+    @property
+    def backup_identity_file(self) -> Path | None:
+        """Age identity for the rehearsal of a restore with each backup."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup says of itself."""
+
+    hub: str
+    epoch: str
+    made_at: str
+    sha256: str
+    contents: Contents
+
+
+@dataclass(frozen=True)
+class LastNumber:
+    """The last registry number that was printed."""
+
+    prefix: str
+    year: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore brought back, and how many printed numbers it had to give up."""
+
+    manifest: Manifest
+    epoch: str
+    lost_numbers: int
+
+
+def make(store: Store, settings: Settings, hub: str, now: datetime) -> Backup:
+    """Copy, verify, seal, and only then tell devices what is safe; gives the backup.
+
+    Raises BackupUnusable, and leaves no file under a backup's name, when any of it fails.
+    """
+    recipient = _recipient(settings.backup_recipient)
+    settings.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone(settings), _work_folder(settings.data) as work:
+        before = _contents(store)
+        copied = backups.copy(store.engine, work)
+        manifest = _verified(copied, settings, hub, _epoch(store), now, before)
+        (work / MANIFEST).write_text(json.dumps(asdict(manifest), sort_keys=True))
+        if copied.name == SQLITE_COPY:
+            shutil.copyfile(settings.key_file, work / KEY)
+        name = f"seere-{now:%Y%m%dT%H%M%SZ}-{manifest.epoch}.age"
+        part = settings.backups / (name + _PART)
+        try:
+            _seal(work, part, recipient)
+            if settings.backup_identity_file is not None:
+                _rehearse(part, settings.backup_identity_file, work, manifest)
+            made = _finished(part, settings.backups / name, manifest, now)
+        finally:
+            part.unlink(missing_ok=True)
+    _note(store, made, manifest, now)
+    return made
+
+
+def restore(
+    archive: Path,
+    identity_file: Path,
+    settings: Settings,
+    *,
+    epoch: str,
+    last: LastNumber | None,
+    now: datetime,
+) -> Restored:
+    """Bring a backup back into an empty folder or database, under a new epoch.
+
+    Registry numbers up to `last` that the backup does not know are declared lost. Raises BackupUnusable,
+    with nothing changed, when the target is not empty or the backup can't be opened.
+    """
+    _refuse_unless_empty(settings)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _work_folder(settings.data) as work:
+        manifest = _opened(archive, _identity(identity_file), work)
+        if settings.database:
+            backups.load(settings.database, work / SERVER_COPY, epoch)
+            lost = _begin(open_store(settings.database, None), epoch, last, now, manifest)
+            return Restored(manifest, epoch, lost)
+        lost = _begin(_store_in(work), epoch, last, now, manifest)
+        _put_in_place(work / KEY, settings.key_file)
+        # Last: a folder with this file in it is a hub, and this one has its new epoch.
+        _put_in_place(work / SQLITE_COPY, settings.data / SQLITE_COPY)
+    return Restored(manifest, epoch, lost)
+
+
+def new_identity(path: Path) -> str:
+    """Write a new age identity to a file that is not there yet; gives its recipient. Raises FileExistsError."""
+    identity = pyrage.x25519.Identity.generate()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"# public key: {identity.to_public()}\n{identity}\n")
+    return str(identity.to_public())
+
+
+def _verified(
+    copied: Path, settings: Settings, hub: str, epoch: str, now: datetime, before: Contents
+) -> Manifest:
+    contents = backups.inspect(copied, _key(settings))
+    is_short = (
+        contents.complaints < before.complaints
+        or contents.received < before.received
+        or any(contents.positions.get(id, -1) < position for id, position in before.positions.items())
+    )
+    if is_short:
+        raise BackupUnusable(fault="short")
+    made_at = now.astimezone(UTC).isoformat()
+    return Manifest(hub, epoch, made_at, _sha256(copied), contents)
+
+
+def _contents(store: Store) -> Contents:
+    with store.read() as connection:
+        return backups.contents(connection)
+
+
+def _epoch(store: Store) -> str:
+    with store.read() as connection:
+        return state.get(connection, "epoch") or ""
+
+
+def _key(settings: Settings) -> bytes | None:
+    return None if settings.database else bytes.fromhex(settings.key_file.read_text().strip())
+
+
+def _rehearse(part: Path, identity_file: Path, work: Path, manifest: Manifest) -> None:
+    """Open the sealed file as a restore would."""
+    with _work_folder(work) as folder:
+        if _opened(part, _identity(identity_file), folder) != manifest:
+            raise BackupUnusable(fault="damaged", detail=MANIFEST)
+
+
+def _opened(archive: Path, identity: Any, folder: Path) -> Manifest:
+    """Unpack a backup into the folder and read all of it; raises BackupUnusable unless it is what it says."""
+    _unseal(archive, identity, folder)
+    try:
+        members = json.loads((folder / MANIFEST).read_text())
+        manifest = Manifest(**members | {"contents": Contents(**members["contents"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        raise BackupUnusable(fault="not_a_backup") from None
+    copied = next((folder / name for name in (SQLITE_COPY, SERVER_COPY) if (folder / name).exists()), None)
+    if copied is None or _sha256(copied) != manifest.sha256:
+        raise BackupUnusable(fault="damaged", detail=MANIFEST)
+    key = bytes.fromhex((folder / KEY).read_text()) if copied.name == SQLITE_COPY else None
+    if backups.inspect(copied, key) != manifest.contents:
+        raise BackupUnusable(fault="damaged", detail=copied.name)
+    return manifest
+
+
+def _seal(work: Path, part: Path, recipient: Any) -> None:
+    """The files of the folder as one sealed file, on disk when this returns."""
+    read_end, write_end = os.pipe()
+    try:
+        with ThreadPoolExecutor(1) as pool, part.open("wb") as out:
+            with os.fdopen(read_end, "rb") as source:
+                packing = pool.submit(_pack, work, write_end)
+                pyrage.encrypt_io(source, out, [recipient])
+            packing.result()
+            out.flush()
+            os.fsync(out.fileno())
+    except (OSError, pyrage.EncryptError) as error:
+        raise BackupUnusable(fault="write_failed", file=part.name) from error
+
+
+def _pack(work: Path, write_end: int) -> None:
+    with os.fdopen(write_end, "wb") as sink, tarfile.open(fileobj=sink, mode="w|") as tar:
+        for name in _MEMBERS:
+            if (work / name).exists():
+                tar.add(work / name, arcname=name)
+
+
+def _unseal(archive: Path, identity: Any, folder: Path) -> None:
+    read_end, write_end = os.pipe()
+    try:
+        with ThreadPoolExecutor(1) as pool, archive.open("rb") as sealed:
+            opening = pool.submit(_decrypt, sealed, write_end, identity)
+            with os.fdopen(read_end, "rb") as source:
+                _unpack(source, folder)
+            # Only now is it known that the last block was whole and genuine.
+            opening.result()
+    except (OSError, tarfile.TarError, pyrage.DecryptError) as error:
+        raise BackupUnusable(fault="not_opened", file=archive.name) from error
+
+
+def _decrypt(sealed: BinaryIO, write_end: int, identity: Any) -> None:
+    with os.fdopen(write_end, "wb") as sink:
+        pyrage.decrypt_io(sealed, sink, [identity])
+
+
+def _unpack(source: BinaryIO, folder: Path) -> None:
+    with tarfile.open(fileobj=source, mode="r|") as tar:
+        for member in tar:
+            if member.name in _MEMBERS and member.isfile():
+                tar.extract(member, folder, filter="data")
+    while source.read(2**16):
+        pass
+
+
+def _finished(part: Path, path: Path, manifest: Manifest, now: datetime) -> Backup:
+    sha256, size = _sha256(part), part.stat().st_size
+    part.rename(path)
+    _sync_folder(path.parent)
+    return Backup(path.name, sha256, size, manifest.contents.complaints, now, now)
+
+
+def _note(store: Store, made: Backup, manifest: Manifest, now: datetime) -> None:
+    with store.write() as connection:
+        backups.record(connection, made)
+        devices.set_backed_up(connection, manifest.contents.positions)
+        details = {"bytes": made.bytes, "complaints": made.complaints, "sha256": made.sha256}
+        audit.record(
+            connection, at=now, actor="operator", action="backup", object=f"file:{made.file}", details=details
+        )
+
+
+def _begin(
+    store: Store, epoch: str, last: LastNumber | None, now: datetime, manifest: Manifest
+) -> int:
+    """Start the new epoch and give up the numbers that were printed and are not here; gives how many."""
+    try:
+        migrations.upgrade(store)
+        with store.write() as connection:
+            state.keep(connection, "epoch", epoch)
+            details = {"epoch": epoch, "from_epoch": manifest.epoch, "made_at": manifest.made_at}
+            audit.record(
+                connection, at=now, actor="operator", action="restore", object="hub", details=details
+            )
+            if last is None:
+                return 0
+            return registry.declare_lost(connection, last.prefix, last.year, last.number)
+    finally:
+        store.close()
+
+
+def _store_in(folder: Path) -> Store:
+    key = bytes.fromhex((folder / KEY).read_text())
+    return open_store(f"sqlite:///{folder / SQLITE_COPY}", key)
+
+
+def _refuse_unless_empty(settings: Settings) -> None:
+    if settings.database:
+        store = open_store(settings.database, None)
+        try:
+            if migrations.current(store) is not None:
+                raise BackupUnusable(fault="database_not_empty")
+        finally:
+            store.close()
+        return
+    if settings.key_file.exists():
+        raise BackupUnusable(fault="key_there", file=settings.key_file)
+    found = list(settings.data.iterdir()) if settings.data.exists() else []
+    if [path for path in found if not path.name.startswith(_WORK)]:
+        raise BackupUnusable(fault="folder_not_empty", folder=settings.data)
+
+
+def _put_in_place(path: Path, target: Path) -> None:
+    """The file under its name at once, whole and on disk, for its owner alone."""
+    path.chmod(0o600)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    path.rename(target)
+    _sync_folder(target.parent)
+
+
+def _recipient(text: str) -> Any:
+    if not text:
+        raise BackupUnusable(fault="recipient_missing")
+    try:
+        return pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        raise BackupUnusable(fault="recipient_invalid") from None
+
+
+def _identity(path: Path) -> Any:
+    try:
+        lines = path.read_text().splitlines()
+        secret = next(line for line in lines if line.startswith("AGE-SECRET-KEY-"))
+        return pyrage.x25519.Identity.from_str(secret.strip())
+    except (OSError, UnicodeDecodeError, StopIteration, pyrage.IdentityError):
+        raise BackupUnusable(fault="identity_invalid", file=path) from None
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One backup at a time; what an interrupted one left is removed."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (settings.data / "backup.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupUnusable(fault="runs_already") from None
+        for left in settings.backups.glob(f"*{_PART}"):
+            left.unlink()
+        for folder in settings.data.glob(f"{_WORK}*"):
+            shutil.rmtree(folder)
+        yield
+
+
+@contextmanager
+def _work_folder(parent: Path) -> Iterator[Path]:
+    """A private folder, removed at the end unless it was given another name."""
+    folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

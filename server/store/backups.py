@@ -1,0 +1,171 @@
+"""Backups: copies of the database that can be opened and counted, and the log of those that were made."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from sqlcipher3 import dbapi2 as sqlcipher
+
+from server.domain.errors import BackupUnusable
+from server.store import lite
+from server.store.dialect import is_sqlite
+from server.store.schema import backup, complaint, hub_state, lineage, received
+
+SQLITE_COPY: Final = "hub.db"
+SERVER_COPY: Final = "hub.dump"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a copy holds, as read from the copy itself; `positions` by lineage."""
+
+    complaints: int
+    received: int
+    positions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A verified backup."""
+
+    file: str
+    sha256: str
+    bytes: int
+    complaints: int
+    made_at: datetime
+    verified_at: datetime
+
+
+def copy(engine: sa.Engine, folder: Path) -> Path:
+    """A copy of the database in the folder, made while others write; raises BackupUnusable."""
+    if is_sqlite(engine):
+        path = folder / SQLITE_COPY
+        lite.copy_to(engine, path)
+        return path
+    path = folder / SERVER_COPY
+    _run(engine.url, "pg_dump", "--format=custom", "--no-owner", "--file", str(path))
+    return path
+
+
+def inspect(path: Path, key: bytes | None) -> Contents:
+    """Open a copy, read all of it, and count; raises BackupUnusable when anything in it is damaged."""
+    if path.name == SQLITE_COPY and key is not None:
+        return _inspect_file(path, key)
+    return _inspect_dump(path)
+
+
+def load(url: str, dump: Path, epoch: str) -> None:
+    """Fill an empty database from a dump and start the epoch, in one transaction; raises BackupUnusable."""
+    address = sa.make_url(url)
+    script = dump.with_suffix(".sql")
+    _run(None, "pg_restore", "--no-owner", "--file", str(script), str(dump))
+    with script.open("a") as file:
+        # The epoch is 8 hexadecimal digits of our own making.
+        file.write(f"\nUPDATE public.{hub_state.name} SET value = '{epoch}' WHERE name = 'epoch';\n")
+    _run(address, "psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "-1", "--file", str(script))
+
+
+def contents(connection: sa.Connection) -> Contents:
+    """What the database itself holds now."""
+    return Contents(
+        complaints=_count(connection, complaint),
+        received=_count(connection, received),
+        positions={
+            id: position for id, position in connection.execute(sa.select(lineage.c.id, lineage.c.position))
+        },
+    )
+
+
+def record(connection: sa.Connection, made: Backup) -> None:
+    """Note a verified backup."""
+    values = {name: getattr(made, name) for name in Backup.__dataclass_fields__}
+    connection.execute(sa.insert(backup).values(**values))
+
+
+def last(connection: sa.Connection) -> Backup | None:
+    """The newest verified backup."""
+    columns = (backup.c[name] for name in Backup.__dataclass_fields__)
+    row = connection.execute(sa.select(*columns).order_by(backup.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else Backup(*row)
+
+
+def _count(connection: sa.Connection, table: sa.Table) -> int:
+    return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+def _inspect_file(path: Path, key: bytes) -> Contents:
+    try:
+        with lite.opened_copy(path, key) as database:
+            if damage := lite.damage(database):
+                raise BackupUnusable(fault="damaged", detail=damage[0])
+            return Contents(
+                complaints=database["complaint"].count,
+                received=database["received"].count,
+                positions={row["id"]: row["position"] for row in database["lineage"].rows},
+            )
+    except sqlcipher.DatabaseError as error:
+        raise BackupUnusable(fault="damaged", detail=str(error)) from None
+
+
+def _inspect_dump(path: Path) -> Contents:
+    """Every row of the dump is read and inflated; three tables are counted."""
+    _run(None, "pg_restore", "--file", os.devnull, str(path))
+    return Contents(
+        complaints=sum(1 for _ in _dumped(path, "complaint")),
+        received=sum(1 for _ in _dumped(path, "received")),
+        positions={row["id"]: int(row["position"]) for row in _dumped(path, "lineage")},
+    )
+
+
+def _dumped(path: Path, table: str) -> Iterator[dict[str, str]]:
+    """The rows of a table in a dump, as text by column; in COPY's form no value holds a tab or a newline."""
+    command = [_program("pg_restore"), "--data-only", "--table", table, "--file", "-", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        assert process.stdout is not None
+        columns: list[str] = []
+        for line in process.stdout:
+            if line.startswith("COPY "):
+                columns = line.partition("(")[2].partition(")")[0].split(", ")
+            elif line == "\\.\n":
+                columns = []
+            elif columns:
+                yield dict(zip(columns, line.rstrip("\n").split("\t"), strict=True))
+    if process.returncode:
+        raise BackupUnusable(fault="damaged", detail=table)
+
+
+def _run(url: sa.URL | None, program: str, *arguments: str) -> None:
+    command = [_program(program), *arguments]
+    environ = dict(os.environ)
+    if url is not None:
+        command += ["--dbname", _without_password(url)]
+        # Not on the command line, where every user of the machine could read it.
+        environ |= {"PGPASSWORD": url.password} if url.password else {}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BackupUnusable(fault="program_failed", program=program, detail=_last_line(done.stderr))
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise BackupUnusable(fault="program_missing", program=name)
+    return path
+
+
+def _without_password(url: sa.URL) -> str:
+    bare = sa.URL.create(
+        url.get_backend_name(), url.username, None, url.host, url.port, url.database, url.query
+    )
+    return bare.render_as_string()
+
+
+def _last_line(text: str) -> str:
+    lines: Sequence[str] = text.strip().splitlines() or [""]
+    return lines[-1]
