@@ -176,17 +176,20 @@ def build_revision(
 
 def default_confidentiality(answers: Answers) -> str:
     """Strict where being known may cost the person most: gbv, minors, danger, armed accused; else confidential."""
-    gbv = any(VOCABULARY.follows_gbv_rules(kind) for kind in answers.kinds)
     armed = any(person.category in _ARMED for person in answers.perpetrators)
     at_risk = answers.danger == "yes" or answers.urgency.reprisals is True
-    return STRICT if gbv or armed or at_risk or _has_minor(answers) else _CAREFUL
+    return STRICT if _is_gbv(answers) or armed or at_risk or _has_minor(answers) else _CAREFUL
 
 
 def default_contact(answers: Answers) -> str:
     """Whether the centre may call: never for gbv, minors and what is strict; else only the person comes back."""
-    gbv = any(VOCABULARY.follows_gbv_rules(kind) for kind in answers.kinds)
     is_strict = (answers.confidentiality or default_confidentiality(answers)) == STRICT
-    return _NEVER if gbv or is_strict or _has_minor(answers) else _IN_PERSON
+    return _NEVER if _is_gbv(answers) or is_strict or _has_minor(answers) else _IN_PERSON
+
+
+def _is_gbv(answers: Answers) -> bool:
+    known = VOCABULARY.kinds.keys() & answers.kinds
+    return any(VOCABULARY.follows_gbv_rules(kind) for kind in known)
 
 
 def _has_minor(answers: Answers) -> bool:

@@ -176,7 +176,7 @@ def _row(
     row = dict(zip(header, cells, strict=True))
     key = [row[column] for column in mapping.key]
     if not all(key):
-        return Refused(number, "key_missing", ", ".join(mapping.key))
+        return Refused(number, "key_missing_in_row", ", ".join(mapping.key))
     id = record_id(lineage, mapping.source, key)
     if UUID(id).bytes in seen:
         return Refused(number, "key_repeated", ", ".join(mapping.key))

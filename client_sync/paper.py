@@ -9,7 +9,7 @@ from typing import Final
 from client_sync.i18n import Catalogue
 from client_sync.protocol.vocabulary import VOCABULARY, label
 
-FAMILIES: Final = ("corruption", "rights", "gbv", "service", "other")
+FAMILIES: Final = tuple(dict.fromkeys(kind.family for kind in VOCABULARY.kinds.values()))
 _STORY_LINES: Final = 7
 
 

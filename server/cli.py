@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from server.commands.operator import Operator
-from server.commands.spoken import EXIT_MISUSED, LANGUAGES, Refused, SpokenGroup, refusing, speak, texts_of
+from server.commands.spoken import LANGUAGES, Misused, SpokenGroup, refusing, speak, texts_of
 from server.config import SettingInvalid, from_environ
 from server.hub import utc_now
 
@@ -17,11 +17,11 @@ COMMANDS: Final = ("init", "serve", "enrol", "devices", "quarantine", "places", 
 class LazyGroup(SpokenGroup):
     """Commands found by the name of their module."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         """Every command, in the order in which a new hub needs them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, with its module read now."""
         if cmd_name not in COMMANDS:
             return None
@@ -41,14 +41,14 @@ def _choose_language(ctx: click.Context, _: click.Parameter, value: str | None) 
 
 
 @click.group(cls=LazyGroup)
-@click.option("--language", type=click.Choice(LANGUAGES), is_eager=True, callback=_choose_language)
+@click.option("--language", type=click.Choice(LANGUAGES), is_eager=True, expose_value=False, callback=_choose_language)
 @click.version_option(package_name="seere", message="%(prog)s %(version)s")
 @click.pass_context
-def main(ctx: click.Context, language: str | None) -> None:
+def main(ctx: click.Context) -> None:
     """Run a hub by hand."""
     texts = texts_of(ctx)
     try:
         settings = from_environ(os.environ)
     except SettingInvalid as error:
-        raise Refused(texts.text("refusal.setting_invalid", name=error.name), EXIT_MISUSED) from None
+        raise Misused(texts.text("refusal.setting_invalid", name=error.name)) from None
     ctx.obj = ctx.obj or Operator(settings, texts, utc_now)

@@ -1,14 +1,14 @@
 """`import`: a spreadsheet of earlier complaints into the outbox, row by row, and the rows that were not taken."""
 
 import csv
-import io
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, TextIO
 
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
@@ -37,15 +37,18 @@ def import_backlog(
 ) -> None:
     """Import FILE; a row that is on the device already is left as it is."""
     mapping = _find_map(map_name)
-    with session.outbox() as outbox, file.open("rb") as source:
+    # A byte that is no text must cost its row, not the file.
+    with session.outbox() as outbox, file.open(
+        encoding=mapping.encoding, errors="surrogateescape", newline=""
+    ) as source:
         lineage = _NO_LINEAGE if dry_run else outbox.require_enrolled().lineage
         _warn_of_unused(session, source, mapping)
         intake = _Intake(None if dry_run else outbox)
-        with _followed(session, source, file.stat().st_size) as moved:
-            rows = read_rows(_decoded(source, mapping), mapping, lineage)
+        rows = read_rows(source, mapping, lineage)
+        with _followed(session, file) as moved_to:
             while batch := list(islice(rows, BATCH_ROWS)):
                 intake.take(batch)
-                moved()
+                moved_to(os.lseek(source.fileno(), 0, os.SEEK_CUR))
     _show(session, intake, dry_run)
     if report is not None:
         _write_report(session, report, intake.refused)
@@ -85,27 +88,19 @@ def _find_map(name: str) -> ColumnMap:
     return read_map(source.read_text("utf-8"))
 
 
-def _decoded(source: BinaryIO, mapping: ColumnMap) -> io.TextIOWrapper:
-    # A byte that is no text must cost its row, not the file.
-    return io.TextIOWrapper(source, mapping.encoding, errors="surrogateescape", newline="")
-
-
-def _warn_of_unused(session: Session, source: BinaryIO, mapping: ColumnMap) -> None:
-    text = _decoded(source, mapping)
-    header = next(csv.reader(text, delimiter=mapping.delimiter), [])
+def _warn_of_unused(session: Session, source: TextIO, mapping: ColumnMap) -> None:
+    header = next(csv.reader(source, delimiter=mapping.delimiter), [])
+    source.seek(0)
     if unused := unused_columns(header, mapping):
         session.say("import.unused", columns=", ".join(unused))
-    # Detached, so that its end does not close the file.
-    text.detach()
-    source.seek(0)
 
 
 @contextmanager
-def _followed(session: Session, source: BinaryIO, size_bytes: int) -> Iterator[Callable[[], None]]:
+def _followed(session: Session, file: Path) -> Iterator[Callable[[int], None]]:
     columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=session.console, disable=not session.console.is_terminal) as bar:
-        task = bar.add_task("", total=size_bytes)
-        yield lambda: bar.update(task, completed=source.tell())
+        task = bar.add_task("", total=file.stat().st_size)
+        yield lambda position: bar.update(task, completed=position)
 
 
 def _show(session: Session, intake: _Intake, dry_run: bool) -> None:

@@ -33,7 +33,7 @@ class LocalizedCommand(click.Command):
             help=_texts(ctx).text("help.help"),
         )  # fmt: skip
 
-    def get_short_help_str(self, limit: int = 45) -> str:
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - click's signature
         """The first line of its explanation."""
         return _explanation(self, click.get_current_context()).partition("\n")[0]
 
@@ -65,7 +65,7 @@ class LocalizedGroup(LocalizedCommand, click.Group):
         with formatter.section(_texts(ctx).text("usage.commands")):
             formatter.write_dl(commands)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names of the commands, in the order in which they were added: that of a day in the field."""
         return list(self.commands)
 
@@ -99,8 +99,8 @@ def _parameter(error: click.BadParameter) -> str:
 
 
 def _explanation(command: click.Command, context: click.Context) -> str:
-    name = "program" if isinstance(command, click.Group) else command.name
-    return _texts(context).text(f"help.{name}")
+    is_program = command is context.find_root().command
+    return _texts(context).text("help.program" if is_program else f"help.{command.name}")
 
 
 def _show_help(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -10,11 +10,12 @@ from typing import Final
 from client_sync.cards import REASONS
 from client_sync.commands.asking import Asker, Option
 from client_sync.complaint import Answers, Consent, Contact, Money, Person, Urgency
+from client_sync.paper import FAMILIES
 from client_sync.places import PLACES, Place
 from client_sync.protocol.vocabulary import VOCABULARY, label
 
-FAMILIES: Final = tuple(dict.fromkeys(kind.family for kind in VOCABULARY.kinds.values()))
 _URGENCY: Final = ("within_72h", "minor", "detained", "reprisals", "eviction")
+_WHEN: Final = ("today", "yesterday", "this_week", "earlier", "unknown")
 _MINOR_AGES: Final = frozenset({"0-4", "5-11", "12-17"})
 # Somebody is held or gone, by what the kind itself says.
 _HELD_KINDS: Final = frozenset({"HR-ARR", "HR-DET", "HR-DIS", "HR-ABD"})
@@ -55,17 +56,13 @@ def _options(asker: Asker, list_name: str, codes: tuple[str, ...] | None = None)
     return [(code, label(list_name, code, asker.texts.language)) for code in listed]
 
 
-def _texts_of(asker: Asker, prefix: str, codes: tuple[str, ...]) -> list[Option]:
-    return [(code, asker.texts.text(f"{prefix}.{code}")) for code in codes]
-
-
 def _danger(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.danger")
     danger = asker.choose(_options(asker, "danger"))
     if danger != "yes":
         return replace(answers, danger=danger, urgency=Urgency())
     asker.title("question.urgency")
-    named = asker.several(_texts_of(asker, "urgency", _URGENCY), most=len(_URGENCY))
+    named = asker.several([(code, asker.texts.text(f"urgency.{code}")) for code in _URGENCY], most=len(_URGENCY))
     return replace(answers, danger=danger, urgency=Urgency(**dict.fromkeys(named, True)))
 
 
@@ -89,7 +86,7 @@ def _language(asker: Asker) -> str | None:
 
 def _family(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.family")
-    family = asker.choose(_texts_of(asker, "family", FAMILIES))
+    family = asker.choose([(code, asker.texts.text(f"family.{code}")) for code in FAMILIES])
     if family is None:
         return replace(answers, kinds=Answers.kinds)
     kinds = tuple(code for code in VOCABULARY.kinds if VOCABULARY.family(code) == family)
@@ -146,7 +143,7 @@ def _said(asker: Asker, answers: Answers) -> Answers:
 def _when(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.when")
     today = asker.session.now().date()
-    told = asker.choose(_texts_of(asker, "when", ("today", "yesterday", "this_week", "earlier", "unknown")))
+    told = asker.choose([(code, asker.texts.text(f"when.{code}")) for code in _WHEN])
     if told in ("today", "yesterday"):
         return _on(answers, today - timedelta(days=told == "yesterday"), "day")
     if told == "this_week":
@@ -165,7 +162,7 @@ def _earlier(asker: Asker, answers: Answers) -> Answers:
             first, last, precision = span
             if precision == "day":
                 asker.title("question.sure")
-                sure = asker.choose(_texts_of(asker, "sure", ("day", "estimate")))
+                sure = asker.choose([(code, asker.texts.text(f"sure.{code}")) for code in ("day", "estimate")])
                 return _on(answers, first, sure or "estimate")
             return _on(answers, first, precision, last)
         asker.session.say("question.day_unread")
@@ -253,7 +250,7 @@ def _pieces(asker: Asker, answers: Answers) -> Answers:
 def _consent(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.consent", "question.consent_hint")
     levels = VOCABULARY.lists["consent_level"]
-    level = asker.choose(_texts_of(asker, "consent", levels), may_skip=False)
+    level = asker.choose([(code, asker.texts.text(f"consent.{code}")) for code in levels], may_skip=False)
     assert level is not None
     consent = Consent(level, language=answers.narrative_language)
     if level != levels[0]:

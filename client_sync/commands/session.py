@@ -17,7 +17,6 @@ from client_sync.preferences import Preferences
 from client_sync.stores import Folder
 from client_sync.vault import Vault
 
-
 # What the hub is told; tests hold it to pyproject.toml.
 VERSION: Final = "0.1.0"
 

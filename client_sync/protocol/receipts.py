@@ -1,4 +1,4 @@
-"""Receipt codes such as `7K4M-2QX`: what a complainant takes home, made on the device."""
+"""Receipt codes such as `7K4M-2QG`: what a complainant takes home, made on the device."""
 
 from collections.abc import Callable
 from typing import Final

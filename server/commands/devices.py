@@ -2,7 +2,6 @@
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from server.commands.operator import Operator, pass_operator
@@ -33,7 +32,7 @@ def list_(operator: Operator) -> None:
     table = Table(*(operator.texts.text(f"devices.column_{name}") for name in columns), box=box.SIMPLE)
     for device in found:
         table.add_row(*_cells(operator, device))
-    Console(width=None if click.get_text_stream("stdout").isatty() else 160).print(table)
+    operator.show(table)
 
 
 @command.command("confirm", cls=SpokenCommand)

@@ -38,4 +38,4 @@ def _say_next_steps(operator: Operator, hub: Hub) -> None:
     steps += ["init.next_enrol", "init.next_serve", "init.next_doctor"]
     operator.say("init.next")
     for number, step in enumerate(steps, 1):
-        click.echo(f" {number}. {operator.texts.text(step, key=settings.key_file)}")
+        click.echo(f" {number}. {operator.texts.text(step, file=settings.key_file)}")

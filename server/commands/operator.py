@@ -1,17 +1,22 @@
 """What every command of the operator has at hand: settings, texts, clock, and the hub when there is one."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 from client_sync.i18n import Catalogue
 from server.commands.spoken import Refused
 from server.config import Settings
 from server.hub import Clock, Hub, open_hub
+
+_UNBOUNDED_COLUMNS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,10 @@ class Operator:
     def say(self, key: str, **values: object) -> None:
         """A line on standard output."""
         click.echo(self.texts.text(key, **values))
+
+    def show(self, table: Table) -> None:
+        """A table on standard output; one that no terminal bounds is not cut."""
+        Console(width=None if sys.stdout.isatty() else _UNBOUNDED_COLUMNS).print(table)
 
     def refuse(self, key: str, **values: object) -> Refused:
         """A refusal to raise."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from client_sync.protocol.codes import STORED
 from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.hub import Hub
@@ -41,7 +41,7 @@ def list_(operator: Operator, code: str | None, limit: int) -> None:
     for kept in waiting:
         day, device = operator.day(kept.received_at), labels.get(kept.device, "")
         table.add_row(str(kept.id), day, device, kept.verdict, kept.code, _plain(kept.field))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    operator.show(table)
 
 
 @command.command("show", cls=SpokenCommand)
@@ -77,8 +77,8 @@ def repair(operator: Operator, id: int, file: Path) -> None:
     """Store a corrected content; what came stays as it came."""
     corrected = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     with operator.hub() as hub:
-        admission.repair(hub.store, id, corrected.strip(), _desk(hub))
-    operator.say("quarantine.repaired", id=id)
+        verdict = admission.repair(hub.store, id, corrected.strip(), _desk(hub))
+    operator.say("quarantine.repaired" if verdict == STORED else "quarantine.clashes", id=id)
 
 
 @command.command("admit", cls=SpokenCommand)
@@ -94,8 +94,8 @@ def admit(operator: Operator, id: int | None, code: str | None, as_is: bool, pla
     word = Word(as_is, place)
     with operator.hub() as hub:
         if id is not None:
-            admission.admit(hub.store, id, _desk(hub), word)
-            operator.say("quarantine.admitted", id=id)
+            verdict = admission.admit(hub.store, id, _desk(hub), word)
+            operator.say("quarantine.admitted" if verdict == STORED else "quarantine.clashes", id=id)
             return
         with operator.busy("quarantine.admitting"):
             tally = admission.admit_waiting(hub.store, [code or ""], _desk(hub), word)

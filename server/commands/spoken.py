@@ -14,20 +14,20 @@ from server.i18n import catalogue
 
 LANGUAGES: Final = ("fr", "en", "bm")
 _TEXTS: Final = "server.texts"
-EXIT_REFUSED: Final = 1
-EXIT_MISUSED: Final = 2
 
 
 class Refused(click.ClickException):
-    """A refusal in the words of the operator's language; the command ends with `exit_code`."""
-
-    def __init__(self, message: str, exit_code: int = EXIT_REFUSED) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    """A refusal in the words of the operator's language."""
 
     def show(self, file: Any = None) -> None:
         """The sentence alone, on standard error."""
         click.secho(self.message, file=file, err=file is None, fg="red")
+
+
+class Misused(Refused):
+    """The command was called in a way that it does not have."""
+
+    exit_code = 2
 
 
 def speak(ctx: click.Context, language: str) -> Catalogue:
@@ -61,9 +61,7 @@ class SpokenCommand(click.Command):
         """Every option with its meaning."""
         texts = texts_of(ctx)
         records = [(param, param.get_help_record(ctx)) for param in self.get_params(ctx)]
-        rows = [
-            (record[0], texts.text(f"option.{_name(param)}")) for param, record in records if record is not None
-        ]
+        rows = [(record[0], _meaning(ctx, param)) for param, record in records if record is not None]
         with formatter.section(texts.text("usage.options")):
             formatter.write_dl(rows)
         if isinstance(self, click.Group):
@@ -86,6 +84,10 @@ class SpokenGroup(SpokenCommand, click.Group):
 
     command_class = SpokenCommand
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's; called with nothing it shows its help."""
+        return super().parse_args(ctx, args or ["--help"])
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every command with what it is for; loads none of them."""
         texts, path = texts_of(ctx), _path(ctx)
@@ -100,7 +102,7 @@ class SpokenGroup(SpokenCommand, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, with a refusal in the operator's language."""
         if self.get_command(ctx, args[0]) is None:
-            raise Refused(texts_of(ctx).text("usage.no_command", name=args[0]), EXIT_MISUSED)
+            raise Misused(texts_of(ctx).text("usage.no_command", name=args[0]))
         return super().resolve_command(ctx, args)
 
 
@@ -115,8 +117,6 @@ def refusing(ctx: click.Context) -> Iterator[None]:
         _misused(ctx, "usage.missing", _shown(error))
     except click.BadParameter as error:
         _misused(ctx, "usage.bad_value", _shown(error))
-    except click.NoArgsIsHelpError:
-        raise
     except click.UsageError as error:
         _misused(ctx, "usage.unclear", error.ctx.command_path if error.ctx else "")
     except SeereError as error:
@@ -137,7 +137,7 @@ def refusal(texts: Catalogue, error: SeereError) -> str:
 def _misused(ctx: click.Context, key: str, name: str) -> NoReturn:
     texts = texts_of(ctx)
     hint = texts.text("usage.hint", command=ctx.command_path)
-    raise Refused(f"{texts.text(key, name=name)} {hint}", EXIT_MISUSED) from None
+    raise Misused(f"{texts.text(key, name=name)} {hint}") from None
 
 
 def _shown(error: click.BadParameter) -> str:
@@ -157,5 +157,10 @@ def _key(ctx: click.Context) -> str:
     return "_".join(_path(ctx)) or "seere"
 
 
-def _name(param: click.Parameter) -> str:
-    return "help" if "--help" in param.opts else (param.name or "")
+def _meaning(ctx: click.Context, param: click.Parameter) -> str:
+    """What an option means in this command, where that is said, else what it means everywhere."""
+    name = "help" if "--help" in param.opts else (param.name or "")
+    try:
+        return texts_of(ctx).text(f"option.{_key(ctx)}_{name}")
+    except KeyError:
+        return texts_of(ctx).text(f"option.{name}")

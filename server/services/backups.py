@@ -136,6 +136,8 @@ def restore(
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _work_folder(settings.data) as work:
         manifest = _opened(archive, _identity(identity_file), work)
+        if (work / SERVER_COPY).exists() != bool(settings.database):
+            raise BackupUnusable(fault="wrong_engine")
         if settings.database:
             backups.load(settings.database, work / SERVER_COPY, epoch)
             lost = _begin(open_store(settings.database, None), epoch, last, now, manifest)

@@ -73,12 +73,11 @@ def load(url: str, dump: Path, epoch: str) -> None:
 
 def contents(connection: sa.Connection) -> Contents:
     """What the database itself holds now."""
+    positions = sa.select(lineage.c.id, lineage.c.position)
     return Contents(
         complaints=_count(connection, complaint),
         received=_count(connection, received),
-        positions={
-            id: position for id, position in connection.execute(sa.select(lineage.c.id, lineage.c.position))
-        },
+        positions={row.id: row.position for row in connection.execute(positions)},
     )
 
 
@@ -131,7 +130,8 @@ def _dumped(path: Path, table: str) -> Iterator[dict[str, str]]:
         columns: list[str] = []
         for line in process.stdout:
             if line.startswith("COPY "):
-                columns = line.partition("(")[2].partition(")")[0].split(", ")
+                names = line.partition("(")[2].partition(")")[0].split(", ")
+                columns = [name.strip('"') for name in names]
             elif line == "\\.\n":
                 columns = []
             elif columns:

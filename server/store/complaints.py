@@ -53,7 +53,7 @@ def known_hashes(connection: sa.Connection, lineage: str, client_ids: Sequence[s
     select = sa.select(received.c.client_id, received.c.hash).where(
         received.c.lineage == lineage, received.c.client_id.in_(client_ids)
     )
-    return dict(connection.execute(select).tuples().all())
+    return {row.client_id: row.hash for row in connection.execute(select)}
 
 
 def keep(connection: sa.Connection, origin: Origin, operations: Sequence[Received]) -> list[int]:

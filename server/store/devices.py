@@ -148,7 +148,8 @@ def advance(connection: sa.Connection, id: str, position: int) -> None:
 
 def positions(connection: sa.Connection) -> dict[str, int]:
     """Position of every lineage."""
-    return dict(connection.execute(sa.select(lineage.c.id, lineage.c.position)).tuples().all())
+    select = sa.select(lineage.c.id, lineage.c.position)
+    return {row.id: row.position for row in connection.execute(select)}
 
 
 def set_backed_up(connection: sa.Connection, backed_up: Mapping[str, int]) -> None:

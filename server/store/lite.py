@@ -55,10 +55,12 @@ def opened_copy(path: Path, key: bytes) -> Iterator[Database]:
 
 
 def damage(database: Database) -> list[str]:
-    """What is wrong with a database, page by page and row by row; empty when nothing is."""
+    """What is wrong with an encrypted database, page by page, else row by row; empty when nothing is."""
     pages = [str(row[0]) for row in database.execute("PRAGMA cipher_integrity_check").fetchall()]
+    if pages:
+        return pages
     rows = [str(row[0]) for row in database.execute("PRAGMA integrity_check(10)").fetchall()]
-    return pages + [row for row in rows if row != "ok"]
+    return [row for row in rows if row != "ok"]
 
 
 @contextmanager

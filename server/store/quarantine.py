@@ -159,8 +159,8 @@ def reclassify(connection: sa.Connection, id: int, verdict: str, code: str, fiel
 def count_waiting(connection: sa.Connection) -> dict[str, int]:
     """How many wait, by code."""
     select = (
-        sa.select(quarantine.c.code, sa.func.count())
+        sa.select(quarantine.c.code, sa.func.count().label("waiting"))
         .where(quarantine.c.state == "waiting")
         .group_by(quarantine.c.code)
     )
-    return dict(connection.execute(select).tuples().all())
+    return {row.code: row.waiting for row in connection.execute(select)}

@@ -70,7 +70,8 @@ def _figures(small: _Level, large: _Level) -> Iterator[Figure]:
     yield Figure("cpu_ratio_1m_to_10k", _ratio("cpu_ms", small.cpu_ms, large.cpu_ms), "ratio", "<=", 1.3)
     p99_ms = [quantile(level.waits_s, 0.99) * 1000 for level in (small, large)]
     p50_ms = [median(level.waits_s) * 1000 for level in (small, large)]
-    note(f"p50 {p50_ms[0]:.1f} and {p50_ms[1]:.1f} ms, p99 {p99_ms[0]:.1f} and {p99_ms[1]:.1f} ms of {len(small.waits_s)}")
+    for level, p50, p99 in zip(("small", "large"), p50_ms, p99_ms, strict=True):
+        note(f"batches at the {level} size: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {len(small.waits_s)}")
     yield Figure("p99_ratio_1m_to_10k", p99_ms[1] / p99_ms[0], "ratio", "<=", 2)
     yield Figure("start_ratio_1m_to_10k", _ratio("start_s", small.start_s, large.start_s), "ratio", "<=", 1.2)
     yield Figure("pss_mb_1m", middle("pss_mb_1m", large.pss_mb), "MB", "<=", 170)

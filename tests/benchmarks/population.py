@@ -62,7 +62,7 @@ def _has_current_tables(folder: Path) -> bool:
         return _tables(empty) == _tables(hub)
 
 
-def _tables(hub: Hub) -> list[Any]:
+def _tables(hub: Hub) -> Sequence[Any]:
     with hub.store.read() as connection:
         return connection.exec_driver_sql("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
 

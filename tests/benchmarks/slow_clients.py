@@ -1,6 +1,5 @@
 """Slow and dead clients: does a device on a good link wait for those on a bad one?"""
 
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
@@ -36,7 +35,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
 
 
 def _p99_beside(process: HubProcess, fast: Sender, slow: Sequence[Sender], plan: Plan) -> float:
-    """The 99th percentile of a fast client's waits beside slow uploaders; median of rounds, with rounds alone between."""
+    """The 99th percentile of a fast client's waits beside slow uploaders: median of rounds, others alone between."""
     chances = randoms("slow")
     crowd = [prepared(sender, _SLOW_BODIES * _BATCH, next(chances), _BATCH) for sender in slow]
     alone, beside = [], []
@@ -93,8 +92,7 @@ def _trickle(connection: HTTPConnection, sender: Sender, body: bytes, stop: Even
 
 def _answers_beside_dead(process: HubProcess, fast: Sender) -> bool:
     """Whether a new client is answered while 400 others have fallen silent in the middle of a body."""
-    [rng] = [next(randoms("dead"))]
-    body = prepared(fast, _BATCH, rng, _BATCH).bodies[0]
+    body = prepared(fast, _BATCH, next(randoms("dead")), _BATCH).bodies[0]
     with ExitStack() as dead:
         for _ in range(_DEAD):
             connection = HTTPConnection(*process.address)
@@ -110,7 +108,7 @@ def _is_answered(address: Address, sender: Sender, body: bytes) -> bool:
         connection.request("POST", SYNC, body, sender.headers)
         answer = connection.getresponse()
         require_all_stored(answer.status, answer.read(), _BATCH)
-    except (TimeoutError, socket.timeout, ConnectionError):
+    except (TimeoutError, ConnectionError):
         note("no answer beside 400 dead clients")
         return False
     finally:

@@ -2,7 +2,9 @@
 
 import json
 import socket
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any, Self
@@ -27,7 +29,11 @@ class Heard:
         return list(read_frames(inflate(self.body, coding, self.headers.get("seere-dictionary")).data))
 
 
-# Raw bytes to send, or what makes them from the request; empty bytes close the connection.
+class Broken(bytes):
+    """An answer after which the connection ends, whole or not."""
+
+
+# Raw bytes to send, or what makes them from the request.
 Reply = bytes | Callable[[Heard], bytes]
 
 
@@ -45,9 +51,10 @@ def said(status: int = 200, /, **members: Any) -> bytes:
 
 
 class ScriptedHub:
-    """Gives one reply to each request, in order, then closes every connection. A context manager."""
+    """Gives one reply to each request, in order, then closes the connection. A context manager."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.heard: list[Heard] = []
         self._replies = list(replies)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -63,7 +70,7 @@ class ScriptedHub:
     @property
     def url(self) -> str:
         """Its address for a client."""
-        return "http://{}:{}".format(*self.address)
+        return "{}://{}:{}".format("https" if self._tls else "http", *self.address)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -83,10 +90,18 @@ class ScriptedHub:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
+            # A client may leave in mid-sentence, or not like our certificate.
+            with connection, suppress(OSError):
                 self._connection = connection
-                self._converse(connection)
+                self._welcome(connection)
                 self._connection = None
+
+    def _welcome(self, connection: socket.socket) -> None:
+        if self._tls is None:
+            self._converse(connection)
+            return
+        with self._tls.wrap_socket(connection, server_side=True) as secure:
+            self._converse(secure)
 
     def _converse(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as stream:
@@ -95,7 +110,7 @@ class ScriptedHub:
                 reply = self._replies.pop(0)
                 written = reply(heard) if callable(reply) else reply
                 connection.sendall(written)
-                if not written.startswith(b"HTTP/1.1 200 Said"):
+                if isinstance(written, Broken):
                     return
 
 
@@ -110,11 +125,11 @@ def _hear(stream: Any) -> Heard | None:
     headers = dict(line.split(": ", 1) for line in lines if line)
     headers = {name.lower(): value for name, value in headers.items()}
     body = stream.read(int(headers["content-length"]))
+    if len(body) != int(headers["content-length"]):
+        return None
     return Heard(request.split()[1], headers, body, len(head) + len(body))
 
 
 def _shut(mine: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # it may be closed already
         mine.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it is closed already

@@ -66,8 +66,14 @@ _PRAGMAS = ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
 
 def test_a_transaction_leaves_nothing_of_itself_when_it_raises(path: Path) -> None:
     database = open_encrypted(path, KEY, MIGRATIONS)
-    with pytest.raises(TypeError), writing(database):
-        database.table("note").insert_all([{"id": 1}, None])
+
+    def write_and_break() -> None:
+        with writing(database):
+            database.table("note").insert({"id": 1})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_break()
     assert database.table("note").count == 0
     database.close()
 

@@ -92,10 +92,11 @@ def read_payload(store: Store, id: int, now: datetime) -> bytes:
     return kept.payload
 
 
-def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> None:
-    """Store what was set aside, read again under today's rules and with what the operator vouches for.
+def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> str:
+    """File what was set aside, read again under today's rules and with what the operator vouches for.
 
-    Raises NotFound, or NotAdmissible with the code that still stands in the way.
+    Gives the verdict: `stored`, or `conflict` for a revision that is filed and clashes. Raises NotFound, or
+    NotAdmissible with the code that still stands in the way.
     """
     _check_place(desk, word)
     lineage = show(store, id).lineage
@@ -105,14 +106,14 @@ def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> None:
         _raise_unless_open(kept)
         if kept.code in FRAME_CODES and not word.as_is:
             raise NotAdmissible(fault="word_needed", reason=kept.code, field=kept.field)
-        _settle(connection, kept, read_line(kept.payload), desk, word, "admit")
+        return _settle(connection, kept, read_line(kept.payload), desk, word, "admit")
 
 
-def repair(store: Store, id: int, corrected: bytes, desk: Desk, by: str = OPERATOR) -> None:
-    """Store a corrected operation in the place of what was set aside, which is kept as it came.
+def repair(store: Store, id: int, corrected: bytes, desk: Desk, by: str = OPERATOR) -> str:
+    """File a corrected operation in the place of what was set aside, which is kept as it came.
 
-    `corrected` is one operation as JSON, under the same id where that is a readable one. Raises NotFound,
-    or NotAdmissible with what is still wrong with it.
+    `corrected` is one operation as JSON, under the same id where that is a readable one. Gives the verdict,
+    as `admit` does. Raises NotFound, or NotAdmissible with what is still wrong with it.
     """
     line = _corrected(corrected)
     lineage = show(store, id).lineage
@@ -122,7 +123,7 @@ def repair(store: Store, id: int, corrected: bytes, desk: Desk, by: str = OPERAT
         _raise_unless_open(kept)
         if is_id(kept.client_id) and line.id != kept.client_id:
             raise NotAdmissible(fault="id_differs", reason=kept.code, field="id")
-        _settle(connection, kept, line, desk, NO_WORD, "repair", by)
+        return _settle(connection, kept, line, desk, NO_WORD, "repair", by)
 
 
 def admit_waiting(store: Store, codes: Collection[str], desk: Desk, word: Word = NO_WORD) -> Tally:
@@ -183,15 +184,16 @@ def _settle(
     word: Word,
     action: str,
     by: str = OPERATOR,
-) -> None:
+) -> str:
     filing = _filing(connection, kept, desk, word)
     outcome = file_kept(filing, line, kept)
-    if outcome.verdict != STORED:
+    if outcome.verdict != STORED and outcome.received is None:
         fault = "word_needed" if outcome.code in WORD_CODES else None
         raise NotAdmissible(fault=fault, reason=outcome.code, field=outcome.field)
     release_waiting(filing)
     _note(connection, desk.now, action, f"quarantine:{kept.id}", kept.code, [kept.id], by)
     _assign_numbers(connection, desk, [(line, outcome)])
+    return outcome.verdict
 
 
 def _filing(connection: sa.Connection, kept: Kept, desk: Desk, word: Word) -> Filing:

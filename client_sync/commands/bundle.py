@@ -1,0 +1,55 @@
+"""`bundle`: what waits, as a sealed file that somebody else carries, and the answer that comes back."""
+
+from pathlib import Path
+
+import click
+
+from client_sync.bundle import AppliedReply, read_parcel_file, replies_to_hand_back, write_parcel
+from client_sync.commands.localized import LocalizedCommand, LocalizedGroup
+from client_sync.commands.session import VERSION, Session, in_session
+from client_sync.stores import write_durably
+
+
+@click.group("bundle", cls=LocalizedGroup)
+def bundle() -> None:
+    """Carry complaints as files."""
+
+
+@bundle.command("write", cls=LocalizedCommand)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@in_session
+def write(session: Session, file: Path) -> None:
+    """Write what waits into FILE; only the centre can open it."""
+    with session.outbox() as outbox:
+        waiting = outbox.waiting()
+        write_durably(file, write_parcel(outbox, now=session.now(), version=VERSION))
+    session.say_count("bundle.written", waiting, file=file)
+
+
+@bundle.command("read", cls=LocalizedCommand)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@in_session
+def read(session: Session, file: Path) -> None:
+    """Take in FILE: a colleague's parcel to carry, or the answer to one of ours."""
+    with session.outbox() as outbox:
+        came = read_parcel_file(outbox, file.read_bytes(), now=session.now())
+    if not isinstance(came, AppliedReply):
+        session.say("bundle.carried", device=came.device[:8], parcel=came.parcel)
+        return
+    session.say_count("bundle.answered", came.applied.stored, parcel=came.parcel)
+    if came.missing:
+        session.say("bundle.missing", numbers=", ".join(map(str, came.missing)))
+
+
+@bundle.command("back", cls=LocalizedCommand)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@in_session
+def back(session: Session, folder: Path) -> None:
+    """Write the answers to the parcels of colleagues into FOLDER, to hand them back."""
+    with session.outbox() as outbox:
+        replies = replies_to_hand_back(outbox)
+        for carried in replies:
+            assert carried.reply is not None
+            write_durably(folder / f"{carried.device[:8]}-{carried.parcel}.retour", carried.reply)
+            outbox.drop_carried(carried)
+    session.say_count("bundle.back", len(replies))

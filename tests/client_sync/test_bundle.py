@@ -1,0 +1,197 @@
+"""Parcels: what a carrier can read, what comes back, and what an old reply may not do."""
+
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from nacl.public import PublicKey, SealedBox
+from nacl.signing import SigningKey
+
+from client_sync.bundle import AppliedReply, CarriedParcel, read_parcel_file, replies_to_hand_back, write_parcel
+from client_sync.client import SyncClient
+from client_sync.errors import (
+    ClientError,
+    NothingToSend,
+    ParcelForAnotherHub,
+    ParcelUnreadable,
+    ReplyForAnotherDevice,
+)
+from client_sync.outbox import Outbox
+from client_sync.protocol.canonical import canonical
+from client_sync.protocol.coding import inflate
+from client_sync.protocol.frames import Frame, read_frames, to_text
+from client_sync.protocol.orders import reply_digest
+from client_sync.stores import Folder
+from client_sync.transport import HttpTransport
+from tests.client_sync.builders import (
+    DEVICE,
+    EPOCH,
+    HUB,
+    HUB_BOX,
+    HUB_SIGN,
+    NOW,
+    answer,
+    complaint,
+    enrolment,
+    order,
+    record_id,
+)
+from tests.client_sync.scripted_hub import ScriptedHub, http, said
+
+CARRIER = record_id(0xCA)
+
+
+@pytest.fixture
+def carrier(folder: Folder) -> Iterator[Outbox]:
+    """The outbox of another device of the same hub."""
+    outbox = Outbox.open(Folder(folder.path / "carrier"))
+    outbox.keep_enrolment(enrolment(device=CARRIER, lineage=CARRIER))
+    yield outbox
+    outbox.close()
+
+
+def parcel_of(outbox: Outbox) -> bytes:
+    return write_parcel(outbox, now=NOW, version="0.1.0")
+
+
+def opened(parcel: bytes) -> tuple[dict[str, Any], list[Frame]]:
+    """What the hub finds in a parcel."""
+    line, _, box = parcel.partition(b"\n")
+    head = json.loads(line)
+    body = inflate(SealedBox(HUB_BOX).decrypt(box), head["coding"], head.get("dictionary"))
+    return head, list(read_frames(body.data))
+
+
+def reply_to(parcel: bytes, *, key: SigningKey = HUB_SIGN, **members: Any) -> bytes:
+    """The reply of a hub that stored all that was in the parcel."""
+    head, frames = opened(parcel)
+    reports = [{"frame": frame.header.frame, "n": len(frame.lines)} for frame in frames if frame.lines]
+    said = {"now": "2026-11-21T10:00:00Z", "epoch": EPOCH, "position": 1, "frames": reports} | members
+    box = SealedBox(PublicKey(bytes(enrolment().keys.box.public_key))).encrypt(json.dumps(said).encode())
+    first = {
+        "device": head["device"],
+        "hub": head["hub"],
+        "parcel": head["parcel"],
+        "seere_reply": 1,
+        "sig": to_text(key.sign(reply_digest(box)).signature),
+    }
+    return canonical(first) + b"\n" + box
+
+
+def synced(outbox: Outbox, *replies: bytes) -> ScriptedHub:
+    with ScriptedHub(*replies) as hub:
+        transport = HttpTransport(hub.url)
+        client = SyncClient(outbox, transport, now=lambda: NOW, rng=Random(1), version="0.1.0")
+        client.sync()
+        transport.close()
+    return hub
+
+
+def test_a_parcel_holds_what_waits_and_only_the_hub_opens_it(outbox: Outbox) -> None:
+    outbox.finalise("complaint", complaint("le nom du commissaire"))
+    parcel = parcel_of(outbox)
+    head, [frame] = opened(parcel)
+    assert (head["device"], head["hub"], head["parcel"], head["count"]) == (DEVICE, HUB, 1, 1)
+    assert "commissaire" in frame.lines[0].decode()
+    assert frame.is_signed_by(SigningKey(b"s" * 32).verify_key)
+    assert b"commissaire" not in parcel
+    assert outbox.waiting() == 1
+
+
+def test_parcels_are_numbered_and_hold_again_what_no_answer_came_for(outbox: Outbox) -> None:
+    outbox.finalise("complaint", complaint())
+    first = opened(parcel_of(outbox))
+    outbox.finalise("complaint", complaint())
+    second = opened(parcel_of(outbox))
+    assert (second[0]["parcel"], second[0]["count"]) == (2, 2)
+    assert first[1][0].digest in [frame.digest for frame in second[1]]
+
+
+def test_with_nothing_waiting_there_is_no_parcel(outbox: Outbox) -> None:
+    with pytest.raises(NothingToSend):
+        parcel_of(outbox)
+
+
+def test_a_reply_settles_what_was_in_the_parcel_once(outbox: Outbox) -> None:
+    outbox.finalise("complaint", complaint())
+    reply = reply_to(parcel_of(outbox), missing_parcels=[4], orders=[order(1, "revoke")])
+    done = read_parcel_file(outbox, reply, now=NOW)
+    assert isinstance(done, AppliedReply)
+    assert (done.parcel, done.applied.stored, done.missing, done.orders) == (1, 1, (4,), ("revoke",))
+    assert [record.state for record in outbox.records()] == ["at_centre"]
+    again = read_parcel_file(outbox, reply, now=NOW)
+    assert isinstance(again, AppliedReply)
+    assert (again.applied.stored, again.orders) == (0, ())
+
+
+def test_a_reply_from_before_a_restore_that_we_heard_of_proves_nothing(outbox: Outbox) -> None:
+    outbox.finalise("complaint", complaint())
+    late = reply_to(parcel_of(outbox))
+    outbox.apply(answer(epoch="bbbbbbbb"), NOW)
+    read_parcel_file(outbox, late, now=NOW)
+    assert (outbox.waiting(), outbox.link.epoch) == (1, "bbbbbbbb")
+
+
+def test_a_reply_that_brings_a_new_epoch_is_believed(outbox: Outbox) -> None:
+    outbox.finalise("complaint", complaint())
+    read_parcel_file(outbox, reply_to(parcel_of(outbox)), now=NOW)
+    outbox.finalise("complaint", complaint())
+    read_parcel_file(outbox, reply_to(parcel_of(outbox), epoch="bbbbbbbb"), now=NOW)
+    assert (outbox.link.epoch, outbox.waiting()) == ("bbbbbbbb", 1)
+
+
+def test_a_carrier_posts_a_parcel_after_its_own_and_brings_the_reply_back(outbox: Outbox, carrier: Outbox) -> None:
+    outbox.finalise("complaint", complaint())
+    parcel = parcel_of(outbox)
+    for _ in range(2):
+        assert read_parcel_file(carrier, parcel, now=NOW) == CarriedParcel(DEVICE, 1)
+    reply = reply_to(parcel)
+    hub = synced(carrier, said(), http(200, reply, "application/octet-stream"))
+    assert [heard.path for heard in hub.heard] == ["/api/v1/sync", "/api/v1/parcels"]
+    assert hub.heard[1].body == parcel
+    assert hub.heard[1].headers["authorization"] == f"Bearer {'t' * 43}"
+
+    [carried] = replies_to_hand_back(carrier)
+    assert (carried.device, carried.parcel, carried.reply) == (DEVICE, 1, reply)
+    assert len(synced(carrier, said()).heard) == 1
+    read_parcel_file(outbox, reply, now=NOW)
+    assert outbox.waiting() == 0
+    carrier.drop_carried(carried)
+    assert carrier.carried() == []
+
+
+def test_a_parcel_that_the_hub_cannot_open_is_dropped_and_one_that_it_may_later_is_kept(
+    outbox: Outbox, carrier: Outbox
+) -> None:
+    outbox.finalise("complaint", complaint())
+    read_parcel_file(carrier, parcel_of(outbox), now=NOW)
+    synced(carrier, said(), said(503, code="busy"))
+    assert len(carrier.carried()) == 1
+    synced(carrier, said(), http(200, b"<html>portail</html>", "text/html"))
+    assert len(carrier.carried()) == 1
+    synced(carrier, said(), said(400, code="parcel_unreadable"))
+    assert carrier.carried() == []
+
+
+def test_files_that_are_not_for_us_say_what_they_are(outbox: Outbox, carrier: Outbox) -> None:
+    outbox.finalise("complaint", complaint())
+    parcel = parcel_of(outbox)
+    reply = reply_to(parcel)
+    head, box = json.loads(parcel.partition(b"\n")[0]), parcel.partition(b"\n")[2]
+    other_hub = canonical(head | {"hub": record_id(1)}) + b"\n" + box
+    cases: list[tuple[Outbox, bytes, type[ClientError]]] = [
+        (outbox, b"a photograph", ParcelUnreadable),
+        (outbox, b"", ParcelUnreadable),
+        (outbox, b"{}\n", ParcelUnreadable),
+        (outbox, reply[:-1], ParcelUnreadable),
+        (outbox, reply_to(parcel, key=SigningKey(b"f" * 32)), ParcelUnreadable),
+        (outbox, reply_to(parcel, now="yesterday"), ParcelUnreadable),
+        (outbox, other_hub, ParcelForAnotherHub),
+        (carrier, reply, ReplyForAnotherDevice),
+    ]
+    for reader, data, problem in cases:
+        with pytest.raises(problem):
+            read_parcel_file(reader, data, now=NOW)
+    assert outbox.waiting() == 1

@@ -1,0 +1,23 @@
+"""Fixtures of the fault runs: the shim, built once a session."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.shim import FaultShim, compiled, missing
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled shim; a proof that needs it is skipped, and says so, where there is no compiler."""
+    if reason := missing():
+        pytest.skip(reason)
+    return compiled(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture
+def shim(library: Path, tmp_path: Path) -> Iterator[FaultShim]:
+    """A sound disk and a true clock, until they are armed."""
+    with FaultShim(library, tmp_path) as shim:
+        yield shim

@@ -1,0 +1,365 @@
+"""What every fault run stands on: a real hub, real devices over HTTP, and the account of what the hub holds."""
+
+import json
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from threading import Event, Thread
+from typing import Any, Final, Self
+
+import pytest
+import sqlalchemy as sa
+from waitress import wasyncore
+
+from client_sync.client import SyncClient, SyncReport, utc_now
+from client_sync.enrolment import enrol
+from client_sync.outbox import Finished, Outbox
+from client_sync.stores import Folder
+from client_sync.transport import HttpTransport
+from fixtures.bad_road import Address
+from fixtures.generate import Content, contents, random_id
+from server.app import create_app
+from server.config import Settings
+from server.hub import Clock, Hub, open_hub
+from server.serve import make_server
+from server.services import devices
+from server.store import schema
+from server.store.engine import Store
+from tests.faults.history import Findings, History, check
+from tests.faults.kill import Child, Ending
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+SEERE: Final = (sys.executable, "-c", "from server.cli import main; main()")
+# A device may send what a run sends: limits have tests of their own.
+LIMITS: Final = {"device_burst_records": 10**9, "device_burst_bytes": 10**11}
+
+_FULL_TIMEOUT_S: Final = 3_600
+_STORIES: Final = 60
+_SYNCS_MOST: Final = 50
+_POLL_S: Final = 1.0
+_THREADS: Final = 4
+_LISTENS_ON: Final = re.compile(r"http://127\.0\.0\.1:([0-9]+)")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: how many faults it put in, and what they broke."""
+
+    faults: int
+    findings: Findings
+
+
+def sizes(ci: int, full: int, *, needs_shim: bool = False) -> pytest.MarkDecorator:
+    """Run a test under the name `size` small for every change, and in full in `make prove`.
+
+    What needs the shim, and so a compiler, is not for `make test`: its small size is the `ci` part of `prove`.
+    """
+    small = [pytest.mark.prove, pytest.mark.ci] if needs_shim else []
+    whole = [pytest.mark.prove, pytest.mark.timeout(_FULL_TIMEOUT_S)]
+    return pytest.mark.parametrize(
+        "size", [pytest.param(ci, id="ci", marks=small), pytest.param(full, id="full", marks=whole)]
+    )
+
+
+# The hub.
+
+
+def settings_of(folder: Path, database: str = "") -> Settings:
+    """Settings of a hub in `folder`, or with its data in a PostgreSQL `database`."""
+    return Settings(data=folder, database=database, **LIMITS)
+
+
+@contextmanager
+def opened(settings: Settings, clock: Clock = utc_now) -> Iterator[Hub]:
+    """The hub of the settings inside this process."""
+    hub = open_hub(settings, clock)
+    try:
+        yield hub
+    finally:
+        hub.close()
+
+
+@contextmanager
+def served(hub: Hub, port: int = 0) -> Iterator[Address]:
+    """The hub answers at the address, by threads of this process, until the block ends."""
+    server = make_server(create_app(hub), "127.0.0.1", port, _THREADS)
+    ending = Event()
+
+    def answer() -> None:
+        while not ending.is_set():
+            wasyncore.loop(timeout=_POLL_S, use_poll=True, map=server._map, count=1)
+
+    thread = Thread(target=answer, name="hub")
+    thread.start()
+    try:
+        yield ("127.0.0.1", int(server.effective_port))
+    finally:
+        ending.set()
+        server.pull_trigger()
+        thread.join()
+        wasyncore.close_all(server._map)
+        server.task_dispatcher.shutdown(cancel_pending=False)
+
+
+class HubChild:
+    """`seere serve` on a folder as a child process, to be killed and started again under the same address.
+
+    `environment` is that of a shim, if there is one. A context manager: the child is dead when it is left.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = seere_environment(folder, environment)
+        self._port = 0
+        self._child: Child | None = None
+
+    def start(self) -> Child:
+        """Start it; returns when it listens. Raises ChildEnded when it died before."""
+        self._child = Child([*SEERE, "serve", "--port", str(self._port)], self._environment)
+        found = _LISTENS_ON.search(self._child.wait_for("http://127.0.0.1:"))
+        assert found is not None
+        self._port = int(found[1])
+        return self._child
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, also while it is dead."""
+        return ("127.0.0.1", self._port)
+
+    def kill(self) -> Ending:
+        """SIGKILL; one that has ended before keeps its own ending."""
+        assert self._child is not None
+        return self._child.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+
+def seere(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Ending:
+    """Run `seere` with arguments on a folder and wait for its end; fails when it refuses."""
+    with Child([*SEERE, *arguments], seere_environment(folder, environment)) as child:
+        ending = child.wait()
+    assert ending.returncode == 0, ending
+    return ending
+
+
+def seere_environment(folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a hub in `folder`, without settings of whoever runs the tests."""
+    inherited = os.environ if environment is None else environment
+    kept = {name: value for name, value in inherited.items() if not name.startswith("SEERE_")}
+    limits = {f"SEERE_{name.upper()}": str(value) for name, value in LIMITS.items()}
+    return kept | limits | {"SEERE_DATA": str(folder), "PYTHONPATH": str(REPOSITORY)}
+
+
+# The devices.
+
+
+class Device:
+    """A field device: its real, encrypted store in a folder, and what it did and was told in a history."""
+
+    def __init__(self, label: str, folder: Path, history: History, seed: int) -> None:
+        self.label = label
+        self.folder = Folder(folder)
+        self._history = history
+        self._chances = Random(seed)
+        self._stories = contents(seed, _STORIES)
+        self._told: set[str] = set()
+
+    @contextmanager
+    def outbox(self) -> Iterator[Outbox]:
+        """The device's outbox, for as long as the block lasts, in this thread."""
+        outbox = Outbox.open(self.folder)
+        try:
+            yield outbox
+        finally:
+            outbox.close()
+
+    def enrol(self, hub: Hub, address: Address) -> str:
+        """Enrol at a hub that answers at `address`, and have the words confirmed; gives the device's id."""
+        code = devices.invite(hub.store, hub.clock(), label=self.label, valid_hours=1, team="equipe").code
+        transport = HttpTransport(url_of(address))
+        try:
+            id = enrol(self.folder, url_of(address), code, transport, label=self.label).device
+        finally:
+            transport.close()
+        devices.confirm(hub.store, id, hub.clock())
+        return id
+
+    def write(self, count: int = 1) -> list[str]:
+        """Finalise complaints, all in one transaction; gives their ids."""
+        return self.finalise([Finished("complaint", self._story()) for _ in range(count)])
+
+    def finalise(self, operations: Sequence[Finished]) -> list[str]:
+        """Finalise operations, all in one transaction; gives their ids."""
+        named = [replace(each, id=random_id(self._chances)) for each in operations]
+        for each in named:
+            self._history.invoke(str(each.id))
+        with self.outbox() as outbox:
+            return outbox.finalise_all(named)
+
+    def sync(
+        self,
+        address: Address,
+        now: Callable[[], datetime] = utc_now,
+        transport: Callable[[str], HttpTransport] = HttpTransport,
+    ) -> SyncReport:
+        """One session with whatever answers at the address; notes what the device was told."""
+        road = transport(url_of(address))
+        try:
+            with self.outbox() as outbox:
+                client = SyncClient(outbox, road, now=now, rng=self._chances, version="faults")
+                report = client.sync()
+                self._note_told(outbox)
+        finally:
+            road.close()
+        return report
+
+    def sync_to_the_end(self, address: Address, now: Callable[[], datetime] = utc_now) -> None:
+        """Sessions until nothing is left to exchange; fails when that never comes."""
+        for _ in range(_SYNCS_MOST):
+            report = self.sync(address, now)
+            if report.is_whole:
+                return
+        raise AssertionError(f"{self.label} does not come to an end: {report}")
+
+    def waiting(self) -> int:
+        """How many operations the device still has to send."""
+        with self.outbox() as outbox:
+            return outbox.waiting()
+
+    def told(self) -> set[str]:
+        """Ids of the operations of which the device was ever told that the centre has them."""
+        return set(self._told)
+
+    def _note_told(self, outbox: Outbox) -> None:
+        for record in outbox.records():
+            if record.state in ("at_centre", "kept_aside") and record.id not in self._told:
+                self._told.add(record.id)
+                self._history.acknowledged(record.id)
+
+    def _story(self) -> Content:
+        return self._chances.choice(self._stories)
+
+
+def enrolled(hub: Hub, folder: Path, history: History, count: int) -> list[Device]:
+    """`count` new devices below `folder`, enrolled at the hub over HTTP."""
+    made = [Device(f"Poste {no}", folder / f"device-{no}", history, seed=no) for no in range(1, count + 1)]
+    with served(hub) as address:
+        for device in made:
+            device.enrol(hub, address)
+    return made
+
+
+def url_of(address: Address) -> str:
+    """The address as a device types it."""
+    return f"http://{address[0]}:{address[1]}"
+
+
+# The account.
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a hub holds: ids stored, by how often; ids set aside; and what is there without its other parts."""
+
+    stored: Counter[str]
+    set_aside: list[str]
+    torn: tuple[tuple[str, ...], ...]
+
+
+def account(store: Store) -> Account:
+    """Count what stands in the tables."""
+    with store.read() as connection:
+        stored = Counter(connection.scalars(sa.select(schema.received.c.client_id)))
+        torn = (*_torn_complaints(connection), *_torn_numbers(connection), *_torn_frames(connection))
+        return Account(stored, _set_aside(connection), torn)
+
+
+def examine(
+    store: Store,
+    history: Iterable[Mapping[str, str]],
+    changes: Mapping[str, Sequence[str]] | None = None,
+) -> Findings:
+    """The findings of a run: what the devices were told against what the hub holds, its transactions whole."""
+    held = account(store)
+    findings = check(history, held.stored, held.set_aside, changes=changes)
+    return replace(findings, half=findings.half + held.torn)
+
+
+def _set_aside(connection: sa.Connection) -> list[str]:
+    """Ids that wait for a person, without the revisions that are stored and clash: those are counted there."""
+    quarantine, received = schema.quarantine.c, schema.received.c
+    same = sa.and_(
+        received.lineage == quarantine.lineage,
+        received.client_id == quarantine.client_id,
+        received.hash == quarantine.hash,
+    )
+    select = sa.select(quarantine.client_id).where(quarantine.state == "waiting", ~sa.exists().where(same))
+    return list(connection.scalars(select))
+
+
+def _torn_complaints(connection: sa.Connection) -> Iterator[tuple[str, ...]]:
+    """A complaint is an operation received, a row of facts and a registry number, or nothing."""
+    received = schema.received.c
+    parts = {
+        "received": set(connection.scalars(sa.select(received.id).where(received.op == "complaint"))),
+        "complaint": set(connection.scalars(sa.select(schema.complaint.c.id))),
+        "registry": set(connection.scalars(sa.select(schema.registry.c.complaint))),
+    }
+    for id in sorted(set().union(*parts.values())):
+        found = tuple(f"{name} {id}" for name, ids in parts.items() if id in ids)
+        if len(found) < len(parts):
+            yield found
+
+
+def _torn_numbers(connection: sa.Connection) -> Iterator[tuple[str, ...]]:
+    """Registry numbers have no gaps, and the counter stands at the last one."""
+    series_of = sa.select(schema.registry.c.prefix, schema.registry.c.year)
+    given = Counter((row.prefix, row.year) for row in connection.execute(series_of))
+    counters = connection.execute(sa.select(schema.registry_counter))
+    last = {(row.prefix, row.year): row.last for row in counters}
+    for series in sorted(given.keys() | last.keys()):
+        if given[series] != last.get(series, 0):
+            yield (f"{given[series]} registry numbers of {series}", f"counter at {last.get(series)}")
+
+
+def _torn_frames(connection: sa.Connection) -> Iterator[tuple[str, ...]]:
+    """Each frame taken in stands in the table of frames, in an event, and in the position of its lineage."""
+    frame, event = schema.frame.c, schema.event.c
+    kept = {tuple(row) for row in connection.execute(sa.select(frame.device, frame.number, frame.digest))}
+    taken = [
+        (device.removeprefix("device:"), number, digest)
+        for device, canonical in connection.execute(
+            sa.select(event.object, event.canonical).where(event.action == "intake")
+        )
+        for number, digest in json.loads(canonical)["details"]["frames"]
+    ]
+    for each in sorted(kept - set(taken)):
+        yield (f"frame {each}",)
+    missing = sorted(set(taken) - kept)
+    if len(missing) > _frames_forgotten(connection):
+        yield tuple(f"event of frame {each}" for each in missing)
+    positions = sum(connection.scalars(sa.select(schema.lineage.c.position)))
+    if positions != len(taken):
+        yield (f"positions of {positions} frames", f"events of {len(taken)} frames")
+
+
+def _frames_forgotten(connection: sa.Connection) -> int:
+    """How many frames upkeep let go, by its own account."""
+    upkeep = sa.select(schema.event.c.canonical).where(schema.event.c.action == "upkeep")
+    return sum(json.loads(canonical)["details"]["frames"] for canonical in connection.scalars(upkeep))
+
+
+def json_lines(values: Iterable[Any]) -> bytes:
+    """A payload for an operation log."""
+    return json.dumps(list(values)).encode()

@@ -1,0 +1,65 @@
+"""A hub of the whole module on each engine: devices of one test never meet those of another."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.hub import Hub
+from tests.builders import NOW, Clock, Sender, enrolled, open_test_hub
+
+ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
+Enrol = Callable[..., Sender]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def shared_hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    folder = tmp_path_factory.mktemp("hub")
+    if request.param == "sqlite":
+        hub = open_test_hub("sqlite", folder, Clock())
+        yield hub
+        hub.close()
+        return
+    cluster = request.getfixturevalue("postgres_cluster")
+    url = cluster.create_database()
+    hub = open_test_hub(url, folder, Clock())
+    yield hub
+    hub.close()
+    cluster.drop_database(url)
+
+
+@pytest.fixture
+def clock(shared_hub: Hub) -> Iterator[Clock]:
+    """The clock of the shared hub, set back afterwards."""
+    assert isinstance(shared_hub.clock, Clock)
+    yield shared_hub.clock
+    shared_hub.clock.now = NOW
+
+
+@pytest.fixture
+def hub(shared_hub: Hub, clock: Clock) -> Hub:
+    return shared_hub
+
+
+@pytest.fixture
+def enrol(hub: Hub) -> Enrol:
+    """Enrols a device on the hub: `enrol("Gao 1", team="gao")`."""
+
+    def make(label: str = "Gao 1", **options: Any) -> Sender:
+        return enrolled(hub, label, **options)
+
+    return make
+
+
+@pytest.fixture
+def device(enrol: Enrol) -> Sender:
+    return enrol()
+
+
+@pytest.fixture
+def own_hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+    """A hub of this test alone, for what is counted over the whole hub."""
+    hub = open_test_hub(database_url, tmp_path, Clock())
+    yield hub
+    hub.close()

@@ -1,0 +1,266 @@
+"""What an operator can do with what was set aside, and what the device and the registry see of it."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from client_sync.protocol.canonical import canonical
+from server.domain.errors import NotAdmissible, NotFound
+from server.domain.places import Gazetteer, Place
+from server.hub import Hub
+from server.services import places
+from server.services.intake import admission
+from server.services.intake.admission import Desk, Tally, Word
+from server.store import quarantine, schema
+from server.store.quarantine import Kept
+from tests.builders import (
+    NOW,
+    Sender,
+    Verdict,
+    an_id,
+    complaint,
+    content,
+    enrolled,
+    operation,
+    revision,
+    said,
+    verdicts,
+)
+
+AS_IS = Word(as_is=True)
+LIST = Gazetteer(
+    "2026.1",
+    (
+        Place("ml-r-gao", "Gao", "region", None),
+        Place("ml-c-gao", "Gao", "cercle", "ml-r-gao", codes={"ocha-2015": "ML0701"}),
+    ),
+)
+
+
+def _desk(gazetteer: Gazetteer | None = None) -> Desk:
+    return Desk("SRE", gazetteer, NOW)
+
+
+def _only(device: Sender) -> Kept:
+    """The one operation of this device that waits."""
+    waiting = admission.list_waiting(device.hub.store, limit=10_000)
+    [kept] = [kept for kept in waiting if kept.device == device.device]
+    return kept
+
+
+def _filed(hub: Hub, name: object) -> Any:
+    """Columns of the stored complaint called `name`, with its registry number and line; None when there is none."""
+    select = (
+        sa.select(schema.complaint.c.place_id, schema.registry.c.number, schema.received.c.line)
+        .join(schema.received, schema.received.c.id == schema.complaint.c.id)
+        .join(schema.registry, schema.registry.c.complaint == schema.complaint.c.id)
+        .where(schema.received.c.client_id == an_id(name))
+    )
+    with hub.store.read() as connection:
+        return connection.execute(select).one_or_none()
+
+
+def _numbers(hub: Hub) -> list[int]:
+    with hub.store.read() as connection:
+        return sorted(connection.scalars(sa.select(schema.registry.c.number)))
+
+
+def _events(hub: Hub, action: str) -> list[Any]:
+    select = sa.select(schema.event.c.object, schema.event.c.reason).where(schema.event.c.action == action)
+    with hub.store.read() as connection:
+        return list(connection.execute(select).all())
+
+
+def _states(device: Sender) -> list[tuple[str, str]]:
+    return [(change["id"], change["state"]) for change in device.changes() if change["kind"] == "state"]
+
+
+def test_wrong_clock_is_admitted_on_a_persons_word_numbered_and_told_to_the_device(device: Sender) -> None:
+    line = complaint("ahead", entered_at="2036-10-06T18:40:12Z")
+    assert verdicts(device.send(line)) == [Verdict("quarantined", "clock_ahead", "facts.entered_at")]
+    kept = _only(device)
+    with pytest.raises(NotAdmissible) as refused:
+        admission.admit(device.hub.store, kept.id, _desk())
+    assert refused.value.values["fault"] == "word_needed"
+    assert _filed(device.hub, "ahead") is None
+
+    assert admission.admit(device.hub.store, kept.id, _desk(), AS_IS) == "stored"
+
+    assert _filed(device.hub, "ahead").line == line
+    assert _states(device) == [(an_id("ahead")[:8], "stored")]
+    assert verdicts(device.send(line)) == [Verdict("already_held")]
+    assert (f"quarantine:{kept.id}", "clock_ahead") in _events(device.hub, "admit")
+
+
+def test_second_admission_is_refused_and_adds_no_row(device: Sender) -> None:
+    device.send(complaint("once", entered_at="2036-10-06T18:40:12Z"))
+    kept = _only(device)
+    admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
+    numbers = _numbers(device.hub)
+    with pytest.raises(NotAdmissible) as refused:
+        admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
+    assert refused.value.values["fault"] == "settled"
+    assert _numbers(device.hub) == numbers
+
+
+def test_code_without_vintage_gets_the_place_that_a_person_names(device: Sender) -> None:
+    device.send(complaint("vintage", place={"code": "ML0701"}))
+    kept = _only(device)
+    assert (kept.verdict, kept.code) == ("held", "place_vintage")
+    with pytest.raises(NotAdmissible) as refused:
+        admission.admit(device.hub.store, kept.id, _desk(LIST), Word(place_id="ml-c-nowhere"))
+    assert refused.value.values["fault"] == "no_such_place"
+    admission.admit(device.hub.store, kept.id, _desk(LIST), Word(place_id="ml-c-gao"))
+    assert _filed(device.hub, "vintage").place_id == "ml-c-gao"
+
+
+def test_place_that_nobody_can_name_is_admitted_as_said(device: Sender) -> None:
+    device.send(complaint("as-said", place={"code": "ML0701"}))
+    admission.admit(device.hub.store, _only(device).id, _desk(LIST), AS_IS)
+    assert _filed(device.hub, "as-said").place_id is None
+
+
+def test_forged_looking_frame_needs_a_word_even_when_its_content_is_sound(device: Sender, enrol: Any) -> None:
+    other = enrol("Gao 2")
+    frame = device.frame([complaint("unsigned")])
+    device.send_body(frame.replace(b'"sig":"', b'"sig":"AAAA'))
+    kept = _only(device)
+    assert kept.code == "frame_signature"
+    with pytest.raises(NotAdmissible) as refused:
+        admission.admit(device.hub.store, kept.id, _desk())
+    assert refused.value.values["fault"] == "word_needed"
+    with pytest.raises(NotAdmissible):
+        admission.admit_waiting(device.hub.store, ["frame_signature"], _desk())
+    admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
+    assert _filed(device.hub, "unsigned") is not None
+    assert _states(other) == []
+
+
+def test_word_does_not_make_an_impossible_date_possible(device: Sender) -> None:
+    device.send(complaint("thirteenth", incident={"from": "2026-13-03", "precision": "day"}))
+    with pytest.raises(NotAdmissible) as refused:
+        admission.admit(device.hub.store, _only(device).id, _desk(), AS_IS)
+    assert refused.value.values["reason"] == "date_impossible"
+
+
+def test_repaired_line_is_stored_and_the_original_stays_as_it_came(device: Sender) -> None:
+    original = complaint("repair", incident={"from": "2026-13-03", "precision": "day"})
+    device.send(original)
+    kept = _only(device)
+    corrected = complaint("repair", incident={"from": "2026-12-03", "precision": "day"})
+
+    assert admission.repair(device.hub.store, kept.id, corrected, _desk()) == "stored"
+
+    assert _filed(device.hub, "repair").line == corrected
+    assert admission.show(device.hub.store, kept.id).payload == original
+    assert _states(device) == [(an_id("repair")[:8], "stored")]
+    assert verdicts(device.send(original)) == [Verdict("already_held")]
+
+
+def test_indented_repair_is_stored_canonical(device: Sender) -> None:
+    device.send(complaint("indented", receipt="7K4M-2QA"))
+    corrected = complaint("indented")
+    spaced = corrected.replace(b'","', b'" ,\n "')
+    admission.repair(device.hub.store, _only(device).id, spaced, _desk())
+    assert _filed(device.hub, "indented").line == corrected
+
+
+@pytest.mark.parametrize(
+    ("corrected", "fault", "reason"),
+    [
+        (b"{", None, "json_invalid"),
+        (complaint("still", receipt="7K4M-2QA"), None, "receipt_invalid"),
+        (complaint("somebody else's"), "id_differs", "receipt_invalid"),
+    ],
+)
+def test_bad_repair_is_refused_and_changes_nothing(
+    device: Sender, corrected: bytes, fault: str | None, reason: str
+) -> None:
+    device.send(complaint("still", receipt="7K4M-2QA"))
+    kept = _only(device)
+    with pytest.raises(NotAdmissible) as refused:
+        admission.repair(device.hub.store, kept.id, corrected, _desk())
+    assert (refused.value.values.get("fault"), refused.value.values["reason"]) == (fault, reason)
+    assert _only(device) == kept
+
+
+def test_line_with_an_unusable_id_is_repaired_under_a_usable_one(device: Sender) -> None:
+    line = complaint("braces")
+    device.send(line.replace(an_id("braces").encode(), f"{{{an_id('braces')}}}".encode()))
+    admission.repair(device.hub.store, _only(device).id, line, _desk())
+    assert _filed(device.hub, "braces") is not None
+
+
+def test_two_contents_under_one_id_are_not_decided_here(device: Sender) -> None:
+    device.send(complaint("clash"))
+    device.send(complaint("clash", relation="witness"))
+    kept = _only(device)
+    assert kept.code == "content_differs"
+    for attempt in (
+        lambda: admission.admit(device.hub.store, kept.id, _desk(), AS_IS),
+        lambda: admission.repair(device.hub.store, kept.id, complaint("clash"), _desk()),
+        lambda: admission.admit_waiting(device.hub.store, ["content_differs"], _desk(), AS_IS),
+    ):
+        with pytest.raises(NotAdmissible) as refused:
+            attempt()
+        assert refused.value.values["fault"] == "decision"
+
+
+def test_what_waited_for_the_admitted_complaint_comes_with_it(device: Sender) -> None:
+    device.send(complaint("first", entered_at="2036-10-06T18:40:12Z"))
+    kept = _only(device)
+    device.send(revision("second", "first", 1, statement=said("corrigé")))
+    admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
+    assert sorted(_states(device)) == sorted(
+        [(an_id("first")[:8], "stored"), (an_id("second")[:8], "stored")]
+    )
+
+
+def test_unknown_number_is_not_found(hub: Hub) -> None:
+    with pytest.raises(NotFound):
+        admission.admit(hub.store, 10**9, _desk())
+
+
+def test_reading_a_content_stands_in_the_log(device: Sender) -> None:
+    line = complaint("read", receipt="7K4M-2QA")
+    device.send(line)
+    kept = _only(device)
+    assert admission.read_payload(device.hub.store, kept.id, NOW) == line
+    assert (f"quarantine:{kept.id}", "receipt_invalid") in _events(device.hub, "read_quarantine")
+
+
+def test_list_of_places_releases_what_was_held_for_it(own_hub: Hub) -> None:
+    device = enrolled(own_hub, "Gao 1")
+    without_gao = Gazetteer("2025.1", (Place("ml-r-kayes", "Kayes", "region", None),))
+    places.import_list(own_hub.store, without_gao, "test", NOW)
+    lines = [complaint(n, place={"id": "ml-c-gao", "list": "2026.1"}) for n in range(250)]
+    answer = device.send(*lines, complaint("kayes", place={"id": "ml-r-kayes", "list": "2025.1"}))
+    assert verdicts(answer)[:250] == [Verdict("held", "place_unknown", "facts.place")] * 250
+
+    places.import_list(own_hub.store, LIST, "test", NOW)
+    released = admission.release_held(own_hub.store, "SRE", NOW, LIST)
+
+    assert released == 250
+    assert _numbers(own_hub) == list(range(1, 252))
+    assert admission.count_waiting(own_hub.store) == {}
+    assert len(_states(device)) == 250
+    assert admission.release_held(own_hub.store, "SRE", NOW, LIST) == 0
+
+
+def test_bulk_admission_counts_what_it_could_not_store(own_hub: Hub) -> None:
+    first, second = enrolled(own_hub, "Gao 1"), enrolled(own_hub, "Gao 2")
+    first.send(*(complaint(n, entered_at="2036-10-06T18:40:12Z") for n in range(3)))
+    second.send(complaint("x", entered_at="2036-10-06T18:40:12Z"))
+    second.send(operation("complaint", "y", content() | {"form": "complaint/0"}))
+    assert admission.admit_waiting(own_hub.store, ["form_unknown"], _desk()) == Tally(0, 1)
+    assert admission.admit_waiting(own_hub.store, ["clock_ahead"], _desk(), AS_IS) == Tally(4, 0)
+    assert _numbers(own_hub) == [1, 2, 3, 4]
+    with own_hub.store.read() as connection:
+        assert quarantine.count_waiting(connection) == {"form_unknown": 1}
+
+
+def test_repair_takes_one_operation_and_not_a_list(device: Sender) -> None:
+    device.send(complaint("list", receipt="7K4M-2QA"))
+    with pytest.raises(NotAdmissible):
+        admission.repair(device.hub.store, _only(device).id, canonical([1]), _desk())

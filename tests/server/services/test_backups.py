@@ -1,0 +1,247 @@
+"""Backups on both engines: believed only once they were opened; restores that give a new epoch."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+import sqlalchemy as sa
+
+from server.config import Settings
+from server.domain.errors import BackupUnusable
+from server.hub import Hub, epoch_of, open_hub
+from server.services import backups
+from server.services.backups import LastNumber
+from server.store import devices, lite, schema
+from tests.builders import NOW, Clock, Sender, complaint, enrolled
+from tests.postgres import Cluster
+
+
+@dataclass
+class Rig:
+    """A hub with complaints of one device, and the key that opens its backups."""
+
+    hub: Hub
+    device: Sender
+    identity: Path
+
+    @property
+    def settings(self) -> Settings:
+        return self.hub.settings
+
+    def make(self, **changes: Any) -> Path:
+        settings = replace(self.settings, **changes)
+        made = backups.make(self.hub.store, settings, self.hub.identity.id, self.hub.clock())
+        return settings.backups / made.file
+
+    def backed_up_to(self) -> int:
+        with self.hub.store.read() as connection:
+            return devices.lineage_of(connection, self.device.lineage).backed_up_to
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.settings.backups.iterdir())
+
+
+@pytest.fixture
+def rig(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    identity = tmp_path / "identity.txt"
+    recipient = backups.new_identity(identity)
+    database = "" if database_url.startswith("sqlite") else database_url
+    _offer_programs_of_the_server(monkeypatch, tmp_path)
+    hub = open_hub(Settings(data=tmp_path / "hub", database=database, backup_recipient=recipient), Clock())
+    device = enrolled(hub, "Gao 1")
+    device.send(*(complaint(n) for n in range(5)))
+    yield Rig(hub, device, identity)
+    hub.close()
+
+
+def _offer_programs_of_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """pg_dump must not be older than the server that the tests run on."""
+    from tests import postgres
+
+    found = postgres._debian_binaries() or postgres._wheel_binaries(None)
+    monkeypatch.setenv("PATH", f"{found}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture
+def empty(rig: Rig, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Settings of a machine on which there is nothing yet."""
+    settings = replace(rig.settings, data=tmp_path / "new")
+    if not settings.database:
+        yield settings
+        return
+    cluster: Cluster = request.getfixturevalue("postgres_cluster")
+    url = cluster.create_database()
+    yield replace(settings, database=url)
+    cluster.drop_database(url)
+
+
+def _restore(rig: Rig, archive: Path, settings: Settings, **changes: Any) -> backups.Restored:
+    options = {"epoch": "0badc0de", "last": None, "now": NOW} | changes
+    return backups.restore(archive, rig.identity, settings, **options)
+
+
+def test_backup_is_named_sealed_and_alone(rig: Rig) -> None:
+    path = rig.make()
+    assert path.name == f"seere-20261121T100405Z-{rig.hub.epoch()}.age"
+    assert rig.files() == [path.name]
+    assert path.read_bytes().startswith(b"age-encryption.org/v1")
+    assert [each.name for each in rig.settings.data.iterdir() if each.name.startswith(".backup")] == []
+
+
+def test_devices_hear_of_a_backup_only_once_it_was_verified(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rig.backed_up_to() == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(pyrage, "encrypt_io", _fail)
+        with pytest.raises(BackupUnusable):
+            rig.make()
+    assert (rig.backed_up_to(), rig.files()) == (0, [])
+    rig.make()
+    assert rig.backed_up_to() == 1
+    assert rig.device.send()["backed_up_to"] == 1
+
+
+def _fail(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_positions_are_those_of_the_copy_and_not_of_later(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    seal = backups._seal
+
+    def busy(*arguments: Any) -> None:
+        rig.device.send(complaint("meanwhile"))
+        seal(*arguments)
+
+    monkeypatch.setattr(backups, "_seal", busy)
+    rig.make()
+    assert rig.backed_up_to() == 1
+
+
+def test_leftovers_of_an_interrupted_backup_go_with_the_next(rig: Rig) -> None:
+    rig.settings.backups.mkdir(parents=True)
+    (rig.settings.backups / "seere-old.age.part").write_bytes(b"half")
+    rig.settings.data.mkdir(exist_ok=True)
+    (rig.settings.data / ".backup-left").mkdir()
+    path = rig.make()
+    assert rig.files() == [path.name]
+    assert not (rig.settings.data / ".backup-left").exists()
+
+
+def test_rehearsal_opens_the_sealed_file_and_refuses_a_wrong_key(rig: Rig, tmp_path: Path) -> None:
+    rig.make(backup_identity_file=rig.identity)
+    other = tmp_path / "other.txt"
+    backups.new_identity(other)
+    rig.hub.clock.pass_(hours=1)  # type: ignore[attr-defined]
+    with pytest.raises(BackupUnusable) as refused:
+        rig.make(backup_identity_file=other)
+    assert refused.value.values["fault"] == "not_opened"
+    assert len(rig.files()) == 1
+
+
+@pytest.mark.parametrize(("recipient", "fault"), [("", "recipient_missing"), ("age1nonsense", "recipient_invalid")])
+def test_backup_needs_a_recipient(rig: Rig, recipient: str, fault: str) -> None:
+    with pytest.raises(BackupUnusable) as refused:
+        rig.make(backup_recipient=recipient)
+    assert refused.value.values["fault"] == fault
+
+
+def test_restored_hub_has_everything_and_a_new_epoch(rig: Rig, empty: Settings) -> None:
+    restored = _restore(rig, rig.make(), empty)
+    hub = open_hub(empty, Clock())
+    try:
+        assert hub.identity == rig.hub.identity or hub.identity.id == rig.hub.identity.id
+        assert bytes(hub.identity.sign_key) == bytes(rig.hub.identity.sign_key)
+        assert hub.epoch() == "0badc0de" != rig.hub.epoch()
+        assert restored.manifest.contents.complaints == 5
+        assert _lines(hub) == _lines(rig.hub)
+    finally:
+        hub.close()
+
+
+def _lines(hub: Hub) -> list[bytes]:
+    with hub.store.read() as connection:
+        return sorted(connection.scalars(sa.select(schema.received.c.line)))
+
+
+def test_numbers_printed_after_the_backup_are_lost_and_never_given_again(rig: Rig, empty: Settings) -> None:
+    restored = _restore(rig, rig.make(), empty, last=LastNumber("SRE", 2026, 8))
+    assert restored.lost_numbers == 3
+    hub = open_hub(empty, Clock())
+    try:
+        rig.device.hub, rig.device.app = hub, enrolled(hub, "Gao 2").app
+        rig.device.send(complaint("after"))
+        select = sa.select(schema.registry.c.number, schema.registry.c.complaint.is_not(None))
+        with hub.store.read() as connection:
+            numbers = [tuple(row) for row in connection.execute(select.order_by(schema.registry.c.number))]
+        assert numbers == [(n, n not in (6, 7, 8)) for n in range(1, 10)]
+    finally:
+        hub.close()
+
+
+def test_restore_overwrites_nothing(rig: Rig, empty: Settings) -> None:
+    archive = rig.make()
+    with pytest.raises(BackupUnusable):
+        _restore(rig, archive, rig.settings)
+    _restore(rig, archive, empty)
+    with pytest.raises(BackupUnusable):
+        _restore(rig, archive, empty)
+    with rig.hub.store.read() as connection:
+        assert epoch_of(connection) == rig.hub.epoch()
+
+
+@pytest.mark.parametrize("spoil", ["truncate", "flip", "other key"])
+def test_spoilt_backup_leaves_no_hub_behind(rig: Rig, empty: Settings, tmp_path: Path, spoil: str) -> None:
+    archive, data = rig.make(), rig.make().read_bytes()
+    if spoil == "truncate":
+        archive.write_bytes(data[:-100])
+    elif spoil == "flip":
+        archive.write_bytes(data[:-2000] + bytes([data[-2000] ^ 1]) + data[-1999:])
+    else:
+        rig.identity = tmp_path / "other.txt"
+        backups.new_identity(rig.identity)
+    with pytest.raises(BackupUnusable) as refused:
+        _restore(rig, archive, empty)
+    assert refused.value.values["fault"] == "not_opened"
+    assert not empty.hub_file.exists()
+    assert [each.name for each in empty.data.iterdir()] == []
+
+
+def test_backup_of_another_kind_of_database_is_refused(rig: Rig, tmp_path: Path, request: Any) -> None:
+    archive = rig.make()
+    cluster: Cluster = request.getfixturevalue("postgres_cluster")
+    url = cluster.create_database()
+    other = replace(rig.settings, data=tmp_path / "new", database="" if rig.settings.database else url)
+    try:
+        with pytest.raises(BackupUnusable) as refused:
+            _restore(rig, archive, other)
+        assert refused.value.values["fault"] == "wrong_engine"
+    finally:
+        cluster.drop_database(url)
+
+
+def test_damaged_copy_is_not_believed(tmp_path: Path) -> None:
+    hub = open_hub(Settings(data=tmp_path / "hub"), Clock())
+    key = bytes.fromhex(hub.settings.key_file.read_text())
+    copied = tmp_path / "copy.db"
+    lite.copy_to(hub.store.engine, copied)
+    hub.close()
+    with lite.opened_copy(copied, key) as database:
+        assert lite.damage(database) == []
+    data = bytearray(copied.read_bytes())
+    data[5 * 4096 + 100] ^= 1
+    copied.write_bytes(bytes(data))
+    with lite.opened_copy(copied, key) as database:
+        assert lite.damage(database) != []
+
+
+def test_missing_program_is_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not rig.settings.database:
+        return
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(BackupUnusable) as refused:
+        rig.make()
+    assert refused.value.values == {"fault": "program_missing", "program": "pg_dump"}
