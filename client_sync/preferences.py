@@ -22,8 +22,11 @@ class Preferences:
     @classmethod
     def load(cls, folder: Folder) -> Self:
         """The preferences kept in the folder, else those that come with the program."""
-        path = _path(folder)
-        return cls(**json.loads(path.read_text("utf-8"))) if path.exists() else cls()
+        try:
+            return cls(**json.loads(_path(folder).read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
+            # A spoilt preference must not stand between a person and their complaints.
+            return cls()
 
     def save(self, folder: Folder) -> None:
         """Keep the preferences in the folder, made if it is not there."""

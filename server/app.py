@@ -8,6 +8,7 @@ from flask_smorest import Api
 from client_sync.protocol.limits import BODY_MAX_BYTES
 from server.hub import Hub
 from server.web import errors, status, sync_api
+from server.web.schemas import PROBLEM, ProblemShape
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -18,6 +19,13 @@ _PAGE_HEADERS: Final = {
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
 }
+
+
+class _Api(Api):  # type: ignore[misc]
+    """Documents what every route refuses with; what it gives is said at the route."""
+
+    ERROR_SCHEMA = ProblemShape
+    DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM
 
 
 def create_app(hub: Hub) -> Flask:
@@ -32,7 +40,8 @@ def create_app(hub: Hub) -> Flask:
         OPENAPI_JSON_PATH="openapi.json",
     )
     app.extensions["seere"] = hub
-    api = Api(app)
+    api = _Api(app)
+    api.spec.components.security_scheme("device", {"type": "http", "scheme": "bearer"})
     api.register_blueprint(sync_api.blueprint)
     app.register_blueprint(status.blueprint)
     errors.register(app)

@@ -80,6 +80,11 @@ def _started(folder: Path) -> Iterator[Cluster]:
         programs.run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
 
 
+def client_programs() -> Path:
+    """The folder of pg_dump and its like that go with the server of `running_cluster`."""
+    return _debian_binaries() or _wheel_binaries(None)
+
+
 @dataclass(frozen=True)
 class _Programs:
     """PostgreSQL's programs, the folder they work in, and the user they run as when we are root."""

@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from client_sync.commands.session import Session
+from client_sync.protocol.limits import TEXT_MAX_CHARS
 
 BACK: Final = "<"
 CLOSE: Final = "!"
@@ -36,29 +37,38 @@ class Asker:
         if hint is not None:
             click.echo(self.texts.text(hint))
 
-    def line(self, key: str = "ask.answer") -> str | None:
-        """One line of text; None when it was skipped. Raises GoBack and Close."""
-        typed: str = click.prompt(self.texts.text(key), default="", show_default=False, prompt_suffix=" ")
-        if typed.strip() == BACK:
-            raise GoBack
-        if typed.strip() == CLOSE:
-            raise Close
-        return typed.strip() or None
+    def line(self, key: str = "ask.answer", most_chars: int = TEXT_MAX_CHARS) -> str | None:
+        """One line of text that a complaint can hold; None when it was skipped. Raises GoBack and Close."""
+        while True:
+            typed = click.prompt(self.texts.text(key), default="", show_default=False, prompt_suffix=" ").strip()
+            if typed == BACK:
+                raise GoBack
+            if typed == CLOSE:
+                raise Close
+            if len(typed) > most_chars:
+                self.session.say("ask.too_long", most=most_chars)
+            elif not _is_text(typed):
+                self.session.say("error.text_surrogate")
+            else:
+                return typed or None
 
-    def lines(self) -> str | None:
-        """Lines up to an empty one; None when the first is empty."""
-        told: list[str] = []
+    def lines(self, most_chars: int) -> str | None:
+        """Lines up to an empty one; None when the first is empty. A line that no longer fits is asked again."""
+        told = ""
         while (line := self.line("ask.line")) is not None:
-            told.append(line)
-        return "\n".join(told) or None
+            if len(told) + 1 + len(line) > most_chars:
+                self.session.say("ask.too_long", most=most_chars)
+                break
+            told = f"{told}\n{line}" if told else line
+        return told or None
 
-    def whole(self, key: str) -> int | None:
-        """A whole number, spaces between its digits allowed; None when it was skipped."""
+    def whole(self, key: str, most: int) -> int | None:
+        """A whole number up to `most`, spaces between its digits allowed; None when it was skipped."""
         while (typed := self.line(key)) is not None:
             digits = "".join(typed.split())
-            if digits.isdecimal():
+            if digits.isascii() and digits.isdecimal() and int(digits) <= most:
                 return int(digits)
-            self.session.say("ask.not_a_number")
+            self.session.say("ask.not_a_number", most=most)
         return None
 
     def choose(self, options: Sequence[Option], *, may_skip: bool = True) -> str | None:
@@ -80,11 +90,16 @@ class Asker:
                 return list(dict.fromkeys(options[int(number) - 1][0] for number in numbers))
             self.session.say_count("ask.out_of_range", len(options), most=most)
 
-    def agrees(self, key: str) -> bool | None:
+    def agrees(self, key: str, *, may_skip: bool = True) -> bool | None:
         """Yes, no, or None when it was skipped."""
         click.echo(self.texts.text(key))
-        answer = self.choose([(code, self.texts.text(f"ask.{code}")) for code in ("yes", "no")])
+        answer = self.choose([(code, self.texts.text(f"ask.{code}")) for code in ("yes", "no")], may_skip=may_skip)
         return None if answer is None else answer == "yes"
+
+
+def _is_text(typed: str) -> bool:
+    """Whether a terminal gave text: one with another encoding than ours gives halves of characters."""
+    return "\0" not in typed and not any("\ud800" <= char <= "\udfff" for char in typed)
 
 
 def _is_one_of(number: str, options: Sequence[Option]) -> bool:

@@ -32,15 +32,14 @@ _NO_LINEAGE: Final = "00000000-0000-0000-0000-000000000000"
 @option("--dry-run", is_flag=True)
 @option("--report", type=click.Path(dir_okay=False, path_type=Path))
 @in_session
-def import_backlog(
-    session: Session, file: Path, map_name: str, dry_run: bool, report: Path | None
-) -> None:
+def import_backlog(session: Session, file: Path, map_name: str, dry_run: bool, report: Path | None) -> None:
     """Import FILE; a row that is on the device already is left as it is."""
     mapping = _find_map(map_name)
     # A byte that is no text must cost its row, not the file.
-    with session.outbox() as outbox, file.open(
-        encoding=mapping.encoding, errors="surrogateescape", newline=""
-    ) as source:
+    with (
+        session.outbox() as outbox,
+        file.open(encoding=mapping.encoding, errors="surrogateescape", newline="") as source,
+    ):
         lineage = _NO_LINEAGE if dry_run else outbox.require_enrolled().lineage
         _warn_of_unused(session, source, mapping)
         intake = _Intake(None if dry_run else outbox)

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from client_sync.commands.asking import Asker
 from client_sync.commands.localized import command, option
 from client_sync.commands.session import VERSION, Session, in_session
 from client_sync.enrolment import enrol as enrol_device
@@ -76,7 +77,7 @@ def _read_invitation(session: Session, url: str | None, code: str) -> tuple[str,
 def _words_agree(session: Session, enrolled: Enrolled) -> bool:
     """Whether the centre reads the same six words; a device whose words differ forgets its enrolment."""
     session.say("enrol.words", words=" ".join(enrolled.words))
-    if click.confirm(session.texts.text("enrol.same"), default=None):
+    if Asker(session).agrees("enrol.same", may_skip=False):
         return True
     with session.outbox() as outbox:
         is_new = not outbox.records()

@@ -99,12 +99,9 @@ def new(session: Session, file: Path | None, receipt: str | None) -> None:
 def hold_interview(session: Session, interview: Interview) -> None:
     """Ask what is left to ask, keep the draft after each answer, and close the envelope when told to."""
     session.say("new.keys")
-    shown: set[Card] = set()
     try:
-        _ask_all(session, interview, shown)
-        asker = Asker(session)
-        asker.title("new.close", f"consent.{interview.answers.consent.level}")
-        closes = asker.agrees("new.close_hint")
+        while (closes := _ask_and_close(session, interview)) is None:
+            interview.asked.pop()
     except (Close, click.Abort):
         closes = False
     if not closes:
@@ -120,9 +117,7 @@ def close_envelope(session: Session, outbox: Outbox, interview: Interview) -> No
     enrolled = outbox.enrolled
     answers = interview.answers
     if enrolled is not None:
-        answers = replace(
-            answers, team=answers.team or enrolled.team, partner=answers.partner or enrolled.partner
-        )
+        answers = replace(answers, team=answers.team or enrolled.team, partner=answers.partner or enrolled.partner)
     receipt = interview.receipt or new_receipt(session.rng.choice)
     content = build_complaint(answers, now=session.now(), receipt=receipt)
     taken = {record.picture or "" for record in outbox.records()}
@@ -171,8 +166,20 @@ def _begin(session: Session, receipt: str | None) -> Interview:
     return Interview(str(uuid4()))
 
 
-def _ask_all(session: Session, interview: Interview, shown: set[Card]) -> None:
+def _ask_and_close(session: Session, interview: Interview) -> bool | None:
+    """Whether the person wants the envelope closed; None to go back to the last question."""
+    _ask_all(session, interview)
     asker = Asker(session)
+    asker.title("new.close", f"consent.{interview.answers.consent.level}")
+    try:
+        return asker.agrees("new.close_hint") is True
+    except GoBack:
+        return None
+
+
+def _ask_all(session: Session, interview: Interview) -> None:
+    asker = Asker(session)
+    shown: set[Card] = set()
     while (question := interview.next_question()) is not None:
         try:
             interview.answers = question.ask(asker, interview.answers)

@@ -12,6 +12,7 @@ from client_sync.commands.asking import Asker, Option
 from client_sync.complaint import Answers, Consent, Contact, Money, Person, Urgency
 from client_sync.paper import FAMILIES
 from client_sync.places import PLACES, Place
+from client_sync.protocol.limits import JSON_INTEGER_MAX, NARRATIVE_MAX_CHARS
 from client_sync.protocol.vocabulary import VOCABULARY, label
 
 _URGENCY: Final = ("within_72h", "minor", "detained", "reprisals", "eviction")
@@ -21,6 +22,11 @@ _MINOR_AGES: Final = frozenset({"0-4", "5-11", "12-17"})
 _HELD_KINDS: Final = frozenset({"HR-ARR", "HR-DET", "HR-DIS", "HR-ABD"})
 _NAMED_LEVELS: Final = frozenset({"C3", "C4"})
 _KINDS_MOST: Final = 5
+# As the shapes of `protocol.records` have them: what is refused while it is typed can still be put right.
+_PEOPLE_MOST: Final = 1_000_000
+_SAID_MOST_CHARS: Final = 500
+_NAME_MOST_CHARS: Final = 200
+_PHONE_MOST_CHARS: Final = 80
 _FIRST_LANGUAGES: Final = ("fra", "bam")
 _DAY: Final = re.compile(r"(?:(?:(\d{1,2})[/. -])?(\d{1,2})[/. -])?(\d{4})")
 
@@ -68,7 +74,7 @@ def _danger(asker: Asker, answers: Answers) -> Answers:
 
 def _story(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.story", "question.story_hint")
-    narrative = asker.lines()
+    narrative = asker.lines(NARRATIVE_MAX_CHARS)
     if narrative is None:
         return replace(answers, narrative=None, narrative_language=None)
     return replace(answers, narrative=narrative, narrative_language=_language(asker))
@@ -137,7 +143,7 @@ def _place_words(asker: Asker, place: Place) -> str:
 
 def _said(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.place_said")
-    return replace(answers, place_said=asker.line())
+    return replace(answers, place_said=asker.line(most_chars=_SAID_MOST_CHARS))
 
 
 def _when(asker: Asker, answers: Answers) -> Answers:
@@ -200,17 +206,17 @@ def _who(asker: Asker, answers: Answers) -> Answers:
     categories = asker.several(_options(asker, "perpetrator_category"), most=5)
     accused = tuple(Person(("alleged_perpetrator",), category=category) for category in categories)
     if len(accused) == 1:
-        accused = (replace(accused[0], count=asker.whole("question.how_many")),)
+        accused = (replace(accused[0], count=asker.whole("question.how_many", _PEOPLE_MOST)),)
     return replace(answers, perpetrators=accused)
 
 
 def _money(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.money")
-    asked = asker.whole("question.asked")
+    asked = asker.whole("question.asked", JSON_INTEGER_MAX)
     asker.title("question.paid")
     paid = asker.choose(_options(asker, "paid"))
     gave = paid in ("yes", "partial")
-    paid_xof = asker.whole("question.how_much") if gave else None
+    paid_xof = asker.whole("question.how_much", JSON_INTEGER_MAX) if gave else None
     receipt = asker.agrees("question.receipt_given") if gave else None
     return replace(answers, money=Money(asked_xof=asked, paid_xof=paid_xof, paid=paid, receipt_given=receipt))
 
@@ -226,7 +232,7 @@ def _victims(asker: Asker, answers: Answers) -> Answers:
 
 def _other_victims(asker: Asker, key: str) -> tuple[Person, ...]:
     groups: list[Person] = []
-    while count := asker.whole(key):
+    while count := asker.whole(key, _PEOPLE_MOST):
         groups.append(_victim(asker, ("victim",), count))
         key = "question.how_many_more"
     return tuple(groups)
@@ -286,13 +292,14 @@ def _contact(asker: Asker, answers: Answers) -> Answers:
     contact_ok = asker.choose(_options(asker, "contact_ok"))
     if contact_ok != "yes":
         return replace(answers, contact_ok=contact_ok, contact=Contact())
-    said = {name: asker.line(f"question.contact_{name}") for name in ("how", "when", "through", "say")}
+    names = ("how", "when", "through", "say")
+    said = {name: asker.line(f"question.contact_{name}", _NAME_MOST_CHARS) for name in names}
     return replace(answers, contact_ok=contact_ok, contact=Contact(**said))
 
 
 def _identity(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.identity", "question.identity_why")
-    name, phone = asker.line("question.name"), asker.line("question.phone")
+    name, phone = asker.line("question.name", _NAME_MOST_CHARS), asker.line("question.phone", _PHONE_MOST_CHARS)
     if answers.victims and "complainant" in answers.victims[0].roles:
         speaker = replace(answers.victims[0], name=name, phone=phone)
         return replace(answers, victims=(speaker, *answers.victims[1:]))

@@ -1,19 +1,24 @@
 """`status`: where everything is, which centre this device speaks to, and its six words."""
 
+from typing import Final
+
+import click
+
 from client_sync.commands.counts import show_counts
 from client_sync.commands.localized import command, option
 from client_sync.commands.session import VERSION, Session, in_session
 from client_sync.outbox import Outbox
 from client_sync.preferences import Preferences
+from client_sync.protocol.vocabulary import LANGUAGES
 from client_sync.tables import Enrolled
 
 # Below this a clock is right enough for dates.
-_CLOCK_GRACE_S = 300
+_CLOCK_GRACE_S: Final = 300
 
 
 @command("status")
-@option("--price", type=int)
-@option("--language", type=str)
+@option("--price", type=click.IntRange(0))
+@option("--language", type=click.Choice(LANGUAGES))
 @in_session
 def status(session: Session, price: int | None, language: str | None) -> None:
     """Show counts, centre and words; --price and --language are kept for later runs."""
@@ -39,7 +44,8 @@ def _prefer(session: Session, price: int | None, language: str | None) -> None:
 
 def _show_centre(session: Session, outbox: Outbox, enrolled: Enrolled) -> None:
     link = outbox.link
-    session.say("status.centre", coalition=enrolled.coalition or enrolled.url, url=enrolled.url)
+    name = " · ".join(part for part in (enrolled.coalition, enrolled.url) if part)
+    session.say("status.centre", name=name)
     session.say("status.words", words=" ".join(enrolled.words))
     if link.clock_ahead_s is not None and abs(link.clock_ahead_s) > _CLOCK_GRACE_S:
         session.say_count("status.clock", round(abs(link.clock_ahead_s) / 60))

@@ -44,7 +44,7 @@ def texts_of(ctx: click.Context) -> Catalogue:
 
 
 class SpokenCommand(click.Command):
-    """A command: `help.<names>` says what it is for, `option.<name>` what each option means."""
+    """A command: `help.<names>` says what it is for, `option.<name>` what each option and argument means."""
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line: how it is called."""
@@ -57,12 +57,19 @@ class SpokenCommand(click.Command):
         with formatter.indentation():
             formatter.write_text(texts_of(ctx).text(f"help.{_key(ctx)}"))
 
+    def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What to give, in order."""
+        params = [param for param in self.get_params(ctx) if isinstance(param, click.Argument)]
+        if params:
+            with formatter.section(texts_of(ctx).text("usage.arguments")):
+                formatter.write_dl([(param.make_metavar(ctx), _meaning(ctx, param)) for param in params])
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every option with its meaning."""
-        texts = texts_of(ctx)
-        records = [(param, param.get_help_record(ctx)) for param in self.get_params(ctx)]
+        params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        records = [(param, param.get_help_record(ctx)) for param in params]
         rows = [(record[0], _meaning(ctx, param)) for param, record in records if record is not None]
-        with formatter.section(texts.text("usage.options")):
+        with formatter.section(texts_of(ctx).text("usage.options")):
             formatter.write_dl(rows)
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
@@ -158,7 +165,7 @@ def _key(ctx: click.Context) -> str:
 
 
 def _meaning(ctx: click.Context, param: click.Parameter) -> str:
-    """What an option means in this command, where that is said, else what it means everywhere."""
+    """What an option or argument means in this command, where that is said, else what it means everywhere."""
     name = "help" if "--help" in param.opts else (param.name or "")
     try:
         return texts_of(ctx).text(f"option.{_key(ctx)}_{name}")

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from flask import Flask, Response, json, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from client_sync.protocol.codes import CODES
 from server.domain.errors import SeereError, trace_of
@@ -55,7 +55,10 @@ def _http_error(error: Exception) -> Response:
     status = error.code or 500
     code = _BY_STATUS.get(status, "member_invalid" if status == 422 else "body_unreadable")
     fields = getattr(error, "data", {}).get("messages", {}).get("json")
-    return problem(code, status, **({"fields": sorted(fields)} if isinstance(fields, dict) else {}))
+    refusal = problem(code, status, **({"fields": sorted(fields)} if isinstance(fields, dict) else {}))
+    if isinstance(error, MethodNotAllowed):
+        refusal.allow.update(error.valid_methods or ())
+    return refusal
 
 
 def _fault(error: Exception) -> Response:

@@ -5,6 +5,9 @@ from typing import Any, Final
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from marshmallow.validate import Length
 
+PROBLEM: Final = "application/problem+json"
+BYTES: Final = {"type": "string", "format": "binary"}
+
 
 class _Shape(Schema):
     class Meta:
@@ -112,14 +115,12 @@ class ProblemShape(_Shape):
     title = fields.String(required=True)
     status = fields.Integer(required=True)
     code = fields.String(required=True)
-    detail = fields.String()
     retry_after_s = fields.Integer()
+    fields = fields.List(fields.String())
 
 
 def body_of(media_type: str, meaning: str) -> dict[str, Any]:
     """A request body of bytes, for the OpenAPI document."""
-    schema = {"type": "string", "format": "binary"}
-    return {"required": True, "description": meaning, "content": {media_type: {"schema": schema}}}
+    return {"required": True, "description": meaning, "content": {media_type: {"schema": BYTES}}}
 
 
-PROBLEM: Final = "application/problem+json"

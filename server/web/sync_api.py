@@ -19,17 +19,18 @@ from server.services.feed import Asked
 from server.services.intake import receiving
 from server.services.intake.receiving import Receipt, Rules
 from server.web.auth import for_device, guarded, this_hub
-from server.web.schemas import AdmissionShape, AnswerShape, ApplicationShape, body_of
+from server.web.schemas import BYTES, AdmissionShape, AnswerShape, ApplicationShape, body_of
 
 FRAMES = "application/x-ndjson"
 PARCEL = "application/octet-stream"
+JSON = "application/json"
 
 blueprint = Blueprint("sync", __name__, url_prefix="/api/v1", description="Field devices")
 
 
 @blueprint.post("/enrol")
 @blueprint.arguments(ApplicationShape)
-@blueprint.response(201, AdmissionShape)
+@blueprint.response(201, AdmissionShape, content_type=JSON)
 @guarded("enrolment")
 def enrol(application: dict[str, Any]) -> dict[str, Any]:
     """Enrol a device that has a one-time code."""
@@ -65,8 +66,8 @@ def enrol(application: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.post("/sync")
-@blueprint.doc(requestBody=body_of(FRAMES, "One or more frames, PROTOCOL §3.2."))
-@blueprint.alt_response(200, schema=AnswerShape, description="At least one frame was read.")
+@blueprint.doc(requestBody=body_of(FRAMES, "One or more frames, PROTOCOL §3.2."), security=[{"device": []}])
+@blueprint.alt_response(200, schema=AnswerShape, content_type=JSON, description="At least one frame was read.")
 @for_device
 def sync(device: Device) -> Response:
     """Take in frames and answer with verdicts, changes and orders."""
@@ -76,8 +77,8 @@ def sync(device: Device) -> Response:
 
 
 @blueprint.post("/parcels")
-@blueprint.doc(requestBody=body_of(PARCEL, "A sealed parcel, PROTOCOL §6."))
-@blueprint.alt_response(200, schema=None, content_type=PARCEL, description="The sealed reply to its author.")
+@blueprint.doc(requestBody=body_of(PARCEL, "A sealed parcel, PROTOCOL §6."), security=[{"device": []}])
+@blueprint.alt_response(200, schema=BYTES, content_type=PARCEL, description="The sealed reply to its author.")
 @for_device
 def carry(carrier: Device) -> Response:
     """Take in a parcel that another device made, and give the sealed reply to carry back."""

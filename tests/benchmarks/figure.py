@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 from typing import Final, Literal
 
@@ -52,7 +53,7 @@ def middle(name: str, rounds: Sequence[float]) -> float:
 
 def quantile(values: Sequence[float], share: float) -> float:
     """The value that `share` of all do not exceed (nearest rank)."""
-    return sorted(values)[max(0, -(-int(len(values) * share * 1000) // 1000) - 1)]
+    return sorted(values)[ceil(len(values) * share) - 1]
 
 
 def note(text: str) -> None:

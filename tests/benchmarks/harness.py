@@ -73,6 +73,7 @@ class Sender:
     """An enrolled and confirmed device that signs its own frames."""
 
     device: str
+    lineage: str
     token: str
     key: SigningKey
     hub: str
@@ -101,17 +102,18 @@ class Sender:
         }
 
 
-def enrol(hub: Hub, refill: Refill = UNBOUNDED) -> Sender:
-    """A new device on an open hub, through the services that its operators use."""
+def enrol(hub: Hub, refill: Refill = UNBOUNDED, succeeds: Sender | None = None) -> Sender:
+    """A new device on an open hub, or one that succeeds another, through the services that its operators use."""
     now = hub.clock()
-    code = devices.invite(hub.store, now, label="figures", valid_hours=1).code
+    replaced = succeeds.device if succeeds else None
+    code = devices.invite(hub.store, now, label="figures", valid_hours=1, succeeds=replaced).code
     key, box = SigningKey.generate(), bytes(PrivateKey.generate().public_key)
     sign = bytes(key.verify_key)
     proof = key.sign(proof_digest(code, sign, box)).signature
-    application = Application(code, to_text(sign), to_text(box), to_text(proof), None, None)
+    application = Application(code, to_text(sign), to_text(box), to_text(proof), None, replaced)
     admitted = devices.enrol(hub.store, application, now, refill)
     devices.confirm(hub.store, admitted.device, now)
-    return Sender(admitted.device, admitted.token, key, hub.identity.id, hub.epoch())
+    return Sender(admitted.device, admitted.lineage, admitted.token, key, hub.identity.id, hub.epoch())
 
 
 @contextmanager

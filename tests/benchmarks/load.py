@@ -69,9 +69,9 @@ class Caller:
         return answer.status, answer.read()
 
 
-def complaint_lines(rng: Random, count: int) -> list[bytes]:
-    """So many new complaints: stories may come again, ids never."""
-    stories = _stories()
+def complaint_lines(rng: Random, count: int, told: Sequence[dict[str, Any]] | None = None) -> list[bytes]:
+    """So many new complaints; what is told in them (`told`, or stories of the fixtures) may come again, ids never."""
+    stories = told or _stories()
     chosen = rng.sample(range(len(stories)), count)
     return [
         canonical({"content": stories[at], "id": random_id(rng), "op": "complaint", "seq": seq})
@@ -79,15 +79,17 @@ def complaint_lines(rng: Random, count: int) -> list[bytes]:
     ]
 
 
-def prepared(sender: Sender, records: int, rng: Random, batch: int = BATCH) -> Load:
+def prepared(
+    sender: Sender, records: int, rng: Random, batch: int = BATCH, told: Sequence[dict[str, Any]] | None = None
+) -> Load:
     """A load of at least one body and about `records` complaints."""
-    bodies = tuple(sender.body(complaint_lines(rng, batch)) for _ in range(max(1, records // batch)))
+    bodies = tuple(sender.body(complaint_lines(rng, batch, told)) for _ in range(max(1, records // batch)))
     return Load(sender, bodies, batch)
 
 
 def run(address: Address, loads: Sequence[Load]) -> Run:
     """Send every load at once, one client each. Raises Void unless each record of each body was newly stored."""
-    together = Barrier(len(loads) + 1)
+    together = Barrier(len(loads) + 1, timeout=_ANSWER_PATIENCE_S)
     with ThreadPoolExecutor(len(loads)) as clients:
         answers = [clients.submit(_send_all, address, load, together) for load in loads]
         together.wait()

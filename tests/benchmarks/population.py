@@ -74,12 +74,14 @@ def _enrolled(hub: Hub, folder: Path, count: int) -> list[Sender]:
     with file.open("a") as lines:
         for _ in range(count - len(kept)):
             sender = enrol(hub)
-            kept.append({"device": sender.device, "token": sender.token, "key": bytes(sender.key).hex()})
+            names = {"device": sender.device, "lineage": sender.lineage, "token": sender.token}
+            kept.append(names | {"key": bytes(sender.key).hex()})
             lines.write(json.dumps(kept[-1]) + "\n")
     last_frames = {device.id: device.last_frame for device in devices.listed(hub.store)}
     return [
         Sender(
             one["device"],
+            one["lineage"],
             one["token"],
             SigningKey(bytes.fromhex(one["key"])),
             hub.identity.id,

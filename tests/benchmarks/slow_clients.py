@@ -1,16 +1,18 @@
 """Slow and dead clients: does a device on a good link wait for those on a bad one?"""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from itertools import cycle
 from random import Random
-from threading import Event, Thread
+from threading import Event
 from typing import Final
 
 from tests.benchmarks.figure import Figure, middle, note, quantile
-from tests.benchmarks.harness import SYNC, Address, HubProcess, Plan, Sender, enrol, fresh_folder, opened
+from tests.benchmarks.harness import SYNC, Address, HubProcess, Plan, Sender, Void, enrol, fresh_folder, opened
 from tests.benchmarks.load import Load, prepared, randoms, require_all_stored, run
+from tests.benchmarks.wire import foreign_contents
 
 FIGURES: Final = ("fast_p99_ms_beside_40_slow", "answers_with_400_dead")
 _SLOW: Final = 40
@@ -18,6 +20,8 @@ _DEAD: Final = 400
 _BATCH: Final = 25
 _REQUESTS: Final = 400
 _SLOW_BODIES: Final = 12
+_SEED: Final = 40
+_STORIES: Final = 500
 # 60 kbit/s, in steps short enough that no kernel buffer smooths them away.
 _BYTES_PER_S: Final = 60_000 / 8
 _STEP_S: Final = 0.1
@@ -37,7 +41,10 @@ def measure(plan: Plan) -> Iterator[Figure]:
 def _p99_beside(process: HubProcess, fast: Sender, slow: Sequence[Sender], plan: Plan) -> float:
     """The 99th percentile of a fast client's waits beside slow uploaders: median of rounds, others alone between."""
     chances = randoms("slow")
-    crowd = [prepared(sender, _SLOW_BODIES * _BATCH, next(chances), _BATCH) for sender in slow]
+    # Words of elsewhere: those of the fixtures shrink to half of what a real device has to push up.
+    told = foreign_contents(_SEED, _STORIES)
+    crowd = [prepared(sender, _SLOW_BODIES * _BATCH, next(chances), _BATCH, told) for sender in slow]
+    note(f"slow bodies of {sum(len(load.bodies[0]) for load in crowd) / len(crowd):.0f} bytes")
     alone, beside = [], []
     for _ in range(plan.rounds):
         alone.append(_p99_ms(process, prepared(fast, _REQUESTS * _BATCH, next(chances), _BATCH)))
@@ -56,15 +63,14 @@ def _p99_ms(process: HubProcess, load: Load) -> float:
 def _uploading_slowly(address: Address, crowd: Sequence[Load]) -> Iterator[None]:
     """Uploaders at 60 kbit/s each, busy all the while; their bodies come again when they run out."""
     stop = Event()
-    uploaders = [Thread(target=_upload_slowly, args=(address, load, stop)) for load in crowd]
-    for uploader in uploaders:
-        uploader.start()
-    try:
-        yield
-    finally:
-        stop.set()
+    with ThreadPoolExecutor(len(crowd)) as threads:
+        uploaders = [threads.submit(_upload_slowly, address, load, stop) for load in crowd]
+        try:
+            yield
+        finally:
+            stop.set()
         for uploader in uploaders:
-            uploader.join()
+            uploader.result()
 
 
 def _upload_slowly(address: Address, load: Load, stop: Event) -> None:
@@ -75,7 +81,10 @@ def _upload_slowly(address: Address, load: Load, stop: Event) -> None:
     for body in cycle(load.bodies):
         if not _trickle(connection, load.sender, body, stop):
             break
-        connection.getresponse().read()
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise Void(f"a slow uploader got {answer.status}")
     connection.close()
 
 

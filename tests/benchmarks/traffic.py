@@ -6,15 +6,13 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from nacl.public import PrivateKey
-
 from client_sync.client import SyncClient, SyncReport
 from client_sync.outbox import Finished, Outbox
 from client_sync.stores import Folder
-from client_sync.tables import Enrolled, Keys
 from client_sync.transport import HttpTransport
 from fixtures.bad_road import BadRoad
 from server.hub import Hub
+from tests.benchmarks.binding import bind
 from tests.benchmarks.figure import Figure, note
 from tests.benchmarks.harness import HubProcess, Plan, Sender, Void, enrol, fresh_folder, opened
 from tests.benchmarks.wire import foreign_contents, source_of_words
@@ -47,11 +45,10 @@ class Handset:
     """A real field client behind a counting proxy."""
 
     def __init__(self, folder: Path, hub: Hub, sender: Sender, road: BadRoad) -> None:
+        bind(folder, hub, sender, road.address)
         self._outbox = Outbox.open(Folder(folder))
         self._road = road
-        url = "http://{}:{}".format(*road.address)
-        self._outbox.keep_enrolment(_enrolment(hub, sender, url))
-        self._transport = HttpTransport(url)
+        self._transport = HttpTransport(self._outbox.require_enrolled().url)
         self._client = SyncClient(self._outbox, self._transport, rng=Random(_SEED), version=_VERSION)
 
     def session(self, contents: list[dict[str, Any]]) -> Session:
@@ -113,24 +110,3 @@ def _per_record(sessions: list[Session], what: str) -> float:
 def _require_whole(report: SyncReport, records: int) -> None:
     if not report.is_whole or report.stored != records:
         raise Void(f"a session did not bring everything: {report}")
-
-
-def _enrolment(hub: Hub, sender: Sender, url: str) -> Enrolled:
-    """What a device keeps of its enrolment; the lineage of a first device has its id."""
-    return Enrolled(
-        device=sender.device,
-        lineage=sender.device,
-        hub=sender.hub,
-        url=url,
-        label="figures",
-        coalition=None,
-        team=None,
-        partner=None,
-        places=None,
-        pin=None,
-        hub_sign_key=bytes(hub.identity.sign_key.verify_key),
-        hub_box_key=bytes(hub.identity.box_key.public_key),
-        epoch=sender.epoch,
-        token=sender.token,
-        keys=Keys(sender.key, PrivateKey.generate()),
-    )

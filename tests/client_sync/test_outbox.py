@@ -1,6 +1,7 @@
 """The outbox: what is kept, what is shown, and what an answer may change."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.client_sync.builders import (
     enrolment,
     record_id,
 )
+from tests.faults.kill import Child
 
 
 def written(outbox: Outbox, count: int) -> list[str]:
@@ -389,3 +391,30 @@ def held_lines(outbox: Outbox) -> list[bytes | None]:
     """The lines that are still on the disk, asked of the file itself."""
     rows = outbox._database.query("SELECT line FROM record ORDER BY seq")
     return [row["line"] for row in rows]
+
+
+FINALISE_FOR_EVER = """
+import sys
+from pathlib import Path
+from client_sync.outbox import Outbox
+from client_sync.stores import Folder
+outbox = Outbox.open(Folder(Path(sys.argv[1])))
+while True:
+    print(outbox.finalise("complaint", {"narrative": "x" * 700}), flush=True)
+"""
+
+
+def test_what_was_finalised_before_a_kill_is_there_once(folder: Folder) -> None:
+    acknowledged: list[str] = []
+    for after in (1, 7, 40):
+        with Child([sys.executable, "-c", FINALISE_FOR_EVER, folder.path]) as child:
+            for _ in range(after):
+                child.wait_for("-")
+            acknowledged += [line for line in child.kill().lines if line]
+    outbox = Outbox.open(folder)
+    records = outbox.records()
+    assert len(acknowledged) >= 48
+    assert set(acknowledged) <= {record.id for record in records}
+    assert [record.seq for record in records] == list(range(1, len(records) + 1))
+    assert outbox.waiting() == len(records)
+    outbox.close()

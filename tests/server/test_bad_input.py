@@ -2,7 +2,7 @@
 
 import gzip
 import json
-import zlib
+from random import Random
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from client_sync.protocol.canonical import canonical
 from client_sync.protocol.codes import CODES
+from client_sync.protocol.coding import Coding
 from client_sync.protocol.frames import frame_digest, to_text
 from client_sync.protocol.limits import BODY_MAX_BYTES, LINE_MAX_BYTES
 from client_sync.protocol.records import OPERATIONS
@@ -52,6 +53,7 @@ def _whole_id(text: str) -> bytes:
     return complaint("bad").replace(ID, text.encode())
 
 
+TOO_LONG = Verdict("rejected", "line_too_long")
 _DEEP = b"[" * 1000 + b"]" * 1000
 
 LINES: dict[str, tuple[bytes, Verdict]] = {
@@ -94,10 +96,11 @@ LINES: dict[str, tuple[bytes, Verdict]] = {
     "op is a number": (operation(5, "bad", {}), _aside("member_invalid", "op")),  # type: ignore[arg-type]
     "seq below zero": (operation("seen", "bad", {"changes": [1]}, seq=-1), _aside("member_invalid", "seq")),
     "seq is true": (operation("seen", "bad", {"changes": [1]}, seq=True), _aside("member_invalid", "seq")),
-    "10 MB string": (_with(b'"x"', b'"' + b"a" * 10**7 + b'"'), Verdict("rejected", "line_too_long")),
+    # Not one letter again and again: that would be a bomb.
+    "10 MB string": (_with(b'"x"', b'"' + Random(1).randbytes(5 * 10**6).hex().encode() + b'"'), TOO_LONG),
     "line one byte too long": (
         _with(b'"x"', b'"' + b"a" * (LINE_MAX_BYTES - len(_with(b'"x"', b'""')) + 1) + b'"'),
-        Verdict("rejected", "line_too_long"),
+        TOO_LONG,
     ),
     "longest line": (_with(b'"x"', b'"' + b"a" * (LINE_MAX_BYTES - len(_with(b'"x"', b'""'))) + b'"'), STORED),
     "narrative one too long": (
@@ -196,8 +199,11 @@ def test_bad_line_gets_its_code_and_its_neighbours_are_stored(device: Sender, na
     again = ALREADY_HELD if expected == STORED else expected
     neighbours = complaint("before"), complaint("after")
 
-    assert verdicts(device.send(neighbours[0], line, neighbours[1])) == [STORED, expected, STORED]
-    assert verdicts(device.send(neighbours[0], line, neighbours[1])) == [ALREADY_HELD, again, ALREADY_HELD]
+    coding: Coding = "gzip" if len(line) > BODY_MAX_BYTES else "identity"
+    body = device.frame([neighbours[0], line, neighbours[1]])
+
+    assert verdicts(device.send_body(body, coding=coding)) == [STORED, expected, STORED]
+    assert verdicts(device.send_body(body, coding=coding)) == [ALREADY_HELD, again, ALREADY_HELD]
 
     kept = 0 if expected.verdict == "rejected" else 1
     assert _rows(device) == 2 + kept
@@ -264,10 +270,9 @@ def test_frame_of_a_revoked_device_is_kept_aside(device: Sender) -> None:
 
 
 @pytest.mark.parametrize("coding", ["identity", "gzip", "zstd"])
-def test_cut_body_keeps_its_whole_frames(device: Sender, coding: str) -> None:
+def test_cut_body_keeps_its_whole_frames(device: Sender, coding: Coding) -> None:
     frames = [device.frame([complaint(n)]) for n in range(3)]
-    body = compressed(frames, coding)  # type: ignore[arg-type]
-    whole = compressed(frames[:2], coding)  # type: ignore[arg-type]
+    body, whole = compressed(frames, coding), compressed(frames[:2], coding)
     dictionary = {"Seere-Dictionary": "1"} if coding == "zstd" else {}
 
     response = device.post(body[: len(whole) + 5], Content_Encoding=coding, **dictionary)
@@ -278,11 +283,9 @@ def test_cut_body_keeps_its_whole_frames(device: Sender, coding: str) -> None:
 
 def test_damage_after_whole_frames_keeps_them(device: Sender) -> None:
     frame = device.frame([complaint("a")])
-    stream = zlib.compressobj(9, zlib.DEFLATED, 31)
-    body = stream.compress(frame) + stream.flush(zlib.Z_SYNC_FLUSH)
 
-    assert verdicts(device.post(body + b"\xff" * 400, Content_Encoding="gzip").json) == [STORED]
-    assert verdicts(device.post(frame + b"\n{}\n" + frame).json) == [ALREADY_HELD]
+    assert verdicts(device.post(frame + b"\n{}\n" + frame).json) == [STORED]
+    assert verdicts(device.post(frame + b'{"seere":2}\n' + frame).json) == [ALREADY_HELD]
 
 
 _BOMBS = {
@@ -392,7 +395,7 @@ def test_mutated_frame_never_blocks_a_sound_one_before_it(device: Sender, data: 
     sound = device.frame([complaint("sound")])
     frame = bytearray(device.frame([complaint("x"), operation("seen", "y", {"changes": [1]})]))
     for _ in range(data.draw(st.integers(1, 6))):
-        at = data.draw(st.integers(0, len(frame) - 1))
+        at = data.draw(st.integers(0, 10_000)) % len(frame)
         frame[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
 
     response = device.post(sound + bytes(frame))

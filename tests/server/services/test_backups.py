@@ -18,7 +18,11 @@ from server.services import backups
 from server.services.backups import LastNumber
 from server.store import devices, lite, schema
 from tests.builders import NOW, Clock, Sender, complaint, enrolled
-from tests.postgres import Cluster
+from tests.postgres import Cluster, client_programs
+
+on_both_engines = pytest.mark.parametrize(
+    "rig", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
 
 
 @dataclass
@@ -46,12 +50,14 @@ class Rig:
         return sorted(path.name for path in self.settings.backups.iterdir())
 
 
-@pytest.fixture
-def rig(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+@pytest.fixture(params=["sqlite"])
+def rig(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    """A rig on SQLite, and on both engines in a test marked so."""
     identity = tmp_path / "identity.txt"
     recipient = backups.new_identity(identity)
-    database = "" if database_url.startswith("sqlite") else database_url
-    _offer_programs_of_the_server(monkeypatch, tmp_path)
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    if database:
+        _offer_programs_of_the_server(monkeypatch)
     hub = open_hub(Settings(data=tmp_path / "hub", database=database, backup_recipient=recipient), Clock())
     device = enrolled(hub, "Gao 1")
     device.send(*(complaint(n) for n in range(5)))
@@ -59,11 +65,9 @@ def rig(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     hub.close()
 
 
-def _offer_programs_of_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _offer_programs_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """pg_dump must not be older than the server that the tests run on."""
-    from tests import postgres
-
-    found = postgres._debian_binaries() or postgres._wheel_binaries(None)
+    found = client_programs()
     monkeypatch.setenv("PATH", f"{found}{os.pathsep}{os.environ['PATH']}")
 
 
@@ -85,6 +89,7 @@ def _restore(rig: Rig, archive: Path, settings: Settings, **changes: Any) -> bac
     return backups.restore(archive, rig.identity, settings, **options)
 
 
+@on_both_engines
 def test_backup_is_named_sealed_and_alone(rig: Rig) -> None:
     path = rig.make()
     assert path.name == f"seere-20261121T100405Z-{rig.hub.epoch()}.age"
@@ -93,6 +98,7 @@ def test_backup_is_named_sealed_and_alone(rig: Rig) -> None:
     assert [each.name for each in rig.settings.data.iterdir() if each.name.startswith(".backup")] == []
 
 
+@on_both_engines
 def test_devices_hear_of_a_backup_only_once_it_was_verified(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     assert rig.backed_up_to() == 0
     with monkeypatch.context() as patch:
@@ -149,11 +155,12 @@ def test_backup_needs_a_recipient(rig: Rig, recipient: str, fault: str) -> None:
     assert refused.value.values["fault"] == fault
 
 
+@on_both_engines
 def test_restored_hub_has_everything_and_a_new_epoch(rig: Rig, empty: Settings) -> None:
     restored = _restore(rig, rig.make(), empty)
     hub = open_hub(empty, Clock())
     try:
-        assert hub.identity == rig.hub.identity or hub.identity.id == rig.hub.identity.id
+        assert hub.identity.id == rig.hub.identity.id
         assert bytes(hub.identity.sign_key) == bytes(rig.hub.identity.sign_key)
         assert hub.epoch() == "0badc0de" != rig.hub.epoch()
         assert restored.manifest.contents.complaints == 5
@@ -167,6 +174,7 @@ def _lines(hub: Hub) -> list[bytes]:
         return sorted(connection.scalars(sa.select(schema.received.c.line)))
 
 
+@on_both_engines
 def test_numbers_printed_after_the_backup_are_lost_and_never_given_again(rig: Rig, empty: Settings) -> None:
     restored = _restore(rig, rig.make(), empty, last=LastNumber("SRE", 2026, 8))
     assert restored.lost_numbers == 3
@@ -182,6 +190,7 @@ def test_numbers_printed_after_the_backup_are_lost_and_never_given_again(rig: Ri
         hub.close()
 
 
+@on_both_engines
 def test_restore_overwrites_nothing(rig: Rig, empty: Settings) -> None:
     archive = rig.make()
     with pytest.raises(BackupUnusable):
@@ -238,9 +247,8 @@ def test_damaged_copy_is_not_believed(tmp_path: Path) -> None:
         assert lite.damage(database) != []
 
 
+@pytest.mark.parametrize("rig", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
 def test_missing_program_is_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not rig.settings.database:
-        return
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(BackupUnusable) as refused:
         rig.make()

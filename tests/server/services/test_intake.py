@@ -360,7 +360,7 @@ def test_other_teams_complaint_answers_like_none_at_all(enrol: Enrol, op: str) -
     row = _filed(theirs, "a")
     assert (row.revision, row.consent_level, row.withdrawn) == (1, "C2", None)
     with theirs.hub.store.read() as connection:
-        select = sa.select(linkage.c.keys).where(linkage.c.lineage == theirs.lineage)
+        select = sa.select(linkage.c["keys"]).where(linkage.c.lineage == theirs.lineage)
         assert connection.scalar(select) == {"phone": "own"}
 
 

@@ -1,0 +1,38 @@
+"""Binding: the folder of a real field client, enrolled as a device that the hub knows already."""
+
+from pathlib import Path
+
+from nacl.public import PrivateKey
+
+from client_sync.outbox import Outbox
+from client_sync.stores import Folder
+from client_sync.tables import Enrolled, Keys
+from server.hub import Hub
+from tests.benchmarks.harness import Address, Sender
+
+
+def bind(folder: Path, hub: Hub, sender: Sender, address: Address) -> None:
+    """Make the folder of a field client that is `sender` and finds the hub at `address`."""
+    outbox = Outbox.open(Folder(folder))
+    outbox.keep_enrolment(_enrolled(hub, sender, "http://{}:{}".format(*address)))
+    outbox.close()
+
+
+def _enrolled(hub: Hub, sender: Sender, url: str) -> Enrolled:
+    return Enrolled(
+        device=sender.device,
+        lineage=sender.lineage,
+        hub=sender.hub,
+        url=url,
+        label="figures",
+        coalition=None,
+        team=None,
+        partner=None,
+        places=None,
+        pin=None,
+        hub_sign_key=bytes(hub.identity.sign_key.verify_key),
+        hub_box_key=bytes(hub.identity.box_key.public_key),
+        epoch=sender.epoch,
+        token=sender.token,
+        keys=Keys(sender.key, PrivateKey.generate()),
+    )

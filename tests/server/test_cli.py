@@ -1,0 +1,420 @@
+"""`seere` as an operator meets it: every command, in words, with exit codes that a script can trust."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from server.cli import COMMANDS, main
+from server.commands import doctor
+from server.commands.spoken import LANGUAGES
+from server.config import Settings
+from server.hub import Hub, open_hub, utc_now
+from server.i18n import catalogue
+from server.services import backups, devices
+from server.services.maintenance import Health
+from server.store.backups import Backup
+from tests.builders import NOW, Sender, complaint, enrolled
+
+ROOT = Path(__file__).resolve().parents[2]
+PLACES = ROOT / "fixtures" / "places" / "mali-2026.1.csv"
+Run = Callable[..., Result]
+AHEAD = f"{utc_now().year + 3}-10-06T18:40:12Z"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def seere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `seere` on a folder of this test alone; settings are given without prefix, in lower case."""
+    monkeypatch.setenv("SEERE_DATA", str(folder))
+
+    def run(*arguments: str, typed: str | None = None, **settings: str) -> Result:
+        environ = {f"SEERE_{name.upper()}": value for name, value in settings.items()}
+        return CliRunner().invoke(main, list(arguments), input=typed, env=environ, prog_name="seere")
+
+    return run
+
+
+@pytest.fixture
+def hub(seere: Run, folder: Path) -> Iterator[Hub]:
+    """The hub that `seere init` made, opened beside the commands, under the real clock."""
+    assert seere("init").exit_code == 0
+    opened = open_hub(Settings(data=folder), utc_now)
+    yield opened
+    opened.close()
+
+
+def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        ctx = click.Context(command)
+        for name in command.list_commands(ctx):
+            found = command.get_command(ctx, name)
+            assert found is not None
+            yield from _commands(found, (*path, name))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", [path for path, _ in _commands(main)], ids=" ".join)
+def test_every_command_and_option_explains_itself(seere: Run, path: tuple[str, ...], language: str) -> None:
+    shown = seere("--language", language, *path, "--help")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stderr == ""
+
+
+def test_help_is_in_french_throughout(seere: Run) -> None:
+    shown = seere("devices", "revoke", "--help").output
+    assert shown.startswith("Usage : seere devices revoke")
+    assert "À donner:" in shown
+    assert not re.search("Show|arguments|required", shown)
+
+
+def test_module_of_a_command_is_read_only_when_it_is_used() -> None:
+    code = "import sys, server.cli; print([name for name in sys.modules if name.startswith('server.services')])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_bare_call_shows_the_commands(seere: Run) -> None:
+    shown = seere()
+    assert shown.exit_code == 0
+    assert all(name in shown.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nope",), ("devices", "nope"), ("serve", "--nope"), ("serve", "--port", "x"), ("enrol",), ("init", "more")],
+)
+def test_wrong_call_is_answered_in_french_and_ends_with_2(seere: Run, arguments: tuple[str, ...]) -> None:
+    done = seere(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--help" in done.stderr
+    assert not re.search("Error|Usage:|Try ", done.stderr)
+
+
+@pytest.mark.parametrize(("name", "value"), [("prot", "8000"), ("port", "x"), ("status", "all"), ("language", "de")])
+def test_setting_that_can_t_be_is_named_and_ends_with_2(seere: Run, name: str, value: str) -> None:
+    done = seere("init", **{name: value})
+    assert done.exit_code == 2
+    assert f"SEERE_{name.upper()}" in done.stderr
+
+
+def test_language_is_chosen_by_option_then_by_setting(seere: Run) -> None:
+    assert "The hub was made" in seere("--language", "en", "init", language="fr").stdout
+    assert "is in" in seere("init", language="en").stdout
+    assert "déjà" in seere("init").stdout
+
+
+def test_init_is_private_and_changes_nothing_the_second_time(seere: Run, folder: Path) -> None:
+    first = seere("init")
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    second = seere("init")
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+    assert (folder.stat().st_mode & 0o777, (folder / "hub.key").stat().st_mode & 0o777) == (0o700, 0o600)
+    assert "SEERE_BACKUP_RECIPIENT" in first.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("serve",),
+        ("enrol", "--label", "Gao 1"),
+        ("devices", "list"),
+        ("quarantine", "list"),
+        ("places", "list"),
+        ("backup",),
+    ],
+)
+def test_no_command_makes_a_hub_by_accident(seere: Run, folder: Path, arguments: tuple[str, ...]) -> None:
+    done = seere(*arguments)
+    assert done.exit_code == 1
+    assert "seere init" in done.stderr
+    assert not folder.exists()
+
+
+def test_lost_key_is_said_and_nothing_is_made_in_its_place(seere: Run, hub: Hub, folder: Path) -> None:
+    (folder / "hub.key").rename(folder / "away")
+    done = seere("devices", "list")
+    assert done.exit_code == 1
+    assert "clé" in done.stderr
+    assert not (folder / "hub.key").exists()
+
+
+def test_enrolment_code_is_shown_in_three_ways(seere: Run, hub: Hub) -> None:
+    done = seere("enrol", "--label", "Gao 1", "--team", "gao", address="https://centre.example")
+    assert re.search(r"Gao 1 : ([0-9A-HJKMNP-TV-Z]{4}-){4}[0-9A-HJKMNP-TV-Z]{4}", done.stdout)
+    assert re.search(r"En mots : (\w+ ){12}\w+\n", done.stdout)
+    assert "https://centre.example" in done.stdout
+    assert "█" in done.stdout
+    assert "█" not in seere("enrol", "--label", "Gao 2", "--no-qr").stdout
+
+
+def test_enrolment_can_name_the_device_it_replaces(seere: Run, hub: Hub) -> None:
+    first = enrolled(hub, "Gao 1")
+    number = devices.find(hub.store, first.device).number
+    assert seere("enrol", "--label", "Gao 1 bis", "--succeeds", f"M-{number}").exit_code == 0
+    refused = seere("enrol", "--label", "Gao 1 ter", "--succeeds", "M-99")
+    assert (refused.exit_code, "M-99" in refused.stderr) == (1, True)
+
+
+@pytest.fixture
+def waiting(hub: Hub) -> Sender:
+    return enrolled(hub, "Gao 1", team="gao", is_confirmed=False)
+
+
+def _words(hub: Hub, sender: Sender) -> str:
+    return " ".join(devices.words_of(devices.find(hub.store, sender.device), hub.identity.sign_key))
+
+
+def test_device_is_confirmed_by_the_words_that_it_shows(seere: Run, hub: Hub, waiting: Sender) -> None:
+    wrong = seere("devices", "confirm", "M-1", "--words", "un deux trois quatre cinq six")
+    assert wrong.exit_code == 1
+    assert devices.find(hub.store, "M-1").state == "waiting"
+    done = seere("devices", "confirm", "M-1", "--words", _words(hub, waiting).upper())
+    assert (done.exit_code, devices.find(hub.store, "M-1").state) == (0, "ready")
+
+
+@pytest.mark.parametrize(("typed", "state"), [("oui\n", "ready"), ("non\n", "waiting"), ("\n", "waiting")])
+def test_device_is_confirmed_by_a_person_who_says_yes(
+    seere: Run, hub: Hub, waiting: Sender, typed: str, state: str
+) -> None:
+    done = seere("devices", "confirm", "Gao 1", typed=typed)
+    assert _words(hub, waiting) in done.stdout
+    assert devices.find(hub.store, "M-1").state == state
+    assert done.exit_code == (0 if state == "ready" else 1)
+
+
+def test_list_shows_what_an_operator_calls_about(seere: Run, hub: Hub) -> None:
+    sender = enrolled(hub, "Gao 1", team="gao")
+    enrolled(hub, "Ménaka 2", is_confirmed=False)
+    sender.send(complaint("one"), waiting=7, version="carnet 0.1")
+    shown = seere("devices", "list").stdout
+    [first] = [line for line in shown.splitlines() if "M-1" in line]
+    [second] = [line for line in shown.splitlines() if "M-2" in line]
+    assert all(each in first for each in ("Gao 1", "gao", "prêt", " 7 ", "carnet 0.1"))
+    assert "à confirmer" in second
+    assert sender.token not in shown
+
+
+def test_revocation_asks_before_it_wipes(seere: Run, hub: Hub) -> None:
+    enrolled(hub, "Gao 1")
+    kept = seere("devices", "revoke", "M-1", "--reason", "perdu", "--wipe", typed="\n")
+    assert (kept.exit_code, devices.find(hub.store, "M-1").state) == (1, "ready")
+    done = seere("devices", "revoke", "M-1", "--reason", "perdu", "--wipe", "--since", "2026-11-01", "--yes")
+    found = devices.find(hub.store, "M-1")
+    assert (done.exit_code, found.state) == (0, "revoked")
+    assert found.suspect_since is not None
+    assert f"{found.suspect_since:%Y-%m-%d}" == "2026-11-01"
+
+
+def test_limit_needs_a_day_to_come(seere: Run, hub: Hub) -> None:
+    enrolled(hub, "Gao 1")
+    assert seere("devices", "limit", "M-1", "--burst", "9000", "--until", "2020-01-01").exit_code == 1
+    assert seere("devices", "limit", "M-1", "--burst", "9000", "--until", "demain").exit_code == 1
+    assert seere("devices", "limit", "M-1", "--burst", "9000", "--until", "2999-01-01").exit_code == 0
+    assert devices.find(hub.store, "M-1").burst_records == 9000
+
+
+def test_quarantine_is_seen_repaired_and_admitted(seere: Run, hub: Hub, tmp_path: Path) -> None:
+    sender = enrolled(hub, "Gao 1")
+    bad, ahead = complaint("bad", receipt="7K4M-2QA"), complaint("ahead", entered_at=AHEAD)
+    sender.send(bad, ahead)
+    listed = seere("quarantine", "list").stdout
+    assert "receipt_invalid : 1" in listed
+    assert "clock_ahead" not in seere("quarantine", "list", "--code", "receipt_invalid").stdout.split("Champ")[1]
+
+    assert "Exemple" not in seere("quarantine", "show", "1").stdout
+    assert "Exemple" in seere("quarantine", "show", "1", "--content").stdout
+
+    corrected = tmp_path / "corrected.json"
+    corrected.write_bytes(bad)
+    assert seere("quarantine", "repair", "1", str(corrected)).exit_code == 1
+    corrected.write_bytes(complaint("bad") + b"\n")
+    assert seere("quarantine", "repair", "1", str(corrected)).exit_code == 0
+
+    refused = seere("quarantine", "admit", "2")
+    assert (refused.exit_code, "--as-is" in refused.stderr) == (1, True)
+    assert seere("quarantine", "admit", "2", "--as-is").exit_code == 0
+    assert "Rien n'attend" in seere("quarantine", "list").stdout
+    assert sorted(change["state"] for change in sender.changes()) == ["stored", "stored"]
+
+
+def test_content_from_outside_can_t_steer_the_terminal(seere: Run, hub: Hub) -> None:
+    enrolled(hub, "Gao 1").send(b'{"id":"4b6f2a52-3f0c-4a35-8f3e-1d1c2b3a4f5e","x":"\x1b[2J"')
+    shown = seere("quarantine", "show", "1", "--content")
+    assert shown.exit_code == 0
+    assert "\x1b" not in shown.stdout
+    assert "\\u001b[2J" in shown.stdout
+
+
+def test_admission_by_reason_says_how_many(seere: Run, hub: Hub) -> None:
+    enrolled(hub, "Gao 1").send(*(complaint(n, entered_at=AHEAD) for n in range(3)))
+    assert seere("quarantine", "admit", "--code", "clock_ahead", "--as-is").stdout.startswith("3 ")
+    assert seere("quarantine", "admit").exit_code == 1
+
+
+def test_places_are_imported_listed_and_release_what_was_held(seere: Run, hub: Hub, tmp_path: Path) -> None:
+    small = tmp_path / "small-2025.1.csv"
+    head, first = PLACES.read_text("utf-8").splitlines()[:2]
+    small.write_text(f"{head}\n{first}\n")
+    assert seere("places", "import", str(small)).exit_code == 0
+    enrolled(hub, "Gao 1").send(complaint("held"))
+    done = seere("places", "import", str(PLACES))
+    assert (done.exit_code, "1 envoi gardé" in done.stdout) == (0, True)
+    assert re.search(r"▶ 2026\.1", seere("places", "list").stdout)
+    assert seere("places", "import").exit_code == 1
+
+
+def test_init_takes_a_list_of_places(seere: Run) -> None:
+    assert "53 cercles" in seere("init", "--places", str(PLACES)).stdout
+
+
+def test_backup_and_restore_by_hand(seere: Run, hub: Hub, folder: Path, tmp_path: Path) -> None:
+    enrolled(hub, "Gao 1").send(complaint("one"), complaint("two"))
+    identity = tmp_path / "key.txt"
+    made = seere("backup", "--new-identity", str(identity))
+    recipient = re.search(r"age1\w+", made.stdout)
+    assert recipient
+    assert seere("backup").exit_code == 1
+    done = seere("backup", backup_recipient=recipient.group())
+    assert (done.exit_code, "2 plaintes" in done.stdout) == (0, True)
+    [archive] = (folder / "backups").glob("*.age")
+
+    arguments = ("restore", str(archive), "--identity", str(identity))
+    assert seere(*arguments, "--last-number", "5").exit_code == 1
+    bad = seere(*arguments, "--last-number", "cinq", data=str(tmp_path / "new"))
+    assert (bad.exit_code, (tmp_path / "new").exists()) == (1, False)
+    restored = seere(*arguments, typed="SRE-2026-000005\n", data=str(tmp_path / "new"))
+    assert restored.exit_code == 0, restored.output
+    assert "3 numéros" in restored.stdout
+    assert (tmp_path / "new" / "hub.key").stat().st_mode & 0o777 == 0o600
+    assert hub.epoch() not in re.findall(r"époque (\w+)", restored.stdout)
+    assert seere("devices", "list", data=str(tmp_path / "new")).exit_code == 0
+
+
+def test_identity_is_never_overwritten(seere: Run, tmp_path: Path) -> None:
+    path = tmp_path / "key.txt"
+    path.write_text("mine")
+    assert seere("backup", "--new-identity", str(path)).exit_code == 1
+    assert path.read_text() == "mine"
+
+
+def _codes(done: Result) -> set[str]:
+    return {finding["code"] for finding in json.loads(done.stdout)}
+
+
+def test_doctor_names_what_a_new_hub_lacks_and_ends_with_1(seere: Run, hub: Hub) -> None:
+    done = seere("doctor", "--json")
+    assert (done.exit_code, _codes(done)) == (1, {"recipient_missing", "backups_beside"})
+    assert "SEERE_BACKUP_RECIPIENT" in seere("doctor").stdout
+
+
+def test_doctor_is_content_with_a_well_kept_hub(seere: Run, hub: Hub, tmp_path: Path) -> None:
+    settings = {
+        "backup_recipient": backups.new_identity(tmp_path / "key.txt"),
+        "backup_folder": str(tmp_path / "elsewhere"),
+    }
+    assert _codes(seere("doctor", "--json", **settings)) == {"backup_none"}
+    assert seere("backup", **settings).exit_code == 0
+    done = seere("doctor", **settings)
+    assert (done.exit_code, done.stdout) == (0, "Tout est en ordre.\n")
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"host": "0.0.0.0"}, "open_without_tls"),
+        ({"status": "full"}, "status_full"),
+        ({"backup_identity_file": "key.txt"}, "identity_here"),
+    ],
+)
+def test_doctor_names_an_unsafe_setting(seere: Run, hub: Hub, settings: dict[str, str], code: str) -> None:
+    assert code in _codes(seere("doctor", "--json", **settings))
+
+
+def test_doctor_accepts_an_open_address_behind_tls(seere: Run, hub: Hub) -> None:
+    done = seere("doctor", "--json", host="0.0.0.0", address="https://centre.example")
+    assert "open_without_tls" not in _codes(done)
+
+
+def test_doctor_sees_files_that_others_can_read(seere: Run, hub: Hub, folder: Path) -> None:
+    (folder / "hub.key").chmod(0o644)
+    folder.chmod(0o755)
+    assert {"key_open", "folder_open"} <= _codes(seere("doctor", "--json"))
+
+
+def test_doctor_sees_the_debugger(seere: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    assert "debug" in _codes(seere("doctor", "--json"))
+
+
+def test_doctor_counts_what_waits_for_a_person(seere: Run, hub: Hub) -> None:
+    enrolled(hub, "Gao 1").send(complaint("bad", receipt="7K4M-2QA"))
+    enrolled(hub, "Gao 2", is_confirmed=False)
+    assert {"quarantine", "unconfirmed"} <= _codes(seere("doctor", "--json"))
+
+
+def test_doctor_makes_no_hub(seere: Run, folder: Path) -> None:
+    assert "no_hub" in _codes(seere("doctor", "--json"))
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"version": "3.51.2"}, "sqlite_version"),
+        ({"version": "3.40.1"}, "sqlite_version"),
+        ({"synchronous": "1"}, "synchronous"),
+        ({"journal_mode": "delete"}, "journal"),
+    ],
+)
+def test_engine_that_could_lose_or_damage_is_unsafe(changes: dict[str, str], code: str) -> None:
+    facts = {"version": "3.51.3", "synchronous": "2", "journal_mode": "wal"}
+    assert list(doctor.of_engine(facts)) == []
+    assert [(each.code, each.level) for each in doctor.of_engine(facts | changes)] == [(code, "unsafe")]
+
+
+def _health(**changes: Any) -> Health:
+    backup = Backup("a.age", "0" * 64, 1, 1, NOW, NOW)
+    values = {"set_aside": 0, "unconfirmed": 0, "newest_sync_at": NOW, "last_backup": backup} | changes
+    return Health(**values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "later", "codes"),
+    [
+        ({}, timedelta(0), []),
+        ({}, timedelta(days=3), ["backup_old"]),
+        ({"last_backup": None}, timedelta(0), ["backup_none"]),
+        ({}, timedelta(days=-1), ["clock_behind"]),
+        ({}, timedelta(minutes=-4), []),
+    ],
+)
+def test_time_and_backups_of_the_data(changes: dict[str, Any], later: timedelta, codes: list[str]) -> None:
+    settings = Settings(backup_recipient="age1…")
+    found = doctor.of_health(_health(**changes), NOW + later, settings)
+    assert [each.code for each in found] == codes
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_every_finding_of_the_doctor_says_what_to_do(language: str) -> None:
+    source = Path(doctor.__file__).read_text("utf-8")
+    codes = re.findall(r'Finding\("(\w+)"', source) + ["folder_open", "key_open"]
+    texts = catalogue(language)
+    values = dict.fromkeys(("file", "folder", "mode", "value", "version", "days", "megabytes", "newest"), "x")
+    values |= dict.fromkeys(("count", "host", "name", "outcome"), "x")
+    assert len(codes) > 15
+    assert all(texts.text(f"doctor.{code}", **values).count(" ") > 3 for code in codes)

@@ -1,0 +1,70 @@
+"""The OpenAPI document: valid, and true of what the application answers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+
+from server.app import create_app
+from tests.builders import Clock, Sender, enrolled, open_test_hub
+
+DOCUMENT = "/api/v1/openapi.json"
+# An answer to /sync says in a verdict, with status 200, what is wrong with a line.
+_NOT_ASKED = {"negative_data_rejection"}
+
+
+@pytest.fixture(scope="module")
+def sender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
+    hub = open_test_hub("sqlite", tmp_path_factory.mktemp("hub"), Clock())
+    yield enrolled(hub, "Gao 1")
+    hub.close()
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    hub = open_test_hub("sqlite", tmp_path, Clock())
+    yield create_app(hub)
+    hub.close()
+
+
+def test_document_is_valid_openapi_3_1(app: Flask) -> None:
+    document = app.test_client().get(DOCUMENT).json
+
+    assert document["openapi"] == "3.1.0"
+    assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_every_refusal_is_documented_as_a_problem(app: Flask) -> None:
+    document = app.test_client().get(DOCUMENT).json
+
+    assert {
+        (path, method): operation["responses"]["default"]["$ref"]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    } == {
+        (f"/api/v1/{path}", "post"): "#/components/responses/DEFAULT_ERROR"
+        for path in ("enrol", "sync", "parcels")
+    }
+    default = document["components"]["responses"]["DEFAULT_ERROR"]["content"]
+    assert default.keys() == {"application/problem+json"}
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
+@pytest.mark.parametrize("path", ["/api/v1/enrol", "/api/v1/sync", "/api/v1/parcels"])
+def test_answers_are_as_documented(sender: Sender, path: str, mode: GenerationMode) -> None:
+    operation = schemathesis.openapi.from_wsgi(DOCUMENT, sender.app)[path]["POST"]
+    checks = [check for check in CHECKS.get_all() if check.__name__ not in _NOT_ASKED]
+    headers = {"Authorization": f"Bearer {sender.token}"}
+
+    @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def answers(case: schemathesis.Case) -> None:
+        case.call_and_validate(headers=headers, checks=checks)
+
+    answers()
