@@ -236,10 +236,9 @@ def _read(rule: Rule, text: str) -> Any:
     if rule.codes is not None:
         return _coded(rule, text.strip())
     if rule.day is not None:
-        return _moment(text, rule.day).strftime("%Y-%m-%d")
+        return _moment(text, rule.day, UTC).date().isoformat()
     if rule.time is not None:
-        moment = _moment(text, rule.time).replace(tzinfo=rule.zone)
-        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _moment(text, rule.time, rule.zone).isoformat(timespec="seconds").replace("+00:00", "Z")
     return _whole(text) if rule.form == "whole" else text
 
 
@@ -252,11 +251,13 @@ def _coded(rule: Rule, text: str) -> Any:
     return value
 
 
-def _moment(text: str, form: str) -> datetime:
+def _moment(text: str, form: str, zone: timezone) -> datetime:
     try:
-        return datetime.strptime(text.strip(), form).replace(tzinfo=UTC)
+        return datetime.strptime(text.strip(), form).replace(tzinfo=zone).astimezone(UTC)
     except ValueError:
         raise ValueUnread("date_impossible") from None
+    except OverflowError:
+        raise ValueUnread("date_out_of_range") from None
 
 
 def _whole(text: str) -> int:

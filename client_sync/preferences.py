@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from client_sync.protocol.vocabulary import LANGUAGES
 from client_sync.stores import Folder, write_durably
 
 # 500 MB at 4,700 FCFA, as a campaign against prices in Mali reported it in 2016: too high today rather than too low.
@@ -18,6 +19,10 @@ class Preferences:
 
     language: str = "fr"
     price_xof_per_mb: int = PRICE_XOF_PER_MB
+
+    def __post_init__(self) -> None:
+        if self.language not in LANGUAGES:
+            raise ValueError(self.language)
 
     @classmethod
     def load(cls, folder: Folder) -> Self:

@@ -30,7 +30,7 @@ class _Api(Api):  # type: ignore[misc]
 
 def create_app(hub: Hub) -> Flask:
     """A WSGI application that answers for `hub`."""
-    app = Flask("server", static_folder="web/static", template_folder="web/templates")
+    app = Flask("server", static_folder=None, template_folder="web/templates")
     app.config.update(
         MAX_CONTENT_LENGTH=BODY_MAX_BYTES,
         API_TITLE="Seere",

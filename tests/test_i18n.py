@@ -81,7 +81,7 @@ def _is_used(key: str, use: Use) -> bool:
     base, _, last = key.rpartition(".")
     names = {key, base} if last in PLURAL_FORMS else {key}
     begun = (beginning for beginning in use.begun if "." in beginning)
-    return bool(names & use.written) or f"{base}.other" in use.asked or key.startswith(tuple(begun))
+    return bool(names & (use.written | use.asked)) or f"{base}.other" in use.asked or key.startswith(tuple(begun))
 
 
 @pytest.mark.parametrize("package", PACKAGES)

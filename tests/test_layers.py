@@ -20,7 +20,6 @@ MOST_LINES = 600
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "client_sync": ("client_sync",),
     "client_sync.protocol": ("client_sync.protocol",),
-    "client_sync.seal": ("client_sync.seal",),
     "client_sync.i18n": (),
     "server.domain": ("server.domain",),
     "server.config": (),
@@ -31,7 +30,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.domain",
         "server.i18n",
         "client_sync.protocol",
-        "client_sync.seal",
     ),
     "server.web": (
         "server.web",
@@ -43,14 +41,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "server.scheduler": ("server.hub", "server.services"),
     "server.hub": ("server.config", "server.store", "server.domain", "server.i18n"),
-    "server.app": ("server",),
-    "server.cli": ("server",),
-    "server.commands": ("server",),
-    "server.serve": ("server",),
+    "server.app": ("server", "client_sync.protocol"),
+    "server.cli": ("server", "client_sync.protocol"),
+    "server.commands": ("server", "client_sync.protocol", "client_sync.i18n"),
+    "server.serve": ("server", "client_sync.protocol"),
 }
 
+# urllib3 is the engine of requests: a pinned certificate has to be checked on its connections.
 CLIENT_LIBRARIES = frozenset(
-    {"click", "marshmallow", "nacl", "requests", "rich", "sqlcipher3", "sqlite_utils", "zstandard"}
+    {"click", "marshmallow", "nacl", "requests", "rich", "sqlcipher3", "sqlite_utils", "urllib3", "zstandard"}
 )
 
 # Imports inside a function: (module, library) and why it has to wait.

@@ -52,9 +52,7 @@ def confirm(operator: Operator, device: str, words: str | None) -> None:
 @click.option("--wipe", is_flag=True)
 @click.option("--yes", is_flag=True)
 @pass_operator
-def revoke(
-    operator: Operator, device: str, reason: str, since: str | None, wipe: bool, yes: bool
-) -> None:
+def revoke(operator: Operator, device: str, reason: str, since: str | None, wipe: bool, yes: bool) -> None:
     """Stop trusting a device; what it still sends is kept aside."""
     with operator.hub() as hub:
         found = devices.find(hub.store, device)

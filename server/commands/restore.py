@@ -16,9 +16,7 @@ _WRITTEN = re.compile(r"(?:(?P<prefix>[A-Z][A-Z0-9]*)-(?P<year>\d{4})-)?(?P<numb
 
 @click.command(cls=SpokenCommand)
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--identity", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE"
-)
+@click.option("--identity", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
 @click.option("--last-number", metavar="N")
 @pass_operator
 def command(operator: Operator, file: Path, identity: Path, last_number: str | None) -> None:
@@ -31,9 +29,7 @@ def command(operator: Operator, file: Path, identity: Path, last_number: str | N
             file, identity, operator.settings, epoch=new_epoch(), last=last, now=operator.clock()
         )
     manifest = restored.manifest
-    operator.say(
-        "restore.done", folder=operator.settings.data.resolve(), complaints=manifest.contents.complaints
-    )
+    operator.say("restore.done", folder=operator.settings.data.resolve(), complaints=manifest.contents.complaints)
     operator.say("restore.epoch", epoch=restored.epoch, day=manifest.made_at[:16].replace("T", " "))
     if restored.lost_numbers:
         click.echo(operator.texts.plural("restore.lost", restored.lost_numbers))

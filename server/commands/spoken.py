@@ -98,9 +98,7 @@ class SpokenGroup(SpokenCommand, click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every command with what it is for; loads none of them."""
         texts, path = texts_of(ctx), _path(ctx)
-        rows = [
-            (name, texts.text(f"help.{'_'.join([*path, name])}")) for name in self.list_commands(ctx)
-        ]
+        rows = [(name, texts.text(f"help.{'_'.join([*path, name])}")) for name in self.list_commands(ctx)]
         with formatter.section(texts.text("usage.commands")):
             formatter.write_dl(rows)
 

@@ -158,9 +158,7 @@ def new_identity(path: Path) -> str:
     return str(identity.to_public())
 
 
-def _verified(
-    copied: Path, settings: Settings, hub: str, epoch: str, now: datetime, before: Contents
-) -> Manifest:
+def _verified(copied: Path, settings: Settings, hub: str, epoch: str, now: datetime, before: Contents) -> Manifest:
     contents = backups.inspect(copied, _key(settings))
     is_short = (
         contents.complaints < before.complaints
@@ -272,23 +270,17 @@ def _note(store: Store, made: Backup, manifest: Manifest, now: datetime) -> None
         backups.record(connection, made)
         devices.set_backed_up(connection, manifest.contents.positions)
         details = {"bytes": made.bytes, "complaints": made.complaints, "sha256": made.sha256}
-        audit.record(
-            connection, at=now, actor="operator", action="backup", object=f"file:{made.file}", details=details
-        )
+        audit.record(connection, at=now, actor="operator", action="backup", object=f"file:{made.file}", details=details)
 
 
-def _begin(
-    store: Store, epoch: str, last: LastNumber | None, now: datetime, manifest: Manifest
-) -> int:
+def _begin(store: Store, epoch: str, last: LastNumber | None, now: datetime, manifest: Manifest) -> int:
     """Start the new epoch and give up the numbers that were printed and are not here; gives how many."""
     try:
         migrations.upgrade(store)
         with store.write() as connection:
             state.keep(connection, "epoch", epoch)
             details = {"epoch": epoch, "from_epoch": manifest.epoch, "made_at": manifest.made_at}
-            audit.record(
-                connection, at=now, actor="operator", action="restore", object="hub", details=details
-            )
+            audit.record(connection, at=now, actor="operator", action="restore", object="hub", details=details)
             if last is None:
                 return 0
             return registry.declare_lost(connection, last.prefix, last.year, last.number)

@@ -160,9 +160,7 @@ def _program(name: str) -> str:
 
 
 def _without_password(url: sa.URL) -> str:
-    bare = sa.URL.create(
-        url.get_backend_name(), url.username, None, url.host, url.port, url.database, url.query
-    )
+    bare = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database, url.query)
     return bare.render_as_string()
 
 

@@ -46,9 +46,7 @@ def last_runs(connection: sa.Connection) -> list[Run]:
     latest = sa.select(job_run.c.name, sa.func.max(job_run.c.due_at).label("due_at")).group_by(job_run.c.name)
     newest = latest.subquery()
     columns = (job_run.c[field] for field in Run.__dataclass_fields__)
-    select = sa.select(*columns).join(
-        newest, (newest.c.name == job_run.c.name) & (newest.c.due_at == job_run.c.due_at)
-    )
+    select = sa.select(*columns).join(newest, (newest.c.name == job_run.c.name) & (newest.c.due_at == job_run.c.due_at))
     return [Run(*row) for row in connection.execute(select.order_by(job_run.c.name))]
 
 

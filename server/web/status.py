@@ -1,8 +1,8 @@
 """The page at `/`: whether the centre answers, and, where the settings say so, how much it holds."""
 
-from typing import Any
+from typing import Any, Final
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
 
 from server.i18n import catalogue
 from server.services import maintenance
@@ -10,6 +10,8 @@ from server.web.auth import guarded, this_hub
 from server.web.errors import LANGUAGES
 
 blueprint = Blueprint("status", __name__)
+
+STATIC_MAX_AGE_S: Final = 86_400
 
 
 @blueprint.get("/")
@@ -27,6 +29,13 @@ def page() -> str:
         counts=counts,
         now=hub.clock(),
     )
+
+
+@blueprint.get("/static/<path:name>")
+@guarded("public")
+def static(name: str) -> Response:
+    """A style sheet or picture of our own."""
+    return send_from_directory("web/static", name, max_age=STATIC_MAX_AGE_S)
 
 
 @blueprint.get("/health")

@@ -70,10 +70,11 @@ def _killed(
 
 
 def _send_until_cut(client: Device, hub: HubChild) -> None:
-    is_cut = False
-    while not is_cut:
+    report = None
+    while report is None or report.is_whole:
         client.write(2)
-        is_cut = client.sync(hub.address).cut
+        report = client.sync(hub.address)
+    assert report.cut, report
 
 
 @sizes(ci=8, full=250)

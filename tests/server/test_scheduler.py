@@ -175,9 +175,7 @@ def test_upkeep_forgets_what_nobody_asks_for_any_more(own_hub: Hub, clock: Clock
     assert (frames, codes, operations) == (1, 0, 2)
 
 
-def test_running_jobs_tick_at_once_and_end_with_the_block(
-    own_hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_running_jobs_tick_at_once_and_end_with_the_block(own_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     has_run, counted = threading.Event(), Counted()
 
     def run(hub: Hub) -> None:

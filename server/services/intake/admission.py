@@ -24,9 +24,7 @@ from server.store.quarantine import Kept
 OPERATOR: Final = "operator"
 
 # Nothing is wrong with the operation: what carried it can't be trusted. Never stored without a person's word.
-FRAME_CODES: Final = frozenset(
-    {"frame_signature", "frame_length", "frame_hub", "frame_device", "device_revoked"}
-)
+FRAME_CODES: Final = frozenset({"frame_signature", "frame_length", "frame_hub", "frame_device", "device_revoked"})
 # Readable and complete: an operator who asked the team can say that it is as it is.
 WORD_CODES: Final = FRAME_CODES | {"clock_ahead", "place_unknown", "place_vintage"}
 # Two contents stand against each other: that is a decision on the case, which nobody makes from here.
@@ -166,8 +164,7 @@ def _admit_lineage(store: Store, lineage: str, codes: Collection[str], desk: Des
 def _file_page(connection: sa.Connection, page: Sequence[Kept], desk: Desk, word: Word) -> int:
     lines = [read_line(kept.payload) for kept in page]
     outcomes = [
-        file_kept(_filing(connection, kept, desk, word), line, kept)
-        for line, kept in zip(lines, page, strict=True)
+        file_kept(_filing(connection, kept, desk, word), line, kept) for line, kept in zip(lines, page, strict=True)
     ]
     ids = [kept.id for kept, outcome in zip(page, outcomes, strict=True) if outcome.verdict == STORED]
     if ids:
@@ -202,9 +199,7 @@ def _filing(connection: sa.Connection, kept: Kept, desk: Desk, word: Word) -> Fi
     return Filing(connection, origin, desk.places, waived, word.place_id)
 
 
-def _assign_numbers(
-    connection: sa.Connection, desk: Desk, filed: Sequence[tuple[Line, Outcome]]
-) -> None:
+def _assign_numbers(connection: sa.Connection, desk: Desk, filed: Sequence[tuple[Line, Outcome]]) -> None:
     complaints = [
         outcome.received
         for line, outcome in filed
@@ -257,6 +252,4 @@ def _note(
     actor: str = OPERATOR,
 ) -> None:
     details = {"quarantine": list(ids)}
-    audit.record(
-        connection, at=at, actor=actor, action=action, object=object, reason=reason, details=details
-    )
+    audit.record(connection, at=at, actor=actor, action=action, object=object, reason=reason, details=details)

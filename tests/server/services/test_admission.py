@@ -212,9 +212,7 @@ def test_what_waited_for_the_admitted_complaint_comes_with_it(device: Sender) ->
     kept = _only(device)
     device.send(revision("second", "first", 1, statement=said("corrigé")))
     admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
-    assert sorted(_states(device)) == sorted(
-        [(an_id("first")[:8], "stored"), (an_id("second")[:8], "stored")]
-    )
+    assert sorted(_states(device)) == sorted([(an_id("first")[:8], "stored"), (an_id("second")[:8], "stored")])
 
 
 def test_unknown_number_is_not_found(hub: Hub) -> None:

@@ -125,9 +125,7 @@ def test_revoked_device_gets_a_signed_order(hub: Hub, device: Sender, wipe: bool
 
 def test_revocation_keeps_since_when_the_device_is_suspect(hub: Hub, device: Sender) -> None:
     since = NOW - timedelta(days=3)
-    devices.revoke(
-        hub.store, device.device, NOW, hub.identity.sign_key, reason="saisi", suspect_since=since
-    )
+    devices.revoke(hub.store, device.device, NOW, hub.identity.sign_key, reason="saisi", suspect_since=since)
     assert devices.find(hub.store, device.device).suspect_since == since
 
 
