@@ -46,6 +46,10 @@ class Program(LocalizedGroup):
             _end(usage_sentence(error, session.texts), _WRONG_USAGE)
         except ClientError as error:
             _end(sentence(error, session.texts), 1)
+        except BrokenPipeError:
+            # Whoever read us has seen enough; the flush at the end must not complain about it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         except OSError as error:
             _end(session.texts.text("error.file", file=error.filename or "-", why=error.strerror or "-"), 1)
         except Exception as error:

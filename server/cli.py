@@ -11,7 +11,7 @@ from server.commands.spoken import LANGUAGES, Misused, SpokenGroup, refusing, sp
 from server.config import SettingInvalid, from_environ
 from server.hub import utc_now
 
-COMMANDS: Final = ("init", "serve", "enrol", "devices", "quarantine", "places", "backup", "restore", "doctor")
+COMMANDS: Final = ("init", "serve", "enrol", "devices", "quarantine", "find", "places", "backup", "restore", "doctor")
 
 
 class LazyGroup(SpokenGroup):

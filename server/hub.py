@@ -1,9 +1,11 @@
 """The hub: store, keys, clock and words, put together once and handed to every front door."""
 
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -79,9 +81,28 @@ def _database_key(settings: Settings) -> bytes | None:
         raise StorageFailed(file=str(path))
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = secrets.token_bytes(KEY_BYTES)
-    path.touch(mode=0o600)
-    path.write_text(key.hex())
+    _keep_key(path, key.hex())
     return key
+
+
+def _keep_key(path: Path, text: str) -> None:
+    """Write a key file, whole or not at all, for its owner alone; on disk when this returns.
+
+    A power cut must not leave a database whose key was still in memory.
+    """
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _identity(store: Store) -> Identity:

@@ -93,10 +93,8 @@ def _make_vault(session: Session) -> None:
     offered = " ".join(to_words(secrets.token_bytes(OFFERED_WORDS)))
     session.say("passphrase.offer", words=offered)
     while True:
-        chosen = click.prompt(
-            session.texts.text("passphrase.choose"), default=offered, show_default=False, hide_input=True
-        )
-        again = click.prompt(session.texts.text("passphrase.again"), hide_input=True)
+        chosen = session.ask_secret("passphrase.choose", default=offered)
+        again = session.ask_secret("passphrase.again")
         if chosen.split() != again.split():
             session.say("passphrase.differ")
             continue

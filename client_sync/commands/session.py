@@ -62,6 +62,12 @@ class Session:
         """Write one line: a text of the catalogue that counts."""
         click.echo(self.texts.plural(key, n, **values))
 
+    def ask_secret(self, key: str, default: str | None = None) -> str:
+        """Words that a terminal does not show; without a terminal they come as any other line."""
+        hidden = sys.stdin.isatty()
+        words: str = click.prompt(self.texts.text(key), default=default, show_default=False, hide_input=hidden)
+        return words
+
     @contextmanager
     def outbox(self) -> Iterator[Outbox]:
         """The outbox of the device, open for as long as the block lasts."""
@@ -76,7 +82,7 @@ class Session:
         if self._vault is None:
             words = ""
             if Vault.exists(self.folder):
-                words = click.prompt(self.texts.text("passphrase.ask"), hide_input=True)
+                words = self.ask_secret("passphrase.ask")
             self._vault = Vault.open(self.folder, words)
         return self._vault
 

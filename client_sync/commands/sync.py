@@ -7,6 +7,7 @@ from typing import Final
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from client_sync import preferences
 from client_sync.client import Step, SyncClient, SyncReport
 from client_sync.commands.counts import shown_bytes, weight_bytes
 from client_sync.commands.localized import command, option
@@ -52,7 +53,9 @@ def exchange(session: Session, outbox: Outbox, client: SyncClient) -> SyncReport
         report = client.sync(progress)
     for line in _outcome(session, report):
         click.echo(line)
-    if WIPE not in report.orders:
+    if WIPE in report.orders:
+        preferences.forget(session.folder)
+    else:
         _show_rest(session, outbox, report)
     return report
 

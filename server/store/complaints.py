@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from server.domain.complaint import Complaint, Facts, File, Person
 from server.store import dialect
-from server.store.schema import act, complaint, conflict, file, linkage, person, received, registry, revision
+from server.store.schema import act, complaint, conflict, file, linkage, person, received, revision
 
 CONSENT_COLUMNS = ("consent", "consent_level")
 
@@ -207,15 +207,6 @@ def by_receipt(connection: sa.Connection, receipt: str) -> list[tuple[int, datet
         .order_by(complaint.c.id)
     )
     return [(id, at, place) for id, at, place in connection.execute(select)]
-
-
-def registry_number(connection: sa.Connection, id: int) -> tuple[str, int, int] | None:
-    """Prefix, year and number of a complaint."""
-    columns = registry.c
-    row = connection.execute(
-        sa.select(columns.prefix, columns.year, columns.number).where(columns.complaint == id)
-    ).one_or_none()
-    return None if row is None else (row.prefix, row.year, row.number)
 
 
 def count(connection: sa.Connection) -> int:

@@ -1,6 +1,6 @@
 """Registry numbers: gapless, taken last in the transaction, never used twice."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 
@@ -35,6 +35,15 @@ def last_number(connection: sa.Connection, prefix: str, year: int) -> int:
     counter = registry_counter.c
     select = sa.select(counter.last).where(counter.prefix == prefix, counter.year == year)
     return connection.scalar(select) or 0
+
+
+def numbers_of(connection: sa.Connection, complaints: Collection[int]) -> dict[int, str]:
+    """The registry number, as people read it, by complaint."""
+    columns = registry.c
+    select = sa.select(columns.complaint, columns.prefix, columns.year, columns.number).where(
+        columns.complaint.in_(complaints)
+    )
+    return {id: written(*number) for id, *number in connection.execute(select)}
 
 
 def written(prefix: str, year: int, number: int) -> str:

@@ -2,11 +2,27 @@
 
 from typing import Any, Final
 
+from flask import Request
 from marshmallow import EXCLUDE, Schema, fields
-from marshmallow.validate import Length, Regexp
+from marshmallow.validate import Regexp
+from webargs.flaskparser import FlaskParser
+
+from client_sync.protocol.canonical import Unreadable, parse
+from server.domain.errors import BodyRefused
 
 PROBLEM: Final = "application/problem+json"
 BYTES: Final = {"type": "string", "format": "binary"}
+
+
+class StrictParser(FlaskParser):
+    """Reads JSON under the limits of the wire: no duplicate member, no depth that breaks a parser."""
+
+    def load_json(self, req: Request, schema: Schema) -> Any:  # noqa: ARG002 - its signature
+        """The value in the body; raises BodyRefused."""
+        try:
+            return parse(req.get_data(cache=True))
+        except Unreadable:
+            raise BodyRefused("body_unreadable") from None
 
 
 class _Shape(Schema):
@@ -17,11 +33,10 @@ class _Shape(Schema):
 class ApplicationShape(_Shape):
     """A device asks to be enrolled."""
 
-    code = fields.String(required=True, validate=Length(1, 400))
-    sign_key = fields.String(required=True, validate=Length(43, 43))
-    box_key = fields.String(required=True, validate=Length(43, 43))
-    proof = fields.String(required=True, validate=Length(86, 86))
-    # No U+0000, which PostgreSQL does not store, and no half of a surrogate pair, which nothing does.
+    code = fields.String(required=True, validate=Regexp("^[ -~]{1,400}$"))
+    sign_key = fields.String(required=True, validate=Regexp("^[A-Za-z0-9_-]{43}$"))
+    box_key = fields.String(required=True, validate=Regexp("^[A-Za-z0-9_-]{43}$"))
+    proof = fields.String(required=True, validate=Regexp("^[A-Za-z0-9_-]{86}$"))
     software = fields.String(validate=Regexp("^[ -~]{0,80}$"))
     succeeds = fields.UUID()
 
@@ -111,7 +126,7 @@ class ProblemShape(_Shape):
     status = fields.Integer(required=True)
     code = fields.String(required=True)
     retry_after_s = fields.Integer()
-    fields = fields.List(fields.String())
+    misfits = fields.List(fields.String(), data_key="fields")
 
 
 def body_of(media_type: str, meaning: str) -> dict[str, Any]:

@@ -19,13 +19,17 @@ from server.services.feed import Asked
 from server.services.intake import receiving
 from server.services.intake.receiving import Receipt, Rules
 from server.web.auth import for_device, guarded, this_hub
-from server.web.schemas import BYTES, AdmissionShape, AnswerShape, ApplicationShape, body_of
+from server.web.schemas import BYTES, AdmissionShape, AnswerShape, ApplicationShape, StrictParser, body_of
 
 FRAMES = "application/x-ndjson"
 PARCEL = "application/octet-stream"
 JSON = "application/json"
 
-blueprint = Blueprint("sync", __name__, url_prefix="/api/v1", description="Field devices")
+class _Blueprint(Blueprint):  # type: ignore[misc]
+    ARGUMENTS_PARSER = StrictParser()
+
+
+blueprint = _Blueprint("sync", __name__, url_prefix="/api/v1", description="Field devices")
 
 
 @blueprint.post("/enrol")

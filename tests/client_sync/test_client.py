@@ -206,6 +206,19 @@ def test_over_the_limit_it_waits_as_long_as_it_is_told(sessions: Sessions) -> No
     assert first == second
 
 
+def test_frames_that_leave_again_are_asked_about_again(sessions: Sessions) -> None:
+    sessions.write([wordy(n) for n in range(60)])
+
+    def over(heard: Heard) -> bytes:
+        unread = [{"frame": frame.header.frame, "unread": "over_limit"} for frame in heard.frames]
+        return said(frames=unread, retry_after_s=90)
+
+    sessions.sync(over)
+    assert {frame.is_unsure for frame in sessions.outbox.in_flight()} == {False}
+    sessions.sync(NO_ANSWER)
+    assert {frame.is_unsure for frame in sessions.outbox.in_flight()} == {True}
+
+
 def test_a_busy_hub_is_left_alone(sessions: Sessions) -> None:
     sessions.write([complaint()])
     report = sessions.sync(said(507, code="storage_full", retry_after_s=30))

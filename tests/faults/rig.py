@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import pytest
 import sqlalchemy as sa
@@ -145,9 +145,12 @@ class HubChild:
             self._child.kill()
 
 
-def seere(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Ending:
-    """Run `seere` with arguments on a folder and wait for its end; fails when it refuses."""
-    with Child([*SEERE, *arguments], seere_environment(folder, environment)) as child:
+def seere(
+    folder: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None, **settings: str
+) -> Ending:
+    """Run `seere` with arguments and settings on a folder and wait for its end; fails when it refuses."""
+    named = {f"SEERE_{name.upper()}": value for name, value in settings.items()}
+    with Child([*SEERE, *arguments], seere_environment(folder, environment) | named) as child:
         ending = child.wait()
     assert ending.returncode == 0, ending
     return ending
@@ -310,11 +313,11 @@ def _set_aside(connection: sa.Connection) -> list[str]:
 
 def _torn_complaints(connection: sa.Connection) -> Iterator[tuple[str, ...]]:
     """A complaint is an operation received, a row of facts and a registry number, or nothing."""
-    received = schema.received.c
+    received, numbered = schema.received.c, schema.registry.c.complaint
     parts = {
         "received": set(connection.scalars(sa.select(received.id).where(received.op == "complaint"))),
         "complaint": set(connection.scalars(sa.select(schema.complaint.c.id))),
-        "registry": set(connection.scalars(sa.select(schema.registry.c.complaint))),
+        "registry": set(connection.scalars(sa.select(numbered).where(numbered.is_not(None)))),
     }
     for id in sorted(set().union(*parts.values())):
         found = tuple(f"{name} {id}" for name, ids in parts.items() if id in ids)
@@ -358,8 +361,3 @@ def _frames_forgotten(connection: sa.Connection) -> int:
     """How many frames upkeep let go, by its own account."""
     upkeep = sa.select(schema.event.c.canonical).where(schema.event.c.action == "upkeep")
     return sum(json.loads(canonical)["details"]["frames"] for canonical in connection.scalars(upkeep))
-
-
-def json_lines(values: Iterable[Any]) -> bytes:
-    """A payload for an operation log."""
-    return json.dumps(list(values)).encode()

@@ -1,12 +1,14 @@
 """`make demo`: the story is told, adds up, and would not if a complaint were missing or there twice."""
 
 import os
+import pty
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +133,34 @@ def test_without_a_terminal_it_serves_until_it_is_stopped() -> None:
     assert running.returncode == EXIT_DONE
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+    shutil.rmtree(CHECKOUT / DATA / str(port))
+
+
+def _read_until(terminal: int, words: str) -> str:
+    said = b""
+    while words.encode() not in said:
+        said += os.read(terminal, 4096)
+    return said.decode()
+
+
+def test_keys_cut_the_link_pass_time_and_stop() -> None:
+    port = _free_port()
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    command = [sys.executable, "-m", "fixtures.demo"]
+    environ = {**os.environ, "LC_ALL": "C", "PORT": str(port), "ONCE": ""}
+    with subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as running:
+        _read_until(ours, "Keys: ")
+        os.write(ours, b"cct")
+        assert "on the devices 3 · at the hub 60 · set aside 1 · lost 0" in _read_until(ours, "Link restored")
+        assert "on the devices 0 · at the hub 63 · set aside 1 · lost 0" in _read_until(ours, "Ten days")
+        _read_until(ours, "Ségou 3: silent for 10 days")
+        os.write(ours, b"kq")
+        assert "on the devices 0 · at the hub 66 · set aside 1 · lost 0" in _read_until(ours, "Stopped.")
+    assert running.returncode == EXIT_DONE
+    assert termios.tcgetattr(theirs) == before
+    for end in (ours, theirs):
+        os.close(end)
     shutil.rmtree(CHECKOUT / DATA / str(port))
 
 

@@ -87,6 +87,24 @@ def test_module_of_a_command_is_read_only_when_it_is_used() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_receipt_code_finds_every_complaint_that_has_it_with_its_day(seere: Run, hub: Hub) -> None:
+    for label in ("Gao 1", "Mopti 1"):
+        enrolled(hub, label).send(complaint("a"))
+
+    found = seere("find", "7k4m-2qg")
+
+    assert found.exit_code == 0
+    day = hub.clock().strftime("%d/%m/%Y")
+    assert [line.split(" · ")[:2] for line in found.output.splitlines()] == [
+        [f"SRE-{hub.clock().year}-00000{number}", f"reçue le {day}"] for number in (1, 2)
+    ]
+
+
+def test_mistyped_receipt_code_is_told_from_one_that_nobody_has(seere: Run, hub: Hub) -> None:
+    assert "n'est pas un code de reçu" in seere("find", "7K4M-2QX").stderr
+    assert "Aucune plainte" in seere("find", "7K4M-2QG").stderr
+
+
 def test_bare_call_shows_the_commands(seere: Run) -> None:
     shown = seere()
     assert shown.exit_code == 0

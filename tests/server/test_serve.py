@@ -1,19 +1,32 @@
-"""The shipped server as a child process: it says where it is, is alone on its file, and drains on SIGTERM."""
+"""The shipped server as a child process: alone on its file, it keeps what arrived of cut bodies, and drains."""
 
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from server.config import Settings
+from server.hub import Hub, open_hub, utc_now
+from server.serve import make_server, serve
+from server.services import maintenance
+from tests.builders import Sender, complaint, enrolled
+
 PROGRAM = [sys.executable, "-c", "from server.cli import main; main()"]
 ROOT = Path(__file__).resolve().parents[2]
+CERTIFICATE = ROOT / "tests" / "client_sync" / "loopback.pem"
+LONGEST_WAIT_S = 60
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -111,3 +124,139 @@ def test_server_makes_no_hub_where_there_is_none(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "seere init" in done.stderr
     assert not (tmp_path / "typo").exists()
+
+
+@pytest.fixture
+def sender(folder: Path) -> Iterator[Sender]:
+    """A device of the hub in the folder; it speaks to whatever serves it."""
+    hub = open_hub(Settings(data=folder), utc_now)
+    yield enrolled(hub, "Gao 1")
+    hub.close()
+
+
+def _request(sender: Sender, body: bytes, length: int) -> bytes:
+    head = (
+        "POST /api/v1/sync HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Bearer {sender.token}",
+        "Content-Type: application/x-ndjson",
+        f"Content-Length: {length}",
+    )
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+def _stored(hub: Hub, count: int) -> int:
+    """How many complaints are stored, once it is `count`, or after the longest wait."""
+    give_up = time.monotonic() + LONGEST_WAIT_S
+    while (found := maintenance.counts(hub.store).complaints) != count and time.monotonic() < give_up:
+        os.sched_yield()
+    return found
+
+
+def _send_a_part(connection: socket.socket, sender: Sender) -> None:
+    """Send one whole frame of three complaints and half of another."""
+    whole = sender.frame(complaint(n) for n in range(3))
+    torn = sender.frame(complaint(n) for n in range(3, 6))
+    connection.sendall(_request(sender, whole + torn[: len(torn) // 2], len(whole + torn)))
+
+
+def test_whole_frames_of_a_cut_body_are_kept(start: Start, sender: Sender) -> None:
+    parts = urlsplit(_address(start()))
+    with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
+        _send_a_part(connection, sender)
+    assert _stored(sender.hub, 3) == 3
+
+
+def test_running_request_is_answered_before_the_server_stops() -> None:
+    has_begun, may_end = threading.Event(), threading.Event()
+    answers: list[str] = []
+
+    def application(_: Any, start_response: Any) -> list[bytes]:
+        has_begun.set()
+        may_end.wait(LONGEST_WAIT_S)
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
+        return [b"done"]
+
+    def operate() -> None:
+        has_begun.wait(LONGEST_WAIT_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+        may_end.set()
+
+    server = make_server(application, "127.0.0.1", 0, 2)
+    url = f"http://127.0.0.1:{server.effective_port}/"
+    threads = [
+        threading.Thread(target=operate),
+        threading.Thread(target=lambda: answers.append(requests.get(url, timeout=LONGEST_WAIT_S).text)),
+    ]
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        for thread in threads:
+            thread.start()
+        serve(server)
+        for thread in threads:
+            thread.join(LONGEST_WAIT_S)
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)
+        for channel in list(server.active_channels.values()):
+            channel.handle_close()
+        server.trigger.close()
+    assert answers == ["done"]
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=LONGEST_WAIT_S)
+
+
+@pytest.fixture
+def proxy(program: Callable[[str], str], start: Start, tmp_path: Path) -> Iterator[int]:
+    """nginx with the recipe of the operations page before a serving hub; gives its port."""
+    nginx = program("nginx")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    recipe = re.findall(r"```nginx\n(.*?)```", (ROOT / "server/docs/operations.md").read_text("utf-8"), re.S)[0]
+    for stated, ours in (
+        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("/etc/ssl/centre.crt", str(CERTIFICATE)),
+        ("/etc/ssl/centre.key", str(CERTIFICATE)),
+        ("http://127.0.0.1:8000", _address(start())),
+    ):
+        assert recipe.count(stated) == 1
+        recipe = recipe.replace(stated, ours)
+    settings = tmp_path / "nginx.conf"
+    temporary = "".join(
+        f"{kind}_temp_path {tmp_path}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    settings.write_text(
+        f"daemon off; pid {tmp_path}/nginx.pid; error_log stderr; events {{}}\n"
+        f"http {{ client_body_timeout 1s; {temporary}\n{recipe} }}\n"
+    )
+    command = [nginx, "-p", str(tmp_path), "-c", str(settings)]
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    yield port
+    process.terminate()
+    process.wait(LONGEST_WAIT_S)
+
+
+def _through(port: int) -> socket.socket:
+    """A TLS connection to the proxy, once it listens; the test is not about whose certificate it shows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    give_up = time.monotonic() + LONGEST_WAIT_S
+    while True:
+        try:
+            return context.wrap_socket(socket.create_connection(("127.0.0.1", port)))
+        except ConnectionRefusedError:
+            if time.monotonic() > give_up:
+                raise
+
+
+@pytest.mark.prove
+def test_documented_proxy_hands_on_whole_bodies_and_those_that_fall_silent(proxy: int, sender: Sender) -> None:
+    with _through(proxy) as connection:
+        body = sender.frame([complaint("whole")])
+        connection.sendall(_request(sender, body, len(body)))
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    with _through(proxy) as connection:
+        _send_a_part(connection, sender)
+        assert _stored(sender.hub, 4) == 4
