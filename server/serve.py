@@ -1,5 +1,6 @@
 """The server: waitress, which takes a thread only for a whole request, with a drain and an ear for cut bodies."""
 
+import gc
 import io
 import logging
 import signal
@@ -92,8 +93,11 @@ def make_server(application: Application, host: str, port: int, threads: int) ->
     return server
 
 
-def serve(server: TcpWSGIServer) -> None:
-    """Answer until SIGTERM or SIGINT; then stop accepting, let running requests end, and return."""
+def serve(server: TcpWSGIServer, say_ready: Callable[[], None] = lambda: None) -> None:
+    """Answer until SIGTERM or SIGINT; then stop accepting, let running requests end, and return.
+
+    `say_ready` is called once a signal would end it well.
+    """
     stop_at: list[float] = []
 
     def stop(*_: object) -> None:
@@ -103,11 +107,21 @@ def serve(server: TcpWSGIServer) -> None:
             wasyncore.dispatcher.close(server)
             stop_at.append(time.monotonic() + DRAIN_S)
 
+    _settle_memory()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, stop)
+    say_ready()
     while not stop_at or (_is_busy(server) and time.monotonic() < stop_at[0]):
         wasyncore.loop(timeout=_POLL_S, use_poll=True, map=server._map, count=1)
     server.task_dispatcher.shutdown(cancel_pending=False, timeout=DRAIN_S)
+
+
+def _settle_memory() -> None:
+    """What start-up made stays for good: the collector need not walk it, nor run for each few records."""
+    # Measured: an eighth of the processor time of a record.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def _is_busy(server: TcpWSGIServer) -> bool:

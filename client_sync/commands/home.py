@@ -35,7 +35,8 @@ def choose_action(session: Session, actions: tuple[str, ...]) -> str:
     click.echo()
     for number, action in enumerate(actions, 1):
         click.echo(f"{number:>3}  {session.texts.text(f'menu.{action}')}")
-    typed = click.prompt(session.texts.text("ask.number"), default="", show_default=False).strip()
+    asked = session.texts.text("ask.number")
+    typed = click.prompt(asked, default="", show_default=False, prompt_suffix=" ").strip()
     if not typed:
         return "close"
     if typed.isascii() and typed.isdecimal() and 1 <= int(typed) <= len(actions):

@@ -53,7 +53,7 @@ class _Gzip:
 
 class _Zstd:
     def __init__(self) -> None:
-        self._stream = zstandard.ZstdCompressor(level=ZSTD_LEVEL, dict_data=_dictionary()).compressobj()
+        self._stream = zstandard.ZstdCompressor(level=ZSTD_LEVEL, dict_data=_digested()).compressobj()
 
     def add(self, frame: bytes) -> bytes:
         return self._stream.compress(frame) + self._stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
@@ -140,3 +140,11 @@ def _dictionary() -> zstandard.ZstdCompressionDict:
 
 def _dictionary_file() -> Traversable:
     return resources.files("client_sync.protocol").joinpath(f"dictionary-{DICTIONARY_ID}.zdict")
+
+
+@cache
+def _digested() -> zstandard.ZstdCompressionDict:
+    """The dictionary, made ready once: at this level it takes longer than a body."""
+    dictionary = zstandard.ZstdCompressionDict(_dictionary_file().read_bytes())
+    dictionary.precompute_compress(level=ZSTD_LEVEL)
+    return dictionary

@@ -34,8 +34,7 @@ def command(operator: Operator, host: str | None, port: int | None) -> None:
     with _alone(operator), operator.hub() as hub:
         server = _listening(operator, hub, host or settings.host, settings.port if port is None else port)
         with running_jobs(hub):
-            operator.say("serve.listening", address=_address(server))
-            serve(server)
+            serve(server, lambda: operator.say("serve.listening", address=_address(server)))
     operator.say("serve.stopped")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 Content = Mapping[str, Any]
@@ -37,7 +38,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The parsed columns of a complaint. Names are those of the table `complaint`."""
+    """The parsed columns of a complaint. Names are those of the table `complaint`.
+
+    `urgency`: the urgency answers that are yes, with a space between; None when none was asked.
+    """
 
     receipt: str
     form: str
@@ -55,7 +59,7 @@ class Facts:
     paid_xof: int | None
     paid: str | None
     danger: str | None
-    urgency: dict[str, Any] | None
+    urgency: str | None
     consent_level: str
     consent: dict[str, Any]
     confidentiality: str
@@ -114,7 +118,7 @@ def parse_facts(content: Content, place_id: str | None) -> Facts:
         paid_xof=money.get("paid_xof"),
         paid=money.get("paid"),
         danger=urgency["danger"] if urgency else None,
-        urgency=urgency,
+        urgency=" ".join(sorted(name for name, answer in urgency.items() if answer is True)) if urgency else None,
         consent_level=facts["consent"]["level"],
         consent=facts["consent"],
         confidentiality=facts["confidentiality"],
@@ -134,11 +138,16 @@ def claimed_time(text: str | None) -> datetime | None:
 def is_ahead_of(content: Content, now: datetime) -> bool:
     """Whether a claimed time or day lies so far ahead that only a wrong clock can have written it."""
     facts = clear_facts(content)
-    latest = (now + CLOCK_AHEAD_MAX).strftime("%Y-%m-%dT%H:%M:%SZ")
+    latest = _latest(now)
     days = facts.get("incident", {})
     # Times and days of one width compare as text.
     claimed = (facts["entered_at"], facts.get("collected_at"), days.get("from"), days.get("to"))
     return any(text is not None and text > latest for text in claimed)
+
+
+@lru_cache(maxsize=1)
+def _latest(now: datetime) -> str:
+    return (now + CLOCK_AHEAD_MAX).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _moment(text: str) -> datetime:

@@ -148,7 +148,7 @@ complaint: Final = sa.Table(
     _column("paid_xof", ID, null=True),
     _code("paid", null=True),
     _code("danger", null=True),
-    _column("urgency", JSON, null=True),
+    _column("urgency", sa.String(200), null=True),
     _code("consent_level"),
     _column("consent", JSON),
     _code("confidentiality"),

@@ -23,6 +23,7 @@ from client_sync.enrolment import enrol
 from client_sync.outbox import Finished, Outbox
 from client_sync.stores import Folder
 from client_sync.transport import HttpTransport
+from client_sync.vault import Hardness, Vault
 from fixtures.bad_road import Address
 from fixtures.generate import Content, contents, random_id
 from server.app import create_app
@@ -30,17 +31,22 @@ from server.config import Settings
 from server.hub import Clock, Hub, open_hub
 from server.serve import make_server
 from server.services import devices
-from server.store import schema
+from server.store import audit, changes, schema
 from server.store.engine import Store
 from tests.faults.history import Findings, History, check
 from tests.faults.kill import Child, Ending
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 SEERE: Final = (sys.executable, "-c", "from server.cli import main; main()")
+# A kind of change that a device keeps word for word.
+MESSAGE: Final = "message"
 # A device may send what a run sends: limits have tests of their own.
 LIMITS: Final = {"device_burst_records": 10**9, "device_burst_bytes": 10**11}
 
 _FULL_TIMEOUT_S: Final = 3_600
+_PASSPHRASE: Final = "mil sorgho riz fonio"
+# What makes guessing slow is not what is tried here.
+_SOFT: Final = Hardness(passes=1, memory_bytes=8_192)
 _STORIES: Final = 60
 _SYNCS_MOST: Final = 50
 _POLL_S: Final = 1.0
@@ -120,7 +126,9 @@ class HubChild:
         self._child: Child | None = None
 
     def start(self) -> Child:
-        """Start it; returns when it listens. Raises ChildEnded when it died before."""
+        """Start it, in place of one that still runs; returns when it listens. Raises ChildEnded when it died before."""
+        if self._child is not None:
+            self._child.kill()
         self._child = Child([*SEERE, "serve", "--port", str(self._port)], self._environment)
         found = _LISTENS_ON.search(self._child.wait_for("http://127.0.0.1:"))
         assert found is not None
@@ -177,6 +185,8 @@ class Device:
         self._chances = Random(seed)
         self._stories = contents(seed, _STORIES)
         self._told: set[str] = set()
+        self._heard: list[str] = []
+        self.lineage = ""
 
     @contextmanager
     def outbox(self) -> Iterator[Outbox]:
@@ -187,20 +197,28 @@ class Device:
         finally:
             outbox.close()
 
-    def enrol(self, hub: Hub, address: Address) -> str:
-        """Enrol at a hub that answers at `address`, and have the words confirmed; gives the device's id."""
+    def enrol(self, hub: Hub, address: Address) -> None:
+        """Enrol at a hub that answers at `address`, and have the words confirmed."""
+        Vault.create(self.folder, _PASSPHRASE, _SOFT).close()
         code = devices.invite(hub.store, hub.clock(), label=self.label, valid_hours=1, team="equipe").code
         transport = HttpTransport(url_of(address))
         try:
-            id = enrol(self.folder, url_of(address), code, transport, label=self.label).device
+            self.lineage = enrol(self.folder, url_of(address), code, transport, label=self.label).device
         finally:
             transport.close()
-        devices.confirm(hub.store, id, hub.clock())
-        return id
+        devices.confirm(hub.store, self.lineage, hub.clock())
 
-    def write(self, count: int = 1) -> list[str]:
-        """Finalise complaints, all in one transaction; gives their ids."""
-        return self.finalise([Finished("complaint", self._story()) for _ in range(count)])
+    def write(self, count: int = 1, at: datetime | None = None) -> list[str]:
+        """Finalise complaints, all in one transaction, said to be entered `at`; gives their ids."""
+        return self.finalise([Finished("complaint", self.story(at)) for _ in range(count)])
+
+    def story(self, at: datetime | None = None) -> Content:
+        """The content of a complaint, said to be entered `at`."""
+        content = self._chances.choice(self._stories)
+        if at is None:
+            return content
+        clear = content["facts"]["clear"] | {"entered_at": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        return content | {"facts": {"clear": clear}}
 
     def finalise(self, operations: Sequence[Finished]) -> list[str]:
         """Finalise operations, all in one transaction; gives their ids."""
@@ -244,15 +262,29 @@ class Device:
         """Ids of the operations of which the device was ever told that the centre has them."""
         return set(self._told)
 
+    def states(self) -> Counter[str]:
+        """How many of its records the device shows in each state."""
+        with self.outbox() as outbox:
+            return Counter(record.state for record in outbox.records())
+
+    def listen(self) -> None:
+        """Open the vault and note what the centre said meanwhile."""
+        vault = Vault.open(self.folder, _PASSPHRASE)
+        try:
+            with self.outbox() as outbox:
+                outbox.hand_replies(vault)
+            said = [str(reply.body["text"]) for reply in vault.replies("")]
+        finally:
+            vault.close()
+        for text in said[len(self._heard) :]:
+            self._history.pulled(self.label, text)
+        self._heard = said
+
     def _note_told(self, outbox: Outbox) -> None:
         for record in outbox.records():
             if record.state in ("at_centre", "kept_aside") and record.id not in self._told:
                 self._told.add(record.id)
                 self._history.acknowledged(record.id)
-
-    def _story(self) -> Content:
-        return self._chances.choice(self._stories)
-
 
 def enrolled(hub: Hub, folder: Path, history: History, count: int) -> list[Device]:
     """`count` new devices below `folder`, enrolled at the hub over HTTP."""
@@ -261,6 +293,24 @@ def enrolled(hub: Hub, folder: Path, history: History, count: int) -> list[Devic
         for device in made:
             device.enrol(hub, address)
     return made
+
+
+def tell(hub: Hub, device: Device, text: str) -> None:
+    """Let the centre say something to a device."""
+    with hub.store.write() as connection:
+        changes.append(connection, device.lineage, MESSAGE, None, {"text": text}, hub.clock())
+        audit.record(connection, at=hub.clock(), actor="operator", action="tell", object=f"device:{device.lineage}")
+
+
+def said(hub: Hub, to: Iterable[Device]) -> dict[str, list[str]]:
+    """What the centre said to each of the devices, by label, in the order of its change log."""
+    columns = schema.change.c
+    with hub.store.read() as connection:
+        log = list(connection.execute(sa.select(columns.lineage, columns.kind, columns.body).order_by(columns.n)))
+    return {
+        device.label: [row.body["text"] for row in log if (row.lineage, row.kind) == (device.lineage, MESSAGE)]
+        for device in to
+    }
 
 
 def url_of(address: Address) -> str:
@@ -291,11 +341,11 @@ def account(store: Store) -> Account:
 def examine(
     store: Store,
     history: Iterable[Mapping[str, str]],
-    changes: Mapping[str, Sequence[str]] | None = None,
+    messages: Mapping[str, Sequence[str]] | None = None,
 ) -> Findings:
     """The findings of a run: what the devices were told against what the hub holds, its transactions whole."""
     held = account(store)
-    findings = check(history, held.stored, held.set_aside, changes=changes)
+    findings = check(history, held.stored, held.set_aside, changes=messages)
     return replace(findings, half=findings.half + held.torn)
 
 

@@ -1,16 +1,18 @@
 """Clocks ten years off, on either side and in mid-run: what is stored, once, and in which order, does not depend on them."""
 
-from collections.abc import Callable
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from server.hub import Hub
 from server.services.intake import admission
-from server.services.intake.admission import Desk
-from server.store import jobs
+from server.services.intake.admission import Desk, Word
+from server.store import schema
 from tests.faults.history import Findings, History
-from tests.faults.rig import Device, HubChild, enrolled, examine, opened, served, settings_of, sizes
+from tests.faults.rig import HubChild, enrolled, examine, opened, said, served, settings_of, sizes, tell
 from tests.faults.shim import FaultShim
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -20,6 +22,8 @@ JUMPS = (
     timedelta(0), TEN_YEARS, timedelta(0), -TEN_YEARS, TEN_YEARS,
     datetime(1970, 1, 1, tzinfo=UTC) - NOW, datetime(2038, 1, 20, tzinfo=UTC) - NOW, timedelta(0),
 )  # fmt: skip
+
+RESTART_EACH = 3
 
 
 class Clock:
@@ -38,16 +42,46 @@ def test_clock_of_either_side_orders_nothing(whose: str, tmp_path: Path) -> None
     with History(tmp_path / "history") as history, opened(settings_of(tmp_path / "hub"), hub_clock) as hub:
         [device] = enrolled(hub, tmp_path, history, 1)
         with served(hub) as address:
-            for jump in JUMPS:
-                hub_clock.offset = jump if whose != "device" else timedelta(0)
-                device_clock.offset = jump if whose != "hub" else timedelta(0)
-                _tell(hub, device, history)
-                device.write(2)
+            for no, jump in enumerate(JUMPS):
+                hub_clock.offset = jump * (whose != "device")
+                device_clock.offset = jump * (whose != "hub")
+                tell(hub, device, f"message {no}")
+                device.write(2, device_clock())
                 device.sync_to_the_end(address, device_clock)
-                device.sync_to_the_end(address, device_clock)
+                device.listen()
             _admit_what_was_ahead(hub)
             device.sync_to_the_end(address, device_clock)
+            device.sync_to_the_end(address, device_clock)
 
-        assert examine(hub.store, history, device.expected(hub)) == Findings()
-        assert device.waiting() == 0
-        assert device.states() == {"at_centre"}
+        assert examine(hub.store, history, said(hub, [device])) == Findings()
+        assert device.states() == {"at_centre": 2 * len(JUMPS)}
+
+
+def _admit_what_was_ahead(hub: Hub) -> None:
+    """What an operator does, once the clock is right, about what seemed to come from the future."""
+    desk = Desk(hub.settings.registry_prefix, None, NOW)
+    admission.admit_waiting(hub.store, ["clock_ahead"], desk, Word(as_is=True))
+
+
+@sizes(ci=2, full=10, needs_shim=True)
+def test_clock_that_jumps_under_a_running_hub_harms_nothing(size: int, tmp_path: Path, shim: FaultShim) -> None:
+    """`seere serve` with all its jobs; its wall clock jumps, what it measures with does not."""
+    root = tmp_path / "hub"
+    with History(tmp_path / "history") as history:
+        with opened(settings_of(root)) as hub:
+            [device] = enrolled(hub, tmp_path, history, 1)
+        with HubChild(root, shim.environment(match=root)) as child:
+            for turn in range(size * len(JUMPS)):
+                shim.clock_offset_s = JUMPS[turn % len(JUMPS)].total_seconds()
+                if turn % RESTART_EACH == 0:
+                    child.start()
+                device.write(2)
+                device.sync_to_the_end(child.address)
+        with opened(settings_of(root)) as hub:
+            _admit_what_was_ahead(hub)
+            with hub.store.read() as connection:
+                runs = Counter(connection.scalars(sa.select(schema.job_run.c.name)))
+
+            assert examine(hub.store, history) == Findings()
+            # However many due times a jump went past, a job catches up once.
+            assert 0 < max(runs.values()) <= -(-size * len(JUMPS) // RESTART_EACH)

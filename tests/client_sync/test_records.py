@@ -1,0 +1,155 @@
+"""The shapes: what they let by, and the code and field of what they don't."""
+
+from typing import Any
+
+import pytest
+
+from client_sync.protocol.canonical import read_operation
+from client_sync.protocol.codes import CODES
+from client_sync.protocol.records import (
+    OPERATIONS,
+    Finding,
+    check_complaint,
+    check_operation,
+    read_day,
+    read_time,
+)
+from tests.builders import an_id, content, facts, operation, said, sealed
+
+
+def _check(op: str, **members: Any) -> Finding | None:
+    return check_operation(read_operation(operation(op, "x", members)))
+
+
+def _of(**changes: Any) -> Finding | None:
+    return check_complaint(content(**changes))
+
+
+def test_sound_complaint_has_no_finding() -> None:
+    assert _of() is None
+
+
+def test_unknown_members_are_let_by_everywhere() -> None:
+    extended = content(novelty=1, consent={"level": "C2", "novelty": []}) | {"novelty": {}}
+
+    assert check_complaint(extended) is None
+
+
+def test_sealed_compartments_are_opaque() -> None:
+    assert check_complaint(content() | {"statement": sealed(), "traces": sealed(), "identity": sealed()}) is None
+
+
+_NEEDED = ("kinds", "channel", "consent", "confidentiality", "contact_ok", "entered_at", "receipt")
+
+
+@pytest.mark.parametrize("member", _NEEDED)
+def test_member_that_must_be_there(member: str) -> None:
+    assert _of(**{member: None}) == Finding("member_missing", f"facts.{member}")
+
+
+@pytest.mark.parametrize("member", sorted(facts()))
+@pytest.mark.parametrize("value", [5.5, [[]], {"": []}], ids=repr)
+def test_no_member_takes_a_value_of_the_wrong_type(member: str, value: Any) -> None:
+    found = _of(**{member: value})
+
+    assert found is not None
+    assert found.field.split(".")[:2] == ["facts", member]
+    assert found.code in CODES
+
+
+def test_first_finding_in_the_order_of_the_form_is_named() -> None:
+    assert _of(receipt="x", kinds=["NO"], channel="no") == Finding("code_unknown", "facts.kinds.0")
+
+
+@pytest.mark.parametrize(
+    ("compartment", "expected"),
+    [
+        ({}, Finding("compartment_invalid", "statement")),
+        ([], Finding("compartment_invalid", "statement")),
+        ({"clear": None}, Finding("member_invalid", "statement")),
+        ({"clear": {"narrative": 5}}, Finding("member_invalid", "statement.narrative")),
+        ({"clear": {"lang": "klingon"}}, Finding("code_unknown", "statement.lang")),
+        (sealed() | {"v": 0}, Finding("member_invalid", "statement.v")),
+        (sealed() | {"keys": []}, Finding("member_invalid", "statement.keys")),
+        (sealed() | {"keys": {"k": 1}}, Finding("member_invalid", "statement.keys")),
+        (sealed("x" * 400_001), Finding("text_too_long", "statement.box")),
+        (sealed("x" * 400_000), None),
+    ],
+)
+def test_compartment(compartment: Any, expected: Finding | None) -> None:
+    assert check_complaint(content() | {"statement": compartment}) == expected
+
+
+_ABOUT = {"complaint": an_id("a")}
+_SOUND: dict[str, dict[str, Any]] = {
+    "revision": _ABOUT | {"base_revision": 1, "statement": said("x")},
+    "consent_change": _ABOUT | {"consent": {"level": "C0"}},
+    "withdrawal": _ABOUT | {"scope": "all"},
+    "answer": _ABOUT | {"question": an_id("q"), "facts": {"clear": facts()}},
+    "task_done": {"task": an_id("t")},
+    "seen": {"changes": [1]},
+    "linkage": _ABOUT | {"v": 1, "keys": {}},
+    "anchor_seen": {"anchor": "0" * 64, "size": 0},
+}
+
+
+@pytest.mark.parametrize("op", _SOUND)
+def test_operation_needs_each_of_its_members(op: str) -> None:
+    sound = _SOUND[op]
+    needed = sound.keys() - {"statement", "facts"}
+
+    assert _check(op, **sound) is None
+    assert {name: _check(op, **{k: v for k, v in sound.items() if k != name}) for name in needed} == {
+        name: Finding("member_missing", name) for name in needed
+    }
+
+
+def test_every_operation_is_checked_here() -> None:
+    assert {"complaint", *_SOUND} == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("op", "members", "expected"),
+    [
+        ("greeting", {}, Finding("op_unknown", "op")),
+        ("revision", {"base_revision": 0}, Finding("member_invalid", "base_revision")),
+        ("revision", {"complaint": an_id("a").upper()}, Finding("member_invalid", "complaint")),
+        ("revision", {"lineage": "x"}, Finding("member_invalid", "lineage")),
+        ("revision", {"facts": sealed()}, Finding("compartment_sealed_facts", "facts")),
+        ("withdrawal", {"scope": "some"}, Finding("code_unknown", "scope")),
+        ("withdrawal", {"wished_on": "2026-02-30"}, Finding("date_impossible", "wished_on")),
+        ("seen", {"changes": []}, Finding("member_invalid", "changes")),
+        ("seen", {"changes": [True]}, Finding("member_invalid", "changes.0")),
+        ("anchor_seen", {"anchor": "G" * 64}, Finding("member_invalid", "anchor")),
+    ],
+)
+def test_operation_that_does_not_fit(op: str, members: dict[str, Any], expected: Finding) -> None:
+    assert _check(op, **_SOUND.get(op, {}) | members) == expected
+
+
+@pytest.mark.parametrize("text", ["2026-10-03", "2024-02-29", "0001-01-01", "9999-12-31"])
+def test_day_that_can_be_read(text: str) -> None:
+    day = read_day(text)
+
+    assert day is not None
+    assert day.isoformat() == text
+
+
+@pytest.mark.parametrize("text", ["", "hier", "2026-02-30", "2026-W40-6", "20261003", "2026-10-3", "2026-10-03\n"])
+def test_day_that_is_none(text: str) -> None:
+    assert read_day(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-10-06T18:40:12",
+        "2026-10-06 18:40:12Z",
+        "2026-W40-6T10:04:05Z",
+        "20261121T100405.123Z",
+        "2026-10-06T18:40:60Z",
+    ],
+)
+def test_time_that_is_none(text: str) -> None:
+    assert read_time(text) is None

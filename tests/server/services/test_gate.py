@@ -1,0 +1,142 @@
+"""The compiled gate: whatever it lets by marshmallow lets by, and a sound record never takes the long way."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from marshmallow import ValidationError, fields
+from marshmallow.validate import Length, OneOf, Range
+
+from client_sync.protocol.canonical import read_operation
+from client_sync.protocol.records import (
+    COMPARTMENTS,
+    FORM,
+    SHAPES,
+    Shape,
+    check_complaint,
+    check_operation,
+    clear_shape,
+)
+from client_sync.protocol.vocabulary import VOCABULARY
+from server.services.intake import gate
+from tests.builders import an_id, content, operation
+
+MANY = settings(max_examples=150, deadline=None, derandomize=True)
+
+# A value of every written form that the shapes ask for: one of them fits each field.
+_WRITTEN = ("7K4M-2QG", "2026-10-03", "2026-10-06T18:40:12Z", "ml-c-gao", "14.4951", "a" * 64, an_id("x"))
+
+
+def _values(field: fields.Field[Any]) -> st.SearchStrategy[Any]:
+    """Values that fit a field of a shape."""
+    bounds: dict[type, Any] = {type(each): each for each in field.validators}
+    match field:
+        case fields.Nested():
+            return _objects(field.schema)  # type: ignore[arg-type]
+        case fields.List():
+            length = bounds[Length]
+            return st.lists(_values(field.inner), min_size=length.min or 0, max_size=(length.min or 0) + 2)
+        case fields.Boolean():
+            return st.booleans()
+        case fields.Integer():
+            return st.integers(bounds[Range].min, bounds[Range].max)
+        case fields.Dict():
+            return st.dictionaries(st.text(_SAFE, max_size=5), st.text(_SAFE, max_size=5), max_size=2)
+    if OneOf in bounds:
+        return st.sampled_from(list(bounds[OneOf].choices))
+    if Length in bounds:
+        return st.text(_SAFE, min_size=bounds[Length].min or 0, max_size=min(bounds[Length].max, 60))
+    return st.sampled_from([text for text in _WRITTEN if _fits(field, text)])
+
+
+_SAFE = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+
+
+def _fits(field: fields.Field[Any], text: str) -> bool:
+    try:
+        field.deserialize(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _objects(shape: Shape) -> st.SearchStrategy[dict[str, Any]]:
+    members = {field.data_key or name: field for name, field in shape.fields.items()}
+    return st.fixed_dictionaries(
+        {name: _values(field) for name, field in members.items() if field.required},
+        optional={name: _values(field) for name, field in members.items() if not field.required},
+    )
+
+
+_CONTENTS = st.fixed_dictionaries(
+    {
+        "form": st.just(FORM),
+        "vocabulary": st.just(VOCABULARY.version),
+        "facts": st.fixed_dictionaries({"clear": _objects(clear_shape("facts"))}),
+    },
+    optional={name: st.fixed_dictionaries({"clear": _objects(clear_shape(name))}) for name in COMPARTMENTS[1:]},
+)
+
+_ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 2**53),
+    st.text(_SAFE, max_size=4),
+    st.sampled_from(["2026-02-30", "0001-01-01", "9999-12-31", "x" * 2001, "COR-NEW", "7K4M-2QX", "١٤"]),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.sampled_from(["clear", "box", "no", "level"]), st.booleans(), max_size=2),
+)
+
+
+def _lets_by(op: str, content: dict[str, Any]) -> bool:
+    return bool(gate._gates()[op].is_valid(content))
+
+
+@MANY
+@given(_CONTENTS)
+def test_sound_complaint_is_let_by(sound: dict[str, Any]) -> None:
+    assert check_complaint(sound) is None
+    assert _lets_by("complaint", sound)
+
+
+@MANY
+@given(_objects(SHAPES["seen"]))
+def test_sound_seen_is_let_by(sound: dict[str, Any]) -> None:
+    assert _lets_by("seen", sound)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value inside."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, inner in inside for place in ((*path, key), *_places(inner, (*path, key)))]
+
+
+def _change(whole: Any, path: tuple[Any, ...], change: Callable[[Any, Any], None]) -> Any:
+    changed = deepcopy(whole)
+    parent = changed
+    for key in path[:-1]:
+        parent = parent[key]
+    change(parent, path[-1])
+    return changed
+
+
+@MANY
+@given(data=st.data(), odd=_ODD)
+def test_whatever_the_gate_lets_by_marshmallow_lets_by(data: st.DataObject, odd: Any) -> None:
+    whole = content()
+    path = data.draw(st.sampled_from(sorted(_places(whole), key=repr)))
+    replaced = _change(whole, path, lambda parent, key: parent.__setitem__(key, odd))
+    dropped = _change(whole, path, lambda parent, key: parent.__delitem__(key))
+
+    for changed in (replaced, dropped):
+        found = check_complaint(changed)
+        assert _lets_by("complaint", changed) <= (found is None)
+        line = operation("complaint", "x", changed)
+        assert gate.check(read_operation(line)) == check_operation(read_operation(line)) == found
+
+
+def test_gate_takes_every_sample_complaint_of_the_builders() -> None:
+    assert _lets_by("complaint", json.loads(json.dumps(content())))
