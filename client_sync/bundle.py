@@ -55,7 +55,7 @@ class AppliedReply:
 
 
 def write_parcel(outbox: Outbox, *, now: datetime, version: str) -> bytes:
-    """A file with what still waits here, up to 4 MiB of it, that only the hub can open.
+    """A file with what still waits here, about 1 MiB of it compressed, that only the hub can open.
 
     It all keeps waiting until an answer comes, by whatever way. Raises NotEnrolled, and NothingToSend.
     """

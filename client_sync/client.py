@@ -1,9 +1,4 @@
-"""Synchronisation: one session of a device with its hub, over a link that may break at any byte.
-
-outbox = Outbox.open(Folder(path))
-client = SyncClient(outbox, HttpTransport(url, pin), now=utc_now, rng=Random(), version="0.1.0")
-report = client.sync()
-"""
+"""Synchronisation: one session of a device with its hub, over a link that may break at any byte."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -77,8 +77,6 @@ class Outbox:
         """One transaction around several steps of this outbox that say they want one."""
         return writing(self._database)
 
-    # What a person sees.
-
     def finalise(
         self,
         op: str,
@@ -145,8 +143,6 @@ class Outbox:
                 self._many("DELETE FROM reply WHERE digest = ?", [(reply.digest,) for reply in replies])
         return len(replies)
 
-    # Who the device is.
-
     @property
     def enrolled(self) -> Enrolled | None:
         """What binds the device to its hub; None before the enrolment."""
@@ -191,8 +187,6 @@ class Outbox:
             self._database.execute("DELETE FROM keys")
             self._begin_epoch(enrolled.epoch)
 
-    # How far device and hub have come.
-
     @property
     def link(self) -> Link:
         """How far device and hub have come."""
@@ -225,7 +219,7 @@ class Outbox:
         unread = frozenset(report.unread for report in answer.reports if report.unread is not None)
         return Applied(frames, came_to["at_centre"], came_to["kept_aside"], came_to["rejected"], changes, unread)
 
-    # What goes on the wire. These want a transaction of the caller's: `writing`.
+    # From here to `note_leaving`: steps of one body, inside the caller's `writing`.
 
     def waiting(self) -> int:
         """How many operations the hub does not have, as far as is known."""
@@ -280,8 +274,6 @@ class Outbox:
     def note_leaving(self, numbers: Iterable[int]) -> None:
         """Note, before bytes leave, that nobody will know whether these frames arrived."""
         self._many("UPDATE frame SET is_unsure = 1 WHERE number = ?", [(number,) for number in numbers])
-
-    # Parcels.
 
     def take_parcel_number(self) -> int:
         """The number of a new parcel of this device, noted with the epoch it was written in."""

@@ -10,7 +10,8 @@ from client_sync.i18n import Catalogue
 from client_sync.protocol.vocabulary import VOCABULARY, label
 
 FAMILIES: Final = tuple(dict.fromkeys(kind.family for kind in VOCABULARY.kinds.values()))
-_STORY_LINES: Final = 7
+# As many as leave room for the slip on A4; the story goes on overleaf.
+_STORY_LINES: Final = 5
 
 
 def render(codes: Sequence[str], texts: Catalogue) -> str:
@@ -36,7 +37,7 @@ def _slip(code: str, texts: Catalogue) -> str:
 
 def _questions(texts: Catalogue) -> Iterable[str]:
     yield _question(texts, "question.danger", _boxes(_labels(texts, "danger")))
-    yield _question(texts, "question.story", _hint(texts, "question.story_hint") + _lines(_STORY_LINES))
+    yield _question(texts, "question.story", _hint(texts, "paper.story_hint") + _lines(_STORY_LINES))
     families = [texts.text(f"family.{family}") for family in FAMILIES]
     yield _question(texts, "question.family", _boxes(families) + _blanks(texts, "paper.precisely"))
     yield _question(texts, "question.place", _blanks(texts, "paper.cercle", "paper.said"))

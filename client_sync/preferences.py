@@ -8,7 +8,7 @@ from typing import Final, Self
 from client_sync.protocol.vocabulary import LANGUAGES
 from client_sync.stores import Folder, write_durably
 
-# 500 MB at 4,700 FCFA, as a campaign against prices in Mali reported it in 2016: too high today rather than too low.
+# 500 MB at 4,700 FCFA, as a campaign against prices in Mali quoted them (bamada.net): rather too high than too low.
 PRICE_XOF_PER_MB: Final = 10
 _FILE: Final = "preferences.json"
 

@@ -311,10 +311,12 @@ def _refuse_unless_empty(settings: Settings) -> None:
 
 def _put_in_place(path: Path, target: Path) -> None:
     """The file under its name at once, whole and on disk, for its owner alone."""
-    path.chmod(0o600)
-    with path.open("rb") as file:
+    # The key may have its place on another disk, where a rename does not reach.
+    draft = Path(shutil.move(path, target.with_name(target.name + _PART)))
+    draft.chmod(0o600)
+    with draft.open("rb") as file:
         os.fsync(file.fileno())
-    path.rename(target)
+    draft.rename(target)
     _sync_folder(target.parent)
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from client_sync.protocol.limits import ID_PREFIX_MIN_DIGITS
 from server.store import changes, devices
 from server.store.changes import Change
-from server.store.devices import Device
+from server.store.devices import Device, Lineage
 from server.store.engine import Store
 
 PAGE_MAX_BYTES: Final = 16 * 2**10
@@ -37,10 +37,10 @@ def read(store: Store, device: Device, epoch: str, asked: Asked) -> dict[str, An
             return members
         if asked.frames:
             members["frames"] = [_report(connection, device, *frame) for frame in asked.frames]
-        members |= _changes(connection, device, epoch, asked)
-        covered = devices.lineage_of(connection, device.lineage).backed_up_to
-        if covered and covered != asked.backed_up_to:
-            members["backed_up_to"] = covered
+        lineage = devices.lineage_of(connection, device.lineage)
+        members |= _changes(connection, lineage, epoch, asked)
+        if lineage.backed_up_to and lineage.backed_up_to != asked.backed_up_to:
+            members["backed_up_to"] = lineage.backed_up_to
         return members
 
 
@@ -54,15 +54,16 @@ def _report(connection: sa.Connection, device: Device, number: int, digest: str)
     return report if report is not None else {"frame": number, "unread": "not_here"}
 
 
-def _changes(connection: sa.Connection, device: Device, epoch: str, asked: Asked) -> dict[str, Any]:
-    after, reset = _position(connection, device, epoch, asked.cursor)
+def _changes(connection: sa.Connection, lineage: Lineage, epoch: str, asked: Asked) -> dict[str, Any]:
+    after, reset = _position(lineage, epoch, asked.cursor)
     members: dict[str, Any] = {"reset": reset} if reset else {}
     limit = min(PAGE_MAX_BYTES, PAGE_MAX_BYTES if asked.limit_bytes is None else asked.limit_bytes)
-    found = changes.after(connection, device.lineage, after, _PAGE_MAX_CHANGES) if limit else []
+    has_more = limit > 0 and after < lineage.changes
+    found = changes.after(connection, lineage.id, after, _PAGE_MAX_CHANGES) if has_more else []
     page: list[dict[str, Any]] = []
     size = 0
     for change in found:
-        written = _written(connection, device.lineage, change)
+        written = _written(connection, lineage.id, change)
         size += len(json.dumps(written, ensure_ascii=False).encode())
         if page and size > limit:
             break
@@ -76,9 +77,7 @@ def _changes(connection: sa.Connection, device: Device, epoch: str, asked: Asked
     return members
 
 
-def _position(
-    connection: sa.Connection, device: Device, epoch: str, cursor: str | None
-) -> tuple[int, str | None]:
+def _position(lineage: Lineage, epoch: str, cursor: str | None) -> tuple[int, str | None]:
     """Where to go on, and why from the beginning when a cursor can't be followed."""
     if cursor is None:
         return 0, None
@@ -87,7 +86,7 @@ def _position(
         return 0, "cursor_void"
     if written_in != epoch:
         return 0, "epoch"
-    if int(number) > changes.last(connection, device.lineage):
+    if int(number) > lineage.changes:
         return 0, "cursor_void"
     return int(number), None
 

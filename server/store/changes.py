@@ -60,11 +60,6 @@ def after(connection: sa.Connection, lineage_id: str, n: int, limit: int) -> lis
     return [Change(*row) for row in connection.execute(select)]
 
 
-def last(connection: sa.Connection, lineage_id: str) -> int:
-    """The number of the lineage's newest change; 0 before the first."""
-    return connection.scalar(sa.select(lineage.c.changes).where(lineage.c.id == lineage_id)) or 0
-
-
 def short_id(connection: sa.Connection, lineage_id: str, client_id: str, least: int) -> str:
     """The shortest prefix of the id, of at least `least` characters, that is unique in its lineage."""
     select = sa.select(received.c.client_id).where(

@@ -51,7 +51,7 @@ class Filed:
 def known_hashes(connection: sa.Connection, lineage: str, client_ids: Sequence[str]) -> dict[str, str]:
     """Content hash by id, of the operations that this lineage has here."""
     select = sa.select(received.c.client_id, received.c.hash).where(
-        received.c.lineage == lineage, received.c.client_id.in_(client_ids)
+        received.c.lineage == lineage, dialect.among(connection, received.c.client_id, client_ids)
     )
     return {row.client_id: row.hash for row in connection.execute(select)}
 

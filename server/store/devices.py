@@ -54,6 +54,7 @@ class Lineage:
     team: str | None
     position: int
     backed_up_to: int
+    changes: int
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -128,6 +128,13 @@ def write_lane(engine: sa.Engine) -> "threading.Lock | None":
     """The lock that gives SQLite its one writer; PostgreSQL needs none."""
     # Without it SQLite's busy handler sleeps unfairly: p99 936 ms against 89 ms, measured with 32 writers.
     return threading.Lock() if is_sqlite(engine) else None
+
+
+def among(connection: sa.Connection, column: sa.Column[Any], values: Collection[str]) -> sa.ColumnElement[bool]:
+    """Whether the column has one of many texts: one parameter, not one each."""
+    if is_sqlite(connection):
+        return column.in_(sa.select(sa.column("value")).select_from(sa.func.json_each(_json_text(list(values)))))
+    return column == sa.func.any(sa.cast(list(values), postgresql.ARRAY(sa.Text)))
 
 
 def insert_many(

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from server.store.complaints import Origin
-from server.store.dialect import insert_new, locked
+from server.store.dialect import among, insert_new, locked
 from server.store.schema import quarantine
 
 
@@ -83,7 +83,7 @@ def known(
     columns = quarantine.c
     select = sa.select(
         columns.client_id, columns.hash, columns.verdict, columns.code, columns.field, columns.state
-    ).where(columns.lineage == lineage, columns.client_id.in_(client_ids))
+    ).where(columns.lineage == lineage, among(connection, columns.client_id, client_ids))
     return {
         (client_id, hash): (verdict, code, field, state)
         for client_id, hash, verdict, code, field, state in connection.execute(select)

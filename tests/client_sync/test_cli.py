@@ -2,11 +2,7 @@
 
 import csv
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -27,7 +23,6 @@ from client_sync.commands.session import Session
 from client_sync.commands.sync import WHOLE_AGAIN_S, pause_s
 from client_sync.outbox import Finished, Outbox
 from client_sync.pictures import NAMES
-from client_sync.places import PLACES
 from client_sync.protocol.codes import CODES
 from client_sync.protocol.receipts import is_receipt, new_receipt
 from client_sync.protocol.vocabulary import LANGUAGES
@@ -553,95 +548,3 @@ def test_a_device_at_rest_comes_back_at_its_own_pace() -> None:
     cut = SyncReport(0, 0, 0, 0, 0, 1, 9, 9, True, None, None, (), 0)
     assert pause_s(Asked(), whole) == WHOLE_AGAIN_S
     assert pause_s(Asked(), cut) == 42.0
-
-
-def test_places_are_those_of_the_list_of_the_hub() -> None:
-    with (ROOT / "fixtures/places/mali-2026.1.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["level"] in ("region", "cercle")]
-    expected = {row["id"]: (row["name"], row["parent_id"] or None) for row in rows}
-    assert {id: (place.name, place.within) for id, place in PLACES.places.items()} == expected
-    assert PLACES.version == "2026.1"
-
-
-@pytest.mark.parametrize("words", ["seg", "SÉGOU", "segu"])
-def test_a_place_is_found_by_any_spelling(words: str) -> None:
-    assert [place.id for place in PLACES.search(words)] == ["ml-c-segou", "ml-r-segou"]
-
-
-# At a terminal.
-
-
-class Terminal:
-    """The program as a process of its own, at a pseudo-terminal. Every prompt of it ends in `> ` or `… `."""
-
-    def __init__(self, folder: Folder) -> None:
-        self._end, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from client_sync.cli import carnet; carnet()"],
-            cwd=ROOT,
-            env=os.environ | {"CARNET_FOLDER": str(folder.path), "TERM": "xterm", "COLUMNS": "100"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self._unread = b""
-
-    def until(self, words: str) -> str:
-        """What it says from here on, up to these words."""
-        while words.encode() not in self._unread:
-            self._unread += os.read(self._end, 65536)
-        said, found, self._unread = self._unread.partition(words.encode())
-        return (said + found).decode()
-
-    def type_in(self, line: str, then: str) -> str:
-        """Type a line, and give what is said up to `then`."""
-        os.write(self._end, f"{line}\n".encode())
-        return self.until(then) if then else ""
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._end)
-
-
-@pytest.fixture
-def terminal(folder: Folder, vault: Vault) -> Iterator[Terminal]:
-    enrolled_outbox(folder).close()
-    terminal = Terminal(folder)
-    yield terminal
-    terminal.close()
-
-
-def test_the_menu_leads_through_a_day_and_an_error_does_not_end_it(terminal: Terminal) -> None:
-    first = terminal.until("> ")
-    assert "0 sur cet appareil" in first
-    assert re.search(r"1\s+Nouvelle plainte", first)
-    terminal.type_in("1", "Phrase secrète")
-    assert WORDS not in terminal.type_in(WORDS, "danger maintenant ?")
-    terminal.until("> ")
-    terminal.type_in("", "… ")
-    assert "Brouillon gardé" in terminal.type_in("!", "Fermer")
-    terminal.until("> ")
-    terminal.type_in("4", "code du reçu")
-    assert "Aucune plainte de ce nom" in terminal.type_in("rien", "> ")
-    assert "Choisissez entre 1 et 7" in terminal.type_in("8", "> ")
-    terminal.type_in("7", "")
-    assert terminal.process.wait(60) == 0
-
-
-def test_a_closed_envelope_leaves_nothing_else_on_the_screen(terminal: Terminal) -> None:
-    terminal.until("> ")
-    terminal.type_in("1", "Phrase secrète")
-    terminal.type_in(WORDS, "> ")
-    terminal.type_in("", "… ")
-    terminal.type_in(SECRET, "… ")
-    for line in ["", "", *SKIPPED[2:], *LEAST_CONSENT]:
-        terminal.type_in(line, "> ")
-    shown = terminal.type_in(CLOSE, "promettons pas")
-    erased, _, after = shown.rpartition("\x1b[3J")
-    assert "\x1b[2J" in erased
-    assert "Retenez" in after
-    assert "moto" not in after
-    assert "plainte est venue" not in after

@@ -48,7 +48,7 @@ def test_member_that_must_be_there(member: str) -> None:
 
 
 @pytest.mark.parametrize("member", sorted(facts()))
-@pytest.mark.parametrize("value", [5.5, [[]], {"": []}], ids=repr)
+@pytest.mark.parametrize("value", [5.5, [[]], True], ids=repr)
 def test_no_member_takes_a_value_of_the_wrong_type(member: str, value: Any) -> None:
     found = _of(**{member: value})
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.replay import ram_folder
 from tests.faults.shim import FaultShim, compiled, missing
 
 
@@ -14,6 +15,13 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if reason := missing():
         pytest.skip(reason)
     return compiled(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture
+def ram() -> Iterator[Path]:
+    """A folder in memory, where the machine allows it: a kill or a cut link loses nothing there that a disk keeps."""
+    with ram_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

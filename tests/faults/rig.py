@@ -185,7 +185,7 @@ class Device:
         self._chances = Random(seed)
         self._stories = contents(seed, _STORIES)
         self._told: set[str] = set()
-        self._heard: list[str] = []
+        self._heard = 0
         self.lineage = ""
 
     @contextmanager
@@ -267,18 +267,22 @@ class Device:
         with self.outbox() as outbox:
             return Counter(record.state for record in outbox.records())
 
-    def listen(self) -> None:
-        """Open the vault and note what the centre said meanwhile."""
+    def heard(self) -> list[str]:
+        """What the centre said to it so far, in the order of the change log, read from the open vault."""
         vault = Vault.open(self.folder, _PASSPHRASE)
         try:
             with self.outbox() as outbox:
                 outbox.hand_replies(vault)
-            said = [str(reply.body["text"]) for reply in vault.replies("")]
+            return [str(reply.body["text"]) for reply in vault.replies("")]
         finally:
             vault.close()
-        for text in said[len(self._heard) :]:
+
+    def listen(self) -> None:
+        """Note what the centre said meanwhile."""
+        heard = self.heard()
+        for text in heard[self._heard :]:
             self._history.pulled(self.label, text)
-        self._heard = said
+        self._heard = len(heard)
 
     def _note_told(self, outbox: Outbox) -> None:
         for record in outbox.records():

@@ -37,8 +37,8 @@ def _write(device: Device, turn: int) -> None:
 
 
 @sizes(ci=80, full=2_000)
-def test_answer_cut_at_any_byte_loses_and_doubles_nothing(size: int, tmp_path: Path) -> None:
-    run = cut_answers(size, tmp_path)
+def test_answer_cut_at_any_byte_loses_and_doubles_nothing(size: int, ram: Path) -> None:
+    run = cut_answers(size, ram)
 
     assert run.findings == Findings()
     assert run.faults >= size

@@ -1,4 +1,4 @@
-"""Clocks ten years off, on either side and in mid-run: what is stored, once, and in which order, does not depend on them."""
+"""Clocks ten years off, on either side and in mid-run: what is stored, once and in which order, is the same."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -37,10 +37,10 @@ class Clock:
 
 
 @pytest.mark.parametrize("whose", ["hub", "device", "both"])
-def test_clock_of_either_side_orders_nothing(whose: str, tmp_path: Path) -> None:
+def test_clock_of_either_side_orders_nothing(whose: str, ram: Path) -> None:
     hub_clock, device_clock = Clock(), Clock()
-    with History(tmp_path / "history") as history, opened(settings_of(tmp_path / "hub"), hub_clock) as hub:
-        [device] = enrolled(hub, tmp_path, history, 1)
+    with History(ram / "history") as history, opened(settings_of(ram / "hub"), hub_clock) as hub:
+        [device] = enrolled(hub, ram, history, 1)
         with served(hub) as address:
             for no, jump in enumerate(JUMPS):
                 hub_clock.offset = jump * (whose != "device")
@@ -64,12 +64,12 @@ def _admit_what_was_ahead(hub: Hub) -> None:
 
 
 @sizes(ci=2, full=10, needs_shim=True)
-def test_clock_that_jumps_under_a_running_hub_harms_nothing(size: int, tmp_path: Path, shim: FaultShim) -> None:
+def test_clock_that_jumps_under_a_running_hub_harms_nothing(size: int, ram: Path, shim: FaultShim) -> None:
     """`seere serve` with all its jobs; its wall clock jumps, what it measures with does not."""
-    root = tmp_path / "hub"
-    with History(tmp_path / "history") as history:
+    root = ram / "hub"
+    with History(ram / "history") as history:
         with opened(settings_of(root)) as hub:
-            [device] = enrolled(hub, tmp_path, history, 1)
+            [device] = enrolled(hub, ram, history, 1)
         with HubChild(root, shim.environment(match=root)) as child:
             for turn in range(size * len(JUMPS)):
                 shim.clock_offset_s = JUMPS[turn % len(JUMPS)].total_seconds()

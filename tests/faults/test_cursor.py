@@ -30,9 +30,9 @@ def changes_under_writers(count: int, folder: Path, database: str = "") -> Run:
         return Run(len(messages[device.label]), examine(hub.store, history, messages))
 
 
-@sizes(ci=3_000, full=100_000)
-def test_device_misses_no_change_of_eight_writers(size: int, tmp_path: Path) -> None:
-    run = changes_under_writers(size, tmp_path)
+@sizes(ci=1_000, full=100_000)
+def test_device_misses_no_change_of_eight_writers(size: int, ram: Path) -> None:
+    run = changes_under_writers(size, ram)
 
     assert run.findings == Findings()
     assert run.faults == size
@@ -40,8 +40,8 @@ def test_device_misses_no_change_of_eight_writers(size: int, tmp_path: Path) -> 
 
 @pytest.mark.postgres
 @sizes(ci=3_000, full=100_000)
-def test_device_misses_no_change_of_eight_writers_on_postgresql(size: int, tmp_path: Path, postgres_url: str) -> None:
-    run = changes_under_writers(size, tmp_path, postgres_url)
+def test_device_misses_no_change_of_eight_writers_on_postgresql(size: int, ram: Path, postgres_url: str) -> None:
+    run = changes_under_writers(size, ram, postgres_url)
 
     assert run.findings == Findings()
     assert run.faults == size

@@ -53,5 +53,5 @@ def status_of(address: Address, path: str) -> int:
 
 
 @sizes(ci=40, full=200, needs_shim=True)
-def test_hub_without_room_refuses_and_comes_back(size: int, tmp_path: Path, shim: FaultShim) -> None:
-    assert full_disks(size, tmp_path, shim).findings == Findings()
+def test_hub_without_room_refuses_and_comes_back(size: int, ram: Path, shim: FaultShim) -> None:
+    assert full_disks(size, ram, shim).findings == Findings()

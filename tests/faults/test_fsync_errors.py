@@ -52,5 +52,5 @@ def _assert_nothing_is_acknowledged(device: Device, child: HubChild) -> None:
 
 
 @sizes(ci=12, full=40, needs_shim=True)
-def test_failed_sync_is_never_acknowledged(size: int, tmp_path: Path, shim: FaultShim) -> None:
-    assert failing_syncs(size, tmp_path, shim).findings == Findings()
+def test_failed_sync_is_never_acknowledged(size: int, ram: Path, shim: FaultShim) -> None:
+    assert failing_syncs(size, ram, shim).findings == Findings()

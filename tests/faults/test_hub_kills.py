@@ -77,11 +77,11 @@ def _send_until_cut(client: Device, hub: HubChild) -> None:
     assert report.cut, report
 
 
-@sizes(ci=8, full=250)
-def test_hub_killed_at_any_time_loses_nothing(size: int, tmp_path: Path) -> None:
-    assert random_kills(size, tmp_path).findings == Findings()
+@sizes(ci=6, full=250)
+def test_hub_killed_at_any_time_loses_nothing(size: int, ram: Path) -> None:
+    assert random_kills(size, ram).findings == Findings()
 
 
 @sizes(ci=40, full=250, needs_shim=True)
-def test_hub_killed_before_any_write_loses_nothing(size: int, tmp_path: Path, shim: FaultShim) -> None:
-    assert kills_at_writes(size, tmp_path, shim).findings == Findings()
+def test_hub_killed_before_any_write_loses_nothing(size: int, ram: Path, shim: FaultShim) -> None:
+    assert kills_at_writes(size, ram, shim).findings == Findings()

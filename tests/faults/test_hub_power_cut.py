@@ -1,10 +1,8 @@
-"""The hub's power cut at any operation: each disk it could leave opens, is sound, and holds all that was acknowledged."""
+"""The hub's power cut at any operation: every disk it could leave is sound and holds what was acknowledged."""
 
 import json
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +15,8 @@ from server.store.engine import open_store
 from tests.faults.history import Findings, History
 from tests.faults.replay import Disk, disks, files_under, final_disk
 from tests.faults.rig import HubChild, Run, enrolled, examine, opened, seere, settings_of, sizes
-from tests.faults.shim import FaultShim, mark_acknowledged
 from tests.faults.shelf import checked_disks
+from tests.faults.shim import FaultShim, mark_acknowledged
 
 DEVICES = 3
 # Enough for the log to be written back to the file meanwhile, few enough for a disk to be checked in milliseconds.

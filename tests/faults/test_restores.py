@@ -52,18 +52,18 @@ def _not_at_the_centre(device: Device) -> list[str]:
 
 
 @sizes(ci=30, full=300)
-def test_hub_of_yesterday_gets_back_what_it_lacks(size: int, tmp_path: Path) -> None:
-    run = restored_hub(size, tmp_path)
+def test_hub_of_yesterday_gets_back_what_it_lacks(size: int, ram: Path) -> None:
+    run = restored_hub(size, ram)
 
     assert run.findings == Findings()
     assert run.faults == size
 
 
 @sizes(ci=12, full=120)
-def test_device_of_last_week_harms_nothing(size: int, tmp_path: Path) -> None:
-    copy = tmp_path / "last week"
-    with History(tmp_path / "history") as history, opened(settings_of(tmp_path / "hub")) as hub:
-        [device] = enrolled(hub, tmp_path, history, 1)
+def test_device_of_last_week_harms_nothing(size: int, ram: Path) -> None:
+    copy = ram / "last week"
+    with History(ram / "history") as history, opened(settings_of(ram / "hub")) as hub:
+        [device] = enrolled(hub, ram, history, 1)
         with served(hub) as address, BadRoad(address, [Cut(after_down=0)]) as road:
             device.write(size)
             # Frames are on their way in the copy, and the hub has them.

@@ -12,20 +12,13 @@ import sqlcipher3
 
 from tests.faults.kill import Child, Ending, at_write
 from tests.faults.replay import Survival, disks, files_under, final_disk, ram_folder
-from tests.faults.shim import FaultShim, compiled, missing
+from tests.faults.shim import FaultShim
 from tests.faults.writer import opened
 
 pytestmark = [pytest.mark.prove, pytest.mark.ci]
 
 PYTHON = sys.executable
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if reason := missing():
-        pytest.skip(reason)
-    return compiled(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture

@@ -47,13 +47,14 @@ def _free_port() -> int:
         return port
 
 
-def _start(port: int, **environ: str) -> "subprocess.Popen[str]":
+def _start(port: int, at: int | None = None, **environ: str) -> "subprocess.Popen[str]":
+    """Start the demonstration at a terminal, or without one and with its words in a pipe."""
     return subprocess.Popen(
         [sys.executable, "-m", "fixtures.demo"],
         cwd=CHECKOUT,
         env={**os.environ, "LC_ALL": "C", "PORT": str(port), "ONCE": "", **environ},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL if at is None else at,
+        stdout=subprocess.PIPE if at is None else at,
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
@@ -136,31 +137,53 @@ def test_without_a_terminal_it_serves_until_it_is_stopped() -> None:
     shutil.rmtree(CHECKOUT / DATA / str(port))
 
 
-def _read_until(terminal: int, words: str) -> str:
-    said = b""
-    while words.encode() not in said:
-        said += os.read(terminal, 4096)
-    return said.decode()
+class Terminal:
+    """A terminal with a person at it, who reads and presses keys."""
+
+    def __init__(self) -> None:
+        self._ours, self.theirs = pty.openpty()
+        self._unread = b""
+
+    def press(self, keys: str) -> None:
+        """Press keys, one after the other."""
+        os.write(self._ours, keys.encode())
+
+    def read_until(self, words: str) -> str:
+        """What was said up to `words`."""
+        while words.encode() not in self._unread:
+            self._unread += os.read(self._ours, 4096)
+        said, _, self._unread = self._unread.partition(words.encode())
+        return said.decode()
+
+    def close(self) -> None:
+        """Hang up."""
+        os.close(self._ours)
+        os.close(self.theirs)
 
 
-def test_keys_cut_the_link_pass_time_and_stop() -> None:
-    port = _free_port()
-    ours, theirs = pty.openpty()
-    before = termios.tcgetattr(theirs)
-    command = [sys.executable, "-m", "fixtures.demo"]
-    environ = {**os.environ, "LC_ALL": "C", "PORT": str(port), "ONCE": ""}
-    with subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as running:
-        _read_until(ours, "Keys: ")
-        os.write(ours, b"cct")
-        assert "on the devices 3 · at the hub 60 · set aside 1 · lost 0" in _read_until(ours, "Link restored")
-        assert "on the devices 0 · at the hub 63 · set aside 1 · lost 0" in _read_until(ours, "Ten days")
-        _read_until(ours, "Ségou 3: silent for 10 days")
-        os.write(ours, b"kq")
-        assert "on the devices 0 · at the hub 66 · set aside 1 · lost 0" in _read_until(ours, "Stopped.")
-    assert running.returncode == EXIT_DONE
-    assert termios.tcgetattr(theirs) == before
-    for end in (ours, theirs):
-        os.close(end)
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    """A terminal that hangs up at the end."""
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
+
+
+def test_keys_cut_the_link_kill_the_hub_pass_time_and_stop(terminal: Terminal) -> None:
+    port, settings = _free_port(), termios.tcgetattr(terminal.theirs)
+    running = _start(port, at=terminal.theirs)
+    try:
+        terminal.read_until("Keys: ")
+        terminal.press("cctkq")
+        assert "on the devices 3 · at the hub 60 · set aside 1 · lost 0" in terminal.read_until("Link restored")
+        assert "on the devices 0 · at the hub 63 · set aside 1 · lost 0" in terminal.read_until("Ten days have")
+        assert terminal.read_until("Hub killed and back").count("silent for 10 days") == 3
+        assert "on the devices 0 · at the hub 66 · set aside 1 · lost 0" in terminal.read_until("Stopped.")
+        assert running.wait() == EXIT_DONE
+    finally:
+        running.kill()
+        running.wait()
+    assert termios.tcgetattr(terminal.theirs) == settings
     shutil.rmtree(CHECKOUT / DATA / str(port))
 
 

@@ -299,6 +299,7 @@ def test_a_lost_device_is_told_to_stop_or_to_forget(hub: RunningHub, monitor: Mo
     store, identity = hub.hub.store, hub.hub.identity
     device = devices.find(store, "Mopti 2")
     monitor.run("new", "--answers", answers)
+    monitor.run("status", "--price", 3)
     devices.revoke(store, device.id, hub.clock(), identity.sign_key, reason="perdu")
     told = monitor.run("sync")
     assert (told.exit_code, "ne reconnaît plus cet appareil" in told.output) == (1, True)

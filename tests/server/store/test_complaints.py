@@ -99,7 +99,7 @@ def test_change_numbers_are_each_lineages_own(enrol: Enrol, hub: Hub) -> None:
     assert numbers == [1, 2, 1]
     with hub.store.read() as connection:
         assert [change.n for change in changes.after(connection, one.lineage, 1, 10)] == [2]
-        assert changes.last(connection, one.lineage) == 2
+        assert devices.lineage_of(connection, one.lineage).changes == 2
 
 
 def test_what_waits_is_listed_by_code_and_settled_once(device: Sender) -> None:

@@ -1,0 +1,98 @@
+"""The program at a terminal: the menu, and what is left on the screen."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from client_sync.stores import Folder
+from client_sync.vault import Vault
+from tests.client_sync.builders import SOFT, WORDS, enrolled_outbox
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "Le chef de poste a pris la moto de mon frère."
+# After danger and story: family, cercle, what was said, when, who, the speaker, others, pieces are skipped.
+SKIPPED = [""] * 8
+LEAST_CONSENT = ["1", "", ""]
+
+
+class Terminal:
+    """The program as a process of its own, at a pseudo-terminal. Every prompt of it ends in `> ` or `… `."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._end, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from client_sync.cli import carnet; carnet()"],
+            cwd=ROOT,
+            env=os.environ | {"CARNET_FOLDER": str(folder.path), "TERM": "xterm", "COLUMNS": "100"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self._unread = b""
+
+    def until(self, words: str) -> str:
+        """What it says from here on, up to these words."""
+        while words.encode() not in self._unread:
+            self._unread += os.read(self._end, 65536)
+        said, found, self._unread = self._unread.partition(words.encode())
+        return (said + found).decode()
+
+    def type_in(self, line: str, then: str) -> str:
+        """Type a line, and give what is said up to `then`."""
+        os.write(self._end, f"{line}\n".encode())
+        return self.until(then) if then else ""
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._end)
+
+
+@pytest.fixture
+def terminal(folder: Folder) -> Iterator[Terminal]:
+    Vault.create(folder, WORDS, SOFT).close()
+    enrolled_outbox(folder).close()
+    terminal = Terminal(folder)
+    yield terminal
+    terminal.close()
+
+
+def test_the_menu_leads_through_a_day_and_an_error_does_not_end_it(terminal: Terminal) -> None:
+    first = terminal.until("> ")
+    assert "0 sur cet appareil" in first
+    assert re.search(r"1\s+Nouvelle plainte", first)
+    terminal.type_in("1", "Phrase secrète")
+    assert WORDS not in terminal.type_in(WORDS, "danger maintenant ?")
+    terminal.until("> ")
+    terminal.type_in("", "… ")
+    assert "Brouillon gardé" in terminal.type_in("!", "Fermer")
+    terminal.until("> ")
+    terminal.type_in("4", "code du reçu")
+    assert "Aucune plainte de ce nom" in terminal.type_in("rien", "> ")
+    assert "Choisissez entre 1 et 7" in terminal.type_in("8", "> ")
+    terminal.type_in("7", "")
+    assert terminal.process.wait(60) == 0
+
+
+def test_a_closed_envelope_leaves_nothing_else_on_the_screen(terminal: Terminal) -> None:
+    terminal.until("> ")
+    terminal.type_in("1", "Phrase secrète")
+    terminal.type_in(WORDS, "> ")
+    terminal.type_in("", "… ")
+    terminal.type_in(SECRET, "… ")
+    for line in ["", "", *SKIPPED, *LEAST_CONSENT]:
+        terminal.type_in(line, "> ")
+    shown = terminal.type_in("1", "promettons pas")
+    erased, _, after = shown.rpartition("\x1b[3J")
+    assert "\x1b[2J" in erased
+    assert "Retenez" in after
+    assert "moto" not in after
+    assert "plainte est venue" not in after
