@@ -15,7 +15,7 @@ from client_sync.protocol.limits import BODY_INFLATED_MAX_BYTES, INFLATION_RATIO
 
 Coding = Literal["zstd", "gzip", "identity"]
 DICTIONARY_ID: Final = "1"
-# Level 19 costs 0.4 ms a record on a laptop and spares a sixth of the air time of level 3.
+# Level 19 costs a device about 1 ms a record and spares 12 to 16 % of the bytes of level 3 (decision 0004).
 ZSTD_LEVEL: Final = 19
 _GZIP_WINDOW: Final = 31
 _STEP_BYTES: Final = 2**20

@@ -1,11 +1,11 @@
 """The feed: what a device is to learn, bounded in bytes, after a cursor that it gives back."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from client_sync.protocol.canonical import canonical
 from client_sync.protocol.limits import ID_PREFIX_MIN_DIGITS
 from server.store import changes, devices
 from server.store.changes import Change
@@ -64,7 +64,7 @@ def _changes(connection: sa.Connection, lineage: Lineage, epoch: str, asked: Ask
     size = 0
     for change in found:
         written = _written(connection, lineage.id, change)
-        size += len(json.dumps(written, ensure_ascii=False).encode())
+        size += len(canonical(written))
         if page and size > limit:
             break
         page.append(written)

@@ -38,12 +38,14 @@ class MarkingTransport(HttpTransport):
 def live(folder: Path, port: int, history: History, log: Path, turns: int) -> None:
     """Write one to four complaints a turn and send them in every second one."""
     device = Device("Poste 1", folder, history, SEED)
-    for turn in range(turns):
-        _mark(log, "kept", device.write(1 + turn % 4))
-        if turn % 2:
-            before = device.told()
-            device.sync(("127.0.0.1", port), transport=partial(MarkingTransport, log))
-            _mark(log, "told", sorted(device.told() - before))
+    # Held open: closing a store for the last time syncs all of it, whatever its commits did.
+    with device.outbox():
+        for turn in range(turns):
+            _mark(log, "kept", device.write(1 + turn % 4))
+            if turn % 2:
+                before = device.told()
+                device.sync(("127.0.0.1", port), transport=partial(MarkingTransport, log))
+                _mark(log, "told", sorted(device.told() - before))
 
 
 def _mark(log: Path, promise: str, what: list[Any]) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import pytest
 import sqlalchemy as sa
@@ -62,7 +62,14 @@ class Run:
     findings: Findings
 
 
-def sizes(ci: int, full: int, *, needs_shim: bool = False) -> pytest.MarkDecorator:
+class Sizes(NamedTuple):
+    """How many faults a run puts in: for every change, and as promised."""
+
+    ci: int
+    full: int
+
+
+def sized(sizes: Sizes, *, needs_shim: bool = False) -> pytest.MarkDecorator:
     """Run a test under the name `size` small for every change, and in full in `make prove`.
 
     What needs the shim, and so a compiler, is not for `make test`: its small size is the `ci` part of `prove`.
@@ -70,7 +77,7 @@ def sizes(ci: int, full: int, *, needs_shim: bool = False) -> pytest.MarkDecorat
     small = [pytest.mark.prove, pytest.mark.ci] if needs_shim else []
     whole = [pytest.mark.prove, pytest.mark.timeout(_FULL_TIMEOUT_S)]
     return pytest.mark.parametrize(
-        "size", [pytest.param(ci, id="ci", marks=small), pytest.param(full, id="full", marks=whole)]
+        "size", [pytest.param(sizes.ci, id="ci", marks=small), pytest.param(sizes.full, id="full", marks=whole)]
     )
 
 
@@ -290,6 +297,7 @@ class Device:
                 self._told.add(record.id)
                 self._history.acknowledged(record.id)
 
+
 def enrolled(hub: Hub, folder: Path, history: History, count: int) -> list[Device]:
     """`count` new devices below `folder`, enrolled at the hub over HTTP."""
     made = [Device(f"Poste {no}", folder / f"device-{no}", history, seed=no) for no in range(1, count + 1)]
@@ -361,7 +369,8 @@ def _set_aside(connection: sa.Connection) -> list[str]:
         received.client_id == quarantine.client_id,
         received.hash == quarantine.hash,
     )
-    select = sa.select(quarantine.client_id).where(quarantine.state == "waiting", ~sa.exists().where(same))
+    is_counted = sa.and_(quarantine.verdict == "conflict", sa.exists().where(same))
+    select = sa.select(quarantine.client_id).where(quarantine.state == "waiting", ~is_counted)
     return list(connection.scalars(select))
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from client_sync.outbox import Finished
 from fixtures.bad_road import BadRoad, Cut, Pass, Rule
 from tests.faults.history import Findings, History
-from tests.faults.rig import Device, Run, enrolled, examine, opened, served, settings_of, sizes
+from tests.faults.rig import Device, Run, Sizes, enrolled, examine, opened, served, settings_of, sized
 
+CUTS = Sizes(ci=80, full=2_000)
 # Enough to weigh more than a device sends again unasked.
 BACKLOG = 30
 
@@ -24,8 +25,7 @@ def cut_answers(count: int, folder: Path) -> Run:
             for turn in range(count // 2):
                 _write(device, turn)
                 rules.extend([Cut(after_down=turn % answer_bytes)] * 2)
-                while not device.sync(road.address).is_whole:
-                    """The two cuts are behind us once a session is whole."""
+                device.sync_to_the_end(road.address)
         return Run(road.cuts, examine(hub.store, history))
 
 
@@ -36,7 +36,7 @@ def _write(device: Device, turn: int) -> None:
         device.finalise([Finished("complaint", {"form": "complaint/1900"})])
 
 
-@sizes(ci=80, full=2_000)
+@sized(CUTS)
 def test_answer_cut_at_any_byte_loses_and_doubles_nothing(size: int, ram: Path) -> None:
     run = cut_answers(size, ram)
 

@@ -12,9 +12,10 @@ from server.services.intake import admission
 from server.services.intake.admission import Desk, Word
 from server.store import schema
 from tests.faults.history import Findings, History
-from tests.faults.rig import HubChild, enrolled, examine, opened, said, served, settings_of, sizes, tell
+from tests.faults.rig import HubChild, Sizes, enrolled, examine, opened, said, served, settings_of, sized, tell
 from tests.faults.shim import FaultShim
 
+ROUNDS = Sizes(ci=2, full=10)
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TEN_YEARS = timedelta(days=3_653)
 # True, ahead, true again, behind, straight to the other end, 1970, after 2038.
@@ -22,7 +23,6 @@ JUMPS = (
     timedelta(0), TEN_YEARS, timedelta(0), -TEN_YEARS, TEN_YEARS,
     datetime(1970, 1, 1, tzinfo=UTC) - NOW, datetime(2038, 1, 20, tzinfo=UTC) - NOW, timedelta(0),
 )  # fmt: skip
-
 RESTART_EACH = 3
 
 
@@ -55,6 +55,10 @@ def test_clock_of_either_side_orders_nothing(whose: str, ram: Path) -> None:
 
         assert examine(hub.store, history, said(hub, [device])) == Findings()
         assert device.states() == {"at_centre": 2 * len(JUMPS)}
+        if whose == "device":
+            with hub.store.read() as connection:
+                assert set(connection.scalars(sa.select(schema.received.c.received_at))) == {NOW}
+                assert set(connection.scalars(sa.select(schema.registry.c.year))) == {NOW.year}
 
 
 def _admit_what_was_ahead(hub: Hub) -> None:
@@ -63,7 +67,7 @@ def _admit_what_was_ahead(hub: Hub) -> None:
     admission.admit_waiting(hub.store, ["clock_ahead"], desk, Word(as_is=True))
 
 
-@sizes(ci=2, full=10, needs_shim=True)
+@sized(ROUNDS, needs_shim=True)
 def test_clock_that_jumps_under_a_running_hub_harms_nothing(size: int, ram: Path, shim: FaultShim) -> None:
     """`seere serve` with all its jobs; its wall clock jumps, what it measures with does not."""
     root = ram / "hub"

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.history import Findings, History
-from tests.faults.rig import Run, enrolled, examine, opened, said, served, settings_of, sizes, tell
+from tests.faults.rig import Run, Sizes, enrolled, examine, opened, said, served, settings_of, sized, tell
 
+CHANGES = Sizes(ci=1_000, full=100_000)
+CHANGES_ON_POSTGRESQL = Sizes(ci=3_000, full=100_000)
 WRITERS = 8
 
 
@@ -30,7 +32,7 @@ def changes_under_writers(count: int, folder: Path, database: str = "") -> Run:
         return Run(len(messages[device.label]), examine(hub.store, history, messages))
 
 
-@sizes(ci=1_000, full=100_000)
+@sized(CHANGES)
 def test_device_misses_no_change_of_eight_writers(size: int, ram: Path) -> None:
     run = changes_under_writers(size, ram)
 
@@ -39,7 +41,7 @@ def test_device_misses_no_change_of_eight_writers(size: int, ram: Path) -> None:
 
 
 @pytest.mark.postgres
-@sizes(ci=3_000, full=100_000)
+@sized(CHANGES_ON_POSTGRESQL)
 def test_device_misses_no_change_of_eight_writers_on_postgresql(size: int, ram: Path, postgres_url: str) -> None:
     run = changes_under_writers(size, ram, postgres_url)
 

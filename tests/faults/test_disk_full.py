@@ -5,9 +5,10 @@ from pathlib import Path
 
 from fixtures.bad_road import Address
 from tests.faults.history import Findings, History
-from tests.faults.rig import Device, HubChild, Run, enrolled, examine, opened, settings_of, sizes
+from tests.faults.rig import Device, HubChild, Run, Sizes, enrolled, examine, opened, settings_of, sized
 from tests.faults.shim import FaultShim
 
+POINTS = Sizes(ci=40, full=200)
 # The writes of one body and a part of the next, from the first byte on.
 POINTS_BYTES = 120_000
 BODIES_MOST = 40
@@ -52,6 +53,6 @@ def status_of(address: Address, path: str) -> int:
         connection.close()
 
 
-@sizes(ci=40, full=200, needs_shim=True)
+@sized(POINTS, needs_shim=True)
 def test_hub_without_room_refuses_and_comes_back(size: int, ram: Path, shim: FaultShim) -> None:
     assert full_disks(size, ram, shim).findings == Findings()

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from tests.faults.history import Findings, History
-from tests.faults.rig import Device, HubChild, Run, enrolled, examine, opened, settings_of, sizes
+from tests.faults.rig import Device, HubChild, Run, Sizes, enrolled, examine, opened, settings_of, sized
 from tests.faults.shim import FaultShim
 from tests.faults.test_disk_full import status_of
 
+SYNCS = Sizes(ci=12, full=40)
 # A body takes one sync; the write-back of the log takes more.
 BODIES_MOST = 60
 
@@ -51,6 +52,6 @@ def _assert_nothing_is_acknowledged(device: Device, child: HubChild) -> None:
     assert status_of(child.address, "/health") == 200
 
 
-@sizes(ci=12, full=40, needs_shim=True)
+@sized(SYNCS, needs_shim=True)
 def test_failed_sync_is_never_acknowledged(size: int, ram: Path, shim: FaultShim) -> None:
     assert failing_syncs(size, ram, shim).findings == Findings()

@@ -7,9 +7,11 @@ from random import Random
 
 from tests.faults.history import Findings, History
 from tests.faults.kill import ChildEnded, at_random
-from tests.faults.rig import Device, HubChild, Run, enrolled, examine, opened, settings_of, sizes
+from tests.faults.rig import Device, HubChild, Run, Sizes, enrolled, examine, opened, settings_of, sized
 from tests.faults.shim import FaultShim
 
+RANDOM_KILLS = Sizes(ci=6, full=250)
+KILLS_AT_WRITES = Sizes(ci=40, full=250)
 CLIENTS = 8
 LONGEST_S = 0.4
 # Prime, so that the kills walk through the operations of a start, of bodies and of checkpoints.
@@ -46,9 +48,7 @@ def kills_at_writes(count: int, folder: Path, shim: FaultShim) -> Run:
         return _killed(hub, count, folder, kill)
 
 
-def _killed(
-    hub: HubChild, count: int, folder: Path, kill: Callable[[HubChild, Callable[[], None], int], None]
-) -> Run:
+def _killed(hub: HubChild, count: int, folder: Path, kill: Callable[[HubChild, Callable[[], None], int], None]) -> Run:
     settings = settings_of(folder / "hub")
     with History(folder / "history") as history:
         with opened(settings) as prepared:
@@ -77,11 +77,11 @@ def _send_until_cut(client: Device, hub: HubChild) -> None:
     assert report.cut, report
 
 
-@sizes(ci=6, full=250)
+@sized(RANDOM_KILLS)
 def test_hub_killed_at_any_time_loses_nothing(size: int, ram: Path) -> None:
     assert random_kills(size, ram).findings == Findings()
 
 
-@sizes(ci=40, full=250, needs_shim=True)
+@sized(KILLS_AT_WRITES, needs_shim=True)
 def test_hub_killed_before_any_write_loses_nothing(size: int, ram: Path, shim: FaultShim) -> None:
     assert kills_at_writes(size, ram, shim).findings == Findings()

@@ -14,10 +14,12 @@ from server.store.dialect import open_sqlite
 from server.store.engine import open_store
 from tests.faults.history import Findings, History
 from tests.faults.replay import Disk, disks, files_under, final_disk
-from tests.faults.rig import HubChild, Run, enrolled, examine, opened, seere, settings_of, sizes
+from tests.faults.rig import HubChild, Run, Sizes, enrolled, examine, opened, seere, settings_of, sized
 from tests.faults.shelf import checked_disks
 from tests.faults.shim import FaultShim, mark_acknowledged
 
+DISKS = Sizes(ci=400, full=10_000)
+NEW_DISKS = Sizes(ci=60, full=600)
 DEVICES = 3
 # Enough for the log to be written back to the file meanwhile, few enough for a disk to be checked in milliseconds.
 SYNCS = 45
@@ -60,12 +62,12 @@ def _hub_on(offered: list[dict[str, str]], folder: Path, disk: Disk) -> Findings
         return examine(store, [*offered, *told])
 
 
-@sizes(ci=400, full=10_000, needs_shim=True)
+@sized(DISKS, needs_shim=True)
 def test_hub_disk_holds_what_was_acknowledged(size: int, tmp_path: Path, shim: FaultShim) -> None:
     assert hub_disks(size, tmp_path, shim).findings == Findings()
 
 
-@sizes(ci=60, full=600, needs_shim=True)
+@sized(NEW_DISKS, needs_shim=True)
 def test_new_hub_never_stands_without_its_key(size: int, tmp_path: Path, shim: FaultShim) -> None:
     root, log = tmp_path / "hub", tmp_path / "operations"
     seere(root, "init", environment=shim.environment(match=root, log=log))

@@ -20,10 +20,11 @@ from server.store.dialect import open_sqlite
 from tests.faults.history import Findings, History, check
 from tests.faults.kill import Child
 from tests.faults.replay import Acknowledged, Disk, disks, files_under, final_disk, read_log
-from tests.faults.rig import REPOSITORY, Run, enrolled, opened, served, settings_of, sizes
+from tests.faults.rig import REPOSITORY, Run, Sizes, enrolled, opened, served, settings_of, sized
 from tests.faults.shelf import checked_disks
 from tests.faults.shim import FaultShim
 
+DISKS = Sizes(ci=300, full=5_000)
 # Enough for the log to be written back to the file meanwhile.
 TURNS = 60
 SEED = 20_261_122
@@ -88,6 +89,6 @@ def _free_again(outbox: Outbox, left: list[list[tuple[int, str]]]) -> Iterator[t
             yield (f"frame {number} left", "its number is free")
 
 
-@sizes(ci=300, full=5_000, needs_shim=True)
+@sized(DISKS, needs_shim=True)
 def test_outbox_disk_holds_what_was_finalised(size: int, tmp_path: Path, shim: FaultShim) -> None:
     assert outbox_disks(size, tmp_path, shim).findings == Findings()

@@ -6,8 +6,10 @@ from pathlib import Path
 from fixtures.bad_road import BadRoad, Cut
 from server.services import devices
 from tests.faults.history import Findings, History
-from tests.faults.rig import Device, Run, enrolled, examine, opened, seere, served, settings_of, sizes
+from tests.faults.rig import Device, Run, Sizes, enrolled, examine, opened, seere, served, settings_of, sized
 
+SINCE_BACKUP = Sizes(ci=30, full=300)
+SINCE_COPY = Sizes(ci=12, full=120)
 DEVICES = 3
 
 
@@ -51,7 +53,7 @@ def _not_at_the_centre(device: Device) -> list[str]:
         return [record.id for record in outbox.records() if record.state != "at_centre"]
 
 
-@sizes(ci=30, full=300)
+@sized(SINCE_BACKUP)
 def test_hub_of_yesterday_gets_back_what_it_lacks(size: int, ram: Path) -> None:
     run = restored_hub(size, ram)
 
@@ -59,7 +61,7 @@ def test_hub_of_yesterday_gets_back_what_it_lacks(size: int, ram: Path) -> None:
     assert run.faults == size
 
 
-@sizes(ci=12, full=120)
+@sized(SINCE_COPY)
 def test_device_of_last_week_harms_nothing(size: int, ram: Path) -> None:
     copy = ram / "last week"
     with History(ram / "history") as history, opened(settings_of(ram / "hub")) as hub:

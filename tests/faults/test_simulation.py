@@ -27,10 +27,12 @@ from server.services.intake import admission
 from server.services.intake.admission import Desk, Word
 from tests.faults.history import Findings, History
 from tests.faults.replay import ram_folder
-from tests.faults.rig import Device, Run, enrolled, examine, said, served, settings_of, sizes, tell, url_of
+from tests.faults.rig import Device, Run, Sizes, enrolled, examine, said, served, settings_of, sized, tell, url_of
 from tests.faults.shelf import together
 from tests.postgres import Cluster
 
+SEEDS = Sizes(ci=6, full=200)
+SEEDS_ON_POSTGRESQL = Sizes(ci=3, full=6)
 DEVICES = 3
 STEPS = 50
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -240,12 +242,12 @@ def seeds(count: int) -> list[int]:
     return [int(given)] if given else list(range(count))
 
 
-@sizes(ci=6, full=200)
+@sized(SEEDS)
 def test_whatever_happens_every_promise_holds(size: int) -> None:
     assert simulate(seeds(size)).findings == Findings()
 
 
 @pytest.mark.postgres
-@sizes(ci=3, full=6)
+@sized(SEEDS_ON_POSTGRESQL)
 def test_whatever_happens_every_promise_holds_on_postgresql(size: int, postgres_cluster: Cluster) -> None:
     assert simulate(seeds(size), postgres_cluster.create_database).findings == Findings()

@@ -292,8 +292,9 @@ def _refile(
     )
     merged = {**first, **outcome.compartments}
     one = parse_complaint(merged, _place_id(filing, merged))
-    # A consent that was changed since stands, whatever consent the revised facts repeat.
-    kept = () if "facts.consent" in outcome.fields else complaints.CONSENT_COLUMNS
+    # A consent changed since, and a place that a person named, stand whatever the revised facts repeat.
+    kept: tuple[str, ...] = () if "facts.consent" in outcome.fields else complaints.CONSENT_COLUMNS
+    kept += () if "facts.place" in outcome.fields else ("place_id",)
     complaints.refile(filing.connection, target.id, one, number, kept)
 
 

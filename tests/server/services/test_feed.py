@@ -43,11 +43,11 @@ def test_page_is_bounded_in_bytes_and_says_that_there_is_more(device: Sender) ->
     assert [change["n"] for change in device.changes()] == list(range(1, 31))
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(0, 0), (1, 1), (243, 3)])
+@pytest.mark.parametrize(("limit", "expected"), [(0, 0), (1, 1), (195, 3)])
 def test_limit_of_the_device_is_kept(device: Sender, limit: int, expected: int) -> None:
     _tell(device, 5)
 
-    # A change is 61 bytes: {"n": 1, "kind": "note", "text": "é", "id": "…8"}.
+    # A change is 49 bytes: {"id":"…8","kind":"note","n":1,"text":"é"}.
     assert len(device.send(limit=limit).get("changes", [])) == expected
 
 
