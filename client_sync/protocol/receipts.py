@@ -1,5 +1,6 @@
 """Receipt codes such as `7K4M-2QG`: what a complainant takes home, made on the device."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -8,6 +9,7 @@ from typing import Final
 ALPHABET: Final = "23456789ACDEFHJKMPQRTXY"
 CHECK_LETTERS: Final = "ABCDEFGHJKMNPQRSTUVWXYZ"
 BODY_CHARS: Final = 6
+_WRITTEN: Final = re.compile(f"[{ALPHABET}]{{4}}-[{ALPHABET}]{{2}}[{CHECK_LETTERS}]")
 
 
 def new_receipt(choose: Callable[[str], str]) -> str:
@@ -26,7 +28,6 @@ def check_letter(body: str) -> str:
 
 def is_receipt(text: object) -> bool:
     """Whether `text` is a receipt code with a right check letter, written `XXXX-XXX`."""
-    if not isinstance(text, str) or len(text) != BODY_CHARS + 2 or text[4] != "-":
+    if not isinstance(text, str) or _WRITTEN.fullmatch(text) is None:
         return False
-    body = text[:4] + text[5:7]
-    return all(char in ALPHABET for char in body) and text[7] == check_letter(body)
+    return text[7] == check_letter(text[:4] + text[5:7])

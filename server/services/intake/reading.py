@@ -8,7 +8,7 @@ from client_sync.protocol.canonical import Operation, Unreadable, read_operation
 from client_sync.protocol.codes import CONFLICT, HELD, QUARANTINED, REJECTED
 from client_sync.protocol.records import Finding
 from server.domain.errors import trace_of
-from server.services.intake.gate import check
+from server.services.intake.gate import check, write_canonical
 
 # Kept until something else comes, or until a person says which of two things is meant.
 _HELD_CODES = frozenset({"place_vintage", "place_unknown", "complaint_missing", "revision_missing"})
@@ -46,7 +46,7 @@ class Outcome:
 def read_line(line: bytes) -> Line:
     """The line, read and checked; never raises."""
     try:
-        operation = read_operation(line)
+        operation = read_operation(line, write_canonical)
     except Unreadable as problem:
         return Line(line, problem.id, hashlib.sha256(line).hexdigest(), None, problem.code, problem.field)
     found = _check(operation)

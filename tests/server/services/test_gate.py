@@ -5,12 +5,13 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 from marshmallow.validate import Length, OneOf, Range
 
-from client_sync.protocol.canonical import read_operation
+from client_sync.protocol.canonical import Unreadable, canonical, read_operation
 from client_sync.protocol.records import (
     COMPARTMENTS,
     FORM,
@@ -140,3 +141,21 @@ def test_whatever_the_gate_lets_by_marshmallow_lets_by(data: st.DataObject, odd:
 
 def test_gate_takes_every_sample_complaint_of_the_builders() -> None:
     assert _lets_by("complaint", json.loads(json.dumps(content())))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@MANY
+@given(_JSON)
+def test_fast_writer_writes_what_the_protocol_calls_canonical(value: object) -> None:
+    assert gate.write_canonical(value) == canonical(value)
+
+
+def test_what_the_fast_writer_refuses_goes_the_long_way() -> None:
+    with pytest.raises(Unreadable, match="text_surrogate"):
+        gate.write_canonical({"text": "\ud800"})
