@@ -41,10 +41,6 @@ class PlaceList:
         found = [place for place in self.places.values() if any(s.startswith(begun) for s in place.spellings)]
         return sorted(found, key=lambda place: place.within is None)
 
-    def as_fact(self, place: Place) -> dict[str, str]:
-        """The place as it is written in a complaint (PROTOCOL §4)."""
-        return {"id": place.id, "list": self.version}
-
 
 def fold(words: str) -> str:
     """Lower case without accents, hyphens or apostrophes, for comparing spellings."""

@@ -7,9 +7,10 @@ from typing import Any, Final
 import click
 
 from server.commands.operator import Operator
-from server.commands.spoken import LANGUAGES, Misused, SpokenGroup, refusing, speak, texts_of
+from server.commands.spoken import Misused, SpokenGroup, refusing, speak, texts_of
 from server.config import SettingInvalid, from_environ
 from server.hub import utc_now
+from server.i18n import LANGUAGES
 
 COMMANDS: Final = ("init", "serve", "enrol", "devices", "quarantine", "find", "places", "backup", "restore", "doctor")
 

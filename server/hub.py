@@ -77,7 +77,7 @@ def _database_key(settings: Settings) -> bytes | None:
     path = settings.key_file
     if path.exists():
         return bytes.fromhex(path.read_text().strip())
-    if (settings.data / "hub.db").exists():
+    if settings.hub_file.exists():
         raise StorageFailed(file=str(path))
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = secrets.token_bytes(KEY_BYTES)

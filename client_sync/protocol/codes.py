@@ -12,7 +12,6 @@ REJECTED: Final = "rejected"
 
 VERDICTS: Final = (STORED, ALREADY_HELD, CONFLICT, HELD, QUARANTINED, REJECTED)
 AT_THE_CENTRE: Final = frozenset({STORED, ALREADY_HELD})
-SET_ASIDE: Final = frozenset({CONFLICT, HELD, QUARANTINED})
 
 Where = Literal["record", "frame", "request"]
 Retry = Literal["never", "later", "after_fix"]

@@ -27,5 +27,3 @@ ID_PREFIX_MIN_DIGITS: Final = 8
 # Claimed dates outside these years are a slip of the pen or of a clock.
 YEAR_MIN: Final = 1900
 YEAR_MAX: Final = 2200
-# A claimed time this far ahead of the hub cannot be true, whatever the zone.
-CLOCK_AHEAD_MAX_DAYS: Final = 366

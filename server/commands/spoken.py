@@ -10,9 +10,8 @@ import click
 from client_sync.i18n import SOURCE_LANGUAGE, Catalogue
 from server.config import PREFIX
 from server.domain.errors import SeereError
-from server.i18n import catalogue
+from server.i18n import LANGUAGES, catalogue
 
-LANGUAGES: Final = ("fr", "en", "bm")
 _TEXTS: Final = "server.texts"
 
 

@@ -29,7 +29,6 @@ from server.store.engine import Store, open_store
 MANIFEST: Final = "manifest.json"
 KEY: Final = "hub.key"
 _MEMBERS: Final = (MANIFEST, KEY, SQLITE_COPY, SERVER_COPY)
-_FORMAT: Final = 1
 _WORK: Final = ".backup-"
 _PART: Final = ".part"
 

@@ -107,7 +107,7 @@ def enrol(store: Store, application: Application, now: datetime, refill: Refill)
         if invitation is None or invitation.expires_at < now:
             raise EnrolmentRefused
         if invitation.used_by is not None:
-            return _admit_again(connection, invitation, application, token)
+            return _admit_again(connection, invitation, application, token, now)
         lineage = _lineage_for(connection, invitation, application, id)
         devices.add(connection, _new_device(id, lineage, token, invitation, application, now, refill))
         devices.use_enrolment(connection, invitation.code_hash, id)
@@ -224,7 +224,7 @@ def _proven_code(application: Application) -> str:
 
 
 def _admit_again(
-    connection: sa.Connection, invitation: Enrolment, application: Application, token: str
+    connection: sa.Connection, invitation: Enrolment, application: Application, token: str, now: datetime
 ) -> Admission:
     """The same admission under a new token: no other device can prove that it holds these keys."""
     device = _known(connection, invitation.used_by or "")
@@ -232,6 +232,7 @@ def _admit_again(
     if not is_same or device.state != "waiting":
         raise EnrolmentRefused
     devices.update(connection, device.id, token_hash=_hashed(token))
+    audit.record(connection, at=now, actor=f"device:{device.id}", action="enrol_again", object=f"device:{device.id}")
     return Admission(device.id, device.lineage, token, device.team, device.partner)
 
 

@@ -1,5 +1,6 @@
 """The feed: what a device is to learn, bounded in bytes, after a cursor that it gives back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,10 +61,12 @@ def _changes(connection: sa.Connection, lineage: Lineage, epoch: str, asked: Ask
     limit = min(PAGE_MAX_BYTES, PAGE_MAX_BYTES if asked.limit_bytes is None else asked.limit_bytes)
     has_more = limit > 0 and after < lineage.changes
     found = changes.after(connection, lineage.id, after, _PAGE_MAX_CHANGES) if has_more else []
+    named = {change.client_id for change in found if change.client_id is not None}
+    short = changes.short_ids(connection, lineage.id, named, ID_PREFIX_MIN_DIGITS)
     page: list[dict[str, Any]] = []
     size = 0
     for change in found:
-        written = _written(connection, lineage.id, change)
+        written = _written(change, short)
         size += len(canonical(written))
         if page and size > limit:
             break
@@ -91,8 +94,8 @@ def _position(lineage: Lineage, epoch: str, cursor: str | None) -> tuple[int, st
     return int(number), None
 
 
-def _written(connection: sa.Connection, lineage: str, change: Change) -> dict[str, Any]:
+def _written(change: Change, short: Mapping[str, str]) -> dict[str, Any]:
     members: dict[str, Any] = {"n": change.n, "kind": change.kind} | change.body
     if change.client_id is not None:
-        members["id"] = changes.short_id(connection, lineage, change.client_id, ID_PREFIX_MIN_DIGITS)
+        members["id"] = short[change.client_id]
     return members

@@ -15,7 +15,7 @@ from client_sync.protocol.coding import Inflated, inflate
 from client_sync.protocol.frames import Frame, from_text, to_text
 from client_sync.protocol.orders import reply_digest
 from server.domain.errors import DeviceUnconfirmed, ParcelUnreadable
-from server.store import devices
+from server.store import audit, devices
 from server.store.devices import Device
 from server.store.engine import Store
 
@@ -72,6 +72,14 @@ def note(store: Store, parcel: Parcel, carried_by: str, now: datetime) -> list[i
     """Note that a parcel arrived; gives the numbers of earlier ones that did not, of the hundred before it."""
     with store.write() as connection:
         devices.note_parcel(connection, parcel.device.id, parcel.number, carried_by, now)
+        audit.record(
+            connection,
+            at=now,
+            actor=f"device:{carried_by}",
+            action="parcel",
+            object=f"device:{parcel.device.id}",
+            details={"parcel": parcel.number},
+        )
         arrived = set(devices.parcels_of(connection, parcel.device.id))
     earlier = range(max(1, parcel.number - _MISSING_MAX), parcel.number)
     return [number for number in earlier if number not in arrived]

@@ -4,13 +4,14 @@
 on either engine, and a cursor tells a device nothing of what other lineages do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from server.store.dialect import among
 from server.store.schema import change, lineage, received
 
 
@@ -60,15 +61,22 @@ def after(connection: sa.Connection, lineage_id: str, n: int, limit: int) -> lis
     return [Change(*row) for row in connection.execute(select)]
 
 
-def short_id(connection: sa.Connection, lineage_id: str, client_id: str, least: int) -> str:
-    """The shortest prefix of the id, of at least `least` characters, that is unique in its lineage."""
+def short_ids(connection: sa.Connection, lineage_id: str, client_ids: Collection[str], least: int) -> dict[str, str]:
+    """By id, its shortest prefix of at least `least` characters that is unique in its lineage."""
+    if not client_ids:
+        return {}
+    beginning = sa.func.substr(received.c.client_id, 1, least)
     select = sa.select(received.c.client_id).where(
-        received.c.lineage == lineage_id,
-        received.c.client_id.startswith(client_id[:least], autoescape=True),
-        received.c.client_id != client_id,
+        received.c.lineage == lineage_id, among(connection, beginning, {id[:least] for id in client_ids})
     )
-    others = list(connection.scalars(select))
+    near: dict[str, list[str]] = {}
+    for id in connection.scalars(select):
+        near.setdefault(id[:least], []).append(id)
+    return {id: _shortest_prefix(id, near.get(id[:least], []), least) for id in client_ids}
+
+
+def _shortest_prefix(id: str, known: Collection[str], least: int) -> str:
     length = least
-    while any(other[:length] == client_id[:length] for other in others):
+    while any(other != id and other[:length] == id[:length] for other in known):
         length += 1
-    return client_id[:length]
+    return id[:length]

@@ -37,15 +37,21 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Linkage:
+    """Keys for duplicate search of a complaint, in version `v`, as a device made them at its `seq`."""
+
+    complaint: str
+    seq: int
+    v: int
+    keys: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Filed:
     """A stored complaint, as far as the rules need it."""
 
     id: int
-    lineage: str
-    client_id: str
-    team: str | None
     revision: int
-    state: str
 
 
 def known_hashes(connection: sa.Connection, lineage: str, client_ids: Sequence[str]) -> dict[str, str]:
@@ -89,14 +95,7 @@ def refile(
 def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | None:
     """The stored complaint of that lineage and id, locked until commit: it is changed by one at a time."""
     select = (
-        sa.select(
-            complaint.c.id,
-            received.c.lineage,
-            received.c.client_id,
-            complaint.c.team,
-            complaint.c.revision,
-            complaint.c.state,
-        )
+        sa.select(complaint.c.id, complaint.c.revision)
         .join(received, received.c.id == complaint.c.id)
         .where(received.c.lineage == lineage, received.c.client_id == client_id)
     )
@@ -190,12 +189,15 @@ def withdraw(connection: sa.Connection, id: int, scope: str) -> None:
     connection.execute(sa.update(complaint).where(complaint.c.id == id, is_lasting).values(values))
 
 
-def keep_linkage(
-    connection: sa.Connection, lineage: str, client_id: str, version: int, keys: Mapping[str, Any], at: datetime
-) -> None:
-    """Keep the keys for duplicate search of a complaint; the newest stand."""
-    row = {"lineage": lineage, "complaint": client_id, "v": version, "keys": dict(keys), "received_at": at}
-    dialect.put(connection, linkage, row, ["lineage", "complaint"])
+def keep_linkage(connection: sa.Connection, lineage: str, keys: Linkage, at: datetime) -> None:
+    """Keep the keys for duplicate search of a complaint; those that the device made last stand."""
+    columns = linkage.c
+    held = connection.scalar(
+        sa.select(columns.seq).where(columns.lineage == lineage, columns.complaint == keys.complaint)
+    )
+    if held is None or held <= keys.seq:
+        row = {"lineage": lineage, **vars(keys), "received_at": at}
+        dialect.put(connection, linkage, row, ["lineage", "complaint"])
 
 
 def by_receipt(connection: sa.Connection, receipt: str) -> list[tuple[int, datetime, str | None]]:

@@ -95,11 +95,6 @@ def find(connection: sa.Connection, id: str) -> Device | None:
     return _one(connection, device.c.id == id)
 
 
-def by_number(connection: sa.Connection, number: int) -> Device | None:
-    """The device that people call M-`number`."""
-    return _one(connection, device.c.number == number)
-
-
 def listed(connection: sa.Connection) -> list[Device]:
     """Every device, in the order of enrolment."""
     return [Device(*row) for row in connection.execute(sa.select(*_DEVICE).order_by(device.c.number))]
@@ -145,12 +140,6 @@ def lineage_of(connection: sa.Connection, id: str) -> Lineage:
 def advance(connection: sa.Connection, id: str, position: int) -> None:
     """Note how many frames of the lineage were read."""
     connection.execute(sa.update(lineage).where(lineage.c.id == id).values(position=position))
-
-
-def positions(connection: sa.Connection) -> dict[str, int]:
-    """Position of every lineage."""
-    select = sa.select(lineage.c.id, lineage.c.position)
-    return {row.id: row.position for row in connection.execute(select)}
 
 
 def set_backed_up(connection: sa.Connection, backed_up: Mapping[str, int]) -> None:

@@ -25,7 +25,6 @@ POOL_SIZE: Final = 9
 # Serialization failure, deadlock, lock not available (PostgreSQL, appendix A).
 _POSTGRES_BUSY: Final = frozenset({"40001", "40P01", "55P03"})
 
-
 # One encoder, made once: json.dumps with options makes a new one for each value.
 _json_text: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -130,11 +129,11 @@ def write_lane(engine: sa.Engine) -> "threading.Lock | None":
     return threading.Lock() if is_sqlite(engine) else None
 
 
-def among(connection: sa.Connection, column: sa.Column[Any], values: Collection[str]) -> sa.ColumnElement[bool]:
+def among(connection: sa.Connection, column: sa.ColumnElement[Any], values: Collection[str]) -> sa.ColumnElement[bool]:
     """Whether the column has one of many texts: one parameter, not one each."""
     if is_sqlite(connection):
         return column.in_(sa.select(sa.column("value")).select_from(sa.func.json_each(_json_text(list(values)))))
-    return column == sa.func.any(sa.cast(list(values), postgresql.ARRAY(sa.Text)))
+    return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(sa.Text)))
 
 
 def insert_many(
@@ -228,13 +227,6 @@ def lock_for_migration(connection: sa.Connection) -> None:
     """Let one process migrate at a time."""
     if not is_sqlite(connection):
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7304715)")
-
-
-def driver_connection(connection: sa.Connection) -> Any:
-    """The driver's own connection, inside SQLAlchemy's transaction."""
-    return connection.connection.driver_connection
-
-
 
 
 def draw_ids(connection: sa.Connection, table: sa.Table, count: int) -> list[int]:

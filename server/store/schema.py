@@ -201,6 +201,7 @@ linkage: Final = sa.Table(
     metadata,
     _uuid("lineage", primary_key=True),
     _uuid("complaint", primary_key=True),
+    _column("seq", ID),
     _column("v", sa.Integer),
     _column("keys", JSON),
     _column("received_at", UtcTime),

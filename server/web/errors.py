@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from client_sync.protocol.codes import CODES
 from server.domain.errors import SeereError, trace_of
-from server.i18n import catalogue
+from server.i18n import LANGUAGES, catalogue
 from server.web.auth import this_hub
 from server.web.schemas import PROBLEM
 
@@ -16,7 +16,6 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = {"storage_full": 600, "storage_failed": 60, "busy": 30, "server_error": 300}
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
-LANGUAGES = ("fr", "en", "bm")
 
 
 def register(app: Flask) -> None:

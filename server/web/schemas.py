@@ -132,5 +132,3 @@ class ProblemShape(_Shape):
 def body_of(media_type: str, meaning: str) -> dict[str, Any]:
     """A request body of bytes, for the OpenAPI document."""
     return {"required": True, "description": meaning, "content": {media_type: {"schema": BYTES}}}
-
-

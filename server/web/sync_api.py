@@ -25,6 +25,7 @@ FRAMES = "application/x-ndjson"
 PARCEL = "application/octet-stream"
 JSON = "application/json"
 
+
 class _Blueprint(Blueprint):  # type: ignore[misc]
     ARGUMENTS_PARSER = StrictParser()
 

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from client_sync.outbox import Finished, Outbox
 from client_sync.stores import Folder
 from client_sync.transport import HttpTransport
 from client_sync.vault import Hardness, Vault
-from fixtures.bad_road import Address
+from fixtures.bad_road import Address, Pass, Rule
 from fixtures.generate import Content, contents, random_id
 from server.app import create_app
 from server.config import Settings
@@ -41,7 +41,8 @@ SEERE: Final = (sys.executable, "-c", "from server.cli import main; main()")
 # A kind of change that a device keeps word for word.
 MESSAGE: Final = "message"
 # A device may send what a run sends: limits have tests of their own.
-LIMITS: Final = {"device_burst_records": 10**9, "device_burst_bytes": 10**11}
+BURST_RECORDS: Final = 10**9
+BURST_BYTES: Final = 10**11
 
 _FULL_TIMEOUT_S: Final = 3_600
 _PASSPHRASE: Final = "mil sorgho riz fonio"
@@ -86,7 +87,7 @@ def sized(sizes: Sizes, *, needs_shim: bool = False) -> pytest.MarkDecorator:
 
 def settings_of(folder: Path, database: str = "") -> Settings:
     """Settings of a hub in `folder`, or with its data in a PostgreSQL `database`."""
-    return Settings(data=folder, database=database, **LIMITS)
+    return Settings(data=folder, database=database, device_burst_records=BURST_RECORDS, device_burst_bytes=BURST_BYTES)
 
 
 @contextmanager
@@ -175,8 +176,12 @@ def seere_environment(folder: Path, environment: Mapping[str, str] | None = None
     """The environment of a hub in `folder`, without settings of whoever runs the tests."""
     inherited = os.environ if environment is None else environment
     kept = {name: value for name, value in inherited.items() if not name.startswith("SEERE_")}
-    limits = {f"SEERE_{name.upper()}": str(value) for name, value in LIMITS.items()}
-    return kept | limits | {"SEERE_DATA": str(folder), "PYTHONPATH": str(REPOSITORY)}
+    return kept | {
+        "PYTHONPATH": str(REPOSITORY),
+        "SEERE_DATA": str(folder),
+        "SEERE_DEVICE_BURST_BYTES": str(BURST_BYTES),
+        "SEERE_DEVICE_BURST_RECORDS": str(BURST_RECORDS),
+    }
 
 
 # The devices.
@@ -323,6 +328,12 @@ def said(hub: Hub, to: Iterable[Device]) -> dict[str, list[str]]:
         device.label: [row.body["text"] for row in log if (row.lineage, row.kind) == (device.lineage, MESSAGE)]
         for device in to
     }
+
+
+def queued(rules: deque[Rule]) -> Iterator[Rule]:
+    """A script for a road: the rules in the queue as they are put there, and a free road when there is none."""
+    while True:
+        yield rules.popleft() if rules else Pass()
 
 
 def url_of(address: Address) -> str:

@@ -4,9 +4,9 @@ from collections import deque
 from pathlib import Path
 
 from client_sync.outbox import Finished
-from fixtures.bad_road import BadRoad, Cut, Pass, Rule
+from fixtures.bad_road import BadRoad, Cut, Rule
 from tests.faults.history import Findings, History
-from tests.faults.rig import Device, Run, Sizes, enrolled, examine, opened, served, settings_of, sized
+from tests.faults.rig import Device, Run, Sizes, enrolled, examine, opened, queued, served, settings_of, sized
 
 CUTS = Sizes(ci=80, full=2_000)
 # Enough to weigh more than a device sends again unasked.
@@ -16,10 +16,9 @@ BACKLOG = 30
 def cut_answers(count: int, folder: Path) -> Run:
     """Cut `count` answers, half of them to frames sent again or asked for, at each byte in turn."""
     rules: deque[Rule] = deque()
-    script = iter(lambda: rules.popleft() if rules else Pass(), None)
     with History(folder / "history") as history, opened(settings_of(folder / "hub")) as hub:
         [device] = enrolled(hub, folder, history, 1)
-        with served(hub) as address, BadRoad(address, script) as road:
+        with served(hub) as address, BadRoad(address, queued(rules)) as road:
             device.write()
             answer_bytes = device.sync(road.address).bytes_down
             for turn in range(count // 2):

@@ -42,7 +42,8 @@ def outbox_disks(count: int, folder: Path, shim: FaultShim) -> Run:
         shutil.copytree(root, base)
         environment = shim.environment(match=root, log=log) | {"PYTHONPATH": str(REPOSITORY)}
         with served(hub) as (_, port):
-            program = [sys.executable, "-m", "tests.faults.field", root, str(port), history.path, log, str(TURNS)]
+            arguments = (root, port, history.path, log, TURNS)
+            program = [sys.executable, "-m", "tests.faults.field", *map(str, arguments)]
             with Child(program, environment) as child:
                 assert child.wait().returncode == 0
     assert final_disk(log, root, base).contents() == files_under(root)

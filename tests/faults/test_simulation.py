@@ -27,7 +27,20 @@ from server.services.intake import admission
 from server.services.intake.admission import Desk, Word
 from tests.faults.history import Findings, History
 from tests.faults.replay import ram_folder
-from tests.faults.rig import Device, Run, Sizes, enrolled, examine, said, served, settings_of, sized, tell, url_of
+from tests.faults.rig import (
+    Device,
+    Run,
+    Sizes,
+    enrolled,
+    examine,
+    queued,
+    said,
+    served,
+    settings_of,
+    sized,
+    tell,
+    url_of,
+)
 from tests.faults.shelf import together
 from tests.postgres import Cluster
 
@@ -47,10 +60,14 @@ def simulate(seeds: Iterable[int], new_database: Callable[[], str] = lambda: "")
     """Run the world of each seed, on SQLite or in a new database each; findings carry the seed."""
     found, faults = [], 0
     for seed in seeds:
-        with ram_folder() as folder, World(seed, folder, new_database()) as world:
-            world.go_on(STEPS)
-            findings = world.settled()
-            faults += world.road.cuts
+        try:
+            with ram_folder() as folder, World(seed, folder, new_database()) as world:
+                world.go_on(STEPS)
+                findings = world.settled()
+                faults += world.road.cuts
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
         if findings != Findings():
             found.append(replace(findings, half=(*findings.half, (f"seed {seed}",))))
     return Run(faults, together(found))
@@ -76,8 +93,7 @@ class World:
         self.devices = enrolled(self.hub, folder, self.history, DEVICES)
         self._serving = ExitStack()
         self._address = self._serving.enter_context(served(self.hub))
-        script = iter(lambda: self._rules.popleft() if self._rules else Pass(), None)
-        self.road = self._open.enter_context(BadRoad(self._address, script))
+        self.road = self._open.enter_context(BadRoad(self._address, queued(self._rules)))
 
     def __enter__(self) -> "World":
         return self

@@ -217,9 +217,8 @@ def _write_linkage(filing: Filing, operation: Operation) -> Outcome:
     lineage = content.get("lineage", filing.origin.lineage)
     if lineage != filing.origin.lineage and _target(filing, content) is None:
         return set_aside("complaint_missing", "complaint")
-    complaints.keep_linkage(
-        filing.connection, lineage, content["complaint"], content["v"], content["keys"], filing.origin.at
-    )
+    keys = complaints.Linkage(content["complaint"], operation.seq, content["v"], content["keys"])
+    complaints.keep_linkage(filing.connection, lineage, keys, filing.origin.at)
     return Outcome(STORED)
 
 

@@ -14,7 +14,6 @@ from server.services.intake.gate import check, write_canonical
 _HELD_CODES = frozenset({"place_vintage", "place_unknown", "complaint_missing", "revision_missing"})
 _CONFLICT_CODES = frozenset({"content_differs", "field_changed_twice"})
 
-
 # An unknown member's name is part of a field's path, and may be as long as a line.
 FIELD_MAX_CHARS = 200
 

@@ -559,3 +559,15 @@ def test_line_is_what_was_hashed_by_hand() -> None:
         b'{"content":{"changes":[2,1]},"id":"' + an_id("s").encode() + b'","op":"seen","seq":3}'
     )
     assert canonical({"b": "é\n", "a": [True, None]}) == '{"a":[true,null],"b":"é\\n"}'.encode()
+
+
+def test_older_linkage_sent_again_does_not_replace_a_newer_one(device: Sender, hub: Hub) -> None:
+    keys = [{"complaint": an_id("c"), "v": 1, "keys": {"phone": which}} for which in ("old", "new")]
+    old, new = (operation("linkage", name, each, seq=at) for at, (name, each) in enumerate(zip("on", keys, strict=True), 1))
+
+    for line in (old, new, old):
+        device.send(line)
+
+    with hub.store.read() as connection:
+        select = sa.select(linkage.c["keys"]).where(linkage.c.lineage == device.lineage)
+        assert connection.scalar(select) == {"phone": "new"}
