@@ -178,21 +178,23 @@ def default_confidentiality(answers: Answers) -> str:
     """Strict where being known may cost the person most: gbv, minors, danger, armed accused; else confidential."""
     armed = any(person.category in _ARMED for person in answers.perpetrators)
     at_risk = answers.danger == "yes" or answers.urgency.reprisals is True
-    return STRICT if _is_gbv(answers) or armed or at_risk or _has_minor(answers) else _CAREFUL
+    return STRICT if is_gbv(answers) or armed or at_risk or has_minor(answers) else _CAREFUL
 
 
 def default_contact(answers: Answers) -> str:
     """Whether the centre may call: never for gbv, minors and what is strict; else only the person comes back."""
     is_strict = (answers.confidentiality or default_confidentiality(answers)) == STRICT
-    return _NEVER if _is_gbv(answers) or is_strict or _has_minor(answers) else _IN_PERSON
+    return _NEVER if is_gbv(answers) or is_strict or has_minor(answers) else _IN_PERSON
 
 
-def _is_gbv(answers: Answers) -> bool:
+def is_gbv(answers: Answers) -> bool:
+    """Whether a kind of it asks for the care of gbv."""
     known = VOCABULARY.kinds.keys() & answers.kinds
     return any(VOCABULARY.follows_gbv_rules(kind) for kind in known)
 
 
-def _has_minor(answers: Answers) -> bool:
+def has_minor(answers: Answers) -> bool:
+    """Whether a victim is under eighteen, as far as was said."""
     return answers.urgency.minor is True or any(person.age in _MINOR_AGES for person in answers.victims)
 
 

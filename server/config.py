@@ -19,6 +19,9 @@ class SettingInvalid(Exception):
         self.name = name
 
 
+_POSITIVE: Final = "[1-9][0-9]{0,11}"
+
+
 def _setting(default: Any, meaning: str, pattern: str = "") -> Any:
     """A setting; `pattern` is what its text must match as a whole, where not every text will do."""
     return field(default=default, metadata={"meaning": meaning, "pattern": pattern})
@@ -29,9 +32,7 @@ class Settings:
     """Settings by the name of their variable without prefix, in lower case."""
 
     data: Path = _setting(Path("var/hub"), "folder of the database, its key file and the backups")
-    database: str = _setting(
-        "", "address of a PostgreSQL database; empty: an encrypted SQLite file in the data folder"
-    )
+    database: str = _setting("", "address of a PostgreSQL database; empty: an encrypted SQLite file in the data folder")
     database_key_file: Path | None = _setting(
         None, "file with the 32-byte key of the SQLite file; empty: hub.key in the data folder"
     )
@@ -45,12 +46,14 @@ class Settings:
     coalition: str = _setting("", "name of the coalition, shown on pages and sent at enrolment")
     registry_prefix: str = _setting("SRE", "letters before registry numbers, at most 12", "[A-Z][A-Z0-9]{0,11}")
     status: str = _setting("plain", "what the page / shows: plain, or full with counts", "plain|full")
-    device_burst_records: int = _setting(5_000, "records that a device may send at once")
-    device_burst_bytes: int = _setting(200_000_000, "bytes, inflated, that a device may send at once")
-    device_records_per_minute: int = _setting(600, "records that a device gains a minute")
-    device_bytes_per_minute: int = _setting(20_000_000, "bytes, inflated, that a device gains a minute")
-    enrolment_hours: int = _setting(72, "hours that an enrolment code stays valid")
-    frame_report_days: int = _setting(60, "days that the report of a frame is kept for devices that ask again")
+    device_burst_records: int = _setting(5_000, "records that a device may send at once", _POSITIVE)
+    device_burst_bytes: int = _setting(200_000_000, "bytes, inflated, that a device may send at once", _POSITIVE)
+    device_records_per_minute: int = _setting(600, "records that a device gains a minute", _POSITIVE)
+    device_bytes_per_minute: int = _setting(20_000_000, "bytes, inflated, that a device gains a minute", _POSITIVE)
+    enrolment_hours: int = _setting(72, "hours that an enrolment code stays valid", _POSITIVE)
+    frame_report_days: int = _setting(
+        60, "days that the report of a frame is kept for devices that ask again", _POSITIVE
+    )
     backup_recipient: str = _setting("", "age recipient (age1…) of backups; its identity stays off this machine")
     backup_folder: Path | None = _setting(None, "folder of backups; empty: backups in the data folder")
     backup_identity_file: Path | None = _setting(

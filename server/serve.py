@@ -85,7 +85,8 @@ def make_server(application: Application, host: str, port: int, threads: int) ->
         connection_limit=CONNECTIONS_MAX,
         channel_timeout=SILENT_CHANNEL_S,
         asyncore_use_poll=True,
-        max_request_body_size=BODY_MAX_BYTES,
+        # Above the limit, so that the application refuses it, in words that a device understands.
+        max_request_body_size=2 * BODY_MAX_BYTES,
         clear_untrusted_proxy_headers=True,
         ident=None,
     )

@@ -52,6 +52,12 @@ def test_protocol_page_has_every_code_and_verdict() -> None:
     assert _not_in(PROTOCOL, [*CODES, *VERDICTS]) == []
 
 
+def test_protocol_page_says_of_each_code_where_it_stands_and_with_which_status() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| (record|frame|request) \| (\S+) \|", _read(PROTOCOL), re.M)
+    written = {name: (where, int(status) if where == "request" else None) for name, where, status in rows}
+    assert written == {name: (code.where, code.status) for name, code in CODES.items()}
+
+
 def test_database_page_has_every_table() -> None:
     assert _not_in(DATABASE, metadata.tables) == []
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from client_sync.cards import REASONS
 from client_sync.commands.asking import Asker, Option
-from client_sync.complaint import Answers, Consent, Contact, Money, Person, Urgency
+from client_sync.complaint import Answers, Consent, Contact, Money, Person, Urgency, has_minor, is_gbv
 from client_sync.paper import FAMILIES
 from client_sync.places import PLACES, Place
 from client_sync.protocol.limits import JSON_INTEGER_MAX, NARRATIVE_MAX_CHARS
@@ -17,7 +17,6 @@ from client_sync.protocol.vocabulary import VOCABULARY, label
 
 _URGENCY: Final = ("within_72h", "minor", "detained", "reprisals", "eviction")
 _WHEN: Final = ("today", "yesterday", "this_week", "earlier", "unknown")
-_MINOR_AGES: Final = frozenset({"0-4", "5-11", "12-17"})
 # Somebody is held or gone, by what the kind itself says.
 _HELD_KINDS: Final = frozenset({"HR-ARR", "HR-DET", "HR-DIS", "HR-ABD"})
 _NAMED_LEVELS: Final = frozenset({"C3", "C4"})
@@ -46,15 +45,11 @@ def reasons(answers: Answers) -> list[str]:
     """Why an emergency card has to be shown, by what was answered so far; reasons of `client_sync.cards`."""
     found = {
         "danger": answers.danger == "yes",
-        "gbv": any(VOCABULARY.follows_gbv_rules(kind) for kind in answers.kinds),
-        "child": answers.urgency.minor is True or _has_minor(answers),
+        "gbv": is_gbv(answers),
+        "child": has_minor(answers),
         "detention": answers.urgency.detained is True or not _HELD_KINDS.isdisjoint(answers.kinds),
     }
     return [reason for reason in REASONS if found[reason]]
-
-
-def _has_minor(answers: Answers) -> bool:
-    return any(person.age in _MINOR_AGES for person in answers.victims)
 
 
 def _options(asker: Asker, list_name: str, codes: tuple[str, ...] | None = None) -> list[Option]:
@@ -273,7 +268,7 @@ def _given(asker: Asker, answers: Answers, consent: Consent) -> Consent:
         bodies = asker.several(options, most=len(options))
     asker.title("question.given_by")
     given_by = asker.choose(_options(asker, "consent_given_by"))
-    assent = asker.agrees("question.assent") if _has_minor(answers) else None
+    assent = asker.agrees("question.assent") if has_minor(answers) else None
     asker.title("question.given_how")
     form = asker.choose(_options(asker, "consent_form"))
     aloud = asker.agrees("question.read_aloud")

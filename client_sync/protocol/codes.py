@@ -14,82 +14,80 @@ VERDICTS: Final = (STORED, ALREADY_HELD, CONFLICT, HELD, QUARANTINED, REJECTED)
 AT_THE_CENTRE: Final = frozenset({STORED, ALREADY_HELD})
 
 Where = Literal["record", "frame", "request"]
-Retry = Literal["never", "later", "after_fix"]
 
 
 @dataclass(frozen=True)
 class Code:
-    """One stable code: what it speaks of, the HTTP status when nothing was read, and whether sending again can help."""
+    """One stable code: what it speaks of, and the HTTP status when nothing was read."""
 
     name: str
     where: Where
-    retry: Retry
     status: int | None = None
 
 
 _RECORD_CODES: Final = (
     # The line itself.
-    ("json_invalid", "never"),
-    ("json_duplicate_member", "never"),
-    ("json_number", "never"),
-    ("json_depth", "never"),
-    ("text_surrogate", "never"),
-    ("text_nul", "never"),
-    ("line_too_long", "never"),
-    ("id_unreadable", "never"),
-    ("id_invalid", "never"),
-    ("op_unknown", "later"),
+    "json_invalid",
+    "json_duplicate_member",
+    "json_number",
+    "json_depth",
+    "text_surrogate",
+    "text_nul",
+    "line_too_long",
+    "id_unreadable",
+    "id_invalid",
+    "op_unknown",
     # The content.
-    ("member_missing", "never"),
-    ("member_invalid", "never"),
-    ("text_too_long", "never"),
-    ("code_unknown", "later"),
-    ("form_unknown", "later"),
-    ("vocabulary_unknown", "later"),
-    ("date_impossible", "never"),
-    ("date_out_of_range", "never"),
-    ("clock_ahead", "never"),
-    ("receipt_invalid", "never"),
-    ("compartment_invalid", "never"),
-    ("compartment_sealed_facts", "never"),
-    ("place_unknown", "later"),
-    ("place_vintage", "later"),
-    ("complaint_missing", "later"),
-    ("revision_missing", "later"),
-    ("content_differs", "never"),
-    ("field_changed_twice", "never"),
+    "member_missing",
+    "member_invalid",
+    "text_too_long",
+    "code_unknown",
+    "form_unknown",
+    "vocabulary_unknown",
+    "date_impossible",
+    "date_out_of_range",
+    "clock_ahead",
+    "receipt_invalid",
+    "compartment_invalid",
+    "compartment_sealed_facts",
+    "place_unknown",
+    "place_vintage",
+    "complaint_missing",
+    "revision_missing",
+    "content_differs",
+    "field_changed_twice",
     # The frame that carried it.
-    ("frame_signature", "never"),
-    ("frame_length", "never"),
-    ("frame_hub", "never"),
-    ("frame_device", "never"),
-    ("device_revoked", "never"),
-    ("internal", "later"),
+    "frame_signature",
+    "frame_length",
+    "frame_hub",
+    "frame_device",
+    "device_revoked",
+    "internal",
 )
 
-_FRAME_CODES: Final = (("over_limit", "later"), ("not_here", "later"))
+_FRAME_CODES: Final = ("over_limit", "not_here")
 
 _REQUEST_CODES: Final = (
-    ("body_empty", "later", 400),
-    ("body_unreadable", "later", 400),
-    ("frame_version", "after_fix", 400),
-    ("body_too_large", "after_fix", 413),
-    ("coding_unknown", "after_fix", 415),
-    ("dictionary_unknown", "after_fix", 415),
-    ("device_unknown", "never", 403),
-    ("device_unconfirmed", "later", 403),
-    ("enrolment_refused", "never", 403),
-    ("parcel_unreadable", "never", 400),
-    ("not_found", "never", 404),
-    ("method_not_allowed", "never", 405),
-    ("storage_full", "later", 507),
-    ("storage_failed", "later", 503),
-    ("busy", "later", 503),
-    ("server_error", "later", 500),
+    ("body_empty", 400),
+    ("body_unreadable", 400),
+    ("frame_version", 400),
+    ("body_too_large", 413),
+    ("coding_unknown", 415),
+    ("dictionary_unknown", 415),
+    ("device_unknown", 403),
+    ("device_unconfirmed", 403),
+    ("enrolment_refused", 403),
+    ("parcel_unreadable", 400),
+    ("not_found", 404),
+    ("method_not_allowed", 405),
+    ("storage_full", 507),
+    ("storage_failed", 503),
+    ("busy", 503),
+    ("server_error", 500),
 )
 
 CODES: Final[dict[str, Code]] = (
-    {name: Code(name, "record", retry) for name, retry in _RECORD_CODES}  # type: ignore[arg-type]
-    | {name: Code(name, "frame", retry) for name, retry in _FRAME_CODES}  # type: ignore[arg-type]
-    | {name: Code(name, "request", retry, status) for name, retry, status in _REQUEST_CODES}  # type: ignore[arg-type]
+    {name: Code(name, "record") for name in _RECORD_CODES}
+    | {name: Code(name, "frame") for name in _FRAME_CODES}
+    | {name: Code(name, "request", status) for name, status in _REQUEST_CODES}
 )

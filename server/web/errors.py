@@ -27,7 +27,7 @@ def register(app: Flask) -> None:
 
 def problem(code: str, status: int, **members: Any) -> Response:
     """A problem document for a code of the wire's table."""
-    texts = catalogue(request.accept_languages.best_match(LANGUAGES) or this_hub().settings.language)
+    texts = catalogue(callers_language())
     body = {
         "type": "about:blank",
         "title": texts.text(f"problem.{code}"),
@@ -39,6 +39,11 @@ def problem(code: str, status: int, **members: Any) -> Response:
         body["retry_after_s"] = RETRY_AFTER_S[code]
         headers["Retry-After"] = str(RETRY_AFTER_S[code])
     return Response(json.dumps(body), status, headers, content_type=PROBLEM)
+
+
+def callers_language() -> str:
+    """The language that the caller prefers of ours, else that of the hub."""
+    return request.accept_languages.best_match(LANGUAGES) or this_hub().settings.language
 
 
 def _refusal(error: Exception) -> Response:

@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
+from flask import Blueprint, Response, jsonify, render_template, send_from_directory
 
 from server.i18n import catalogue
 from server.services import maintenance
 from server.web.auth import guarded, this_hub
-from server.web.errors import LANGUAGES
+from server.web.errors import callers_language
 
 blueprint = Blueprint("status", __name__)
 
@@ -19,7 +19,7 @@ STATIC_MAX_AGE_S: Final = 86_400
 def page() -> str:
     """A small page for whoever opens the address in a browser."""
     hub = this_hub()
-    language = request.accept_languages.best_match(LANGUAGES) or hub.settings.language
+    language = callers_language()
     counts = maintenance.counts(hub.store) if hub.settings.status == "full" else None
     return render_template(
         "status.html",

@@ -15,10 +15,9 @@ from click.testing import CliRunner, Result
 
 from server.cli import COMMANDS, main
 from server.commands import doctor
-from server.commands.spoken import LANGUAGES
 from server.config import Settings
 from server.hub import Hub, open_hub, utc_now
-from server.i18n import catalogue
+from server.i18n import LANGUAGES, catalogue
 from server.services import backups, devices
 from server.services.maintenance import Health
 from server.store.backups import Backup

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from client_sync.protocol.limits import BODY_MAX_BYTES
 from server.config import Settings
 from server.hub import Hub, open_hub, utc_now
 from server.serve import make_server, serve
@@ -260,3 +261,14 @@ def test_documented_proxy_hands_on_whole_bodies_and_those_that_fall_silent(proxy
     with _through(proxy) as connection:
         _send_a_part(connection, sender)
         assert _stored(sender.hub, 4) == 4
+
+
+def test_body_that_is_too_large_is_refused_in_words_of_the_protocol(start: Start, folder: Path) -> None:
+    sender = enrolled(open_hub(Settings(data=folder), utc_now), "Gao 1")
+    refused = requests.post(
+        f"{_address(start())}/api/v1/sync",
+        data=b"\0" * (BODY_MAX_BYTES + 1),
+        headers={"Authorization": f"Bearer {sender.token}"},
+        timeout=LONGEST_WAIT_S,
+    )
+    assert (refused.status_code, refused.json()["code"]) == (413, "body_too_large")

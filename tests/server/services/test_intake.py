@@ -563,7 +563,7 @@ def test_line_is_what_was_hashed_by_hand() -> None:
 
 def test_older_linkage_sent_again_does_not_replace_a_newer_one(device: Sender, hub: Hub) -> None:
     keys = [{"complaint": an_id("c"), "v": 1, "keys": {"phone": which}} for which in ("old", "new")]
-    old, new = (operation("linkage", name, each, seq=at) for at, (name, each) in enumerate(zip("on", keys, strict=True), 1))
+    old, new = (operation("linkage", f"l{at}", each, seq=at) for at, each in enumerate(keys, 1))
 
     for line in (old, new, old):
         device.send(line)

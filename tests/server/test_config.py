@@ -1,0 +1,25 @@
+"""Settings: what is unknown or impossible refuses to start."""
+
+import pytest
+
+from server.config import SettingInvalid, from_environ
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("SEERE_PROT", "8000"),
+        ("SEERE_PORT", "eight"),
+        ("SEERE_THREADS", "0"),
+        ("SEERE_DEVICE_RECORDS_PER_MINUTE", "0"),
+        ("SEERE_LANGUAGE", "de"),
+        ("SEERE_REGISTRY_PREFIX", "trop-long-préfixe"),
+    ],
+)
+def test_unknown_or_impossible_setting_refuses_to_start(name: str, text: str) -> None:
+    with pytest.raises(SettingInvalid, match=name):
+        from_environ({name: text})
+
+
+def test_switches_of_tests_are_known() -> None:
+    assert from_environ({"SEERE_TEST_PG_URL": "x", "SEERE_FAULTS": "full"}) == from_environ({})
