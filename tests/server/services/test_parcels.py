@@ -16,7 +16,7 @@ from client_sync.protocol.orders import reply_digest
 from server.hub import Hub
 from server.services import devices as device_service
 from server.store.schema import device as device_table
-from server.store.schema import quarantine, received
+from server.store.schema import event, quarantine, received
 from tests.builders import NOW, STORED, Sender, Verdict, an_id, complaint, compressed, verdicts
 from tests.server.conftest import Enrol
 
@@ -76,6 +76,14 @@ def test_parcel_is_stored_as_its_authors_and_says_who_carried_it(author: Sender,
     with author.hub.store.read() as connection:
         row = connection.execute(sa.select(received).where(received.c.lineage == author.lineage)).one()
     assert (row.device, row.carried_by) == (author.device, carrier.device)
+
+
+def test_log_says_who_brought_a_parcel(author: Sender, carrier: Sender) -> None:
+    carrier.post(_parcel(author, author.frame([complaint("a")]), parcel=7), PARCELS)
+
+    with author.hub.store.read() as connection:
+        select = sa.select(event.c.actor, event.c.object).where(event.c.action == "parcel")
+        assert (f"device:{carrier.device}", f"device:{author.device}") in connection.execute(select).all()
 
 
 def test_carrier_cannot_read_the_reply(author: Sender, carrier: Sender) -> None:
