@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from server.domain.errors import Busy, StorageFailed, StorageFull
-from server.store import dialect
+from server.store import dialect, lite
 
 
 @dataclass
@@ -67,11 +67,8 @@ class Store:
         if not self._is_suspect:
             return
         self.engine.dispose()
-        with self.engine.connect() as connection:
-            if dialect.is_sqlite(connection):
-                verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-                if verdict != "ok":
-                    raise StorageFailed
+        if not lite.is_sound_again(self.engine):
+            raise StorageFailed
         self._is_suspect = False
 
 

@@ -26,6 +26,24 @@ def tidy(engine: sa.Engine) -> None:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
+def is_sound_again(engine: sa.Engine) -> bool:
+    """After a failed write: whether the database reads whole and all of its log is in the file, synced.
+
+    The log may hold pages that a failed sync dropped from memory to nowhere: a later commit behind them
+    would be lost with the power. Copied into the file and synced, they can't take it along.
+    """
+    if not is_sqlite(engine):
+        return True
+    try:
+        with _idle(engine) as database:
+            if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                return False
+            is_blocked = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            return not is_blocked
+    except sqlcipher.Error:
+        return False
+
+
 def facts(engine: sa.Engine) -> dict[str, str]:
     """What SQLite says of itself: version, and what a commit waits for; empty for another engine."""
     if not is_sqlite(engine):

@@ -29,8 +29,8 @@ FRAME_CODES: Final = frozenset({"frame_signature", "frame_length", "frame_hub", 
 WORD_CODES: Final = FRAME_CODES | {"clock_ahead", "place_unknown", "place_vintage"}
 # Two contents stand against each other: that is a decision on the case, which nobody makes from here.
 DECISION_CODES: Final = frozenset({"content_differs", "field_changed_twice"})
-# What may come right by itself, as other operations and place lists arrive.
-RELEASED_CODES: Final = ("complaint_missing", "revision_missing", "place_unknown", "internal")
+# What may come right by itself: other operations and place lists arrive, and the hub's own clock is set right.
+RELEASED_CODES: Final = ("complaint_missing", "revision_missing", "place_unknown", "clock_ahead", "internal")
 
 # One transaction each: intake waits no longer than for a body of its own.
 _PAGE_ROWS: Final = 100

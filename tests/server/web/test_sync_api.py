@@ -19,7 +19,7 @@ from server.services import devices as device_service
 from server.services.devices import Invitation
 from server.store import complaints
 from server.store.schema import device as device_table
-from server.store.schema import received, registry
+from server.store.schema import event, received, registry
 from server.store.schema import revision as revision_table
 from server.web import sync_api
 from tests.builders import (
@@ -173,6 +173,9 @@ def test_device_that_lost_the_answer_asks_again_and_is_the_same(hub: Hub, keys: 
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json["device"] == second.json["device"]
     assert first.json["token"] != second.json["token"]
+    with hub.store.read() as connection:
+        events = sa.select(event.c.action).where(event.c.object == f"device:{first.json['device']}")
+        assert list(connection.scalars(events.order_by(event.c.seq))) == ["enrol", "enrol_again"]
 
 
 def test_code_is_used_once(hub: Hub, keys: Any) -> None:

@@ -1,5 +1,7 @@
 """Intake: the tables of complaints, devices, quarantine, changes and events."""
 
+from typing import Final
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,11 +10,9 @@ from server.store.dialect import ID, JSON, UtcTime
 revision = "0001"
 down_revision = None
 
-
-def upgrade() -> None:
-    """Create the tables of the first release."""
-    op.create_table(
-        "backup",
+# Written out, and never changed again: later versions alter what this one made.
+_TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
+    "backup": (
         sa.Column("id", ID, primary_key=True),
         sa.Column("file", sa.String(200), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
@@ -20,10 +20,8 @@ def upgrade() -> None:
         sa.Column("complaints", ID, nullable=False),
         sa.Column("made_at", UtcTime, nullable=False),
         sa.Column("verified_at", UtcTime, nullable=False),
-        sqlite_autoincrement=True,
-    )
-    op.create_table(
-        "enrolment",
+    ),
+    "enrolment": (
         sa.Column("code_hash", sa.String(64), primary_key=True),
         sa.Column("label", sa.String(80), nullable=False),
         sa.Column("team", sa.String(80)),
@@ -32,9 +30,8 @@ def upgrade() -> None:
         sa.Column("made_at", UtcTime, nullable=False),
         sa.Column("expires_at", UtcTime, nullable=False),
         sa.Column("used_by", sa.String(36)),
-    )
-    op.create_table(
-        "event",
+    ),
+    "event": (
         sa.Column("seq", ID, primary_key=True),
         sa.Column("at", UtcTime, nullable=False),
         sa.Column("actor", sa.String(80), nullable=False),
@@ -42,47 +39,40 @@ def upgrade() -> None:
         sa.Column("object", sa.String(120), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("canonical", sa.LargeBinary, nullable=False),
-        sqlite_autoincrement=True,
-    )
-    op.create_table(
-        "hub_state",
+    ),
+    "hub_state": (
         sa.Column("name", sa.String(40), primary_key=True),
         sa.Column("value", sa.Text, nullable=False),
-    )
-    op.create_table(
-        "job_run",
+    ),
+    "job_run": (
         sa.Column("name", sa.String(40), primary_key=True),
         sa.Column("due_at", UtcTime, primary_key=True),
         sa.Column("started_at", UtcTime, nullable=False),
         sa.Column("finished_at", UtcTime),
         sa.Column("outcome", sa.String(40)),
-    )
-    op.create_table(
-        "lineage",
+    ),
+    "lineage": (
         sa.Column("id", sa.String(36), primary_key=True),
         sa.Column("team", sa.String(80)),
         sa.Column("position", ID, nullable=False, server_default="0"),
         sa.Column("backed_up_to", ID, nullable=False, server_default="0"),
         sa.Column("changes", ID, nullable=False, server_default="0"),
-    )
-    op.create_table(
-        "linkage",
+    ),
+    "linkage": (
         sa.Column("lineage", sa.String(36), primary_key=True),
         sa.Column("complaint", sa.String(36), primary_key=True),
         sa.Column("seq", ID, nullable=False),
         sa.Column("v", sa.Integer, nullable=False),
         sa.Column("keys", JSON, nullable=False),
         sa.Column("received_at", UtcTime, nullable=False),
-    )
-    op.create_table(
-        "place_list",
+    ),
+    "place_list": (
         sa.Column("version", sa.String(20), primary_key=True),
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("imported_at", UtcTime, nullable=False),
         sa.Column("is_current", sa.Boolean, nullable=False),
-    )
-    op.create_table(
-        "received",
+    ),
+    "received": (
         sa.Column("id", ID, primary_key=True),
         sa.Column("lineage", sa.String(36), nullable=False),
         sa.Column("client_id", sa.String(36), nullable=False),
@@ -94,25 +84,21 @@ def upgrade() -> None:
         sa.Column("carried_by", sa.String(36)),
         sa.Column("received_at", UtcTime, nullable=False),
         sa.UniqueConstraint("lineage", "client_id"),
-        sqlite_autoincrement=True,
-    )
-    op.create_table(
-        "registry_counter",
+    ),
+    "registry_counter": (
         sa.Column("prefix", sa.String(12), primary_key=True),
         sa.Column("year", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("last", ID, nullable=False),
-    )
-    op.create_table(
-        "change",
+    ),
+    "change": (
         sa.Column("lineage", sa.String(36), sa.ForeignKey("lineage.id"), primary_key=True),
         sa.Column("n", ID, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("client_id", sa.String(36)),
         sa.Column("body", JSON, nullable=False),
         sa.Column("at", UtcTime, nullable=False),
-    )
-    op.create_table(
-        "complaint",
+    ),
+    "complaint": (
         sa.Column("id", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
         sa.Column("receipt", sa.String(8), nullable=False, index=True),
         sa.Column("form", sa.String(40), nullable=False),
@@ -143,9 +129,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(12), nullable=False, server_default="received"),
         sa.Column("withdrawn", sa.String(8)),
         sa.CheckConstraint("state IN ('received', 'withdrawn')", name="state"),
-    )
-    op.create_table(
-        "device",
+    ),
+    "device": (
         sa.Column("id", sa.String(36), primary_key=True),
         sa.Column("lineage", sa.String(36), sa.ForeignKey("lineage.id"), nullable=False, index=True),
         sa.Column("number", sa.Integer, nullable=False, unique=True),
@@ -174,9 +159,8 @@ def upgrade() -> None:
         sa.Column("burst_records", ID),
         sa.Column("burst_until", UtcTime),
         sa.CheckConstraint("state IN ('waiting', 'ready', 'revoked')", name="state"),
-    )
-    op.create_table(
-        "frame",
+    ),
+    "frame": (
         sa.Column("lineage", sa.String(36), sa.ForeignKey("lineage.id"), primary_key=True),
         sa.Column("number", ID, primary_key=True, autoincrement=False),
         sa.Column("digest", sa.String(64), primary_key=True),
@@ -184,9 +168,8 @@ def upgrade() -> None:
         sa.Column("carried_by", sa.String(36)),
         sa.Column("report", JSON, nullable=False),
         sa.Column("received_at", UtcTime, nullable=False),
-    )
-    op.create_table(
-        "place",
+    ),
+    "place": (
         sa.Column("list", sa.String(20), sa.ForeignKey("place_list.version"), primary_key=True),
         sa.Column("id", sa.String(80), primary_key=True),
         sa.Column("name", sa.String(120), nullable=False),
@@ -197,9 +180,8 @@ def upgrade() -> None:
         sa.Column("codes", JSON, nullable=False),
         sa.Column("aliases", JSON, nullable=False),
         sa.Column("regions", JSON, nullable=False),
-    )
-    op.create_table(
-        "quarantine",
+    ),
+    "quarantine": (
         sa.Column("id", ID, primary_key=True),
         sa.Column("lineage", sa.String(36), sa.ForeignKey("lineage.id"), nullable=False),
         sa.Column("client_id", sa.String(64), nullable=False),
@@ -217,16 +199,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("lineage", "client_id", "hash"),
         sa.CheckConstraint("state IN ('waiting', 'stored')", name="state"),
         sa.CheckConstraint("verdict IN ('held', 'quarantined', 'conflict')", name="verdict"),
-        sqlite_autoincrement=True,
-    )
-    op.create_table(
-        "act",
+    ),
+    "act": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
         sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.String(64), nullable=False),
-    )
-    op.create_table(
-        "conflict",
+    ),
+    "conflict": (
         sa.Column("id", ID, primary_key=True),
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), nullable=False, index=True),
         sa.Column("field", sa.Text, nullable=False),
@@ -235,10 +214,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(10), nullable=False, server_default="open"),
         sa.Column("at", UtcTime, nullable=False),
         sa.CheckConstraint("state IN ('open', 'settled')", name="state"),
-        sqlite_autoincrement=True,
-    )
-    op.create_table(
-        "device_order",
+    ),
+    "device_order": (
         sa.Column("device", sa.String(36), sa.ForeignKey("device.id"), primary_key=True),
         sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.String(12), nullable=False),
@@ -246,25 +223,22 @@ def upgrade() -> None:
         sa.Column("sig", sa.String(90), nullable=False),
         sa.Column("at", UtcTime, nullable=False),
         sa.CheckConstraint("kind IN ('wipe', 'revoke', 'keyring', 'anchor')", name="kind"),
-    )
-    op.create_table(
-        "file",
+    ),
+    "file": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
         sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("size", ID, nullable=False),
         sa.Column("kind", sa.String(64), nullable=False),
         sa.Column("role", sa.String(64), nullable=False),
-    )
-    op.create_table(
-        "parcel",
+    ),
+    "parcel": (
         sa.Column("device", sa.String(36), sa.ForeignKey("device.id"), primary_key=True),
         sa.Column("number", ID, primary_key=True, autoincrement=False),
         sa.Column("carried_by", sa.String(36), nullable=False),
         sa.Column("received_at", UtcTime, nullable=False),
-    )
-    op.create_table(
-        "person",
+    ),
+    "person": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
         sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("roles", sa.String(400), nullable=False),
@@ -274,51 +248,34 @@ def upgrade() -> None:
         sa.Column("count", ID),
         sa.Column("displaced", sa.String(64)),
         sa.Column("disability", sa.Boolean),
-    )
-    op.create_table(
-        "registry",
+    ),
+    "registry": (
         sa.Column("prefix", sa.String(12), primary_key=True),
         sa.Column("year", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("number", ID, primary_key=True, autoincrement=False),
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), unique=True),
-    )
-    op.create_table(
-        "revision",
+    ),
+    "revision": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("received", ID, sa.ForeignKey("received.id"), nullable=False),
         sa.Column("base_revision", sa.Integer, nullable=False),
         sa.Column("fields", JSON, nullable=False),
         sa.Column("at", UtcTime, nullable=False),
-    )
+    ),
+}
+
+# Their ids are never given twice, not even after the last row was deleted.
+_NEVER_GIVEN_TWICE: Final = frozenset({"backup", "event", "received", "quarantine", "conflict"})
+
+
+def upgrade() -> None:
+    """Create the tables of the first release."""
+    for name, items in _TABLES.items():
+        op.create_table(name, *items, sqlite_autoincrement=name in _NEVER_GIVEN_TWICE)
 
 
 def downgrade() -> None:
     """Drop them all."""
-    for table in (
-        "revision",
-        "registry",
-        "person",
-        "parcel",
-        "file",
-        "device_order",
-        "conflict",
-        "act",
-        "quarantine",
-        "place",
-        "frame",
-        "device",
-        "complaint",
-        "change",
-        "registry_counter",
-        "received",
-        "place_list",
-        "linkage",
-        "lineage",
-        "job_run",
-        "hub_state",
-        "event",
-        "enrolment",
-        "backup",
-    ):
-        op.drop_table(table)
+    for name in reversed(_TABLES):
+        op.drop_table(name)
