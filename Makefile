@@ -11,10 +11,13 @@ RUN_STAMP := $(call stamp,run,requirements/run.lock)
 TEST_STAMP := $(call stamp,test,requirements/run.lock requirements/test.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove prove-ci check figures clean
+.PHONY: help install demo test prove prove-ci check figures clean
 
 help: ## Montrer cette liste
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+install: $(RUN_STAMP) ## Préparer les commandes seere (le centre) et carnet (le terrain), et dire où elles sont
+	@echo "Prêt : .venv/bin/seere, .venv/bin/carnet. Dans chaque nouveau terminal : . .venv/bin/activate"
 
 # PORT, ONCE and ONLY given on the command line reach the program through the environment: make exports them.
 demo: $(RUN_STAMP) ## La démonstration, puis le centre sur 127.0.0.1:8000 (PORT=8001 ; ONCE=1 : raconter et finir)

@@ -35,7 +35,7 @@ class Asker:
         click.echo()
         click.secho(self.texts.text(key), bold=True)
         if hint is not None:
-            click.echo(self.texts.text(hint))
+            self.session.say(hint)
 
     def line(self, key: str = "ask.answer", most_chars: int = TEXT_MAX_CHARS) -> str | None:
         """One line of text that a complaint can hold; None when it was skipped. Raises GoBack and Close."""
@@ -62,13 +62,16 @@ class Asker:
             told = f"{told}\n{line}" if told else line
         return told or None
 
-    def whole(self, key: str, most: int) -> int | None:
-        """A whole number up to `most`, spaces between its digits allowed; None when it was skipped."""
+    def whole(self, key: str, most: int, otherwise: str = "ask.not_a_number") -> int | None:
+        """A whole number up to `most`, spaces between its digits allowed; None when it was skipped.
+
+        `otherwise` is the text for what is no such number.
+        """
         while (typed := self.line(key)) is not None:
             digits = "".join(typed.split())
             if digits.isascii() and digits.isdecimal() and int(digits) <= most:
                 return int(digits)
-            self.session.say("ask.not_a_number", most=most)
+            self.session.say(otherwise, most=most)
         return None
 
     def choose(self, options: Sequence[Option], *, may_skip: bool = True) -> str | None:
@@ -88,7 +91,8 @@ class Asker:
             numbers = (typed or "").replace(",", " ").split()
             if len(numbers) <= most and all(_is_one_of(number, options) for number in numbers):
                 return list(dict.fromkeys(options[int(number) - 1][0] for number in numbers))
-            self.session.say_count("ask.out_of_range", len(options), most=most)
+            key = "ask.out_of_range" if most == 1 else "ask.out_of_range_of_several"
+            self.session.say_count(key, len(options), most=most)
 
     def agrees(self, key: str, *, may_skip: bool = True) -> bool | None:
         """Yes, no, or None when it was skipped."""

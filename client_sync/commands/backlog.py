@@ -11,17 +11,28 @@ from pathlib import Path
 from typing import Final, TextIO
 
 import click
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from client_sync.commands.counts import shown_bytes
 from client_sync.commands.localized import command, option
-from client_sync.commands.problems import code_words
 from client_sync.commands.session import Session, in_session
-from client_sync.importing import ColumnMap, MapInvalid, Refused, Taken, read_map, read_rows, unused_columns
+from client_sync.i18n import Catalogue
+from client_sync.importing import (
+    ColumnMap,
+    MapInvalid,
+    Refused,
+    Taken,
+    read_header,
+    read_map,
+    read_rows,
+    unused_columns,
+)
 from client_sync.outbox import Finished, Outbox
 
 # One commit for so many rows: 20 ms of work each time, and at most so much to do again after a kill.
 BATCH_ROWS: Final = 500
 _REFUSED_SHOWN: Final = 20
+_REPORT_COLUMNS: Final = ("row", "code", "field", "column", "why")
 # A rehearsal needs ids as little as a hub.
 _NO_LINEAGE: Final = "00000000-0000-0000-0000-000000000000"
 
@@ -84,11 +95,14 @@ def _find_map(name: str) -> ColumnMap:
     source = shipped if "/" not in name and shipped.is_file() else Path(name)
     if not source.is_file():
         raise MapInvalid(why="map_absent", where=name)
-    return read_map(source.read_text("utf-8"))
+    try:
+        return read_map(source.read_text("utf-8"))
+    except UnicodeDecodeError:
+        raise MapInvalid(why="toml", where=name) from None
 
 
 def _warn_of_unused(session: Session, source: TextIO, mapping: ColumnMap) -> None:
-    header = next(csv.reader(source, delimiter=mapping.delimiter), [])
+    header = read_header(source, mapping)
     source.seek(0)
     if unused := unused_columns(header, mapping):
         session.say("import.unused", columns=", ".join(unused))
@@ -96,31 +110,44 @@ def _warn_of_unused(session: Session, source: TextIO, mapping: ColumnMap) -> Non
 
 @contextmanager
 def _followed(session: Session, file: Path) -> Iterator[Callable[[int], None]]:
-    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (BarColumn(), TextColumn("{task.fields[size]}", markup=False), TimeRemainingColumn())
     with Progress(*columns, console=session.console, disable=not session.console.is_terminal) as bar:
-        task = bar.add_task("", total=file.stat().st_size)
-        yield lambda position: bar.update(task, completed=position)
+        task = bar.add_task("", total=file.stat().st_size, size="")
+        yield lambda position: bar.update(task, completed=position, size=shown_bytes(session, position))
 
 
 def _show(session: Session, intake: _Intake, dry_run: bool) -> None:
     texts = session.texts
-    session.say_count("import.would" if dry_run else "import.taken", intake.taken)
+    if intake.taken or dry_run:
+        session.say_count("import.would" if dry_run else "import.taken", intake.taken)
+    else:
+        session.say("import.none")
     if intake.known:
         session.say_count("import.known", intake.known)
     if not intake.refused:
         return
     session.say_count("import.refused", len(intake.refused))
     for row in intake.refused[:_REFUSED_SHOWN]:
-        session.say("import.row", number=row.number, why=code_words(row.code, texts), field=row.field or "-")
+        form = "row_cell" if row.cell else "row_column" if row.column else "row"
+        why = _row_words(row.code, texts)
+        session.say(f"import.{form}", number=row.number, column=row.column, cell=row.cell, why=why)
     if len(intake.refused) > _REFUSED_SHOWN:
         for code, count in Counter(row.code for row in intake.refused).most_common():
-            session.say("import.why", n=count, why=code_words(code, texts))
+            session.say("import.why", n=count, why=_row_words(code, texts))
 
 
 def _write_report(session: Session, path: Path, refused: list[Refused]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([session.texts.text(f"import.column_{name}") for name in ("row", "code", "field", "why")])
+        writer.writerow([session.texts.text(f"import.column_{name}") for name in _REPORT_COLUMNS])
         for row in refused:
-            writer.writerow([row.number, row.code, row.field, code_words(row.code, session.texts)])
+            writer.writerow([row.number, row.code, row.field, row.column, _row_words(row.code, session.texts)])
     session.say("import.report", file=path)
+
+
+def _row_words(code: str, texts: Catalogue) -> str:
+    """What to put right in the file, where the words for the same code on the wire speak of a device."""
+    try:
+        return texts.text(f"row.{code}")
+    except KeyError:
+        return texts.text("row.member_invalid")

@@ -52,4 +52,7 @@ def back(session: Session, folder: Path) -> None:
             assert carried.reply is not None
             write_durably(folder / f"{carried.device[:8]}-{carried.parcel}.retour", carried.reply)
             outbox.drop_carried(carried)
-    session.say_count("bundle.back", len(replies))
+    if replies:
+        session.say_count("bundle.back", len(replies))
+    else:
+        session.say("bundle.back_none")

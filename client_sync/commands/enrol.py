@@ -1,7 +1,6 @@
 """`enrol`: bind this device to its centre, compare six words, choose a passphrase."""
 
 import json
-import secrets
 from typing import Final
 
 import click
@@ -10,10 +9,10 @@ from client_sync.commands.asking import Asker
 from client_sync.commands.localized import command, option
 from client_sync.commands.session import VERSION, Session, in_session
 from client_sync.enrolment import enrol as enrol_device
-from client_sync.errors import ClientError, PassphraseTooShort
+from client_sync.errors import ClientError, LinkCut, PassphraseTooShort
 from client_sync.preferences import Preferences
 from client_sync.protocol.vocabulary import LANGUAGES
-from client_sync.protocol.words import to_words
+from client_sync.protocol.words import WORDS
 from client_sync.tables import Enrolled
 from client_sync.transport import HttpTransport
 from client_sync.vault import Vault
@@ -28,6 +27,12 @@ class CodeUnreadable(ClientError):
     code = "enrolment_unreadable"
 
 
+class HubSilent(ClientError):
+    """Nobody answers at the address of the centre."""
+
+    code = "hub_silent"
+
+
 @command("enrol")
 @click.argument("url", required=False)
 @click.argument("code", nargs=-1)
@@ -40,38 +45,55 @@ def enrol(
 ) -> None:
     """Enrol with the address of the centre and its one-time code, or with what its QR says."""
     _choose_language(session, language)
-    address, typed = _read_invitation(session, url, " ".join(code))
-    transport = HttpTransport(address, pin)
-    try:
-        enrolled = enrol_device(
-            session.folder, address, typed, transport, label=label, pin=pin, software=f"carnet {VERSION}"
-        )
-    except ValueError:
-        raise CodeUnreadable from None
-    finally:
-        transport.close()
+    enrolled = _begun(session) or _admitted(session, *_read_invitation(session, url, " ".join(code)), label, pin)
     if _words_agree(session, enrolled):
         _make_vault(session)
         session.say("enrol.done")
 
 
+def _begun(session: Session) -> Enrolled | None:
+    """The enrolment that stopped before there was a passphrase: its code is spent, and nothing else is missing."""
+    if Vault.exists(session.folder):
+        return None
+    with session.outbox() as outbox:
+        return None if outbox.link.is_revoked else outbox.enrolled
+
+
+def _admitted(session: Session, address: str, typed: str, label: str, pin: str | None) -> Enrolled:
+    transport = HttpTransport(address, pin)
+    try:
+        return enrol_device(
+            session.folder, address, typed, transport, label=label, pin=pin, software=f"carnet {VERSION}"
+        )
+    except ValueError:
+        raise CodeUnreadable from None
+    except LinkCut as error:
+        if error.code != LinkCut.code:
+            raise
+        raise HubSilent(url=address) from error
+    finally:
+        transport.close()
+
+
 def _choose_language(session: Session, language: str | None) -> None:
     if language is None and session.is_interactive:
-        language = click.prompt(session.texts.text("enrol.language"), type=click.Choice(LANGUAGES), default="fr")
+        asker = Asker(session)
+        asker.title("enrol.language")
+        language = asker.choose([(code, session.texts.text(f"language.{code}")) for code in LANGUAGES])
     if language is not None:
         Preferences(language, session.preferences.price_xof_per_mb).save(session.folder)
 
 
 def _read_invitation(session: Session, url: str | None, code: str) -> tuple[str, str]:
     """Address and code, from the arguments, from the JSON of a QR, or asked for."""
-    first = url or click.prompt(session.texts.text("enrol.ask_url"))
+    first = url or session.ask("enrol.ask_url")
     if first.lstrip().startswith("{"):
         try:
             invitation = json.loads(f"{first} {code}".strip())
             return str(invitation["url"]), str(invitation["code"])
         except (ValueError, KeyError):
             raise CodeUnreadable from None
-    return first, code or click.prompt(session.texts.text("enrol.ask_code"))
+    return first, code or session.ask("enrol.ask_code")
 
 
 def _words_agree(session: Session, enrolled: Enrolled) -> bool:
@@ -90,7 +112,7 @@ def _words_agree(session: Session, enrolled: Enrolled) -> bool:
 def _make_vault(session: Session) -> None:
     if Vault.exists(session.folder):
         return
-    offered = " ".join(to_words(secrets.token_bytes(OFFERED_WORDS)))
+    offered = " ".join(session.rng.sample(WORDS, OFFERED_WORDS))
     session.say("passphrase.offer", words=offered)
     while True:
         chosen = session.ask_secret("passphrase.choose", default=offered)

@@ -4,13 +4,17 @@ from typing import Final
 
 import click
 
+from client_sync.commands.asking import Close, GoBack
 from client_sync.commands.counts import show_counts
 from client_sync.commands.problems import sentence
 from client_sync.commands.session import Session
 from client_sync.errors import ClientError
+from client_sync.outbox import Outbox
+from client_sync.vault import Vault
 
 _ENROLLED: Final = ("new", "sync", "list", "show", "amend", "status", "close")
 _NOT_ENROLLED: Final = ("enrol", "close")
+_UNFINISHED: Final = ("finish", "status", "close")
 _NAMED: Final = frozenset({"show", "amend"})
 
 
@@ -18,16 +22,23 @@ def home(context: click.Context, session: Session) -> None:
     """Show the counts; with a person at a terminal, the menu until it is closed."""
     while True:
         with session.outbox() as outbox:
-            is_enrolled = outbox.enrolled is not None
+            actions = _actions(session, outbox)
             show_counts(session, outbox)
-        if not is_enrolled:
-            session.say("error.not_enrolled")
+        if actions is not _ENROLLED:
+            session.say("error.not_enrolled" if actions is _NOT_ENROLLED else "error.vault_missing")
         if not session.is_interactive:
             return
-        chosen = choose_action(session, _ENROLLED if is_enrolled else _NOT_ENROLLED)
+        chosen = choose_action(session, actions)
         if chosen == "close":
             return
         _run(context, session, chosen)
+
+
+def _actions(session: Session, outbox: Outbox) -> tuple[str, ...]:
+    """What can be done now; an enrolment that stopped at the passphrase is finished first."""
+    if outbox.enrolled is None:
+        return _NOT_ENROLLED
+    return _ENROLLED if Vault.exists(session.folder) else _UNFINISHED
 
 
 def choose_action(session: Session, actions: tuple[str, ...]) -> str:
@@ -48,8 +59,9 @@ def choose_action(session: Session, actions: tuple[str, ...]) -> str:
 def _act(context: click.Context, session: Session, name: str) -> None:
     group = context.command
     assert isinstance(group, click.Group)
-    arguments = [click.prompt(session.texts.text("menu.which"))] if name in _NAMED else []
-    group.commands[name].main(arguments, prog_name=name, standalone_mode=False, obj=session, parent=context)
+    arguments = [session.ask("menu.which")] if name in _NAMED else []
+    command = group.commands["enrol" if name == "finish" else name]
+    command.main(arguments, prog_name=command.name, standalone_mode=False, obj=session, parent=context)
 
 
 def _run(context: click.Context, session: Session, name: str) -> None:
@@ -57,6 +69,6 @@ def _run(context: click.Context, session: Session, name: str) -> None:
     try:
         _act(context, session, name)
     except ClientError as error:
-        click.echo(sentence(error, session.texts))
-    except click.Abort:
-        click.echo()
+        session.write(sentence(error, session))
+    except (click.Abort, Close, GoBack):
+        session.say("cli.stopped")

@@ -21,7 +21,7 @@ from client_sync.complaint import Answers, Consent, Contact, Money, Person, Urge
 from client_sync.errors import ClientError
 from client_sync.outbox import Outbox
 from client_sync.pictures import draw
-from client_sync.protocol.receipts import is_receipt, new_receipt
+from client_sync.protocol.receipts import new_receipt, read_receipt
 from client_sync.vault import Draft
 
 _PARTS: Final[Mapping[str, type[Any]]] = {
@@ -82,15 +82,15 @@ class Interview:
 
 
 @command("new")
-@option("--answers", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@option("--answers", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @option("--receipt")
 @in_session
-def new(session: Session, file: Path | None, receipt: str | None) -> None:
+def new(session: Session, answers: Path | None, receipt: str | None) -> None:
     """Take down a complaint; --answers reads them from a file and asks nothing."""
-    if file is not None:
+    if answers is not None:
         with session.outbox() as outbox:
             taken = None if receipt is None else _checked_receipt(outbox, receipt)
-            close_envelope(session, outbox, Interview(str(uuid4()), read_answers(file), receipt=taken))
+            close_envelope(session, outbox, Interview(str(uuid4()), read_answers(answers), receipt=taken))
         return
     interview = _begin(session, receipt)
     hold_interview(session, interview)
@@ -209,10 +209,8 @@ def _card_words(session: Session, card: Card) -> str:
 
 
 def _checked_receipt(outbox: Outbox, typed: str) -> str:
-    code = typed.strip().upper()
-    if len(code) == 7:
-        code = f"{code[:4]}-{code[4:]}"
-    if not is_receipt(code):
+    code = read_receipt(typed)
+    if code is None:
         raise ReceiptInvalid(receipt=typed)
     if any(record.receipt == code for record in complaints(outbox)):
         raise ReceiptUsed(receipt=code)

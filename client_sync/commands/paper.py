@@ -19,10 +19,10 @@ _SHEETS_MOST: Final = 500
 
 @command("paper")
 @option("--count", type=click.IntRange(1, _SHEETS_MOST), default=1)
-@option("--out", "file", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @in_session
-def paper(session: Session, count: int, file: Path) -> None:
-    """Write COUNT forms to FILE; their codes are kept for `new --receipt`."""
+def paper(session: Session, count: int, out: Path) -> None:
+    """Write COUNT forms to OUT; their codes are kept for `new --receipt`."""
     vault = session.vault()
     with session.outbox() as outbox:
         used = {record.receipt for record in outbox.records()}
@@ -36,5 +36,5 @@ def paper(session: Session, count: int, file: Path) -> None:
     for code in codes:
         interview = Interview(str(uuid4()), Answers(channel="paper"), receipt=code)
         vault.save_draft(interview.id, interview.to_draft())
-    write_durably(file, render(codes, session.texts).encode())
-    session.say_count("paper.written", count, file=file)
+    write_durably(out, render(codes, session.texts).encode())
+    session.say_count("paper.written", count, file=out)

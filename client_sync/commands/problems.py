@@ -1,20 +1,20 @@
 """Errors in plain words: what happened, what is kept, what to do."""
 
+from client_sync.commands.session import Session
 from client_sync.errors import ClientError
-from client_sync.i18n import Catalogue
 
 
-def sentence(error: ClientError, texts: Catalogue) -> str:
+def sentence(error: ClientError, session: Session) -> str:
     """The words for an error."""
-    if "why" not in error.details:
-        return texts.text(f"error.{error.code}", **error.details)
-    why = code_words(str(error.details["why"]), texts)
-    return texts.text(f"error.{error.code}", **(error.details | {"why": why}))
+    details = error.details | {"program": session.program}
+    if "why" in details:
+        details["why"] = code_words(str(details["why"]), session)
+    return session.texts.text(f"error.{error.code}", **details)
 
 
-def code_words(code: str, texts: Catalogue) -> str:
+def code_words(code: str, session: Session) -> str:
     """The words for a code of the wire, of this program, or of a newer hub that says what we don't know."""
     try:
-        return texts.text(f"error.{code}")
+        return session.texts.text(f"error.{code}", program=session.program)
     except KeyError:
-        return texts.text("error.unknown", code=code)
+        return session.texts.text("error.unknown", code=code)

@@ -207,11 +207,11 @@ def _who(asker: Asker, answers: Answers) -> Answers:
 
 def _money(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.money")
-    asked = asker.whole("question.asked", JSON_INTEGER_MAX)
+    asked = asker.whole("question.asked", JSON_INTEGER_MAX, "ask.not_an_amount")
     asker.title("question.paid")
     paid = asker.choose(_options(asker, "paid"))
     gave = paid in ("yes", "partial")
-    paid_xof = asker.whole("question.how_much", JSON_INTEGER_MAX) if gave else None
+    paid_xof = asker.whole("question.how_much", JSON_INTEGER_MAX, "ask.not_an_amount") if gave else None
     receipt = asker.agrees("question.receipt_given") if gave else None
     return replace(answers, money=Money(asked_xof=asked, paid_xof=paid_xof, paid=paid, receipt_given=receipt))
 
@@ -263,9 +263,7 @@ def _consent(asker: Asker, answers: Answers) -> Answers:
 def _given(asker: Asker, answers: Answers, consent: Consent) -> Consent:
     bodies: list[str] = []
     if consent.level in _NAMED_LEVELS:
-        asker.title("question.bodies")
-        options = _options(asker, "body")
-        bodies = asker.several(options, most=len(options))
+        bodies = _bodies(asker)
     asker.title("question.given_by")
     given_by = asker.choose(_options(asker, "consent_given_by"))
     assent = asker.agrees("question.assent") if has_minor(answers) else None
@@ -273,6 +271,16 @@ def _given(asker: Asker, answers: Answers, consent: Consent) -> Consent:
     form = asker.choose(_options(asker, "consent_form"))
     aloud = asker.agrees("question.read_aloud")
     return replace(consent, bodies=tuple(bodies), given_by=given_by, assent=assent, form=form, read_aloud=aloud)
+
+
+def _bodies(asker: Asker) -> list[str]:
+    """The bodies chosen; who chooses none is warned and asked once more."""
+    asker.title("question.bodies")
+    options = _options(asker, "body")
+    if chosen := asker.several(options, most=len(options)):
+        return chosen
+    asker.session.say("question.bodies_none")
+    return asker.several(options, most=len(options))
 
 
 def _withheld(asker: Asker) -> str | None:
@@ -294,7 +302,11 @@ def _contact(asker: Asker, answers: Answers) -> Answers:
 
 def _identity(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.identity", "question.identity_why")
-    name, phone = asker.line("question.name", _NAME_MOST_CHARS), asker.line("question.phone", _PHONE_MOST_CHARS)
+    name = asker.line("question.name", _NAME_MOST_CHARS)
+    if name is None:
+        asker.session.say("question.name_none")
+        name = asker.line("question.name", _NAME_MOST_CHARS)
+    phone = asker.line("question.phone", _PHONE_MOST_CHARS)
     if answers.victims and "complainant" in answers.victims[0].roles:
         speaker = replace(answers.victims[0], name=name, phone=phone)
         return replace(answers, victims=(speaker, *answers.victims[1:]))

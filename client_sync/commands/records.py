@@ -13,6 +13,7 @@ from client_sync.errors import RecordUnknown
 from client_sync.i18n import Catalogue
 from client_sync.outbox import Outbox
 from client_sync.places import fold
+from client_sync.protocol.receipts import read_receipt
 from client_sync.tables import Record
 
 _SHOWN_AT_ONCE: Final = 50
@@ -55,14 +56,23 @@ def complaints(outbox: Outbox) -> list[Record]:
 
 
 def find(outbox: Outbox, name: str) -> Sequence[Record]:
-    """The complaints with this picture name or receipt code, in any case; raises RecordUnknown for none."""
-    wanted = fold(name)
+    """The complaints with this picture name or receipt code, in any case, with or without spaces and hyphen.
+
+    Raises RecordUnknown for none.
+    """
+    receipt, picture = read_receipt(name), _without_spaces(name)
     found = [
-        record for record in complaints(outbox) if wanted in (fold(record.picture or ""), fold(record.receipt or ""))
+        record
+        for record in complaints(outbox)
+        if (receipt and record.receipt == receipt) or (picture and _without_spaces(record.picture or "") == picture)
     ]
-    if not found or not wanted:
+    if not found:
         raise RecordUnknown(name=name)
     return found
+
+
+def _without_spaces(picture: str) -> str:
+    return fold(picture).replace(" ", "")
 
 
 def state_words(record: Record, texts: Catalogue) -> str:
@@ -78,7 +88,7 @@ def _show_record(session: Session, outbox: Outbox, record: Record) -> None:
     session.say("show.name", picture=record.picture or "-", receipt=record.receipt or "-")
     click.echo(state_words(record, texts))
     if record.code is not None:
-        click.echo(code_words(record.code, texts))
+        session.write(code_words(record.code, session))
     if record.field:
         session.say("show.field", field=record.field)
     if amendments := outbox.amendments(record.id):

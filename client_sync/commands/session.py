@@ -2,6 +2,7 @@
 
 import random
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,10 +23,11 @@ VERSION: Final = "0.1.0"
 
 
 class Session:
-    """One run of the program on one folder. Close it to lock the vault."""
+    """One run of the program on one folder; `program` is the name it was called by. Close it to lock the vault."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, program: str = "carnet") -> None:
         self.folder = folder
+        self.program = program
         self.rng: random.Random = random.SystemRandom()
         # Words of people are never taken for markup.
         self.console = Console(markup=False, highlight=False, emoji=False)
@@ -55,17 +57,32 @@ class Session:
         Event().wait(seconds)
 
     def say(self, key: str, **values: object) -> None:
-        """Write one line: a text of the catalogue."""
-        click.echo(self.texts.text(key, **values))
+        """Write a text of the catalogue."""
+        self.write(self.texts.text(key, program=self.program, **values))
 
     def say_count(self, key: str, n: int, **values: object) -> None:
-        """Write one line: a text of the catalogue that counts."""
-        click.echo(self.texts.plural(key, n, **values))
+        """Write a text of the catalogue that counts."""
+        self.write(self.texts.plural(key, n, program=self.program, **values))
+
+    def write(self, words: str, *, err: bool = False) -> None:
+        """Write lines; on a terminal none is wider than it, and no word is cut."""
+        click.echo(wrapped(words, self.console.width) if self.console.is_terminal else words, err=err)
+
+    def ask(self, key: str, default: str | None = None, **values: object) -> str:
+        """A line typed after a text of the catalogue."""
+        suffix = self.texts.text("ask.suffix")
+        question = self.texts.text(key, **values)
+        words: str = click.prompt(question, default=default, show_default=False, prompt_suffix=suffix)
+        return words
 
     def ask_secret(self, key: str, default: str | None = None) -> str:
         """Words that a terminal does not show; without a terminal they come as any other line."""
         hidden = sys.stdin.isatty()
-        words: str = click.prompt(self.texts.text(key), default=default, show_default=False, hide_input=hidden)
+        suffix = self.texts.text("ask.suffix")
+        question = self.texts.text(key)
+        words: str = click.prompt(
+            question, default=default, show_default=False, hide_input=hidden, prompt_suffix=suffix
+        )
         return words
 
     @contextmanager
@@ -91,6 +108,12 @@ class Session:
         if self._vault is not None:
             self._vault.close()
             self._vault = None
+
+
+def wrapped(words: str, width: int) -> str:
+    """The same lines, none longer than `width` characters unless one word is."""
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapper.fill(line) for line in words.split("\n"))
 
 
 in_session = click.make_pass_decorator(Session)

@@ -19,6 +19,7 @@ from client_sync.transport import HttpTransport
 
 # After a session that left nothing to send, the next one is only for what the centre has to say.
 WHOLE_AGAIN_S: Final = 15 * 60
+_REVOKED: Final = "device_revoked"
 # Off a terminal one line a step would be too many: these two say what leaves and what came of it.
 _TOLD_STEPS: Final = frozenset({"push", "apply_verdicts"})
 
@@ -52,7 +53,7 @@ def exchange(session: Session, outbox: Outbox, client: SyncClient) -> SyncReport
     with _shown_steps(session, waiting) as progress:
         report = client.sync(progress)
     for line in _outcome(session, report):
-        click.echo(line)
+        session.write(line)
     if WIPE in report.orders:
         preferences.forget(session.folder)
     else:
@@ -99,13 +100,14 @@ def _outcome(session: Session, report: SyncReport) -> Iterator[str]:
             yield texts.plural(f"sync.{name}", count)
     if report.cut:
         yield texts.text("sync.cut")
-    if report.refused_code is not None:
-        yield code_words(report.refused_code, texts)
+    # The order, and the refusal that follows it, say the same.
+    reason = _REVOKED if REVOKE in report.orders else report.refused_code
+    if reason is not None:
+        yield code_words(reason, session)
     if report.retry_after_s is not None:
         yield texts.plural("sync.later", max(round(report.retry_after_s / 60), 1))
-    for order in (REVOKE, WIPE):
-        if order in report.orders:
-            yield texts.text(f"sync.order_{order}")
+    if WIPE in report.orders:
+        yield texts.text("sync.order_wipe")
     sizes = {name: shown_bytes(session, getattr(report, f"bytes_{name}")) for name in ("up", "down")}
     cost = session.preferences.cost_xof(report.bytes_up + report.bytes_down)
     yield texts.text("sync.weight", **sizes, cost=cost)

@@ -14,9 +14,11 @@ def wipe(session: Session) -> None:
     """Erase everything, after the word was typed."""
     texts = session.texts
     word = texts.text("wipe.word")
-    unsent = _unsent(session)
-    click.echo(texts.text("wipe.confirm") if unsent is None else texts.plural("wipe.unsent", unsent))
-    if click.prompt(texts.text("wipe.type", word=word), default="", show_default=False).strip().lower() != word:
+    if unsent := _unsent(session):
+        session.say_count("wipe.unsent", unsent)
+    else:
+        session.say("wipe.confirm")
+    if session.ask("wipe.type", default="", word=word).strip().lower() != word:
         session.say("wipe.kept")
         return
     session.close()

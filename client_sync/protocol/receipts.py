@@ -26,6 +26,13 @@ def check_letter(body: str) -> str:
     return CHECK_LETTERS[total % len(CHECK_LETTERS)]
 
 
+def read_receipt(text: str) -> str | None:
+    """The receipt code that a person wrote, in any case, with or without spaces and hyphen; None when it is none."""
+    signs = "".join(char for char in text.upper() if char.isalnum())
+    code = f"{signs[:4]}-{signs[4:]}"
+    return code if is_receipt(code) else None
+
+
 def is_receipt(text: object) -> bool:
     """Whether `text` is a receipt code with a right check letter, written `XXXX-XXX`."""
     if not isinstance(text, str) or _WRITTEN.fullmatch(text) is None:

@@ -22,7 +22,7 @@ def command(operator: Operator, new_identity: Path | None) -> None:
     operator.say(
         "backup.made",
         file=operator.settings.backups / made.file,
-        megabytes=f"{made.bytes / 1e6:.1f}",
+        megabytes=operator.megabytes(made.bytes),
         complaints=made.complaints,
         sha256=made.sha256,
     )

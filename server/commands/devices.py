@@ -12,6 +12,8 @@ from server.services.devices import Device
 
 # A clock that is off by less does no harm and is not worth a word.
 _CLOCK_FINE_S = 300
+# A terminal of 80 columns has no room for what says nothing.
+_SHOWN_WHEN_FILLED = frozenset({"version", "rolled_back", "suspect"})
 
 
 @click.group(cls=SpokenGroup)
@@ -28,10 +30,11 @@ def list_(operator: Operator) -> None:
     if not found:
         operator.say("devices.none")
         return
-    columns = ("number", "label", "team", "state", "last_day", "waiting", "clock", "version", "rolled_back")
+    rows = [_cells(operator, device) for device in found]
+    columns = [name for name in rows[0] if name not in _SHOWN_WHEN_FILLED or any(row[name] for row in rows)]
     table = Table(*(operator.texts.text(f"devices.column_{name}") for name in columns), box=box.SIMPLE)
-    for device in found:
-        table.add_row(*_cells(operator, device))
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
     operator.show(table)
 
 
@@ -106,18 +109,20 @@ def _name(device: Device) -> str:
     return f"M-{device.number} ({device.label})"
 
 
-def _cells(operator: Operator, device: Device) -> list[str]:
-    return [
-        f"M-{device.number}",
-        device.label,
-        device.team or "",
-        operator.texts.text(f"devices.state_{device.state}"),
-        operator.day(device.last_sync_at),
-        "" if device.waiting is None else str(device.waiting),
-        _clock(operator, device.clock_ahead_s),
-        device.software or "",
-        operator.day(device.rolled_back_at) if device.rolled_back_at else "",
-    ]
+def _cells(operator: Operator, device: Device) -> dict[str, str]:
+    """What the list shows of a device, by column, in order."""
+    return {
+        "number": f"M-{device.number}",
+        "label": device.label,
+        "team": device.team or "",
+        "state": operator.texts.text(f"devices.state_{device.state}"),
+        "last_day": operator.day(device.last_sync_at),
+        "waiting": "" if device.waiting is None else str(device.waiting),
+        "clock": _clock(operator, device.clock_ahead_s),
+        "version": device.software or "",
+        "rolled_back": operator.day(device.rolled_back_at) if device.rolled_back_at else "",
+        "suspect": operator.day(device.suspect_since) if device.suspect_since else "",
+    }
 
 
 def _clock(operator: Operator, ahead_s: int | None) -> str:

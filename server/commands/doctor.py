@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import click
 
+from client_sync.i18n import Catalogue
 from server.commands.operator import Operator, has_hub, pass_operator
 from server.commands.spoken import SpokenCommand
 from server.config import Settings
@@ -48,12 +49,13 @@ class Finding:
 @click.pass_context
 def command(ctx: click.Context, operator: Operator, as_json: bool) -> None:
     """Look at everything; end with 1 when something is unsafe."""
-    findings = list(examine(operator))
+    # The unsafe first; sorting keeps the order within a level.
+    findings = sorted(examine(operator), key=lambda each: each.level != "unsafe")
     if as_json:
         click.echo(json.dumps([_as_members(operator, each) for each in findings], ensure_ascii=False))
     for each in () if as_json else findings:
         click.secho(operator.texts.text(f"doctor.level_{each.level}"), bold=True, nl=False)
-        click.echo(" " + operator.texts.text(f"doctor.{each.code}", **each.values))
+        click.echo(" " + sentence(operator.texts, each))
     if not findings and not as_json:
         operator.say("doctor.well")
     ctx.exit(int(any(each.level == "unsafe" for each in findings)))
@@ -72,6 +74,14 @@ def examine(operator: Operator) -> Iterator[Finding]:
         yield from of_engine(maintenance.engine_facts(hub.store))
         yield from of_health(maintenance.health(hub.store), operator.clock(), settings)
         yield from _of_jobs(hub)
+
+
+def sentence(texts: Catalogue, finding: Finding) -> str:
+    """What a finding says to the operator; one that counts has a singular and a plural."""
+    key, count = f"doctor.{finding.code}", finding.values.get("count")
+    if isinstance(count, int):
+        return texts.plural(key, count, **finding.values)
+    return texts.text(key, **finding.values)
 
 
 def of_engine(facts: Mapping[str, str]) -> Iterator[Finding]:
@@ -142,6 +152,5 @@ def _of_jobs(hub: Hub) -> Iterator[Finding]:
 
 
 def _as_members(operator: Operator, finding: Finding) -> dict[str, object]:
-    text = operator.texts.text(f"doctor.{finding.code}", **finding.values)
     values = {name: str(value) for name, value in finding.values.items()}
-    return {"code": finding.code, "level": finding.level, "text": text, "values": values}
+    return {"code": finding.code, "level": finding.level, "text": sentence(operator.texts, finding), "values": values}

@@ -66,6 +66,10 @@ class Operator:
         """A day as people here read it; a dash for never."""
         return "–" if moment is None else moment.strftime(self.texts.text("usage.day"))
 
+    def megabytes(self, size_bytes: int) -> str:
+        """A size in megabytes with one decimal, written as people here do."""
+        return f"{size_bytes / 1e6:.1f}".replace(".", self.texts.text("usage.decimal_point"))
+
     def at_day(self, text: str, option: str) -> datetime:
         """The moment in `2026-11-21` or `2026-11-21T10:04:05Z`; without a zone it is UTC. Refuses another text."""
         try:

@@ -1,5 +1,6 @@
 """`seere quarantine`: what was kept and not filed: see it, put it right, admit it."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import click
 from rich import box
 from rich.table import Table
 
+from client_sync.protocol.canonical import Unreadable, parse
 from client_sync.protocol.codes import STORED
 from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.hub import Hub
 from server.services import devices
 from server.services.intake import admission
-from server.services.intake.admission import Desk, Word
+from server.services.intake.admission import Desk, Settled, Word
 
 
 @click.group(cls=SpokenGroup)
@@ -40,7 +42,8 @@ def list_(operator: Operator, code: str | None, limit: int) -> None:
     table = Table(*(operator.texts.text(f"quarantine.column_{name}") for name in columns), box=box.SIMPLE)
     for kept in waiting:
         day, device = operator.day(kept.received_at), labels.get(kept.device, "")
-        table.add_row(str(kept.id), day, device, kept.verdict, kept.code, _plain(kept.field))
+        verdict = operator.texts.text(f"verdict.{kept.verdict}")
+        table.add_row(str(kept.id), day, device, verdict, kept.code, _plain(kept.field))
     operator.show(table)
 
 
@@ -56,17 +59,17 @@ def show(operator: Operator, id: int, content: bool) -> None:
     operator.say(
         "quarantine.shown",
         id=kept.id,
-        verdict=kept.verdict,
+        verdict=operator.texts.text(f"verdict.{kept.verdict}"),
         code=kept.code,
         field=_plain(kept.field) or "–",
         client_id=_plain(kept.client_id),
         day=operator.day(kept.received_at),
         bytes=len(kept.payload),
-        state=kept.state,
+        state=operator.texts.text(f"quarantine.state_{kept.state}"),
         meaning=operator.texts.text(f"reason.{kept.code}"),
     )
     if payload is not None:
-        click.echo(_plain(payload.decode("utf-8", "backslashreplace")))
+        click.echo(_readable(payload))
 
 
 @command.command("repair", cls=SpokenCommand)
@@ -77,8 +80,8 @@ def repair(operator: Operator, id: int, file: Path) -> None:
     """Store a corrected content; what came stays as it came."""
     corrected = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     with operator.hub() as hub:
-        verdict = admission.repair(hub.store, id, corrected.strip(), _desk(hub))
-    operator.say("quarantine.repaired" if verdict == STORED else "quarantine.clashes", id=id)
+        settled = admission.repair(hub.store, id, corrected.strip(), _desk(hub))
+    _say_settled(operator, "quarantine.repaired", id, settled)
 
 
 @command.command("admit", cls=SpokenCommand)
@@ -94,8 +97,8 @@ def admit(operator: Operator, id: int | None, code: str | None, as_is: bool, pla
     word = Word(as_is, place)
     with operator.hub() as hub:
         if id is not None:
-            verdict = admission.admit(hub.store, id, _desk(hub), word)
-            operator.say("quarantine.admitted" if verdict == STORED else "quarantine.clashes", id=id)
+            settled = admission.admit(hub.store, id, _desk(hub), word)
+            _say_settled(operator, "quarantine.admitted", id, settled)
             return
         with operator.busy("quarantine.admitting"):
             tally = admission.admit_waiting(hub.store, [code or ""], _desk(hub), word)
@@ -105,6 +108,21 @@ def admit(operator: Operator, id: int | None, code: str | None, as_is: bool, pla
 def _desk(hub: Hub) -> Desk:
     with hub.store.read() as connection:
         return Desk(hub.settings.registry_prefix, hub.places.read(connection), hub.clock())
+
+
+def _say_settled(operator: Operator, key: str, id: int, settled: Settled) -> None:
+    operator.say(key if settled.verdict == STORED else "quarantine.clashes", id=id)
+    if settled.number is not None:
+        operator.say("quarantine.number", number=settled.number)
+
+
+def _readable(payload: bytes) -> str:
+    """A content over several lines; one that is no sound JSON in one, as it came."""
+    try:
+        text = json.dumps(parse(payload), ensure_ascii=False, indent=2)
+    except Unreadable:
+        return _plain(payload.decode("utf-8", "backslashreplace"))
+    return "\n".join(_plain(line) for line in text.split("\n"))
 
 
 def _plain(text: str) -> str:

@@ -125,6 +125,8 @@ def refusing(ctx: click.Context) -> Iterator[None]:
         _misused(ctx, "usage.unclear", error.ctx.command_path if error.ctx else "")
     except SeereError as error:
         raise Refused(refusal(texts_of(ctx), error)) from error
+    except (click.Abort, KeyboardInterrupt):
+        raise Refused(texts_of(ctx).text("usage.stopped")) from None
 
 
 def refusal(texts: Catalogue, error: SeereError) -> str:
