@@ -10,8 +10,16 @@ from marshmallow.validate import Length, OneOf, Range
 
 from client_sync.errors import NotAnAnswer
 from client_sync.protocol.codes import STORED, VERDICTS
-from client_sync.protocol.limits import JSON_INTEGER_MAX
+from client_sync.protocol.limits import FRAME_RECORDS_MAX, JSON_INTEGER_MAX
 from client_sync.protocol.records import read_time
+
+# Whatever a hub says, a device comes back within a day.
+RETRY_AFTER_MOST_S: Final = 86_400
+# Codes of the wire and names of members are far shorter.
+CODE_MOST_CHARS: Final = 100
+_CURSOR_MOST_CHARS: Final = 256
+# Among what does not print, lines and tabs belong to a text, and the joiners to its spelling.
+_TEXT_KEEPS: Final = frozenset("\n\t\u200c\u200d")
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,27 @@ class HubAnswer:
 _SIMPLY_STORED: Final = Verdict(STORED)
 
 
+def shown(text: str, most_chars: int) -> str:
+    """A code or a name of the hub as it may be shown: nothing that steers a terminal, and not too long."""
+    return "".join(char for char in text if char.isprintable())[:most_chars]
+
+
+def retry_after(seconds: int) -> int:
+    """The wait that a hub asks for, a day at the most."""
+    return min(seconds, RETRY_AFTER_MOST_S)
+
+
+class ShownText(fields.String):
+    """A string that is cut and cleaned as by `shown`."""
+
+    def __init__(self, most_chars: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._most_chars = most_chars
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        return shown(super()._deserialize(value, *args, **options), self._most_chars)
+
+
 class _Members(Schema):
     """Members that we don't know are let by: a newer hub may say more."""
 
@@ -66,22 +95,22 @@ class _Members(Schema):
         unknown = EXCLUDE
 
 
-def _number(**options: Any) -> fields.Integer:
-    return fields.Integer(strict=True, validate=Range(0, JSON_INTEGER_MAX), **options)
+def _number(most: int = JSON_INTEGER_MAX, **options: Any) -> fields.Integer:
+    return fields.Integer(strict=True, validate=Range(0, most), **options)
 
 
 class _NamedShape(_Members):
-    at = _number(required=True)
+    at = _number(FRAME_RECORDS_MAX - 1, required=True)
     verdict = fields.String(required=True, validate=OneOf(VERDICTS))
-    code = fields.String(allow_none=True)
-    field = fields.String(allow_none=True)
+    code = ShownText(CODE_MOST_CHARS, allow_none=True)
+    field = ShownText(CODE_MOST_CHARS, allow_none=True)
 
 
 class _ReportShape(_Members):
     frame = _number(required=True)
-    n = _number(load_default=0)
+    n = _number(FRAME_RECORDS_MAX, load_default=0)
     named = fields.List(fields.Nested(_NamedShape), load_default=[])
-    unread = fields.String(load_default=None)
+    unread = ShownText(CODE_MOST_CHARS, load_default=None)
 
 
 class _AnswerShape(_Members):
@@ -90,7 +119,7 @@ class _AnswerShape(_Members):
     position = _number(load_default=None)
     frames = fields.List(fields.Nested(_ReportShape), load_default=[])
     changes = fields.List(fields.Dict(), load_default=[])
-    cursor = fields.String(load_default=None)
+    cursor = fields.String(load_default=None, validate=Length(1, _CURSOR_MOST_CHARS))
     more = fields.Boolean(load_default=False)
     reset = fields.String(load_default=None)
     backed_up_to = _number(load_default=None)
@@ -119,13 +148,13 @@ def read_answer(members: object) -> HubAnswer:
         epoch=answer["epoch"],
         position=answer["position"],
         reports=tuple(_report(report) for report in answer["frames"]),
-        changes=tuple(answer["changes"]),
+        changes=tuple(_cleaned(change) for change in answer["changes"]),
         cursor=answer["cursor"],
         has_more=answer["more"],
         is_reset=answer["reset"] is not None,
         backed_up_to=answer["backed_up_to"],
         orders=tuple(answer["orders"]),
-        retry_after_s=answer["retry_after_s"],
+        retry_after_s=None if answer["retry_after_s"] is None else retry_after(answer["retry_after_s"]),
         rolled_back=answer["rolled_back"],
         missing_parcels=tuple(answer["missing_parcels"]),
     )
@@ -136,3 +165,14 @@ def _report(report: Mapping[str, Any]) -> FrameReport:
     if named and max(named) >= report["n"]:
         raise NotAnAnswer
     return FrameReport(report["frame"], report["n"], named, report["unread"])
+
+
+def _cleaned(value: Any) -> Any:
+    """A change, its texts without what steers a terminal."""
+    if isinstance(value, dict):
+        return {name: _cleaned(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(member) for member in value]
+    if isinstance(value, str):
+        return "".join(char for char in value if char.isprintable() or char in _TEXT_KEEPS)
+    return value

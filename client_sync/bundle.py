@@ -11,7 +11,9 @@ from nacl.signing import VerifyKey
 from client_sync.answers import HubAnswer, read_answer
 from client_sync.bodies import BODY_MOST_BYTES, gather
 from client_sync.errors import (
+    HubBusy,
     HubRefuses,
+    LinkCut,
     NotAnAnswer,
     NothingToSend,
     ParcelForAnotherHub,
@@ -81,8 +83,8 @@ def write_parcel(outbox: Outbox, *, now: datetime, version: str) -> bytes:
 def read_parcel_file(outbox: Outbox, data: bytes, *, now: datetime) -> CarriedParcel | AppliedReply:
     """Take in a file from somebody else: carry another device's parcel, or apply a reply to ours.
 
-    Doing it again changes nothing. Raises ParcelUnreadable, ParcelForAnotherHub, ReplyForAnotherDevice and
-    NotEnrolled.
+    Doing it again changes nothing, but for a parcel that the hub refused: that one goes once more. Raises
+    ParcelUnreadable, ParcelForAnotherHub, ReplyForAnotherDevice and NotEnrolled.
     """
     enrolled = outbox.require_enrolled()
     head, box = _opened(data)
@@ -99,14 +101,12 @@ def read_parcel_file(outbox: Outbox, data: bytes, *, now: datetime) -> CarriedPa
 def post_carried(outbox: Outbox, transport: HttpTransport) -> int:
     """Post the parcels carried for others and keep the replies; gives how many the hub took.
 
-    Raises as `HttpTransport.parcel`, with what was posted before that kept.
+    One that the hub does not take is kept with the code of why, and the next one is posted. Raises LinkCut and
+    NotAnAnswer, with what was posted before that kept.
     """
     token = outbox.require_enrolled().token
-    posted = 0
-    for carried in outbox.carried():
-        if carried.reply is None:
-            posted += _post(outbox, transport, carried, token)
-    return posted
+    waiting = [each for each in outbox.carried() if each.reply is None and each.refused not in _REFUSED_FOR_GOOD]
+    return sum(_post(outbox, transport, carried, token) for carried in waiting)
 
 
 def replies_to_hand_back(outbox: Outbox) -> list[Carried]:
@@ -116,29 +116,41 @@ def replies_to_hand_back(outbox: Outbox) -> list[Carried]:
 
 # Twice what a sync at its best sends at once: a file has no link to break, yet has to fit a small phone.
 _PARCEL_MOST_BYTES: Final = 2 * BODY_MOST_BYTES
+# What is sealed in the file: it would cost its way up at every sync and never be taken.
+_REFUSED_FOR_GOOD: Final = frozenset({"body_empty", "body_unreadable", "body_too_large", "frame_version"})
 
 
 def _post(outbox: Outbox, transport: HttpTransport, carried: Carried, token: str) -> bool:
     try:
         reply = transport.parcel(carried.data, token)
-    except HubRefuses as refusal:
-        if refusal.code != ParcelUnreadable.code:
-            raise
-        # Damaged on its way to us: its author still has all that is in it.
-        outbox.drop_carried(carried)
+        _check_reply(carried, reply)
+    except (LinkCut, NotAnAnswer) as problem:
+        # Should it be this parcel that never gets through, the others are tried before it next time.
+        outbox.note_carried_refused(carried, problem.code)
+        raise
+    except (HubRefuses, HubBusy) as refusal:
+        _set_aside(outbox, carried, refusal.code)
         return False
-    head, _ = _opened_answer(reply)
-    if (head["device"], head["parcel"], head.get(_REPLY)) != (carried.device, carried.parcel, _VERSION):
-        raise NotAnAnswer
     outbox.keep_carried_reply(carried, reply)
     return True
 
 
-def _opened_answer(reply: bytes) -> tuple[dict[str, Any], bytes]:
+def _set_aside(outbox: Outbox, carried: Carried, code: str) -> None:
+    if code == ParcelUnreadable.code:
+        # Damaged on its way to us: its author still has all that is in it.
+        outbox.drop_carried(carried)
+    else:
+        outbox.note_carried_refused(carried, code)
+
+
+def _check_reply(carried: Carried, reply: bytes) -> None:
+    """Raises NotAnAnswer for what is no reply to this parcel."""
     try:
-        return _opened(reply)
+        head, _ = _opened(reply)
     except ParcelUnreadable:
         raise NotAnAnswer from None
+    if (head["device"], head["parcel"], head.get(_REPLY)) != (carried.device, carried.parcel, _VERSION):
+        raise NotAnAnswer
 
 
 def _opened(data: bytes) -> tuple[dict[str, Any], bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from client_sync.commands.amend import amend
+from client_sync.commands.asking import Close, GoBack
 from client_sync.commands.backlog import import_backlog
 from client_sync.commands.bundle import bundle
 from client_sync.commands.enrol import enrol
@@ -37,25 +38,27 @@ class Program(LocalizedGroup):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run, and exit with 0 when all went well, 1 when not, 2 for a wrong command line."""
-        session = Session(Folder.default(os.environ))
+        name = extra.get("prog_name") or Path(sys.argv[0]).name
+        session = Session(Folder.default(os.environ), name)
         try:
             sys.exit(super().main(*args, **(extra | {"standalone_mode": False, "obj": session})) or 0)
-        except (click.Abort, KeyboardInterrupt):
-            _end(session.texts.text("cli.stopped"), _INTERRUPTED)
+        except (click.Abort, KeyboardInterrupt, Close, GoBack):
+            _end(session, session.texts.text("cli.stopped"), _INTERRUPTED)
         except click.UsageError as error:
-            _end(usage_sentence(error, session.texts), _WRONG_USAGE)
+            _end(session, usage_sentence(error, session.texts), _WRONG_USAGE)
         except ClientError as error:
-            _end(sentence(error, session.texts), 1)
+            _end(session, sentence(error, session), 1)
         except BrokenPipeError:
             # Whoever read us has seen enough; the flush at the end must not complain about it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except OSError as error:
-            _end(session.texts.text("error.file", file=error.filename or "-", why=error.strerror or "-"), 1)
+            words = session.texts.text("error.file", file=error.filename or "-", why=error.strerror or "-")
+            _end(session, words, 1)
         except Exception as error:
             # Never the words of the error: they may be those of a complaint.
             log.exception("unexpected")
-            _end(session.texts.text("error.unexpected", reference=_reference(error)), 1)
+            _end(session, session.texts.text("error.unexpected", reference=_reference(error)), 1)
         finally:
             session.close()
 
@@ -90,8 +93,8 @@ def carnet() -> None:
     main(prog_name="carnet")
 
 
-def _end(words: str, status_code: int) -> None:
-    click.echo(words, err=True)
+def _end(session: Session, words: str, status_code: int) -> None:
+    session.write(words, err=True)
     sys.exit(status_code)
 
 

@@ -16,6 +16,8 @@ from client_sync.transport import Answer, HttpTransport
 
 StepName = Literal["gather", "push", "apply_verdicts", "pull", "apply_changes"]
 
+# A hub that always has more must not keep a phone on the line: the next session goes on from there.
+ROUND_TRIPS_MAX: Final = 200
 BACKOFF_FIRST_S: Final = 5.0
 BACKOFF_MOST_S: Final = 900.0
 _BUSY_S: Final = 60
@@ -42,8 +44,8 @@ class SyncReport:
     """How far a session came. All counts are of this session.
 
     `sent` records left the device; `stored`, `kept_aside` and `rejected` came to that state here. `bytes_up`
-    and `bytes_down` are HTTP with its headers. `is_whole` says that nothing is left to exchange now; else the
-    link was `cut`, the hub asked to come back in `retry_after_s`, or it said `refused_code`. `orders` are the
+    and `bytes_down` are HTTP with its headers. `is_whole` says that nothing of ours is left to exchange now; else
+    the link was `cut`, the hub asked to come back in `retry_after_s`, or it said `refused_code`. `orders` are the
     kinds of orders obeyed; after `wipe` nothing of the device is left. `carried` parcels of others were posted.
     """
 
@@ -156,6 +158,9 @@ class _Session:
         if body is None:
             body = gather(self.outbox, self.now(), self.version)
         while self._round_trip(body):
+            if self._round_trips >= ROUND_TRIPS_MAX:
+                self.cut = True
+                return
             body = gather(self.outbox, self.now(), self.version)
         if not self._is_over and not self.cut:
             self._carried = post_carried(self.outbox, self.transport)

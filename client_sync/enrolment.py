@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow.validate import Length, Regexp
 
+from client_sync.answers import ShownText
 from client_sync.errors import NotAnAnswer
 from client_sync.outbox import Outbox
 from client_sync.protocol.canonical import is_id
@@ -15,6 +17,10 @@ from client_sync.stores import KEY_BYTES, Folder
 from client_sync.tables import Enrolled, Keys
 from client_sync.transport import HttpTransport
 
+_NAME_MOST_CHARS: Final = 200
+# It goes into a header of every request.
+_TOKEN: Final = r"[!-~]{1,200}\Z"
+
 
 class _AdmissionShape(Schema):
     class Meta:
@@ -23,14 +29,14 @@ class _AdmissionShape(Schema):
     device = fields.String(required=True)
     lineage = fields.String(required=True)
     hub = fields.String(required=True)
-    epoch = fields.String(required=True)
+    epoch = fields.String(required=True, validate=Length(1, 64))
     sign_key = fields.String(required=True)
     box_key = fields.String(required=True)
-    token = fields.String(required=True)
-    coalition = fields.String(load_default=None, allow_none=True)
-    team = fields.String(load_default=None, allow_none=True)
-    partner = fields.String(load_default=None, allow_none=True)
-    places = fields.String(load_default=None, allow_none=True)
+    token = fields.String(required=True, validate=Regexp(_TOKEN))
+    coalition = ShownText(_NAME_MOST_CHARS, load_default=None, allow_none=True)
+    team = ShownText(_NAME_MOST_CHARS, load_default=None, allow_none=True)
+    partner = ShownText(_NAME_MOST_CHARS, load_default=None, allow_none=True)
+    places = ShownText(_NAME_MOST_CHARS, load_default=None, allow_none=True)
 
 
 _ADMISSION: Final = _AdmissionShape()

@@ -18,17 +18,26 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 from sqlite_utils import Database
 
-from client_sync.answers import FrameReport, HubAnswer, Verdict
-from client_sync.errors import AlreadyEnrolled, ContentRefused, LineageDiffers, NotEnrolled, RecordUnknown
+from client_sync.answers import CODE_MOST_CHARS, FrameReport, HubAnswer, Verdict, shown
+from client_sync.errors import (
+    AlreadyEnrolled,
+    ContentRefused,
+    LineageDiffers,
+    NotEnrolled,
+    ParcelUnreadable,
+    RecordUnknown,
+)
 from client_sync.protocol.canonical import Unreadable, canonical, read_operation
 from client_sync.protocol.codes import AT_THE_CENTRE, REJECTED, STORED
 from client_sync.protocol.frames import Header, encode_frame, frame_digest
-from client_sync.protocol.limits import FRAME_RECORDS_MAX
+from client_sync.protocol.limits import BODY_MAX_BYTES, FRAME_RECORDS_MAX
 from client_sync.stores import Folder, machine_key, open_encrypted, writing
 from client_sync.tables import MIGRATIONS, Carried, Counts, Enrolled, InFlight, Keys, Link, Record
 from client_sync.vault import Reply, Vault, seal_for_vault
 
 _IDS_A_QUERY: Final = 500
+# Far more frames than an old copy of a device can be behind; a hub that jumps wildly must not use up the numbers.
+_FRAMES_SKIPPED_MAX: Final = 2**20
 
 
 @dataclass(frozen=True)
@@ -289,28 +298,40 @@ class Outbox:
         return None
 
     def keep_carried(self, device: str, parcel: int, data: bytes) -> None:
-        """Keep a parcel of another device for the road; one that is here already changes nothing."""
-        row = {"device": device, "parcel": parcel, "data": data}
+        """Keep a parcel of another device for the road.
+
+        A file that is here already is only freed for another try, when the hub refused it. Raises
+        ParcelUnreadable for one that is larger than a hub takes.
+        """
+        if len(data) > BODY_MAX_BYTES:
+            raise ParcelUnreadable
+        digest = hashlib.sha256(data).hexdigest()
+        row = {"digest": digest, "device": device, "parcel": parcel, "data": data, "tries": 0}
         with self.writing():
-            self._database.table("carried").insert(row, pk=("device", "parcel"), ignore=True)
+            self._database.table("carried").insert(row, pk="digest", ignore=True)
+            self._database.execute("UPDATE carried SET refused = NULL WHERE digest = ?", [digest])
 
     def carried(self) -> list[Carried]:
-        """Parcels of other devices, those to post and those whose reply waits to be handed back."""
-        select = "SELECT device, parcel, data, reply FROM carried ORDER BY rowid"
+        """Parcels of other devices, to post and to hand back the reply of; those tried least come first."""
+        select = "SELECT digest, device, parcel, data, reply, refused FROM carried ORDER BY tries, rowid"
         return [Carried(**row) for row in self._database.query(select)]
 
     def keep_carried_reply(self, carried: Carried, reply: bytes) -> None:
         """Keep the reply to a carried parcel; the parcel itself is at the hub and is dropped here."""
-        update = "UPDATE carried SET data = x'', reply = ? WHERE device = ? AND parcel = ?"
+        update = "UPDATE carried SET data = x'', reply = ?, refused = NULL WHERE digest = ?"
         with self.writing():
-            self._database.execute(update, [reply, carried.device, carried.parcel])
+            self._database.execute(update, [reply, carried.digest])
+
+    def note_carried_refused(self, carried: Carried, code: str) -> None:
+        """Note what kept a carried parcel from the hub; the others go before it from now on."""
+        update = "UPDATE carried SET refused = ?, tries = tries + 1 WHERE digest = ?"
+        with self.writing():
+            self._database.execute(update, [code, carried.digest])
 
     def drop_carried(self, carried: Carried) -> None:
         """Forget a carried parcel: its reply was handed back, or nobody can read it."""
         with self.writing():
-            self._database.execute(
-                "DELETE FROM carried WHERE device = ? AND parcel = ?", [carried.device, carried.parcel]
-            )
+            self._database.execute("DELETE FROM carried WHERE digest = ?", [carried.digest])
 
     def _many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
         self._database.conn.executemany(sql, rows)
@@ -406,7 +427,7 @@ class Outbox:
             )
         status = change.get("status")
         if id is not None and isinstance(status, str):
-            self._database.execute("UPDATE record SET status = ? WHERE id = ?", [status, id])
+            self._database.execute("UPDATE record SET status = ? WHERE id = ?", [shown(status, CODE_MOST_CHARS), id])
 
     def _keep_reply(self, n: int, record: str, change: dict[str, Any]) -> None:
         """Keep for a person what is more than a state: sealed, so that only the open vault shows it."""
@@ -443,10 +464,11 @@ class Outbox:
         self.note(backed_up_to=backed_up_to)
 
     def _note_answer(self, answer: HubAnswer, now: datetime) -> None:
-        link = self.link
+        next_frame = self.link.next_frame
+        free = min(answer.rolled_back or 0, next_frame + _FRAMES_SKIPPED_MAX)
         self.note(
             clock_ahead_s=int((now - answer.now).total_seconds()),
-            next_frame=max(link.next_frame, answer.rolled_back or 0),
+            next_frame=max(next_frame, free),
         )
 
 

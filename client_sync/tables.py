@@ -132,10 +132,16 @@ class InFlight:
 
 @dataclass(frozen=True)
 class Carried:
-    """A parcel of another device, carried for it, and the reply to it once the hub gave one."""
+    """A parcel of another device, carried for it, and the reply to it once the hub gave one.
 
+    `digest` is the SHA-256 of the file, 64 hexadecimal digits: anybody can write another device and number on
+    a file. `refused` is the code of what kept the parcel from the hub when it was last tried.
+    """
+
+    digest: str
     device: str
     parcel: int
+    refused: str | None
     data: bytes = field(repr=False)
     reply: bytes | None = field(repr=False)
 
@@ -242,7 +248,18 @@ def _create_records(database: Database) -> None:
 def _create_parcels(database: Database) -> None:
     database.table("parcel").create({"number": int, "epoch": str}, pk="number", strict=True)
     database.table("carried").create(
-        {"device": str, "parcel": int, "data": bytes, "reply": bytes}, pk=("device", "parcel"), strict=True
+        {
+            "digest": str,
+            "device": str,
+            "parcel": int,
+            "data": bytes,
+            "reply": bytes,
+            "refused": str,
+            "tries": int,
+        },
+        pk="digest",
+        not_null={"device", "parcel", "data", "tries"},
+        strict=True,
     )
     database.table("reply").create(
         {"digest": str, "record": str, "change": int, "body": bytes, "is_sealed": int}, pk="digest", strict=True

@@ -20,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from client_sync.answers import CODE_MOST_CHARS, retry_after, shown
 from client_sync.errors import (
     CertificateRefused,
     HubBusy,
@@ -270,6 +271,7 @@ def _understood(response: requests.Response, content: bytes, bytes_up: int, byte
     code = (members or {}).get("code")
     if not isinstance(code, str):
         raise NotAnAnswer
+    code = shown(code, CODE_MOST_CHARS)
     if response.status_code >= requests.codes.too_many_requests:
         raise HubBusy(code, wait_s)
     raise HubRefuses(code)
@@ -286,6 +288,6 @@ def _members(content: bytes) -> dict[str, Any] | None:
 def _wait_s(response: requests.Response, members: dict[str, Any] | None) -> int | None:
     said = (members or {}).get("retry_after_s")
     if isinstance(said, int) and not isinstance(said, bool) and said >= 0:
-        return said
+        return retry_after(said)
     header = response.headers.get("Retry-After", "")
-    return int(header) if header.isdecimal() and len(header) < 9 else None
+    return retry_after(int(header)) if header.isdecimal() and len(header) < 9 else None

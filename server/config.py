@@ -49,7 +49,7 @@ class Settings:
     device_burst_records: int = _setting(5_000, "records that a device may send at once", _POSITIVE)
     device_burst_bytes: int = _setting(200_000_000, "bytes, inflated, that a device may send at once", _POSITIVE)
     device_records_per_minute: int = _setting(600, "records that a device gains a minute", _POSITIVE)
-    device_bytes_per_minute: int = _setting(20_000_000, "bytes, inflated, that a device gains a minute", _POSITIVE)
+    device_bytes_per_minute: int = _setting(2_000_000, "bytes, inflated, that a device gains a minute", _POSITIVE)
     enrolment_hours: int = _setting(72, "hours that an enrolment code stays valid", _POSITIVE)
     frame_report_days: int = _setting(
         60, "days that the report of a frame is kept for devices that ask again", _POSITIVE

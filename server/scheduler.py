@@ -11,6 +11,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from server.domain.errors import trace_of
 from server.hub import Hub
 from server.services import backups, maintenance
 from server.services.intake import admission
@@ -45,8 +46,8 @@ def run_if_due(hub: Hub, job: Job) -> str | None:
     try:
         job.run(hub)
         outcome = "done"
-    except Exception as error:
-        log.exception("job %s failed", job.name)
+    except Exception as error:  # noqa: BLE001 - a failed job must not end the clock
+        log.error("job %s failed\n%s", job.name, trace_of(error))
         outcome = f"failed: {type(error).__name__}"[:40]
     maintenance.finish(hub.store, job.name, due_at, hub.clock(), outcome)
     return outcome

@@ -3,14 +3,16 @@
 import gc
 import io
 import logging
+import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
-from waitress.server import TcpWSGIServer, create_server
+from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
 from client_sync.protocol.limits import BODY_MAX_BYTES
@@ -19,8 +21,15 @@ log = logging.getLogger(__name__)
 
 # 400 phones whose network went away must not keep the 401st out.
 CONNECTIONS_MAX: Final = 2000
+# Database, log, listener and a backup that runs, with room to spare.
+_OTHER_FILES: Final = 100
 # A channel on which nothing moved for so long is given up; a slow upload moves all the time.
 SILENT_CHANNEL_S: Final = 30
+# Who sends a byte now and then is never silent. A tenth of the slowest line (9.6 kbit/s) is nobody's upload.
+HEADERS_MAX_S: Final = 30
+SLOW_AFTER_S: Final = 60
+BODY_MIN_BYTES_PER_S: Final = 100
+_LOOK_S: Final = 5
 DRAIN_S: Final = 20
 _POLL_S: Final = 0.5
 _SALVAGED_PATH: Final = "/api/v1/sync"
@@ -29,12 +38,33 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class SalvagingChannel(HTTPChannel):  # type: ignore[misc]
-    """A channel that hands on what arrived of a sync body when the link is cut.
+    """A channel that hands on what arrived of a sync body when the link is cut, and knows a trickle.
 
     waitress drops a request whose body is not whole; the frames in it are whole, and signed.
     """
 
     request: Any
+    begun_at: float | None = None
+
+    def received(self, data: bytes) -> bool:
+        """Note when the first byte of a request came: of any, or blank lines would buy time."""
+        if self.begun_at is None:
+            self.begun_at = time.time()
+        return bool(super().received(data))
+
+    def service(self) -> None:
+        """Answer a whole request; the next byte begins another."""
+        self.begun_at = None
+        super().service()
+
+    def trickles(self, now: float) -> bool:
+        """Whether its request comes too slowly to be waited for; `now` is in seconds, as time.time()."""
+        if self.begun_at is None or self.requests:
+            return False
+        waited_s = now - self.begun_at
+        if self.request is None or not self.request.headers_finished:
+            return waited_s > HEADERS_MAX_S
+        return waited_s > SLOW_AFTER_S and self.request.body_bytes_received < BODY_MIN_BYTES_PER_S * waited_s
 
     def handle_close(self) -> None:
         """Hand on the body so far, then close as usual."""
@@ -75,23 +105,47 @@ def _is_worth_salvaging(request: Any) -> bool:
     )
 
 
-def make_server(application: Application, host: str, port: int, threads: int) -> TcpWSGIServer:
+class PatientServer(TcpWSGIServer):  # type: ignore[misc]
+    """Waits for slow devices, but not for those that only keep a connection busy."""
+
+    channel_class = SalvagingChannel
+
+    def maintenance(self, now: float) -> None:
+        """Give up the channels that are silent or trickle at `now`, in seconds, as time.time()."""
+        super().maintenance(now)
+        for channel in self.active_channels.values():
+            channel.will_close = channel.will_close or channel.trickles(now)
+
+
+def make_server(application: Application, host: str, port: int, threads: int) -> PatientServer:
     """A listening server; raises OSError when the port is taken."""
-    server = create_server(
+    return PatientServer(
         application,
         host=host,
         port=port,
         threads=threads,
-        connection_limit=CONNECTIONS_MAX,
+        connection_limit=_room_for_connections(),
         channel_timeout=SILENT_CHANNEL_S,
+        cleanup_interval=_LOOK_S,
         asyncore_use_poll=True,
         # Above the limit, so that the application refuses it, in words that a device understands.
         max_request_body_size=2 * BODY_MAX_BYTES,
+        # What people wrote must not reach a temporary file in clear.
+        inbuf_overflow=sys.maxsize,
+        outbuf_overflow=sys.maxsize,
         clear_untrusted_proxy_headers=True,
         ident=None,
     )
-    server.channel_class = SalvagingChannel
-    return server
+
+
+def _room_for_connections() -> int:
+    """How many connections the process may hold, once it was allowed as many files as it can be."""
+    wanted = CONNECTIONS_MAX + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed - _OTHER_FILES
 
 
 def serve(server: TcpWSGIServer, say_ready: Callable[[], None] = lambda: None) -> None:

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.i18n",
         "client_sync.protocol",
     ),
-    "server.scheduler": ("server.hub", "server.services"),
+    "server.scheduler": ("server.hub", "server.services", "server.domain"),
     "server.hub": ("server.config", "server.store", "server.domain", "server.i18n"),
     "server.app": ("server", "client_sync.protocol"),
     "server.cli": ("server", "client_sync.protocol"),

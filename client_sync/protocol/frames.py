@@ -1,6 +1,7 @@
 """Frames: signed groups of operations, the unit of loss (PROTOCOL §3.2)."""
 
 import hashlib
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as BinasciiError
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,10 @@ from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
 from client_sync.protocol.limits import FRAME_RECORDS_MAX, LINE_MAX_BYTES, PROTOCOL_VERSION
 
 FRAME_DOMAIN: Final = b"seere-frame-1\n"
-_FRAME_NUMBER_MAX: Final = 2**53 - 1
+# Far from the edge, so that a device that is told to jump past the highest can still count on.
+_FRAME_NUMBER_MAX: Final = 2**48
+_END_MAX_BYTES: Final = 512
+_DIGEST_PREFIX: Final = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -80,26 +84,37 @@ def frame_digest(head: bytes, records: Iterable[bytes]) -> bytes:
 def read_frames(body: bytes) -> Iterator[Frame]:
     """Every whole frame of `body`, in order; what follows the last end line is a torn frame and is left out.
 
-    A frame whose count is wrong comes with problem `frame_length`. Raises Unreadable when `body`
+    A frame whose count is wrong comes with problem `frame_length`, one of more than FRAME_RECORDS_MAX records
+    without any and with `over_limit`. Raises Unreadable when `body`
     starts with something that is no frame at all.
     """
     head: bytes | None = None
     header: Header | None = None
     records: list[bytes] = []
-    for line in body.split(b"\n")[:-1]:
+    for line in _lines(body):
         if header is None:
             head, header, records = line, _read_header(line), []
         elif (end := _read_end(line)) is not None:
             assert head is not None
             yield _close(header, head, records, end)
             header = None
-        else:
+        elif len(records) <= FRAME_RECORDS_MAX:
             records.append(line)
 
 
+def _lines(body: bytes) -> Iterator[bytes]:
+    """The whole lines, one at a time: a body of empty lines must not become a list of millions."""
+    start = 0
+    while (end := body.find(b"\n", start)) >= 0:
+        yield body[start:end]
+        start = end + 1
+
+
 def _close(header: Header, head: bytes, records: list[bytes], end: dict[str, Any]) -> Frame:
+    if len(records) > FRAME_RECORDS_MAX:
+        return Frame(header, (), b"", b"", "over_limit")
     digest = frame_digest(head + b"\n", (record + b"\n" for record in records))
-    whole = end["end"] == header.frame and end.get("n") == len(records) <= FRAME_RECORDS_MAX
+    whole = end["end"] == header.frame and end.get("n") == len(records)
     return Frame(header, tuple(records), digest, from_text(end.get("sig")), None if whole else "frame_length")
 
 
@@ -136,7 +151,7 @@ def _read_header(line: bytes) -> Header:
 
 def _read_end(line: bytes) -> dict[str, Any] | None:
     """The end line, or None for a record: an end line starts with its member `end`, a record never does."""
-    if not line.startswith(b'{"end":'):
+    if not line.startswith(b'{"end":') or len(line) > _END_MAX_BYTES:
         return None
     try:
         value = parse(line)
@@ -147,11 +162,16 @@ def _read_end(line: bytes) -> dict[str, Any] | None:
 
 def _asked(value: Any) -> tuple[tuple[int, str], ...]:
     pairs = value if isinstance(value, list) else []
-    return tuple(
+    asked = [
         (pair[0], pair[1])
         for pair in pairs[:FRAME_RECORDS_MAX]
-        if isinstance(pair, list) and len(pair) == 2 and _count(pair[0]) is not None and _text(pair[1])
-    )
+        if isinstance(pair, list) and len(pair) == 2 and _count(pair[0]) is not None and _is_prefix(pair[1])
+    ]
+    return tuple(dict.fromkeys(asked))
+
+
+def _is_prefix(value: Any) -> bool:
+    return isinstance(value, str) and _DIGEST_PREFIX.fullmatch(value) is not None
 
 
 def _text(value: Any) -> str | None:

@@ -9,6 +9,8 @@ BODY_INFLATED_MAX_BYTES: Final = 64 * 2**20
 INFLATION_RATIO_MAX: Final = 200
 LINE_MAX_BYTES: Final = 2**20
 FRAME_RECORDS_MAX: Final = 2000
+# Each costs a signature; what comes after them is sent again.
+BODY_FRAMES_MAX: Final = 1000
 
 JSON_DEPTH_MAX: Final = 32
 JSON_INTEGER_MAX: Final = 2**53 - 1

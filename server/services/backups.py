@@ -212,7 +212,7 @@ def _seal(work: Path, part: Path, recipient: Any) -> None:
     """The files of the folder as one sealed file, on disk when this returns."""
     read_end, write_end = os.pipe()
     try:
-        with ThreadPoolExecutor(1) as pool, part.open("wb") as out:
+        with ThreadPoolExecutor(1) as pool, open(part, "wb", opener=_private) as out:
             with os.fdopen(read_end, "rb") as source:
                 packing = pool.submit(_pack, work, write_end)
                 pyrage.encrypt_io(source, out, [recipient])
@@ -221,6 +221,11 @@ def _seal(work: Path, part: Path, recipient: Any) -> None:
             os.fsync(out.fileno())
     except (OSError, pyrage.EncryptError) as error:
         raise BackupUnusable(fault="write_failed", file=part.name) from error
+
+
+def _private(path: str, flags: int) -> int:
+    """An opener whose new files are for their owner alone."""
+    return os.open(path, flags, 0o600)
 
 
 def _pack(work: Path, write_end: int) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 import sqlalchemy as sa
-from nacl.exceptions import BadSignatureError
+from nacl.exceptions import CryptoError
+from nacl.public import PublicKey, SealedBox
 from nacl.signing import SigningKey, VerifyKey
 
 from client_sync.protocol.canonical import canonical
@@ -70,20 +71,20 @@ def invite(
 ) -> Invitation:
     """Make a one-time code for a device to be called `label`; `succeeds` is the device it replaces.
 
-    Raises NotFound when there is no such device.
+    Team and partner that are not given are those of the device replaced. Raises NotFound when there is no
+    such device.
     """
     code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_CHARS))
     expires_at = now + timedelta(hours=valid_hours)
     with store.write() as connection:
-        if succeeds is not None and devices.find(connection, succeeds) is None:
-            raise NotFound(object=succeeds)
+        replaced = None if succeeds is None else _known(connection, succeeds)
         devices.add_enrolment(
             connection,
             {
                 "code_hash": _hashed(code),
                 "label": label,
-                "team": team,
-                "partner": partner,
+                "team": team or (replaced and replaced.team),
+                "partner": partner or (replaced and replaced.partner),
                 "succeeds": succeeds,
                 "made_at": now,
                 "expires_at": expires_at,
@@ -102,10 +103,11 @@ def enrol(store: Store, application: Application, now: datetime, refill: Refill)
     code = _proven_code(application)
     token = secrets.token_urlsafe(KEY_BYTES)
     id = str(uuid4())
+    # First without the right to write: guessers of codes must not hold up those who sync.
+    with store.read() as connection:
+        _valid(devices.enrolment_of(connection, _hashed(code)), now)
     with store.write() as connection:
-        invitation = devices.take_enrolment(connection, _hashed(code))
-        if invitation is None or invitation.expires_at < now:
-            raise EnrolmentRefused
+        invitation = _valid(devices.take_enrolment(connection, _hashed(code)), now)
         if invitation.used_by is not None:
             return _admit_again(connection, invitation, application, token, now)
         lineage = _lineage_for(connection, invitation, application, id)
@@ -211,6 +213,12 @@ def _give_order(
     devices.add_order(connection, device.id, Order(no, kind, body, to_text(signature)), now)
 
 
+def _valid(invitation: Enrolment | None, now: datetime) -> Enrolment:
+    if invitation is None or invitation.expires_at < now:
+        raise EnrolmentRefused
+    return invitation
+
+
 def _proven_code(application: Application) -> str:
     keys = [from_text(application.sign_key), from_text(application.box_key)]
     if any(len(key) != KEY_BYTES for key in keys):
@@ -218,7 +226,9 @@ def _proven_code(application: Application) -> str:
     try:
         code = normal_code(application.code)
         VerifyKey(keys[0]).verify(proof_digest(code, *keys), from_text(application.proof))
-    except (BadSignatureError, ValueError):
+        # A key of low order is refused here, and not each time that something is sealed to it.
+        SealedBox(PublicKey(keys[1])).encrypt(b"")
+    except (CryptoError, ValueError):
         raise EnrolmentRefused from None
     return code
 

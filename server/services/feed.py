@@ -1,6 +1,6 @@
 """The feed: what a device is to learn, bounded in bytes, after a cursor that it gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from server.store.devices import Device, Lineage
 from server.store.engine import Store
 
 PAGE_MAX_BYTES: Final = 16 * 2**10
+REPORTS_MAX_BYTES: Final = 256 * 2**10
 _PAGE_MAX_CHANGES: Final = 500
 
 
@@ -37,7 +38,7 @@ def read(store: Store, device: Device, epoch: str, asked: Asked) -> dict[str, An
         if device.state != "ready":
             return members
         if asked.frames:
-            members["frames"] = [_report(connection, device, *frame) for frame in asked.frames]
+            members["frames"] = _reports(connection, device, asked.frames)
         lineage = devices.lineage_of(connection, device.lineage)
         members |= _changes(connection, lineage, epoch, asked)
         if lineage.backed_up_to and lineage.backed_up_to != asked.backed_up_to:
@@ -50,9 +51,20 @@ def _orders(connection: sa.Connection, device: Device) -> dict[str, Any]:
     return {"orders": [{"order": order.body, "sig": order.sig} for order in orders]} if orders else {}
 
 
-def _report(connection: sa.Connection, device: Device, number: int, digest: str) -> Any:
-    report = devices.frame_report(connection, device.lineage, number, digest)
-    return report if report is not None else {"frame": number, "unread": "not_here"}
+def _reports(
+    connection: sa.Connection, device: Device, asked: Sequence[tuple[int, str]]
+) -> list[dict[str, Any]]:
+    """The reports asked for, up to a page of bytes; what is left out is asked for again."""
+    known = devices.frame_reports(connection, device.lineage, asked)
+    reports: list[dict[str, Any]] = []
+    size = 0
+    for number, digest in asked:
+        report = known.get((number, digest), {"frame": number, "unread": "not_here"})
+        size += len(canonical(report))
+        if reports and size > REPORTS_MAX_BYTES:
+            break
+        reports.append(report)
+    return reports
 
 
 def _changes(connection: sa.Connection, lineage: Lineage, epoch: str, asked: Asked) -> dict[str, Any]:

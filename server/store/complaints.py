@@ -173,12 +173,16 @@ def conflicts(connection: sa.Connection, complaint_id: int) -> list[str]:
     return list(connection.scalars(select.order_by(conflict.c.id)))
 
 
-def set_consent(connection: sa.Connection, id: int, consent: Mapping[str, Any]) -> None:
-    """Put a new consent in the place of the one that stood."""
+def set_consent(connection: sa.Connection, id: int, consent: Mapping[str, Any], device: str, seq: int) -> None:
+    """Put a new consent in the place of the one that stood, unless the same device wrote that one later."""
+    columns = complaint.c
+    is_older = sa.and_(columns.consent_device == device, columns.consent_seq > seq)
     connection.execute(
         sa.update(complaint)
-        .where(complaint.c.id == id)
-        .values(consent=dict(consent), consent_level=consent["level"])
+        .where(columns.id == id, sa.not_(sa.func.coalesce(is_older, sa.false())))
+        .values(
+            consent=dict(consent), consent_level=consent["level"], consent_device=device, consent_seq=seq
+        )
     )
 
 

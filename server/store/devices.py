@@ -1,6 +1,6 @@
 """Devices, their lineages, enrolment codes and orders."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -157,9 +157,21 @@ def add_enrolment(connection: sa.Connection, values: Mapping[str, Any]) -> None:
     connection.execute(sa.insert(enrolment).values(**values))
 
 
+def enrolment_of(connection: sa.Connection, code_hash: str) -> Enrolment | None:
+    """The one-time code as it stands."""
+    return _enrolment(connection, _by_code(code_hash))
+
+
 def take_enrolment(connection: sa.Connection, code_hash: str) -> Enrolment | None:
     """The one-time code, locked so that one device alone uses it."""
-    select = locked(connection, sa.select(*_ENROLMENT).where(enrolment.c.code_hash == code_hash))
+    return _enrolment(connection, locked(connection, _by_code(code_hash)))
+
+
+def _by_code(code_hash: str) -> sa.Select[Any]:
+    return sa.select(*_ENROLMENT).where(enrolment.c.code_hash == code_hash)
+
+
+def _enrolment(connection: sa.Connection, select: sa.Select[Any]) -> Enrolment | None:
     row = connection.execute(select).one_or_none()
     return None if row is None else Enrolment(*row)
 
@@ -176,14 +188,14 @@ def drop_expired_enrolments(connection: sa.Connection, before: datetime) -> int:
     return connection.execute(sa.delete(enrolment).where(enrolment.c.expires_at < before)).rowcount
 
 
-def frame_report(connection: sa.Connection, lineage_id: str, number: int, digest_prefix: str) -> Any:
-    """The report given for a frame, found by the first digits of its digest; None when it never came."""
-    select = sa.select(frame.c.report).where(
-        frame.c.lineage == lineage_id,
-        frame.c.number == number,
-        frame.c.digest.startswith(digest_prefix, autoescape=True),
+def frame_reports(
+    connection: sa.Connection, lineage_id: str, asked: Sequence[tuple[int, str]]
+) -> dict[tuple[int, str], dict[str, Any]]:
+    """The reports given for frames, by number and the first 16 digits of the digest."""
+    select = sa.select(frame.c.number, frame.c.digest, frame.c.report).where(
+        frame.c.lineage == lineage_id, frame.c.number.in_({number for number, _ in asked})
     )
-    return connection.scalars(select).first()
+    return {(number, digest[:16]): report for number, digest, report in connection.execute(select)}
 
 
 def frames_numbered(

@@ -13,7 +13,10 @@ from server.store.schema import quarantine
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """One operation to set aside; `hash` tells two contents under one id apart."""
+    """One operation to set aside; `hash` tells two contents under one id apart.
+
+    `waits_for` is the complaint whose arrival, or next revision, can put it right.
+    """
 
     client_id: str
     hash: str
@@ -21,6 +24,7 @@ class Aside:
     verdict: str
     code: str
     field: str
+    waits_for: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ def add(connection: sa.Connection, origin: Origin, asides: Sequence[Aside]) -> N
             "verdict": aside.verdict,
             "code": aside.code,
             "field": aside.field,
+            "waits_for": aside.waits_for,
             "device": origin.device,
             "carried_by": origin.carried_by,
             "received_at": origin.at,
@@ -104,6 +109,16 @@ def waiting_for(
         quarantine.c.state == "waiting",
         quarantine.c.code.in_(codes),
         quarantine.c.id > after,
+    )
+    return [Kept(*row) for row in connection.execute(select.order_by(quarantine.c.id).limit(limit))]
+
+
+def waiting_on(connection: sa.Connection, lineage: str, complaints: Collection[str], limit: int) -> list[Kept]:
+    """At most `limit` operations of the lineage that wait for one of these complaints, oldest first."""
+    select = sa.select(*_KEPT).where(
+        quarantine.c.lineage == lineage,
+        among(connection, quarantine.c.waits_for, complaints),
+        quarantine.c.state == "waiting",
     )
     return [Kept(*row) for row in connection.execute(select.order_by(quarantine.c.id).limit(limit))]
 

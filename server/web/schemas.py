@@ -13,6 +13,9 @@ from server.domain.errors import BodyRefused
 PROBLEM: Final = "application/problem+json"
 BYTES: Final = {"type": "string", "format": "binary"}
 
+# Python's `$` also stands before a last newline, and readers of the OpenAPI document have no `\Z`.
+_END: Final = r"$(?!\n)"
+
 
 class StrictParser(FlaskParser):
     """Reads JSON under the limits of the wire: no duplicate member, no depth that breaks a parser."""
@@ -33,11 +36,11 @@ class _Shape(Schema):
 class ApplicationShape(_Shape):
     """A device asks to be enrolled."""
 
-    code = fields.String(required=True, validate=Regexp("^[ -~]{1,400}$"))
-    sign_key = fields.String(required=True, validate=Regexp("^[A-Za-z0-9_-]{43}$"))
-    box_key = fields.String(required=True, validate=Regexp("^[A-Za-z0-9_-]{43}$"))
-    proof = fields.String(required=True, validate=Regexp("^[A-Za-z0-9_-]{86}$"))
-    software = fields.String(validate=Regexp("^[ -~]{0,80}$"))
+    code = fields.String(required=True, validate=Regexp("^[ -~]{1,400}" + _END))
+    sign_key = fields.String(required=True, validate=Regexp("^[A-Za-z0-9_-]{43}" + _END))
+    box_key = fields.String(required=True, validate=Regexp("^[A-Za-z0-9_-]{43}" + _END))
+    proof = fields.String(required=True, validate=Regexp("^[A-Za-z0-9_-]{86}" + _END))
+    software = fields.String(validate=Regexp("^[ -~]{0,80}" + _END))
     succeeds = fields.UUID()
 
 

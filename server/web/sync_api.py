@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from flask import Response, request
@@ -10,6 +11,7 @@ from flask_smorest import Blueprint
 from client_sync.protocol.canonical import Unreadable
 from client_sync.protocol.coding import Inflated, inflate
 from client_sync.protocol.frames import Frame, read_frames, to_text
+from client_sync.protocol.limits import BODY_FRAMES_MAX
 from server.domain.allowance import Refill
 from server.domain.errors import BodyRefused
 from server.hub import Hub, epoch_of
@@ -105,7 +107,7 @@ def read_body(body: Inflated) -> list[Frame]:
     frames: list[Frame] = []
     try:
         # What was read before the fault stays in the list.
-        frames.extend(read_frames(body.data))
+        frames.extend(islice(read_frames(body.data), BODY_FRAMES_MAX))
     except Unreadable as problem:
         if not frames:
             raise BodyRefused(problem.code) from None

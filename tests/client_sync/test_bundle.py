@@ -10,7 +10,7 @@ from nacl.public import PublicKey, SealedBox
 from nacl.signing import SigningKey
 
 from client_sync.bundle import AppliedReply, CarriedParcel, read_parcel_file, replies_to_hand_back, write_parcel
-from client_sync.client import SyncClient
+from client_sync.client import SyncClient, SyncReport
 from client_sync.errors import (
     ClientError,
     NothingToSend,
@@ -22,6 +22,7 @@ from client_sync.outbox import Outbox
 from client_sync.protocol.canonical import canonical
 from client_sync.protocol.coding import inflate
 from client_sync.protocol.frames import Frame, read_frames, to_text
+from client_sync.protocol.limits import BODY_MAX_BYTES
 from client_sync.protocol.orders import reply_digest
 from client_sync.stores import Folder
 from client_sync.transport import HttpTransport
@@ -38,7 +39,7 @@ from tests.client_sync.builders import (
     order,
     record_id,
 )
-from tests.client_sync.scripted_hub import ScriptedHub, http, said
+from tests.client_sync.scripted_hub import Broken, ScriptedHub, http, said
 
 CARRIER = record_id(0xCA)
 
@@ -80,13 +81,35 @@ def reply_to(parcel: bytes, *, key: SigningKey = HUB_SIGN, **members: Any) -> by
     return canonical(first) + b"\n" + box
 
 
-def synced(outbox: Outbox, *replies: bytes) -> ScriptedHub:
+def reported(outbox: Outbox, *replies: bytes) -> tuple[ScriptedHub, SyncReport]:
     with ScriptedHub(*replies) as hub:
         transport = HttpTransport(hub.url)
         client = SyncClient(outbox, transport, now=lambda: NOW, rng=Random(1), version="0.1.0")
-        client.sync()
+        report = client.sync()
         transport.close()
-    return hub
+    return hub, report
+
+
+def synced(outbox: Outbox, *replies: bytes) -> ScriptedHub:
+    return reported(outbox, *replies)[0]
+
+
+def posted(hub: ScriptedHub) -> list[bytes]:
+    return [heard.body for heard in hub.heard if heard.path == "/api/v1/parcels"]
+
+
+def answered(reply: bytes) -> bytes:
+    return http(200, reply, "application/octet-stream")
+
+
+@pytest.fixture
+def two_carried(outbox: Outbox, carrier: Outbox) -> list[bytes]:
+    """Two parcels of one device, on board of the carrier."""
+    outbox.finalise("complaint", complaint())
+    parcels = [parcel_of(outbox), parcel_of(outbox)]
+    for parcel in parcels:
+        read_parcel_file(carrier, parcel, now=NOW)
+    return parcels
 
 
 def test_a_parcel_holds_what_waits_and_only_the_hub_opens_it(outbox: Outbox) -> None:
@@ -173,6 +196,69 @@ def test_a_parcel_that_the_hub_cannot_open_is_dropped_and_one_that_it_may_later_
     assert len(carrier.carried()) == 1
     synced(carrier, said(), said(400, code="parcel_unreadable"))
     assert carrier.carried() == []
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [said(403, code="device_unconfirmed"), said(500, code="server_error"), said(507, code="storage_full")],
+)
+def test_a_parcel_that_is_refused_lets_the_next_one_by_and_is_tried_again(
+    carrier: Outbox, two_carried: list[bytes], refusal: bytes
+) -> None:
+    first, second = two_carried
+    hub, report = reported(carrier, said(), refusal, answered(reply_to(second)))
+    assert posted(hub) == [first, second]
+    assert (report.is_whole, report.refused_code, report.carried) == (True, None, 1)
+    assert [carried.refused is None for carried in carrier.carried()] == [True, False]
+    hub, report = reported(carrier, said(), answered(reply_to(first)))
+    assert (posted(hub), report.carried) == ([first], 1)
+    assert [carried.refused for carried in carrier.carried()] == [None, None]
+
+
+@pytest.mark.parametrize("code", ["body_empty", "body_too_large", "body_unreadable", "frame_version"])
+def test_a_parcel_that_no_hub_takes_is_posted_again_only_when_it_is_handed_in_again(
+    carrier: Outbox, two_carried: list[bytes], code: str
+) -> None:
+    first, second = two_carried
+    _, report = reported(carrier, said(), said(400, code=code), answered(reply_to(second)))
+    assert (report.is_whole, report.carried) == (True, 1)
+    assert posted(synced(carrier, said())) == []
+    assert [carried.refused for carried in carrier.carried()] == [None, code]
+    read_parcel_file(carrier, first, now=NOW)
+    assert posted(synced(carrier, said(), answered(reply_to(first)))) == [first]
+
+
+@pytest.mark.parametrize("portal", [http(413, b"<html>", "text/html"), Broken(b"")])
+def test_a_parcel_that_does_not_get_through_goes_last_next_time(
+    carrier: Outbox, two_carried: list[bytes], portal: bytes
+) -> None:
+    first, second = two_carried
+    _, report = reported(carrier, said(), portal)
+    assert report.cut
+    hub = synced(carrier, said(), answered(reply_to(second)), answered(reply_to(first)))
+    assert posted(hub) == [second, first]
+
+
+def test_a_forged_file_does_not_keep_the_honest_one_off_the_road(outbox: Outbox, carrier: Outbox) -> None:
+    outbox.finalise("complaint", complaint())
+    honest = parcel_of(outbox)
+    forged = honest.partition(b"\n")[0] + b"\n" + SealedBox(HUB_BOX.public_key).encrypt(b"nothing")
+    for parcel in (forged, honest):
+        read_parcel_file(carrier, parcel, now=NOW)
+    hub = synced(carrier, said(), said(400, code="parcel_unreadable"), answered(reply_to(honest)))
+    assert posted(hub) == [forged, honest]
+    [carried] = replies_to_hand_back(carrier)
+    read_parcel_file(outbox, carried.reply or b"", now=NOW)
+    assert outbox.waiting() == 0
+
+
+def test_a_parcel_larger_than_a_hub_takes_is_not_carried(outbox: Outbox, carrier: Outbox) -> None:
+    outbox.finalise("complaint", complaint())
+    parcel = parcel_of(outbox)
+    read_parcel_file(carrier, parcel.ljust(BODY_MAX_BYTES, b"\0"), now=NOW)
+    with pytest.raises(ParcelUnreadable):
+        read_parcel_file(carrier, parcel.ljust(BODY_MAX_BYTES + 1, b"\0"), now=NOW)
+    assert len(carrier.carried()) == 1
 
 
 def test_files_that_are_not_for_us_say_what_they_are(outbox: Outbox, carrier: Outbox) -> None:

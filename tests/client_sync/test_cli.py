@@ -170,6 +170,12 @@ def test_what_nobody_expected_is_told_without_the_words_of_a_complaint(
     assert SECRET not in result.output
 
 
+@pytest.mark.parametrize("program", ["carnet", "seere-field"])
+def test_commands_are_named_as_they_are_called(folder: Folder, program: str) -> None:
+    result = CliRunner().invoke(main, ["--folder", str(folder.path), "sync"], prog_name=program)
+    assert f"puis : {program} enrol." in result.output
+
+
 def test_language_and_price_are_kept(run: Run, folder: Folder) -> None:
     run("status", "--language", "en", "--price", "25")
     result = run("status")
@@ -282,9 +288,30 @@ def test_a_whole_story_is_closed_as_it_was_told(run: Run, folder: Folder, vault:
     assert said["contact_ok"] == "yes"
 
 
+def test_a_named_level_with_nobody_to_name_is_asked_once_more(run: Run, folder: Folder, vault: Vault) -> None:
+    consent = ["4", "", "1", "", "", "", "", ""]
+    output = run("new", typed=lines(*SKIPPED, *consent, "", "Awa D.", "", CLOSE)).output
+    [(_, content)] = closed(folder)
+    assert output.count("Personne n'est choisi : rien ne partira à ce niveau.") == 1
+    assert output.count("Aucun nom n'est donné") == 1
+    assert len(facts(content)["consent"]["bodies"]) == 1
+    assert content["identity"]["clear"]["persons"][0]["name"] == "Awa D."
+
+
+def test_an_amount_in_words_is_asked_in_digits(run: Run, vault: Vault) -> None:
+    told = ["", "", "1", "1", "", "", "", "", "cinq mille", "!"]
+    assert "Écrivez le montant en chiffres, par exemple 5000." in run("new", typed=lines(*told)).output
+
+
+def test_closing_at_a_question_before_the_first_is_no_fault(run: Run, vault: Vault) -> None:
+    run("new", typed=lines("2", "!"))
+    stopped = run("new", typed=lines("!"))
+    assert (stopped.exit_code, "Arrêté." in stopped.output) == (130, True)
+
+
 def test_danger_shows_the_card_at_once_and_again_with_the_numbers_of_the_cercle(run: Run, vault: Vault) -> None:
     output = run("new", typed=lines("1", "", "gao", "1", "", "!")).output
-    title, place = "Quelqu'un est en danger maintenant", "Où cela s'est passé ?"
+    title, place = "Quelqu'un est en danger maintenant", "Où cela s'est-il passé ?"
     first, second = output.split(place)
     assert title in first
     assert "+223 00 00 00 17" not in first
@@ -338,7 +365,7 @@ def test_going_back_from_the_envelope_leads_to_the_last_question(run: Run, folde
 
 def test_what_no_complaint_can_hold_is_asked_again(run: Run, vault: Vault) -> None:
     output = run("new", typed=lines("9", "x", "2", "a" * 2001, "", "!")).output
-    assert output.count("Choisissez entre 1 et 3") == 2
+    assert output.count("Choisissez un numéro de 1 à 3") == 2
     assert "2000 caractères au plus" in output
 
 
@@ -408,7 +435,10 @@ def test_a_list_says_where_and_nothing_else(run: Run, folder: Folder, tmp_path: 
     [(record, _)] = closed(folder)
     [_, line] = run("list").output.splitlines()
     assert line.split() == [*str(record.picture).split(), record.receipt, "sur", "cet", "appareil"]
-    for name in (str(record.picture).lower(), record.receipt):
+    assert record.receipt is not None
+    picture = str(record.picture)
+    receipts = [record.receipt, record.receipt.replace("-", "").lower(), record.receipt.replace("-", " ")]
+    for name in (picture.lower(), picture.replace(" ", ""), *receipts):
         shown = run("show", *str(name).split()).output
         assert shown.splitlines() == [f"{record.picture} · reçu {record.receipt}", "sur cet appareil"]
 
@@ -489,12 +519,13 @@ def test_a_backlog_is_taken_once(run: Run, folder: Folder, tmp_path: Path) -> No
     assert first.exit_code == 0
     assert "1080 lignes prises" in first.output
     assert "120 lignes ne sont pas prises" in first.output
-    assert "ligne 11 (facts.kinds)" in first.output
+    assert "ligne 11, colonne « type », « vol » : ce n'est pas une valeur connue" in first.output
     assert "Colonnes laissées de côté : vu" in first.output
     assert len(report.read_text("utf-8").splitlines()) == 121
+    assert all(words not in first.output for words in ("amend", "Le centre", SECRET))
     assert len(closed(folder)) == 1080
     second = run("import", file, "--map", mapping)
-    assert "0 ligne prise" in second.output
+    assert "Aucune ligne nouvelle." in second.output
     assert "1080 lignes étaient déjà" in second.output
     assert len(closed(folder)) == 1080
 
@@ -512,6 +543,18 @@ def test_an_import_goes_on_where_it_was_cut(run: Run, folder: Folder, tmp_path: 
     assert len({record.id for record, _ in closed(folder)}) == 27
 
 
+def test_a_file_or_a_map_that_cannot_be_read_says_what_to_try(run: Run, tmp_path: Path) -> None:
+    file, mapping = backlog(tmp_path, 1)
+    dry_run = ["import", file, "--map", mapping, "--dry-run"]
+    file.write_bytes(file.read_text("utf-8").encode("cp1252"))
+    assert 'Ce fichier n\'est pas en utf-8 : essayez encoding = "cp1252"' in run(*dry_run).output
+    file.write_text("", "utf-8")
+    assert "Ce fichier est vide, n'est pas du CSV" in run(*dry_run).output
+    mapping.write_text(BACKLOG_MAP.replace("[statement]", "[statment]"), "utf-8")
+    refused = run(*dry_run)
+    assert (refused.exit_code, "Endroit : statment" in refused.output) == (1, True)
+
+
 def test_a_map_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
     file, _ = backlog(tmp_path, 1)
     result = run("import", file, "--map", "absent", "--dry-run")
@@ -526,6 +569,11 @@ def test_erasing_wants_its_word_and_leaves_nothing(run: Run, folder: Folder, vau
     assert len(closed(folder)) == 1
     assert "C'est effacé" in run("wipe", typed="Effacer\n").output
     assert list(folder.path.iterdir()) == []
+
+
+def test_erasing_does_not_count_what_is_not_there(run: Run) -> None:
+    output = run("wipe", typed="non\n").output
+    assert output.startswith("Tout effacer sur cet appareil.\nPour le faire, tapez le mot « effacer » : ")
 
 
 def test_erasing_works_when_the_key_is_gone(run: Run, folder: Folder) -> None:

@@ -9,7 +9,7 @@ from nacl.signing import SigningKey
 
 from client_sync import bodies
 from client_sync.bodies import gather, next_body_bytes
-from client_sync.client import Step, SyncClient, SyncReport
+from client_sync.client import ROUND_TRIPS_MAX, Step, SyncClient, SyncReport
 from client_sync.errors import NotEnrolled
 from client_sync.outbox import Finished, Outbox
 from client_sync.protocol.coding import deflater
@@ -94,6 +94,14 @@ def test_with_nothing_to_send_it_asks_for_changes_page_by_page(sessions: Session
 
 def test_a_hub_that_promises_more_and_gives_nothing_is_left(sessions: Sessions) -> None:
     assert sessions.sync(said(more=True)).round_trips == 1
+
+
+def test_a_hub_that_always_has_more_is_left_and_asked_again_later(sessions: Sessions) -> None:
+    pages = [said(changes=[{"n": n, "kind": "state"}], cursor=f"c{n}", more=True) for n in range(1, 300)]
+    report = sessions.sync(*pages)
+    assert (report.round_trips, report.changes, report.is_whole) == (ROUND_TRIPS_MAX, ROUND_TRIPS_MAX, False)
+    sessions.sync(said())
+    assert sessions.heard[-1].frames[0].header.cursor == f"c{ROUND_TRIPS_MAX}"
 
 
 def test_frames_are_cut_by_compressed_size(sessions: Sessions) -> None:
@@ -275,6 +283,42 @@ def test_a_rolled_back_counter_jumps(sessions: Sessions) -> None:
     sessions.outbox.finalise("complaint", complaint())
     sessions.sync(takes_all)
     assert sessions.heard[1].frames[0].header.frame == 500
+
+
+def test_a_hub_cannot_use_up_the_frame_numbers(sessions: Sessions) -> None:
+    sessions.sync(said(rolled_back=2**53 - 1))
+    sessions.sync(said())
+    assert sessions.heard[1].frames[0].header.frame < 2**21
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        said(retry_after_s=10**9),
+        said(503, code="busy", retry_after_s=10**9),
+        http(503, b'{"code": "busy"}', Retry_After="99999999"),
+    ],
+)
+def test_a_hub_cannot_send_a_device_away_for_years(sessions: Sessions, reply: bytes) -> None:
+    assert sessions.sync(reply).retry_after_s == 86_400
+
+
+def test_words_of_a_hub_do_not_steer_the_terminal(sessions: Sessions) -> None:
+    sessions.write([complaint()])
+
+    def odd(heard: Heard) -> bytes:
+        named = [{"at": 0, "verdict": "rejected", "code": "\x1b[2Jnew\x9b_code", "field": "x\u202e" + "y" * 200}]
+        return said(frames=[{"frame": heard.frames[-1].header.frame, "n": 1, "named": named}])
+
+    sessions.sync(odd)
+    [record] = sessions.outbox.records()
+    assert (record.code, record.field) == ("[2Jnew_code", "x" + "y" * 99)
+    assert sessions.sync(said(403, code="\x1bno\n" + "n" * 200)).refused_code == "no" + "n" * 98
+
+
+def test_a_reply_to_a_person_keeps_its_lines_and_nothing_else_that_does_not_print() -> None:
+    [change] = answer(changes=[{"n": 1, "texts": ["Bonjour\x1b[8m,\n\x07\u200dvenez"]}]).changes
+    assert change == {"n": 1, "texts": ["Bonjour[8m,\n\u200dvenez"]}
 
 
 class TestOrders:

@@ -98,11 +98,26 @@ def test_a_refusal_leaves_the_device_as_it_was(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
-    "members", [{"token": None}, {"device": "me"}, {"sign_key": "AA"}, {"box_key": 7}, {"epoch": None}]
+    "members",
+    [
+        {"token": None},
+        {"token": "t\r\nCookie: no"},
+        {"token": "t" * 201},
+        {"device": "me"},
+        {"sign_key": "AA"},
+        {"box_key": 7},
+        {"epoch": None},
+        {"epoch": "e" * 65},
+    ],
 )
 def test_an_admission_that_no_hub_gives_binds_nothing(folder: Folder, members: dict[str, Any]) -> None:
     with pytest.raises(NotAnAnswer):
         enrolled(folder, admission(**members))
+
+
+def test_the_names_that_a_hub_gives_are_shown_safely(folder: Folder) -> None:
+    given, _ = enrolled(folder, admission(coalition="\x1b[2JCoalition\n" + "n" * 300, team="mo\x07pti"))
+    assert (given.coalition, given.team) == ("[2JCoalition" + "n" * 188, "mopti")
 
 
 def test_a_device_enrolled_again_names_whom_it_succeeds(folder: Folder) -> None:

@@ -34,7 +34,7 @@ def test_the_signature_is_over_header_and_records_as_they_stand() -> None:
 
 
 def test_a_frame_comes_back_as_it_was_written() -> None:
-    asked = header(cursor="c", limit=0, ask=((40, "00ff"),), backed_up_to=7, waiting=3, version="0.1.0")
+    asked = header(cursor="c", limit=0, ask=((40, "00ff" * 4),), backed_up_to=7, waiting=3, version="0.1.0")
     [frame] = read_frames(encode_frame(asked, LINES, lambda digest: KEY.sign(digest).signature))
     assert (frame.header, list(frame.lines), frame.problem) == (asked, LINES, None)
     assert frame.is_signed_by(KEY.verify_key)

@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from client_sync.importing import MapInvalid, Refused, Taken, read_map, read_rows, unused_columns
+from client_sync.importing import (
+    EncodingDiffers,
+    MapInvalid,
+    NotATable,
+    Refused,
+    Taken,
+    read_header,
+    read_map,
+    read_rows,
+    unused_columns,
+)
 from client_sync.protocol.canonical import canonical
 from client_sync.protocol.receipts import is_receipt
 
@@ -95,29 +105,38 @@ def test_keys_of_several_columns_do_not_run_into_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "cell", "code", "field"),
+    ("column", "cell", "code", "field", "shown"),
     [
-        (0, "", "key_missing_in_row", "no"),
-        (0, "9", "key_repeated", "no"),
-        (1, "vol", "code_unknown", "facts.kinds"),
-        (1, "", "member_missing", "facts.kinds"),
-        (2, "31/02/2026", "date_impossible", "facts.incident.from"),
-        (2, "1/1/0001", "date_out_of_range", "facts.incident.from"),
-        (3, "beaucoup", "number_unreadable", "facts.money.asked_xof"),
-        (4, "a" * 20_001, "text_too_long", "statement.narrative"),
-        (4, "\udce9t\udce9", "text_surrogate", ""),
+        (0, "", "key_missing_in_row", "no", ("no", "")),
+        (0, "9", "key_repeated", "no", ("no", "")),
+        (1, "vol", "code_unknown", "facts.kinds", ("type", "vol")),
+        (1, "", "member_missing", "facts.kinds", ("type", "")),
+        (2, "31/02/2026", "date_impossible", "facts.incident.from", ("date", "31/02/2026")),
+        (2, "1/1/0001", "date_out_of_range", "facts.incident.from", ("date", "1/1/0001")),
+        (3, "beaucoup", "number_unreadable", "facts.money.asked_xof", ("montant", "beaucoup")),
+        (3, "On m'a demandé de l'argent pour la moto.", "number_unreadable", "facts.money.asked_xof", ("montant", "")),
+        (3, "\x1b[2J", "number_unreadable", "facts.money.asked_xof", ("montant", "")),
+        (4, "a" * 20_001, "text_too_long", "statement.narrative", ("récit", "")),
+        (4, "a\0b", "text_nul", "", ("", "")),
+        (4, "\udce9t\udce9", "text_surrogate", "", ("", "")),
     ],
 )
 def test_a_row_that_is_no_complaint_is_named_and_its_neighbours_are_taken(
-    column: int, cell: str, code: str, field: str
+    column: int, cell: str, code: str, field: str, shown: tuple[str, str]
 ) -> None:
     bad = [cell if at == column else value for at, value in enumerate(GOOD)]
     before, after = ["9", *GOOD[1:]], ["10", *GOOD[1:]]
     first, second, third = read(written([before, bad, after]))
-    assert second == Refused(3, code, field)
+    assert second == Refused(3, code, field, *shown)
     assert isinstance(first, Taken)
     assert isinstance(third, Taken)
     assert third.number == 4
+
+
+def test_a_name_is_not_repeated_even_where_the_map_takes_it_for_a_code() -> None:
+    map_text = MAP + '[identity]\npersons.1.name = { column = "montant", codes = { "x" = "Awa D." } }\n'
+    [row] = read(written([[*GOOD[:3], "12", GOOD[4]]]), map_text)
+    assert row == Refused(2, "code_unknown", "identity.persons.1.name", "montant", "")
 
 
 def test_rows_that_are_no_csv_cost_themselves_alone() -> None:
@@ -139,7 +158,7 @@ def test_a_time_that_falls_out_of_the_calendar_costs_its_row() -> None:
     rule = 'entered_at = { column = "date", time = "%d/%m/%Y", zone = "+05:00" }'
     map_text = MAP.replace('entered_at = "2026-11-21T10:00:00Z"', rule)
     first, second = read(written([["1", "racket", "1/1/0001", *GOOD[3:]], ["2", *GOOD[1:]]]), map_text)
-    assert first == Refused(2, "date_out_of_range", "facts.entered_at")
+    assert first == Refused(2, "date_out_of_range", "facts.entered_at", "date", "1/1/0001")
     assert isinstance(second, Taken)
 
 
@@ -175,6 +194,16 @@ def test_rows_are_read_one_at_a_time() -> None:
         (("channel =", "ethnie ="), "member", "facts.ethnie"),
         (('day = "%d/%m/%Y"', 'date = "%d/%m/%Y"'), "word", "facts.incident.from: date"),
         (('day = "%d/%m/%Y"', 'time = "%d/%m/%Y", zone = "Bamako"'), "zone", "facts.incident.from"),
+        (("[statement]", "[statment]"), "part", "statment"),
+        (('source = "cahier-1"', 'source = "cahier-1"\nencodage = "cp1252"'), "part", "encodage"),
+        (('key = ["no"]', 'key = "no"'), "value", "key"),
+        (('key = ["no"]', 'key = ["no"]\ndelimiter = "::"'), "value", "delimiter"),
+        (('key = ["no"]', 'key = ["no"]\nencoding = "utf-9"'), "encoding", "utf-9"),
+        (('key = ["no"]', 'key = ["no"]\nencoding = "hex"'), "encoding", "hex"),
+        (('"COR-RACKET"', '"COR-RACKETS"'), "code", "facts.kinds: COR-RACKETS"),
+        (('" } }', '" }, default = "AUTRE" }'), "code", "facts.kinds: AUTRE"),
+        (('channel = "paper"', 'channel = "papier"'), "code", "facts.channel: papier"),
+        (('channel = "paper"', "channel = 7"), "value", "facts.channel: 7"),
     ],
 )
 def test_a_map_that_cannot_be_followed_says_where(change: tuple[str, str], why: str, where: str | None) -> None:
@@ -188,8 +217,49 @@ def test_columns_are_missed_or_named() -> None:
     mapping = read_map(MAP.replace('key = ["no"]', 'key = ["no"]\nignore = ["vu"]'))
     assert unused_columns([*HEADER, "vu", "observations"], mapping) == ["observations"]
     with pytest.raises(MapInvalid) as raised:
-        unused_columns(HEADER[:-1], mapping)
+        read_header(io.StringIO(written([], HEADER[:-1])), mapping)
     assert raised.value.details == {"why": "column", "where": "récit"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", written([GOOD]).replace(",", ";").encode(), b"PK\x03\x04\x14\0\x06\0\x08"],
+    ids=["empty", "semicolons", "xlsx"],
+)
+def test_what_is_no_table_is_refused_as_a_whole(data: bytes) -> None:
+    with pytest.raises(NotATable) as raised:
+        read_header(opened(data), read_map(MAP))
+    assert raised.value.details == {"delimiter": ","}
+
+
+@pytest.mark.parametrize(
+    ("written_in", "said", "encoding", "other"),
+    [
+        ("cp1252", "utf-8-sig", "utf-8", "cp1252"),
+        ("utf-8", "utf-16", "utf-16", "cp1252"),
+        ("utf-8", "ascii", "ascii", "cp1252"),
+    ],
+)
+def test_a_file_in_another_encoding_says_which_to_try(written_in: str, said: str, encoding: str, other: str) -> None:
+    mapping = read_map(MAP.replace('key = ["no"]', f'key = ["no"]\nencoding = "{said}"'))
+    with pytest.raises(EncodingDiffers) as raised:
+        read_header(opened(written([GOOD]).encode(written_in), said), mapping)
+    assert raised.value.details == {"encoding": encoding, "other": other}
+
+
+def test_a_file_whose_encoding_breaks_off_says_so_and_keeps_the_rows_before() -> None:
+    mapping = read_map(MAP.replace('key = ["no"]', 'key = ["no"]\nencoding = "utf-16"'))
+    rows = [[str(number), *GOOD[1:]] for number in range(500)]
+    cut = written(rows).encode("utf-16")[:-1] + b"\xd8\x00\xd8"
+    read = read_rows(opened(cut, "utf-16"), mapping, LINEAGE)
+    assert isinstance(next(read), Taken)
+    with pytest.raises(EncodingDiffers):
+        list(read)
+
+
+def opened(data: bytes, encoding: str = "utf-8-sig") -> io.TextIOWrapper:
+    """A file as the program opens it."""
+    return io.TextIOWrapper(io.BytesIO(data), encoding, errors="surrogateescape", newline="")
 
 
 def test_the_documented_map_does_what_its_page_says() -> None:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sync.protocol.receipts import ALPHABET, CHECK_LETTERS, check_letter, is_receipt, new_receipt
+from client_sync.protocol.receipts import (
+    ALPHABET,
+    CHECK_LETTERS,
+    check_letter,
+    is_receipt,
+    new_receipt,
+    read_receipt,
+)
 
 BODIES = st.text(alphabet=ALPHABET, min_size=6, max_size=6)
 
@@ -50,3 +57,13 @@ def test_a_wrong_check_letter_is_caught(body: str, letter: str) -> None:
 def test_what_is_written_otherwise_is_none(text: object) -> None:
     assert is_receipt("7K4M-2QG")
     assert not is_receipt(text)
+
+
+@pytest.mark.parametrize("text", ["7K4M-2QG", "7k4m2qg", " 7K4M 2QG ", "7k4m - 2qg", "7K4M\N{NON-BREAKING HYPHEN}2QG"])
+def test_a_code_is_read_as_people_write_it(text: str) -> None:
+    assert read_receipt(text) == "7K4M-2QG"
+
+
+@pytest.mark.parametrize("text", ["", "7K4M-2QH", "7K4M2Q", "Calebasse 47"])
+def test_what_is_no_code_is_read_as_none(text: str) -> None:
+    assert read_receipt(text) is None

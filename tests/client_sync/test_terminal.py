@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from client_sync.commands.session import wrapped
 from client_sync.stores import Folder
 from client_sync.vault import Vault
 from tests.client_sync.builders import SOFT, WORDS, enrolled_outbox
@@ -77,9 +78,30 @@ def test_the_menu_leads_through_a_day_and_an_error_does_not_end_it(terminal: Ter
     terminal.until("> ")
     terminal.type_in("4", "code du reçu")
     assert "Aucune plainte de ce nom" in terminal.type_in("rien", "> ")
-    assert "Choisissez entre 1 et 7" in terminal.type_in("8", "> ")
+    assert "Choisissez un numéro de 1 à 7" in terminal.type_in("8", "> ")
     terminal.type_in("7", "")
     assert terminal.process.wait(60) == 0
+
+
+def test_an_enrolment_that_stopped_at_the_passphrase_is_finished(folder: Folder) -> None:
+    enrolled_outbox(folder).close()
+    terminal = Terminal(folder)
+    assert re.search(r"1\s+Finir l'inscription", terminal.until("> "))
+    terminal.type_in("1", "Langue de cet appareil")
+    terminal.until("> ")
+    terminal.type_in("1", "Lisez ces six mots")
+    terminal.until("> ")
+    terminal.type_in("1", "ces cinq mots) : ")
+    terminal.type_in(WORDS, "encore une fois : ")
+    terminal.type_in(WORDS, "Cet appareil est inscrit")
+    assert "Nouvelle plainte" in terminal.until("> ")
+    terminal.close()
+    Vault.open(folder, WORDS).close()
+
+
+def test_long_sentences_are_wrapped_between_words() -> None:
+    words = "Voici les mots :\n\n    un deux trois quatre\n"
+    assert wrapped(words, 12) == "Voici les\nmots :\n\n    un deux\ntrois quatre\n"
 
 
 def test_a_closed_envelope_leaves_nothing_else_on_the_screen(terminal: Terminal) -> None:

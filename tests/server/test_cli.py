@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from server.cli import COMMANDS, main
 from server.commands import doctor
+from server.commands.doctor import Finding
 from server.config import Settings
 from server.hub import Hub, open_hub, utc_now
 from server.i18n import LANGUAGES, catalogue
@@ -86,17 +87,26 @@ def test_module_of_a_command_is_read_only_when_it_is_used() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_receipt_code_finds_every_complaint_that_has_it_with_its_day(seere: Run, hub: Hub) -> None:
+@pytest.mark.parametrize("typed", [("7k4m-2qg",), ("7K4M2QG",), ("7K4M", "2QG")], ids=" ".join)
+def test_receipt_code_finds_every_complaint_that_has_it_with_its_day(
+    seere: Run, hub: Hub, typed: tuple[str, ...]
+) -> None:
     for label in ("Gao 1", "Mopti 1"):
         enrolled(hub, label).send(complaint("a"))
 
-    found = seere("find", "7k4m-2qg")
+    found = seere("find", *typed)
 
     assert found.exit_code == 0
     day = hub.clock().strftime("%d/%m/%Y")
     assert [line.split(" · ")[:2] for line in found.output.splitlines()] == [
         [f"SRE-{hub.clock().year}-00000{number}", f"reçue le {day}"] for number in (1, 2)
     ]
+
+
+def test_place_of_a_found_complaint_is_shown_by_its_name(seere: Run, hub: Hub) -> None:
+    seere("places", "import", str(PLACES))
+    enrolled(hub, "Gao 1").send(complaint("a"))
+    assert seere("find", "7K4M-2QG").output.strip().endswith(" · Gao")
 
 
 def test_mistyped_receipt_code_is_told_from_one_that_nobody_has(seere: Run, hub: Hub) -> None:
@@ -214,6 +224,14 @@ def test_device_is_confirmed_by_a_person_who_says_yes(
     assert done.exit_code == (0 if state == "ready" else 1)
 
 
+def test_question_that_is_left_open_changes_nothing_and_says_so_in_french(
+    seere: Run, hub: Hub, waiting: Sender
+) -> None:
+    done = seere("devices", "confirm", "M-1")
+    assert (done.exit_code, devices.find(hub.store, "M-1").state) == (1, "waiting")
+    assert done.stderr.strip() == "Arrêté."
+
+
 def test_list_shows_what_an_operator_calls_about(seere: Run, hub: Hub) -> None:
     sender = enrolled(hub, "Gao 1", team="gao")
     enrolled(hub, "Ménaka 2", is_confirmed=False)
@@ -224,6 +242,15 @@ def test_list_shows_what_an_operator_calls_about(seere: Run, hub: Hub) -> None:
     assert all(each in first for each in ("Gao 1", "gao", "prêt", " 7 ", "carnet 0.1"))
     assert "à confirmer" in second
     assert sender.token not in shown
+    assert "Suspect depuis" not in shown
+
+
+def test_list_shows_since_when_a_revoked_device_is_suspect(seere: Run, hub: Hub) -> None:
+    enrolled(hub, "Gao 1")
+    seere("devices", "revoke", "M-1", "--reason", "perdu", "--since", "2026-11-01")
+    shown = seere("devices", "list").stdout
+    assert "Suspect depuis" in shown
+    assert "01/11/2026" in shown
 
 
 def test_revocation_asks_before_it_wipes(seere: Run, hub: Hub) -> None:
@@ -251,10 +278,15 @@ def test_quarantine_is_seen_repaired_and_admitted(seere: Run, hub: Hub, tmp_path
     sender.send(bad, ahead)
     listed = seere("quarantine", "list").stdout
     assert "receipt_invalid : 1" in listed
+    assert "mis à part" in listed
+    assert "quarantined" not in listed
     assert "clock_ahead" not in seere("quarantine", "list", "--code", "receipt_invalid").stdout.split("Champ")[1]
 
     assert "Exemple" not in seere("quarantine", "show", "1").stdout
-    assert "Exemple" in seere("quarantine", "show", "1", "--content").stdout
+    shown = seere("quarantine", "show", "1", "--content").stdout
+    assert "Exemple" in shown
+    assert '\n  "op": "complaint"' in shown
+    assert "attend une décision" in shown
 
     corrected = tmp_path / "corrected.json"
     corrected.write_bytes(bad)
@@ -264,7 +296,8 @@ def test_quarantine_is_seen_repaired_and_admitted(seere: Run, hub: Hub, tmp_path
 
     refused = seere("quarantine", "admit", "2")
     assert (refused.exit_code, "--as-is" in refused.stderr) == (1, True)
-    assert seere("quarantine", "admit", "2", "--as-is").exit_code == 0
+    admitted = seere("quarantine", "admit", "2", "--as-is")
+    assert (admitted.exit_code, f"SRE-{hub.clock().year}-000002" in admitted.stdout) == (0, True)
     assert "Rien n'attend" in seere("quarantine", "list").stdout
     assert sorted(change["state"] for change in sender.changes()) == ["stored", "stored"]
 
@@ -382,6 +415,15 @@ def test_doctor_counts_what_waits_for_a_person(seere: Run, hub: Hub) -> None:
     enrolled(hub, "Gao 1").send(complaint("bad", receipt="7K4M-2QA"))
     enrolled(hub, "Gao 2", is_confirmed=False)
     assert {"quarantine", "unconfirmed"} <= _codes(seere("doctor", "--json"))
+    shown = seere("doctor").stdout
+    assert "1 appareil attend" in shown
+    assert "1 envoi mis à part attend" in shown
+
+
+def test_doctor_says_what_is_unsafe_before_what_is_pending(seere: Run, hub: Hub) -> None:
+    levels = [line.split()[0] for line in seere("doctor", status="full").stdout.splitlines()]
+    assert set(levels) == {"DANGER", "À"}
+    assert levels == sorted(levels, key=["DANGER", "À"].index)
 
 
 def test_doctor_makes_no_hub(seere: Run, folder: Path) -> None:
@@ -431,7 +473,9 @@ def test_every_finding_of_the_doctor_says_what_to_do(language: str) -> None:
     source = Path(doctor.__file__).read_text("utf-8")
     codes = re.findall(r'Finding\("(\w+)"', source) + ["folder_open", "key_open"]
     texts = catalogue(language)
-    values = dict.fromkeys(("file", "folder", "mode", "value", "version", "days", "megabytes", "newest"), "x")
-    values |= dict.fromkeys(("count", "host", "name", "outcome"), "x")
+    values: dict[str, object] = dict.fromkeys(("file", "folder", "mode", "value", "version", "days", "newest"), "x")
+    values |= dict.fromkeys(("megabytes", "host", "name", "outcome"), "x")
+    counted = {code: {"count": 2} for code in ("quarantine", "unconfirmed")}
+    findings = [Finding(code, "unsafe", values | counted.get(code, {})) for code in codes]
     assert len(codes) > 15
-    assert all(texts.text(f"doctor.{code}", **values).count(" ") > 3 for code in codes)
+    assert all(doctor.sentence(texts, each).count(" ") > 3 for each in findings)

@@ -97,12 +97,17 @@ def test_two_processes_share_the_runs_between_them(own_hub: Hub) -> None:
     assert len(counted.runs) == 1
 
 
-def test_failed_job_is_noted_and_waits_for_its_next_time(own_hub: Hub, clock: Clock) -> None:
+def test_failed_job_is_noted_and_waits_for_its_next_time(
+    own_hub: Hub, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = "the stick was pulled out"
+
     def fail(_: Hub) -> None:
-        raise OSError("the stick was pulled out")
+        raise OSError(words)
 
     job = replace(Counted().job(), run=fail)
     assert run_if_due(own_hub, job) == "failed: OSError"
+    assert ("in fail" in caplog.text, words in caplog.text) == (True, False)
     assert _runs(own_hub) == [("counted", datetime(2026, 11, 21, 10, tzinfo=UTC), "failed: OSError")]
     assert run_if_due(own_hub, job) is None
     clock.pass_(hours=1)

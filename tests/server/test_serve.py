@@ -7,20 +7,24 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from waitress import wasyncore
 
 from client_sync.protocol.limits import BODY_MAX_BYTES
 from server.config import Settings
 from server.hub import Hub, open_hub, utc_now
-from server.serve import make_server, serve
+from server.serve import PatientServer, SalvagingChannel, make_server, serve
 from server.services import maintenance
 from tests.builders import Sender, complaint, enrolled
 
@@ -60,9 +64,9 @@ def start(folder: Path) -> Iterator[Start]:
     """Starts `seere serve` on any free port; what still runs at the end is killed."""
     running: list[subprocess.Popen[str]] = []
 
-    def run(**settings: str) -> subprocess.Popen[str]:
+    def run(*before: str, **settings: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [*PROGRAM, "serve", "--port", "0"],
+            [*before, *PROGRAM, "serve", "--port", "0"],
             env=_environ(folder, **settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -166,6 +170,122 @@ def test_whole_frames_of_a_cut_body_are_kept(start: Start, sender: Sender) -> No
     with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
         _send_a_part(connection, sender)
     assert _stored(sender.hub, 3) == 3
+
+
+def test_connections_beyond_the_soft_limit_of_files_keep_nobody_out(start: Start) -> None:
+    parts = urlsplit(_address(start("sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh")))
+    address = (parts.hostname or "", parts.port or 0)
+    with ExitStack() as open_ones:
+        for _ in range(100):
+            open_ones.enter_context(socket.create_connection(address))
+        answer = requests.get(f"{parts.geturl()}/health", timeout=LONGEST_WAIT_S)
+    assert answer.status_code == 200
+
+
+@pytest.fixture
+def idle() -> Iterator[PatientServer]:
+    """A server whose loop is turned by the test; it answers `done`."""
+
+    def application(_: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "4")])
+        return [b"done"]
+
+    server = make_server(application, "127.0.0.1", 0, 1)
+    yield server
+    server.task_dispatcher.shutdown()
+    wasyncore.close_all(server._map)
+
+
+def _turn(server: PatientServer, is_so: Callable[[], bool]) -> None:
+    """Let the server work until something is so."""
+    give_up = time.monotonic() + LONGEST_WAIT_S
+    while not is_so():
+        assert time.monotonic() < give_up
+        wasyncore.loop(timeout=1, use_poll=True, map=server._map, count=1)
+
+
+def _connected(server: PatientServer) -> tuple[socket.socket, SalvagingChannel]:
+    connection = socket.create_connection(("127.0.0.1", server.effective_port))
+    _turn(server, lambda: bool(server.active_channels))
+    [channel] = server.active_channels.values()
+    return connection, channel
+
+
+_HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "later_s", "is_cut"),
+    [
+        (_HEAD[:-2], 29, False),
+        (_HEAD[:-2], 31, True),
+        (b"\r\n\r\n", 31, True),
+        (_HEAD, 31, False),
+        (_HEAD + b"x" * 5000, 59, False),
+        (_HEAD + b"x" * 5000, 61, True),
+        (_HEAD + b"x" * 7000, 61, False),
+        (_HEAD + b"x" * 7000, 71, True),
+    ],
+)
+def test_request_that_trickles_is_cut(idle: PatientServer, sent: bytes, later_s: float, is_cut: bool) -> None:
+    connection, channel = _connected(idle)
+    with connection:
+        connection.sendall(sent)
+        _turn(idle, lambda: _taken(channel) >= len(sent))
+        assert channel.begun_at is not None
+        later = channel.begun_at + later_s
+        channel.last_activity = later
+        idle.maintenance(later)
+        wasyncore.loop(timeout=0, use_poll=True, map=idle._map, count=1)
+        assert (not idle.active_channels) == is_cut
+
+
+def _taken(channel: SalvagingChannel) -> int:
+    """How many bytes of the request the server has read; blank lines before one are forgotten at once."""
+    if channel.request is None:
+        return 4 if channel.begun_at is not None else 0
+    return int(channel.request.header_bytes_received + channel.request.body_bytes_received)
+
+
+def test_connection_that_was_answered_may_be_used_again_later(idle: PatientServer) -> None:
+    connection, channel = _connected(idle)
+    with connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.setblocking(False)
+        received = bytearray()
+        _turn(idle, lambda: _received(connection, received).endswith(b"done"))
+        _turn(idle, lambda: not channel.requests)
+        later = channel.last_activity + 100
+        channel.last_activity = later
+        idle.maintenance(later)
+        wasyncore.loop(timeout=0, use_poll=True, map=idle._map, count=1)
+        assert idle.active_channels
+
+
+def _received(connection: socket.socket, so_far: bytearray) -> bytearray:
+    with suppress(BlockingIOError):
+        so_far += connection.recv(4096)
+    return so_far
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed by Linux alone")
+def test_large_body_touches_no_disk(idle: PatientServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    body = b"x" * (BODY_MAX_BYTES - 1)
+    connection, channel = _connected(idle)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % BODY_MAX_BYTES
+    with connection, ThreadPoolExecutor(1) as pool:
+        pool.submit(connection.sendall, head + body)
+        _turn(idle, lambda: channel.request is not None and channel.request.body_bytes_received == len(body))
+        assert [name for name in _open_files() if name.startswith(str(tmp_path))] == []
+
+
+def _open_files() -> list[str]:
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.append(str(each.readlink()))
+    return found
 
 
 def test_running_request_is_answered_before_the_server_stops() -> None:

@@ -14,7 +14,7 @@ from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
 from client_sync.protocol.codes import STORED
 from server.domain.errors import NotAdmissible, NotFound
 from server.domain.places import Gazetteer
-from server.services.intake.filing import Filing, file_kept, release_waiting
+from server.services.intake.filing import Filing, complaint_of, file_kept, in_order_of_revision, release_waiting
 from server.services.intake.reading import Line, Outcome, read_line
 from server.store import audit, devices, quarantine, registry
 from server.store.complaints import Origin
@@ -54,6 +54,17 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """What became of one operation: `stored`, or `conflict` for a revision that is filed and clashes.
+
+    `number` is the registry number that a complaint got, as people read it; None for any other operation.
+    """
+
+    verdict: str
+    number: str | None
+
+
+@dataclass(frozen=True)
 class Tally:
     """How many were stored, and how many still wait."""
 
@@ -90,11 +101,10 @@ def read_payload(store: Store, id: int, now: datetime) -> bytes:
     return kept.payload
 
 
-def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> str:
+def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> Settled:
     """File what was set aside, read again under today's rules and with what the operator vouches for.
 
-    Gives the verdict: `stored`, or `conflict` for a revision that is filed and clashes. Raises NotFound, or
-    NotAdmissible with the code that still stands in the way.
+    Raises NotFound, or NotAdmissible with the code that still stands in the way.
     """
     _check_place(desk, word)
     lineage = show(store, id).lineage
@@ -107,11 +117,11 @@ def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> str:
         return _settle(connection, kept, read_line(kept.payload), desk, word, "admit")
 
 
-def repair(store: Store, id: int, corrected: bytes, desk: Desk, by: str = OPERATOR) -> str:
+def repair(store: Store, id: int, corrected: bytes, desk: Desk, by: str = OPERATOR) -> Settled:
     """File a corrected operation in the place of what was set aside, which is kept as it came.
 
-    `corrected` is one operation as JSON, under the same id where that is a readable one. Gives the verdict,
-    as `admit` does. Raises NotFound, or NotAdmissible with what is still wrong with it.
+    `corrected` is one operation as JSON, under the same id where that is a readable one. Raises NotFound, or
+    NotAdmissible with what is still wrong with it.
     """
     line = _corrected(corrected)
     lineage = show(store, id).lineage
@@ -162,14 +172,14 @@ def _admit_lineage(store: Store, lineage: str, codes: Collection[str], desk: Des
 
 
 def _file_page(connection: sa.Connection, page: Sequence[Kept], desk: Desk, word: Word) -> int:
-    lines = [read_line(kept.payload) for kept in page]
-    outcomes = [
-        file_kept(_filing(connection, kept, desk, word), line, kept) for line, kept in zip(lines, page, strict=True)
+    filed = [
+        (kept, line, file_kept(_filing(connection, kept, desk, word), line, kept))
+        for line, kept in in_order_of_revision(page)
     ]
-    ids = [kept.id for kept, outcome in zip(page, outcomes, strict=True) if outcome.verdict == STORED]
+    ids = [kept.id for kept, _, outcome in filed if outcome.verdict == STORED]
     if ids:
         _note(connection, desk.now, "release", f"lineage:{page[0].lineage}", "", ids)
-        _assign_numbers(connection, desk, list(zip(lines, outcomes, strict=True)))
+        _assign_numbers(connection, desk, [(line, outcome) for _, line, outcome in filed])
     return len(ids)
 
 
@@ -181,16 +191,19 @@ def _settle(
     word: Word,
     action: str,
     by: str = OPERATOR,
-) -> str:
+) -> Settled:
     filing = _filing(connection, kept, desk, word)
     outcome = file_kept(filing, line, kept)
     if outcome.verdict != STORED and outcome.received is None:
         fault = "word_needed" if outcome.code in WORD_CODES else None
         raise NotAdmissible(fault=fault, reason=outcome.code, field=outcome.field)
-    release_waiting(filing)
+    arrived = complaint_of(line)
+    release_waiting(filing, [arrived] if arrived else [])
     _note(connection, desk.now, action, f"quarantine:{kept.id}", kept.code, [kept.id], by)
     _assign_numbers(connection, desk, [(line, outcome)])
-    return outcome.verdict
+    received = outcome.received
+    numbers = {} if received is None else registry.numbers_of(connection, [received])
+    return Settled(outcome.verdict, None if received is None else numbers.get(received))
 
 
 def _filing(connection: sa.Connection, kept: Kept, desk: Desk, word: Word) -> Filing:

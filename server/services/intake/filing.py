@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -23,10 +23,13 @@ from server.store.quarantine import Aside
 log = logging.getLogger(__name__)
 
 # (verdict, code, field, state) by (id, hash).
-Asides = Mapping[tuple[str, str], tuple[str, str, str, str]]
+Standing = tuple[str, str, str, str]
+Asides = Mapping[tuple[str, str], Standing]
 
 # What the arrival of something else can put right, without a person.
 _WAITING_FOR_MORE = ("complaint_missing", "revision_missing")
+# Operations released within one body.
+RELEASED_MAX: Final = 100
 
 
 @dataclass(frozen=True)
@@ -45,25 +48,48 @@ class Filing:
 
 def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     """The outcome of each line, in order; what can't be filed is set aside, what came before is told apart."""
+    ids = sorted({line.id for line in lines if line.id is not None})
+    known = complaints.known_hashes(filing.connection, filing.origin.lineage, ids)
+    aside = quarantine.known(filing.connection, filing.origin.lineage, ids)
+    before = dict(aside)
     outcomes: dict[int, Outcome] = {}
     waiting: Sequence[int] = range(len(lines))
     while waiting:
         # An id that stands twice: the second waits for what becomes of the first.
         first = {lines[at].id or at: at for at in reversed(waiting)}
         turn = sorted(first.values())
-        filed = _file_distinct(filing, [lines[at] for at in turn])
-        outcomes |= zip(turn, filed, strict=True)
+        outcomes |= zip(turn, _file_distinct(filing, [lines[at] for at in turn], known, aside), strict=True)
         waiting = [at for at in waiting if at not in outcomes]
+    _keep_aside(filing, lines, [outcomes[at] for at in range(len(lines))], before)
     return [outcomes[at] for at in range(len(lines))]
 
 
-def release_waiting(filing: Filing) -> None:
-    """File what waited for an operation that is here now, and what waited for that in turn."""
-    is_more = True
-    while is_more:
-        waiting = quarantine.waiting_for(filing.connection, filing.origin.lineage, _WAITING_FOR_MORE)
-        filed = [file_kept(filing, read_line(kept.payload), kept) for kept in waiting]
-        is_more = any(outcome.received is not None for outcome in filed)
+def release_waiting(filing: Filing, arrived: Collection[str]) -> None:
+    """File what waited for complaints that arrived or were revised just now, the earlier revisions first.
+
+    Only so many at a time: the hourly job takes the rest, and no neighbour waits for it.
+    """
+    waiting = quarantine.waiting_on(filing.connection, filing.origin.lineage, arrived, RELEASED_MAX)
+    for line, kept in in_order_of_revision(waiting):
+        file_kept(filing, line, kept)
+
+
+def in_order_of_revision(waiting: Sequence[quarantine.Kept]) -> list[tuple[Line, quarantine.Kept]]:
+    """What was set aside, read again, in an order in which each finds the revision that it was made on."""
+    pairs = [(read_line(kept.payload), kept) for kept in waiting]
+    return sorted(pairs, key=lambda pair: _base_revision(pair[0]))
+
+
+def complaint_of(line: Line) -> str | None:
+    """The complaint that a sound line is, or speaks of."""
+    if line.operation is None or line.code:
+        return None
+    content = line.operation.content
+    return line.id if line.operation.op == "complaint" else content.get("complaint")
+
+
+def _base_revision(line: Line) -> int:
+    return 0 if line.operation is None or line.code else int(line.operation.content.get("base_revision", 0))
 
 
 def file_kept(filing: Filing, line: Line, kept: quarantine.Kept) -> Outcome:
@@ -81,17 +107,19 @@ def file_kept(filing: Filing, line: Line, kept: quarantine.Kept) -> Outcome:
     return outcome
 
 
-def _file_distinct(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
-    """As `file_lines`, for lines of which no two have one id."""
-    ids = sorted(line.id for line in lines if line.id is not None)
-    known = complaints.known_hashes(filing.connection, filing.origin.lineage, ids)
-    aside = quarantine.known(filing.connection, filing.origin.lineage, ids)
+def _file_distinct(
+    filing: Filing, lines: Sequence[Line], known: dict[str, str], aside: dict[tuple[str, str], Standing]
+) -> list[Outcome]:
+    """As `file_lines`, for lines of which no two have one id; adds to `known` and `aside` what they become."""
     outcomes = {at: _sort_one(line, known, aside) for at, line in enumerate(lines)}
     fresh = [at for at, outcome in outcomes.items() if outcome is None]
-    filed = _file_fresh(filing, [lines[at] for at in fresh])
-    outcomes |= zip(fresh, filed, strict=True)
+    outcomes |= zip(fresh, _file_fresh(filing, [lines[at] for at in fresh]), strict=True)
     done = [outcome for outcome in outcomes.values() if outcome is not None]
-    _keep_aside(filing, lines, done, aside)
+    for line, outcome in zip(lines, done, strict=True):
+        if line.id is not None and outcome.received is not None:
+            known[line.id] = line.hash
+        if line.id is not None and outcome.code:
+            aside.setdefault((line.id, line.hash), (outcome.verdict, outcome.code, outcome.field, "waiting"))
     return done
 
 
@@ -108,7 +136,7 @@ def _sort_one(line: Line, known: Mapping[str, str], aside: Asides) -> Outcome | 
     return set_aside("content_differs", "content") if line.id in known else None
 
 
-def _held_before(before: tuple[str, str, str, str] | None) -> Outcome:
+def _held_before(before: Standing | None) -> Outcome:
     """A known operation is held; one that clashed and still waits keeps saying so."""
     if before is not None and before[0] == CONFLICT and before[3] == "waiting":
         return Outcome(*before[:3])
@@ -231,7 +259,8 @@ def _write_about(filing: Filing, operation: Operation) -> Outcome:
         return _write_revision(filing, operation, target)
     [received] = complaints.keep(filing.connection, filing.origin, [_received(operation)])
     if operation.op == "consent_change":
-        complaints.set_consent(filing.connection, target.id, operation.content["consent"])
+        consent = operation.content["consent"]
+        complaints.set_consent(filing.connection, target.id, consent, filing.origin.device, operation.seq)
     elif operation.op == "withdrawal":
         complaints.withdraw(filing.connection, target.id, operation.content["scope"])
     return Outcome(STORED, received=received)
@@ -299,15 +328,19 @@ def _refile(
 
 def _keep_aside(filing: Filing, lines: Sequence[Line], outcomes: Sequence[Outcome], before: Asides) -> None:
     """Keep what is not filed; settle what was aside before and is filed now."""
-    fresh = []
+    fresh: dict[tuple[str, str], Aside] = {}
     for line, outcome in zip(lines, outcomes, strict=True):
         known = None if line.id is None else before.get((line.id, line.hash))
         if known is not None and known[-1] == "waiting" and outcome.verdict != ALREADY_HELD:
             _decide_again(filing, line, outcome, known[:-1])
         elif known is None and line.id is not None and outcome.code:
-            aside = Aside(line.id, line.hash, line.bytes, outcome.verdict, outcome.code, outcome.field)
-            fresh.append(aside)
-    quarantine.add(filing.connection, filing.origin, fresh)
+            fresh.setdefault((line.id, line.hash), _aside(line.id, line, outcome))
+    quarantine.add(filing.connection, filing.origin, list(fresh.values()))
+
+
+def _aside(client_id: str, line: Line, outcome: Outcome) -> Aside:
+    waits_for = complaint_of(line) if outcome.code in _WAITING_FOR_MORE else None
+    return Aside(client_id, line.hash, line.bytes, outcome.verdict, outcome.code, outcome.field, waits_for)
 
 
 def _decide_again(filing: Filing, line: Line, outcome: Outcome, before: tuple[str, str, str]) -> None:

@@ -1,6 +1,6 @@
 """Receiving: the frames of one body, in one transaction, and the report on each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from client_sync.protocol.frames import Frame, Header, from_text
 from client_sync.protocol.records import read_time
 from server.domain.allowance import Allowance, Refill
 from server.domain.places import Gazetteer
-from server.services.intake.filing import Filing, file_lines, release_waiting
+from server.services.intake.filing import Filing, complaint_of, file_lines, release_waiting
 from server.services.intake.reading import Line, Outcome, read_line
 from server.store import audit, devices, registry
 from server.store.complaints import Origin
@@ -79,6 +79,8 @@ class _Body:
     unread: list[dict[str, Any]] = field(default_factory=list)
     complaints: list[int] = field(default_factory=list)
     verdicts: dict[str, int] = field(default_factory=dict)
+    arrived: set[str] = field(default_factory=set)
+    seen: dict[int, set[str]] = field(default_factory=dict)
     retry_after_s: int | None = None
 
 
@@ -104,7 +106,8 @@ def receive(
         assert fresh is not None
         origin = Origin(device.lineage, device.id, carried_by, now)
         body = _Body(fresh, origin, _allowance(fresh, now, rules.refill), rules, frames[0].header)
-        rolled_back = _rolled_back(connection, fresh, checked)
+        body.seen = _seen_before(connection, fresh, checked)
+        rolled_back = _rolled_back(fresh, checked, body.seen)
         for each in checked:
             _take_frame(connection, body, each)
         return _close(connection, body, lineage.position, rolled_back)
@@ -144,35 +147,46 @@ def _allowance(device: Device, now: datetime, refill: Refill) -> Allowance:
     return device.allowance.refilled(now, refill)
 
 
-def _rolled_back(connection: sa.Connection, device: Device, checked: Sequence[_Checked]) -> int | None:
+def _seen_before(
+    connection: sa.Connection, device: Device, checked: Sequence[_Checked]
+) -> dict[int, set[str]]:
+    """Digests by number of the frames that came under numbers that this body uses again."""
+    numbers = {each.frame.header.frame for each in checked if each.lines}
+    low = [number for number in numbers if number <= device.last_frame]
+    return devices.frames_numbered(connection, device.lineage, device.id, low) if low else {}
+
+
+def _rolled_back(device: Device, checked: Sequence[_Checked], seen: Mapping[int, set[str]]) -> int | None:
     """The first free frame number, when the device used one again for other content: it was restored."""
     made = [each.frame for each in checked if each.lines and each.is_authentic]
     low = {frame.header.frame: frame.digest.hex() for frame in made if frame.header.frame <= device.last_frame}
-    if not low:
-        return None
-    seen = devices.frames_numbered(connection, device.lineage, device.id, list(low))
     is_other = any(digest not in seen.get(number, {digest}) for number, digest in low.items())
     return max(device.last_frame, *(frame.header.frame for frame in made)) + 1 if is_other else None
 
 
 def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> None:
     frame, lines = checked.frame, checked.lines
+    if frame.problem == "over_limit":
+        body.unread.append({"frame": frame.header.frame, "unread": "over_limit"})
     if not lines:
         return
-    size = sum(len(line.bytes) for line in lines)
-    if body.retry_after_s is not None or not body.allowance.covers(len(lines), size):
-        wait = body.allowance.wait_s(len(lines), size, body.rules.refill)
+    # A frame that came before costs nothing: whoever repeats it, or carries it twice, must not use up what is left.
+    is_new = frame.digest.hex() not in body.seen.get(frame.header.frame, ())
+    records, size = (len(lines), sum(len(line.bytes) for line in lines)) if is_new else (0, 0)
+    if body.retry_after_s is not None or not body.allowance.covers(records, size):
+        wait = body.allowance.wait_s(records, size, body.rules.refill)
         body.retry_after_s = body.retry_after_s or wait
         body.unread.append({"frame": frame.header.frame, "unread": "over_limit"})
         return
-    body.allowance = body.allowance.charged(len(lines), size)
+    body.allowance = body.allowance.charged(records, size)
     outcomes = file_lines(Filing(connection, body.origin, body.rules.places), lines)
     body.read.append(_Read(checked, _report(frame.header.frame, outcomes)))
     for line, outcome in zip(lines, outcomes, strict=True):
         body.verdicts[outcome.verdict] = body.verdicts.get(outcome.verdict, 0) + 1
-        is_complaint = line.operation is not None and line.operation.op == "complaint"
-        if outcome.verdict == STORED and is_complaint and outcome.received is not None:
-            body.complaints.append(outcome.received)
+        if outcome.verdict == STORED and (about := complaint_of(line)) is not None:
+            body.arrived.add(about)
+            if about == line.id and outcome.received is not None:
+                body.complaints.append(outcome.received)
 
 
 def _report(number: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -209,7 +223,8 @@ def _ranges(places: Sequence[int]) -> list[list[int]]:
 
 
 def _close(connection: sa.Connection, body: _Body, position: int, rolled_back: int | None) -> Receipt:
-    release_waiting(Filing(connection, body.origin, body.rules.places))
+    if body.arrived:
+        release_waiting(Filing(connection, body.origin, body.rules.places), body.arrived)
     reached = position + len(body.read)
     if body.read:
         devices.keep_frames(connection, [_frame_row(body, read) for read in _authentic(body)])

@@ -11,7 +11,7 @@ from server.domain.places import Gazetteer, Place
 from server.hub import Hub
 from server.services import places
 from server.services.intake import admission
-from server.services.intake.admission import Desk, Tally, Word
+from server.services.intake.admission import Desk, Settled, Tally, Word
 from server.store import quarantine, schema
 from server.store.quarantine import Kept
 from tests.builders import (
@@ -85,9 +85,11 @@ def test_wrong_clock_is_admitted_on_a_persons_word_numbered_and_told_to_the_devi
     assert refused.value.values["fault"] == "word_needed"
     assert _filed(device.hub, "ahead") is None
 
-    assert admission.admit(device.hub.store, kept.id, _desk(), AS_IS) == "stored"
+    settled = admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
 
-    assert _filed(device.hub, "ahead").line == line
+    filed = _filed(device.hub, "ahead")
+    assert settled == Settled("stored", f"SRE-{NOW.year}-{filed.number:06d}")
+    assert filed.line == line
     assert _states(device) == [(an_id("ahead")[:8], "stored")]
     assert verdicts(device.send(line)) == [Verdict("already_held")]
     assert (f"quarantine:{kept.id}", "clock_ahead") in _events(device.hub, "admit")
@@ -150,7 +152,7 @@ def test_repaired_line_is_stored_and_the_original_stays_as_it_came(device: Sende
     kept = _only(device)
     corrected = complaint("repair", incident={"from": "2026-12-03", "precision": "day"})
 
-    assert admission.repair(device.hub.store, kept.id, corrected, _desk()) == "stored"
+    assert admission.repair(device.hub.store, kept.id, corrected, _desk()).verdict == "stored"
 
     assert _filed(device.hub, "repair").line == corrected
     assert admission.show(device.hub.store, kept.id).payload == original

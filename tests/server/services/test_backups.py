@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,6 +96,7 @@ def test_backup_is_named_sealed_and_alone(rig: Rig) -> None:
     assert path.name == f"seere-20261121T100405Z-{rig.hub.epoch()}.age"
     assert rig.files() == [path.name]
     assert path.read_bytes().startswith(b"age-encryption.org/v1")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in rig.settings.data.iterdir() if each.name.startswith(".backup")] == []
 
 

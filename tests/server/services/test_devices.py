@@ -1,5 +1,6 @@
 """Devices by hand: codes for one use, six words, revocation, and more room for a backlog."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,8 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey, VerifyKey
 
 from client_sync.protocol.canonical import canonical
-from client_sync.protocol.enrolment import code_words, fingerprint, grouped_code
-from client_sync.protocol.frames import from_text
+from client_sync.protocol.enrolment import code_words, fingerprint, grouped_code, proof_digest
+from client_sync.protocol.frames import from_text, to_text
 from client_sync.protocol.orders import order_digest
 from server.domain.allowance import Refill
 from server.domain.errors import DeviceUnconfirmed, DeviceUnknown, EnrolmentRefused, NotFound
@@ -71,6 +72,29 @@ def test_key_that_is_not_held_is_refused(hub: Hub) -> None:
         _enrol(hub, _invite(hub).code, sign_key=other["sign_key"])
 
 
+# 0, 1 and a point of order 8, by which every exchange gives the same: nothing sealed to them is secret.
+_LOW_ORDER = (
+    bytes(32),
+    b"\1" + bytes(31),
+    bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+)
+
+
+@pytest.mark.parametrize("box_key", _LOW_ORDER, ids=["0", "1", "order 8"])
+def test_box_key_that_keeps_no_secret_is_refused(hub: Hub, box_key: bytes) -> None:
+    code, key = _invite(hub).code, SigningKey.generate()
+    proof = key.sign(proof_digest(code, bytes(key.verify_key), box_key)).signature
+    with pytest.raises(EnrolmentRefused):
+        _enrol(hub, code, key, box_key=to_text(box_key), proof=to_text(proof))
+
+
+def test_wrong_code_is_refused_while_another_writes(own_hub: Hub) -> None:
+    with ThreadPoolExecutor(1) as pool, own_hub.store.write():
+        refused = pool.submit(_enrol, own_hub, "0" * 20)
+        with pytest.raises(EnrolmentRefused):
+            refused.result(timeout=30)
+
+
 def test_device_waits_for_its_words_and_then_has_the_token(hub: Hub) -> None:
     key = SigningKey.generate()
     admitted = _enrol(hub, _invite(hub).code, key)
@@ -110,6 +134,13 @@ def test_successor_joins_the_lineage_that_its_code_names(hub: Hub, enrol: Any) -
     code = _invite(hub, succeeds=first.device).code
     with pytest.raises(EnrolmentRefused):
         _enrol(hub, code, succeeds=second.device)
+
+
+def test_successor_works_for_the_team_and_partner_of_the_device_it_replaces(hub: Hub) -> None:
+    first = _enrol(hub, _invite(hub, team="gao", partner="ami").code)
+    second = _enrol(hub, _invite(hub, succeeds=first.device).code)
+    third = _enrol(hub, _invite(hub, succeeds=first.device, team="mopti").code)
+    assert [(each.team, each.partner) for each in (second, third)] == [("gao", "ami"), ("mopti", "ami")]
 
 
 @pytest.mark.parametrize(("wipe", "kind"), [(False, "revoke"), (True, "wipe")])

@@ -139,6 +139,20 @@ def test_whatever_the_gate_lets_by_marshmallow_lets_by(data: st.DataObject, odd:
         assert gate.check(read_operation(line)) == check_operation(read_operation(line)) == found
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"entered_at": "2026-10-06T18:40:12Z\n"},
+        {"receipt": "7K4M-2QG\n"},
+        {"place": {"id": "ml-c-gao\n"}},
+        {"incident": {"from": "2026-10-03\n", "precision": "day"}},
+    ],
+)
+def test_newline_after_a_value_is_let_by_nowhere(changes: dict[str, Any]) -> None:
+    changed = content(**changes)
+    assert (_lets_by("complaint", changed), check_complaint(changed) is None) == (False, False)
+
+
 def test_gate_takes_every_sample_complaint_of_the_builders() -> None:
     assert _lets_by("complaint", json.loads(json.dumps(content())))
 

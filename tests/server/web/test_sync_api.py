@@ -226,6 +226,15 @@ _MISFITS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize("member", ["code", "sign_key", "box_key", "proof", "software"])
+def test_newline_after_a_member_is_a_misfit(hub: Hub, keys: Any, member: str) -> None:
+    sent = application(_invite(hub).code, *keys, software="seere 0.1")
+
+    response = _ask(hub, sent | {member: sent[member] + "\n"})
+
+    assert (_problem(response), response.json["fields"]) == ((422, "member_invalid"), [member])
+
+
 @pytest.mark.parametrize("name", _MISFITS)
 def test_enrolment_with_a_misfit_names_the_field(hub: Hub, keys: Any, name: str) -> None:
     response = _ask(hub, application(_invite(hub).code, *keys) | _MISFITS[name])
