@@ -50,7 +50,8 @@ def back(session: Session, folder: Path) -> None:
         replies = replies_to_hand_back(outbox)
         for carried in replies:
             assert carried.reply is not None
-            write_durably(folder / f"{carried.device[:8]}-{carried.parcel}.retour", carried.reply)
+            name = f"{carried.device[:8]}-{carried.parcel}-{carried.digest[:8]}.retour"
+            write_durably(folder / name, carried.reply)
             outbox.drop_carried(carried)
     if replies:
         session.say_count("bundle.back", len(replies))
