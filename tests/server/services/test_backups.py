@@ -3,7 +3,9 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -255,3 +257,14 @@ def test_missing_program_is_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(BackupUnusable) as refused:
         rig.make()
     assert refused.value.values == {"fault": "program_missing", "program": "pg_dump"}
+
+
+@pytest.mark.prove
+@pytest.mark.ci
+def test_another_program_opens_a_backup(rig: Rig, tmp_path: Path, program: Callable[[str], str]) -> None:
+    opened = tmp_path / "opened.tar"
+    command = [program("age"), "--decrypt", "--identity", str(rig.identity), "--output", str(opened)]
+    subprocess.run([*command, str(rig.make())], check=True, timeout=60)
+
+    with tarfile.open(opened) as archive:
+        assert {"manifest.json", "hub.db", "hub.key"} <= set(archive.getnames())
