@@ -98,14 +98,15 @@ def receive(
     StorageFailed, with nothing kept.
     """
     checked = [_check(frame, device, rules) for frame in frames]
+    too_long = [_unread(frame) for frame in frames if frame.problem == "over_limit"]
     if not any(each.lines for each in checked) and not _is_due(device, frames[0].header, now):
-        return Receipt()
+        return Receipt(reports=tuple(too_long))
     with store.write() as connection:
         lineage = devices.lock_lineage(connection, device.lineage)
         fresh = devices.find(connection, device.id)
         assert fresh is not None
         origin = Origin(device.lineage, device.id, carried_by, now)
-        body = _Body(fresh, origin, _allowance(fresh, now, rules.refill), rules, frames[0].header)
+        body = _Body(fresh, origin, _allowance(fresh, now, rules.refill), rules, frames[0].header, unread=too_long)
         body.seen = _seen_before(connection, fresh, checked)
         rolled_back = _rolled_back(fresh, checked, body.seen)
         for each in checked:
@@ -166,8 +167,6 @@ def _rolled_back(device: Device, checked: Sequence[_Checked], seen: Mapping[int,
 
 def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> None:
     frame, lines = checked.frame, checked.lines
-    if frame.problem == "over_limit":
-        body.unread.append({"frame": frame.header.frame, "unread": "over_limit"})
     if not lines:
         return
     # A frame that came before costs nothing: whoever repeats it, or carries it twice, must not use up what is left.
@@ -176,7 +175,7 @@ def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> No
     if body.retry_after_s is not None or not body.allowance.covers(records, size):
         wait = body.allowance.wait_s(records, size, body.rules.refill)
         body.retry_after_s = body.retry_after_s or wait
-        body.unread.append({"frame": frame.header.frame, "unread": "over_limit"})
+        body.unread.append(_unread(frame))
         return
     body.allowance = body.allowance.charged(records, size)
     outcomes = file_lines(Filing(connection, body.origin, body.rules.places), lines)
@@ -187,6 +186,10 @@ def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> No
             body.arrived.add(about)
             if about == line.id and outcome.received is not None:
                 body.complaints.append(outcome.received)
+
+
+def _unread(frame: Frame) -> dict[str, Any]:
+    return {"frame": frame.header.frame, "unread": "over_limit"}
 
 
 def _report(number: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:

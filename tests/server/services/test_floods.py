@@ -26,6 +26,13 @@ def test_frame_of_too_many_lines_is_not_read_and_its_neighbour_is(device: Sender
     assert answer["frames"] == [{"frame": 2, "n": 1}, {"frame": 1, "unread": "over_limit"}]
 
 
+def test_frame_of_too_many_lines_is_told_of_when_nothing_else_came(device: Sender) -> None:
+    device.send()
+    assert device.send_body(device.frame([b""] * (FRAME_RECORDS_MAX + 1)))["frames"] == [
+        {"frame": 2, "unread": "over_limit"}
+    ]
+
+
 def test_body_of_too_many_frames_is_read_as_far_as_one_may_be(device: Sender) -> None:
     frames = [device.frame([complaint("a")])] + [device.frame() for _ in range(BODY_FRAMES_MAX)]
     beyond = device.frame([complaint("b")])
