@@ -315,8 +315,13 @@ def enrolled(hub: Hub, folder: Path, history: History, count: int) -> list[Devic
 def tell(hub: Hub, device: Device, text: str) -> None:
     """Let the centre say something to a device."""
     with hub.store.write() as connection:
-        changes.append(connection, device.lineage, MESSAGE, None, {"text": text}, hub.clock())
-        audit.record(connection, at=hub.clock(), actor="operator", action="tell", object=f"device:{device.lineage}")
+        tell_within(connection, hub, device, text)
+
+
+def tell_within(connection: sa.Connection, hub: Hub, device: Device, text: str) -> None:
+    """Say it in the transaction of the connection."""
+    changes.append(connection, device.lineage, MESSAGE, None, {"text": text}, hub.clock())
+    audit.record(connection, at=hub.clock(), actor="operator", action="tell", object=f"device:{device.lineage}")
 
 
 def said(hub: Hub, to: Iterable[Device]) -> dict[str, list[str]]:
