@@ -14,6 +14,9 @@ A program of another make embeds it so; ids are UUIDs as text, sizes are bytes, 
     print(report.stored, "at the centre;", outbox.counts().here, "still here; link cut:", report.cut)
 
 `stores.Folder`, `transport.HttpTransport`, `enrolment.enrol`, `outbox.Outbox`, `complaint.build_complaint` and
-`client.SyncClient` are the whole of it; every error is a `errors.ClientError` with a stable `code`. What a link
-does is never raised by `sync`: the report says how far it came. One thread uses an `Outbox`; several processes may.
+`client.SyncClient` are the whole of it. What is finalised is sealed to the readers that the centre's keyring names, and
+from then on nothing on the device opens it; a revision without facts needs the `scope` of its complaint, from
+`Outbox.scope` and the open vault, or only named readers will open it. Every error is a `errors.ClientError` with a
+stable `code`. What a link does is never raised by `sync`: the report says how far it came. One thread uses an
+`Outbox`; several processes may.
 """

@@ -62,6 +62,7 @@ class HubAnswer:
     retry_after_s: int | None
     rolled_back: int | None
     missing_parcels: tuple[int, ...]
+    anchor: Mapping[str, Any] | None
 
 
 _SIMPLY_STORED: Final = Verdict(STORED)
@@ -127,6 +128,7 @@ class _AnswerShape(_Members):
     retry_after_s = _number(load_default=None)
     rolled_back = _number(load_default=None)
     missing_parcels = fields.List(_number(), load_default=[])
+    anchor = fields.Dict(load_default=None)
 
 
 _ANSWER: Final = _AnswerShape()
@@ -157,6 +159,7 @@ def read_answer(members: object) -> HubAnswer:
         retry_after_s=None if answer["retry_after_s"] is None else retry_after(answer["retry_after_s"]),
         rolled_back=answer["rolled_back"],
         missing_parcels=tuple(answer["missing_parcels"]),
+        anchor=answer["anchor"],
     )
 
 

@@ -32,7 +32,7 @@ Lines = Sequence[tuple[int, bytes]]
 
 @dataclass(frozen=True)
 class Body:
-    """One request: its bytes, the frames of records in it, and how many records these hold."""
+    """One request: its bytes, the frames of records in it, and how many records a person would count in these."""
 
     data: bytes
     coding: Coding
@@ -96,8 +96,7 @@ class _Writer:
         groups = self._plan(room, is_first=not again)
         numbers = [frame.number for frame in again]
         resent = [self._outbox.frame_again(frame, self._enrolled.keys.sign) for frame in again]
-        records = sum(n for _, n in resent) + sum(len(group) for group in groups)
-        left = self._outbox.waiting() - records
+        left = self._outbox.waiting() - sum(n for _, n in resent) - sum(len(group) for group in groups)
         if again or not groups:
             # A frame sent again keeps its old header: what is asked for now stands in a frame of its own.
             self._write_lead([], left)
@@ -106,7 +105,7 @@ class _Writer:
         for group in groups:
             numbers.append(self._write_new(group, left if not numbers else None))
         self._outbox.note_leaving(numbers)
-        return self._body(numbers, records)
+        return self._body(numbers, self._outbox.counted_in(numbers))
 
     def _plan(self, room: int, *, is_first: bool) -> list[Lines]:
         """New records in groups, each of the size of a frame by the ratio measured last."""
@@ -160,6 +159,8 @@ class _Writer:
                 "backed_up_to": self.link.backed_up_to,
                 "waiting": left,
                 "version": self._version,
+                "anchor": self.link.anchor_size,
+                "order": self.link.last_order or None,
             }
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from client_sync.commands.amend import amend
+from client_sync.commands.anchor import anchor
 from client_sync.commands.asking import Close, GoBack
 from client_sync.commands.backlog import import_backlog
 from client_sync.commands.bundle import bundle
@@ -84,7 +85,7 @@ def main(context: click.Context) -> None:
         home(context, context.obj)
 
 
-for each in (enrol, new, list_records, show, amend, sync, status, import_backlog, bundle, paper, wipe):
+for each in (enrol, new, list_records, show, amend, sync, status, import_backlog, bundle, paper, anchor, wipe):
     main.add_command(each)
 
 

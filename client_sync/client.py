@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Final, Literal
 
+from client_sync.anchors import Outcome, tell, witness
 from client_sync.answers import read_answer
 from client_sync.bodies import Body, gather, gather_questions, next_body_bytes
 from client_sync.bundle import post_carried
 from client_sync.errors import ClientError, HubBusy, HubRefuses, LinkCut, NotAnAnswer
-from client_sync.obedience import WIPE, obey
+from client_sync.obedience import ERASED, obey
 from client_sync.outbox import Applied, Outbox
 from client_sync.transport import Answer, HttpTransport
 
@@ -46,7 +47,8 @@ class SyncReport:
     `sent` records left the device; `stored`, `kept_aside` and `rejected` came to that state here. `bytes_up`
     and `bytes_down` are HTTP with its headers. `is_whole` says that nothing of ours is left to exchange now; else
     the link was `cut`, the hub asked to come back in `retry_after_s`, or it said `refused_code`. `orders` are the
-    kinds of orders obeyed; after `wipe` nothing of the device is left. `carried` parcels of others were posted.
+    kinds of orders obeyed; with `erased` nothing of the device is left. `carried` parcels of others were posted.
+    `log` is what came of the anchor of the hub's log, None when none came.
     """
 
     sent: int
@@ -62,6 +64,7 @@ class SyncReport:
     refused_code: str | None
     orders: tuple[str, ...]
     carried: int
+    log: Outcome | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -140,6 +143,7 @@ class _Session:
     retry_after_s: int | None = None
     refused_code: str | None = None
     orders: list[str] = field(default_factory=list)
+    log: Outcome | None = None
     _sent: int = 0
     _stored: int = 0
     _kept_aside: int = 0
@@ -154,6 +158,7 @@ class _Session:
 
     def run(self) -> None:
         """Ask about what may have arrived, push and pull until nothing is left, post what is carried."""
+        tell(self.outbox)
         body = gather_questions(self.outbox, self.now(), self.version)
         if body is None:
             body = gather(self.outbox, self.now(), self.version)
@@ -194,6 +199,7 @@ class _Session:
             refused_code=self.refused_code,
             orders=tuple(self.orders),
             carried=self._carried,
+            log=self.log,
         )
 
     def _round_trip(self, body: Body) -> bool:
@@ -226,6 +232,7 @@ class _Session:
         self.orders += obey(self.outbox, said.orders)
         if self._is_over:
             return False
+        self.log = witness(self.outbox, said.anchor) or self.log
         self._resize(arrived=True)
         self._note_unread(applied.unread)
         waits = self.outbox.waiting() > 0
@@ -259,7 +266,7 @@ class _Session:
     @property
     def _is_over(self) -> bool:
         """Whether the hub said to stop: for now, for good, or because there is no device any more."""
-        if WIPE in self.orders or self.retry_after_s is not None or self.refused_code is not None:
+        if ERASED in self.orders or self.retry_after_s is not None or self.refused_code is not None:
             return True
         if self.outbox.link.is_revoked:
             self.refused_code = _REVOKED

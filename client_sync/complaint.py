@@ -14,10 +14,11 @@ _CAREFUL: Final = "confidential"
 _NEVER: Final = "never"
 _IN_PERSON: Final = "in_person"
 _MINOR_AGES: Final = frozenset({"0-4", "5-11", "12-17"})
-# Accused, they can reach the person sooner than we can.
-_ARMED: Final = frozenset(
-    {"armed_forces", "gendarmerie", "police", "national_guard", "prison_staff", "armed_group", "foreign_forces"}
-)
+# What is always done to children.
+_KINDS_OF_MINORS: Final = frozenset({"HR-CHR", "HR-CHI"})
+_ACCUSED: Final = "alleged_perpetrator"
+_STAFF: Final = "network_staff"
+_WITNESS: Final = "witness"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,6 @@ class Money:
     paid: str | None = None
     receipt_given: bool | None = None
     recurring: bool | None = None
-    service: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Urgency:
     minor: bool | None = None
     detained: bool | None = None
     reprisals: bool | None = None
+    witness: bool | None = None
     eviction: bool | None = None
 
 
@@ -94,8 +95,8 @@ class Answers:
 
     Codes are those of the vocabulary. `cercle` is the place as the facts show it, a cercle or wider;
     `place` the exact one, `place_said` what the person said, `lat` and `lon` decimal degrees as text:
-    these three go with the traces. Days are `2026-11-21`. With `confidentiality` or `contact_ok` left out
-    the careful default stands.
+    these three go with the traces. `service` is what the money was asked for, in words. Days are `2026-11-21`.
+    With `confidentiality` or `contact_ok` left out the careful default stands.
     """
 
     danger: str | None = None
@@ -115,6 +116,7 @@ class Answers:
     incident_precision: str | None = None
     perpetrators: tuple[Person, ...] = ()
     money: Money = Money()
+    service: str | None = None
     victims: tuple[Person, ...] = ()
     others: tuple[Person, ...] = ()
     consent: Consent = Consent()
@@ -175,10 +177,18 @@ def build_revision(
 
 
 def default_confidentiality(answers: Answers) -> str:
-    """Strict where being known may cost the person most: gbv, minors, danger, armed accused; else confidential."""
-    armed = any(person.category in _ARMED for person in answers.perpetrators)
-    at_risk = answers.danger == "yes" or answers.urgency.reprisals is True
-    return STRICT if is_gbv(answers) or armed or at_risk or has_minor(answers) else _CAREFUL
+    """What `careful_confidentiality` says of the facts in the answers."""
+    return careful_confidentiality(_told(answers))
+
+
+def careful_confidentiality(facts: Mapping[str, Any]) -> str:
+    """Strict for gbv, minors, witnesses at risk and accused staff of the network; else confidential.
+
+    `facts` are those of the wire. A complaint against security forces is confidential as well: the coordinators
+    of its region work on it.
+    """
+    rules = (_follows_gbv_rules, _speaks_of_minor, _has_witness_at_risk, _accuses_staff)
+    return STRICT if any(rule(facts) for rule in rules) else _CAREFUL
 
 
 def default_contact(answers: Answers) -> str:
@@ -189,19 +199,42 @@ def default_contact(answers: Answers) -> str:
 
 def is_gbv(answers: Answers) -> bool:
     """Whether a kind of it asks for the care of gbv."""
-    known = VOCABULARY.kinds.keys() & answers.kinds
-    return any(VOCABULARY.follows_gbv_rules(kind) for kind in known)
+    return _follows_gbv_rules(_told(answers))
 
 
 def has_minor(answers: Answers) -> bool:
-    """Whether a victim is under eighteen, as far as was said."""
-    return answers.urgency.minor is True or any(person.age in _MINOR_AGES for person in answers.victims)
+    """Whether somebody who is not accused is under eighteen, as far as was said."""
+    return _speaks_of_minor(_told(answers))
+
+
+def _follows_gbv_rules(facts: Mapping[str, Any]) -> bool:
+    return any(VOCABULARY.follows_gbv_rules(kind) for kind in VOCABULARY.kinds.keys() & facts.get("kinds", ()))
+
+
+def _speaks_of_minor(facts: Mapping[str, Any]) -> bool:
+    ages = {person.get("age") for person in facts.get("persons", ()) if _ACCUSED not in person.get("roles", ())}
+    is_said = facts.get("urgency", {}).get("minor") is True
+    return is_said or not _MINOR_AGES.isdisjoint(ages) or not _KINDS_OF_MINORS.isdisjoint(facts.get("kinds", ()))
+
+
+def _has_witness_at_risk(facts: Mapping[str, Any]) -> bool:
+    """Whether it was said that a witness is, or one is spoken of where there are danger or reprisals."""
+    urgency = facts.get("urgency", {})
+    roles = {role for person in facts.get("persons", ()) for role in person.get("roles", ())}
+    has_witness = facts.get("relation") == _WITNESS or _WITNESS in roles
+    is_unsafe = urgency.get("danger") == "yes" or urgency.get("reprisals") is True
+    return urgency.get("witness") is True or (has_witness and is_unsafe)
+
+
+def _accuses_staff(facts: Mapping[str, Any]) -> bool:
+    """Whether somebody of the network itself is accused: who reads with the others must not read this."""
+    return any(person.get("category") == _STAFF for person in facts.get("persons", ()))
 
 
 def _compartments(answers: Answers, now: datetime, receipt: str) -> dict[str, Any]:
     clear = {
         "facts": _facts(answers, now, receipt),
-        "statement": _given(narrative=answers.narrative, lang=answers.narrative_language),
+        "statement": _given(narrative=answers.narrative, lang=answers.narrative_language, service=answers.service),
         "traces": _traces(answers),
         "identity": _identity(answers),
     }
@@ -209,6 +242,16 @@ def _compartments(answers: Answers, now: datetime, receipt: str) -> dict[str, An
 
 
 def _facts(answers: Answers, now: datetime, receipt: str) -> dict[str, Any]:
+    return _told(answers) | {
+        "confidentiality": answers.confidentiality or default_confidentiality(answers),
+        "contact_ok": answers.contact_ok or default_contact(answers),
+        "entered_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "receipt": receipt,
+    }
+
+
+def _told(answers: Answers) -> dict[str, Any]:
+    """The facts as far as the answers say them: what the defaults are decided by."""
     persons = [_person(number, person) for number, person in enumerate(answers.persons, 1)]
     return _given(
         kinds=list(answers.kinds),
@@ -222,11 +265,7 @@ def _facts(answers: Answers, now: datetime, receipt: str) -> dict[str, Any]:
         money=_given(**asdict(answers.money)),
         urgency=_urgency(answers),
         consent=_given(**asdict(answers.consent) | {"bodies": list(answers.consent.bodies)}),
-        confidentiality=answers.confidentiality or default_confidentiality(answers),
-        contact_ok=answers.contact_ok or default_contact(answers),
         collected_at=answers.collected_at,
-        entered_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        receipt=receipt,
         team=answers.team,
         partner=answers.partner,
     )

@@ -10,9 +10,11 @@ from marshmallow.validate import Length, Regexp
 from client_sync.answers import ShownText
 from client_sync.errors import NotAnAnswer
 from client_sync.outbox import Outbox
-from client_sync.protocol.canonical import is_id
+from client_sync.protocol import keyring as keyrings
+from client_sync.protocol.canonical import Unreadable, canonical, is_id
 from client_sync.protocol.enrolment import normal_code, proof_digest
 from client_sync.protocol.frames import from_text, to_text
+from client_sync.protocol.keyring import KeyringRefused
 from client_sync.stores import KEY_BYTES, Folder
 from client_sync.tables import Enrolled, Keys
 from client_sync.transport import HttpTransport
@@ -30,6 +32,8 @@ class _AdmissionShape(Schema):
     lineage = fields.String(required=True)
     hub = fields.String(required=True)
     epoch = fields.String(required=True, validate=Length(1, 64))
+    root = fields.String(required=True)
+    keyring = fields.Dict(required=True)
     sign_key = fields.String(required=True)
     box_key = fields.String(required=True)
     token = fields.String(required=True, validate=Regexp(_TOKEN))
@@ -97,6 +101,26 @@ def _enrolled(answer: Mapping[str, Any], keys: Keys, url: str, label: str, pin: 
         raise NotAnAnswer
     if any(len(key) != KEY_BYTES for key in hub_keys):
         raise NotAnAnswer
+    root, keyring = _keyring(admission.pop("root"), admission.pop("keyring"))
     return Enrolled(
-        **admission, url=url, label=label, pin=pin, hub_sign_key=hub_keys[0], hub_box_key=hub_keys[1], keys=keys
+        **admission,
+        url=url,
+        label=label,
+        pin=pin,
+        hub_sign_key=hub_keys[0],
+        hub_box_key=hub_keys[1],
+        root=root,
+        keyring=keyring,
+        keys=keys,
     )
+
+
+def _keyring(root_text: str, signed: Mapping[str, Any]) -> tuple[bytes, str]:
+    """The root key to pin, which the six words cover, and the keyring that it signed. Raises NotAnAnswer."""
+    root = from_text(root_text)
+    try:
+        document = canonical(signed)
+        keyrings.read(document, root)
+    except (KeyringRefused, Unreadable):
+        raise NotAnAnswer from None
+    return root, document.decode()

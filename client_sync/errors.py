@@ -19,6 +19,18 @@ class WrongPassphrase(ClientError):
     code = "wrong_passphrase"
 
 
+class PassphraseTooSoon(ClientError):
+    """After wrong words the next ones have to wait `wait_s` seconds."""
+
+    code = "passphrase_too_soon"
+
+
+class VaultLocked(ClientError):
+    """The vault was closed: nothing was typed for too long."""
+
+    code = "vault_locked"
+
+
 class PassphraseTooShort(ClientError):
     """A passphrase has fewer words than `least`."""
 
@@ -77,6 +89,18 @@ class NotEnrolled(ClientError):
     """The device has no hub yet."""
 
     code = "not_enrolled"
+
+
+class KeyringMissing(ClientError):
+    """The keys of the centre are not here, or are not those that its root key signed: nothing can be sealed."""
+
+    code = "keyring_missing"
+
+
+class ReaderMissing(ClientError):
+    """The keyring names nobody to seal this complaint to: it would be lost."""
+
+    code = "reader_missing"
 
 
 class AlreadyEnrolled(ClientError):

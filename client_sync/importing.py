@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 
 from marshmallow import Schema, ValidationError, fields
 
+from client_sync.complaint import careful_confidentiality
 from client_sync.errors import ClientError
 from client_sync.protocol.canonical import Unreadable, canonical
 from client_sync.protocol.limits import LINE_MAX_BYTES
@@ -28,7 +29,6 @@ MAP_VERSION: Final = 1
 _SAFEST: Final = {
     ("facts", "consent", "level"): "C0",
     ("facts", "contact_ok"): "never",
-    ("facts", "confidentiality"): "confidential",
 }
 # `entered_at` must come from the file: the time of the import would give a second run other bytes.
 _NEEDED: Final = (("facts", "kinds"), ("facts", "channel"), ("facts", "entered_at"))
@@ -261,6 +261,7 @@ def _refused(number: int, code: str, field: str, row: Mapping[str, str], rule: R
 def _content(id: str, clear: dict[str, Any]) -> dict[str, Any]:
     facts = clear["facts"]
     facts.setdefault("receipt", _receipt_of(id))
+    facts.setdefault("confidentiality", careful_confidentiality(facts))
     if "incident" in facts and "from" not in facts["incident"]:
         facts["incident"] = {"from": None, "precision": "unknown"}
     compartments = {name: {"clear": clear[name]} for name in COMPARTMENTS if name in clear}

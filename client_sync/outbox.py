@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -27,14 +27,29 @@ from client_sync.errors import (
     ParcelUnreadable,
     RecordUnknown,
 )
+from client_sync.protocol.anchors import ANCHOR_SEEN
 from client_sync.protocol.canonical import Unreadable, canonical, read_operation
 from client_sync.protocol.codes import AT_THE_CENTRE, REJECTED, STORED
 from client_sync.protocol.frames import Header, encode_frame, frame_digest
 from client_sync.protocol.limits import BODY_MAX_BYTES, FRAME_RECORDS_MAX
+from client_sync.received import Received
+from client_sync.sealing import (
+    LINKAGE,
+    SEALED_OPERATIONS,
+    UNKNOWN_SCOPE,
+    Scope,
+    Sealer,
+    hide_scope,
+    read_scope,
+    scope_of,
+)
 from client_sync.stores import Folder, machine_key, open_encrypted, writing
-from client_sync.tables import MIGRATIONS, Carried, Counts, Enrolled, InFlight, Keys, Link, Record
-from client_sync.vault import Reply, Vault, seal_for_vault
+from client_sync.tables import LINK_FLAGS, MIGRATIONS, Carried, Counts, Enrolled, InFlight, Keys, Link, Record
+from client_sync.vault import Vault
 
+# What goes along with a complaint, and what the device says of its own accord.
+_UNCOUNTED: Final = (LINKAGE, ANCHOR_SEEN)
+_IS_COUNTED: Final = f"op NOT IN {_UNCOUNTED}"
 _IDS_A_QUERY: Final = 500
 # Far more frames than an old copy of a device can be behind; a hub that jumps wildly must not use up the numbers.
 _FRAMES_SKIPPED_MAX: Final = 2**20
@@ -42,13 +57,17 @@ _FRAMES_SKIPPED_MAX: Final = 2**20
 
 @dataclass(frozen=True)
 class Finished:
-    """An operation to finalise. `id` is that of its draft: finalising a draft twice makes one record."""
+    """An operation to finalise, in clear. `id` is that of its draft: finalising a draft twice makes one record.
+
+    `scope` is that of the complaint which it speaks of, for an operation without facts: see `Outbox.scope`.
+    """
 
     op: str
     content: dict[str, Any]
     id: str | None = None
     picture: str | None = None
     receipt: str | None = None
+    scope: Scope = UNKNOWN_SCOPE
 
 
 @dataclass(frozen=True)
@@ -71,12 +90,15 @@ class Outbox:
 
     def __init__(self, folder: Folder, database: Database) -> None:
         self.folder = folder
+        self.received = Received(folder, database)
         self._database = database
 
     @classmethod
     def open(cls, folder: Folder) -> Self:
         """The outbox of a folder, made on the first call. Raises KeyMissing and StoreDamaged."""
-        return cls(folder, open_encrypted(folder.transport, machine_key(folder), MIGRATIONS))
+        outbox = cls(folder, open_encrypted(folder.transport, machine_key(folder), MIGRATIONS))
+        outbox.received.follow_vault()
+        return outbox
 
     def close(self) -> None:
         """Give the file back."""
@@ -94,21 +116,24 @@ class Outbox:
         id: str | None = None,
         picture: str | None = None,
         receipt: str | None = None,
+        scope: Scope = UNKNOWN_SCOPE,
     ) -> str:
-        """Keep one finished operation for the hub; gives its id. Raises ContentRefused."""
-        return self.finalise_all([Finished(op, content, id, picture, receipt)])[0]
+        """Keep one finished operation for the hub, sealed; gives its id. Raises as `finalise_all` does."""
+        return self.finalise_all([Finished(op, content, id, picture, receipt, scope)])[0]
 
     def finalise_all(self, finished: Sequence[Finished]) -> list[str]:
-        """Keep finished operations in one transaction; gives their ids.
+        """Keep finished operations in one transaction, sealed to the readers that the keyring names; gives their ids.
 
-        An id that is here already is left as it is. Raises ContentRefused, with nothing kept.
+        From then on nothing here opens what was sealed. An id that is here already is left as it is. Raises
+        ContentRefused, NotEnrolled, KeyringMissing and ReaderMissing, with nothing kept.
         """
         with self.writing():
             return self._insert(finished)
 
     def records(self) -> list[Record]:
-        """Every record, in the order in which they were finalised."""
-        return [_record(row) for row in self._database.query(f"{_SELECT_RECORD} ORDER BY seq")]
+        """Every record, in the order in which they were finalised; what goes along with one is none."""
+        select = f"{_SELECT_RECORD} WHERE {_IS_COUNTED} ORDER BY seq"
+        return [_record(row) for row in self._database.query(select)]
 
     def record(self, id: str) -> Record:
         """One record. Raises RecordUnknown."""
@@ -131,6 +156,13 @@ class Outbox:
         [row] = self._database.query(select, [complaint])
         return int(row["n"])
 
+    def scope(self, complaint: str, vault: Vault) -> Scope:
+        """What a revision of a complaint is sealed by: only the vault that was here when it was finalised knows."""
+        select = "SELECT scope FROM record WHERE ? IN (id, about) AND scope IS NOT NULL ORDER BY seq DESC LIMIT 1"
+        for row in self._database.query(select, [complaint]):
+            return read_scope(row["scope"], vault)
+        return UNKNOWN_SCOPE
+
     def mark_seen(self, id: str) -> None:
         """Note that a person saw what the centre said of a record, and tell the centre. Raises RecordUnknown."""
         record = self.record(id)
@@ -141,16 +173,9 @@ class Outbox:
             self._database.execute("UPDATE record SET is_seen = 1 WHERE id = ?", [id])
             self._insert([Finished("seen", {"changes": [row["change"]]})])
 
-    def hand_replies(self, vault: Vault) -> int:
-        """Move what came while the vault was locked into it; gives how many."""
-        rows = list(self._database.query("SELECT digest, record, change, body, is_sealed FROM reply"))
-        replies = [_reply(row, vault) for row in rows]
-        if replies:
-            # The vault first: a kill between the two leaves a reply in both, and the vault knows it again.
-            vault.keep_replies(replies)
-            with self.writing():
-                self._many("DELETE FROM reply WHERE digest = ?", [(reply.digest,) for reply in replies])
-        return len(replies)
+    def holds_last_copies(self) -> bool:
+        """Whether anything written here may be nowhere else: not sent, rejected, or in no backup of the hub yet."""
+        return any(True for _ in self._database.query("SELECT 1 FROM record WHERE line IS NOT NULL LIMIT 1"))
 
     @property
     def enrolled(self) -> Enrolled | None:
@@ -182,12 +207,12 @@ class Outbox:
         """Bind the device to its hub, or bind it anew after a revocation.
 
         Raises AlreadyEnrolled for another hub, and LineageDiffers when the hub would take what it has from
-        this device for somebody else's.
+        this device for somebody else's, or nobody could open what was sealed here under the lineage of before.
         """
         before = self.enrolled
         if before is not None and before.hub != enrolled.hub:
             raise AlreadyEnrolled
-        if before is not None and before.lineage != enrolled.lineage and self._has_sent():
+        if before is not None and before.lineage != enrolled.lineage and self.holds_last_copies():
             raise LineageDiffers
         with self.writing():
             if before is not None and before.device != enrolled.device:
@@ -196,11 +221,15 @@ class Outbox:
             self._database.execute("DELETE FROM keys")
             self._begin_epoch(enrolled.epoch)
 
+    def keep_keyring(self, keyring: str) -> None:
+        """Seal to the readers of this signed keyring from now on. The caller has checked it against the root key."""
+        self._database.table("enrolment").update(1, {"keyring": keyring})
+
     @property
     def link(self) -> Link:
         """How far device and hub have come."""
         [row] = self._database.query("SELECT * FROM link")
-        flags = {name: bool(row[name]) for name in ("dictionary_refused", "is_revoked")}
+        flags = {name: bool(row[name]) for name in LINK_FLAGS}
         return Link(**{name: row[name] for name in Link.__dataclass_fields__} | flags)
 
     def note(self, **columns: Any) -> None:
@@ -233,6 +262,18 @@ class Outbox:
     def waiting(self) -> int:
         """How many operations the hub does not have, as far as is known."""
         [row] = self._database.query("SELECT count(*) AS n FROM record WHERE waiting = 1")
+        return int(row["n"])
+
+    def unsent(self) -> int:
+        """How many of these a person would count: what goes along with a complaint is no sending of its own."""
+        [row] = self._database.query(f"SELECT count(*) AS n FROM record WHERE waiting = 1 AND {_IS_COUNTED}")
+        return int(row["n"])
+
+    def counted_in(self, frames: Sequence[int]) -> int:
+        """How many of the operations in frames in flight a person would count."""
+        places = ",".join("?" * len(frames))
+        select = f"SELECT count(*) AS n FROM record WHERE frame IN ({places}) AND {_IS_COUNTED}"
+        [row] = self._database.query(select, list(frames))
         return int(row["n"])
 
     def next_lines(self, after_seq: int, most_bytes: int) -> list[tuple[int, bytes]]:
@@ -340,14 +381,22 @@ class Outbox:
         named = [(each.id or str(uuid4()), each) for each in finished]
         held = self._held([id for id, _ in named])
         seq = self.link.next_seq
-        rows: dict[str, dict[str, Any]] = {}
+        sealer = self._sealer(finished)
+        rows: list[dict[str, Any]] = []
         for id, each in named:
-            if id not in held and id not in rows:
-                rows[id] = _row(each, id, seq + len(rows))
+            if id not in held:
+                held.add(id)
+                rows += _rows(each, id, seq + len(rows), sealer, self.folder)
         if rows:
-            self._database.table("record").insert_all(rows.values())
+            self._database.table("record").insert_all(rows)
             self.note(next_seq=seq + len(rows))
         return [id for id, _ in named]
+
+    def _sealer(self, finished: Sequence[Finished]) -> Sealer | None:
+        """What seals these operations; None when none of them says anything of a person."""
+        if any(each.op in SEALED_OPERATIONS for each in finished):
+            return Sealer.of(self.require_enrolled())
+        return None
 
     def _held(self, ids: Sequence[str]) -> set[str]:
         held: set[str] = set()
@@ -358,15 +407,11 @@ class Outbox:
             held.update(row["id"] for row in rows)
         return held
 
-    def _has_sent(self) -> bool:
-        select = "SELECT 1 FROM record WHERE waiting = 0 AND line IS NOT NULL LIMIT 1"
-        return any(True for _ in self._database.query(select))
-
     def _forget_device(self) -> None:
         """Frames signed by keys that are no longer ours are of no use; their records are cut anew."""
         self._database.execute("UPDATE record SET frame = NULL")
         self._database.execute("DELETE FROM frame")
-        self.note(is_revoked=0, last_order=0, cursor=None, last_change=0)
+        self.note(is_revoked=0, is_wiped=0, last_order=0, cursor=None, last_change=0)
 
     def _begin_epoch(self, epoch: str | None) -> None:
         """In a new epoch the hub may lack what it had: offer all that is still held, trust no old position."""
@@ -384,7 +429,7 @@ class Outbox:
         if report.unread is not None:
             self._database.execute("UPDATE frame SET is_unsure = 0 WHERE number = ?", [report.frame])
             return Counter()
-        select = "SELECT seq, state FROM record WHERE frame = ? ORDER BY seq"
+        select = "SELECT seq, op, state FROM record WHERE frame = ? ORDER BY seq"
         rows = list(self._database.query(select, [report.frame]))
         if len(rows) != report.n:
             return Counter()  # of a frame that was answered before
@@ -394,7 +439,7 @@ class Outbox:
             [(*outcome, position, row["seq"]) for row, *outcome in concluded],
         )
         self._database.execute("DELETE FROM frame WHERE number = ?", [report.frame])
-        return Counter(state for row, state, _, _ in concluded if state != row["state"])
+        return Counter(state for row, state, _, _ in concluded if state != row["state"] and row["op"] not in _UNCOUNTED)
 
     def _settle_positions(self, position: int | None) -> None:
         """A report that was asked for comes without a position: any later one covers it as well."""
@@ -420,7 +465,7 @@ class Outbox:
     def _apply_change(self, n: int, change: dict[str, Any]) -> None:
         id = self._named(change.get("id"))
         if change.get("kind") != "state":
-            self._keep_reply(n, id or str(change.get("id", "")), change)
+            self.received.keep_reply(n, id or str(change.get("id", "")), change)
         elif id is not None and change.get("state") == STORED:
             self._database.execute(
                 "UPDATE record SET state = 'at_centre', code = NULL, field = NULL WHERE id = ?", [id]
@@ -428,20 +473,6 @@ class Outbox:
         status = change.get("status")
         if id is not None and isinstance(status, str):
             self._database.execute("UPDATE record SET status = ? WHERE id = ?", [shown(status, CODE_MOST_CHARS), id])
-
-    def _keep_reply(self, n: int, record: str, change: dict[str, Any]) -> None:
-        """Keep for a person what is more than a state: sealed, so that only the open vault shows it."""
-        written = canonical(change)
-        sealed = seal_for_vault(self.folder, written)
-        row = {
-            "digest": hashlib.sha256(written).hexdigest(),
-            "record": record,
-            "change": n,
-            "body": sealed or written,
-            "is_sealed": int(sealed is not None),
-        }
-        self._database.table("reply").insert(row, pk="digest", ignore=True)
-        self._database.execute("UPDATE record SET change = ?, is_seen = 0 WHERE id = ?", [n, record])
 
     def _named(self, prefix: object) -> str | None:
         """The record that the hub means: a prefix is unique among those it knows of this lineage."""
@@ -470,6 +501,7 @@ class Outbox:
             clock_ahead_s=int((now - answer.now).total_seconds()),
             next_frame=max(next_frame, free),
         )
+        self.received.note_contact(answer.now)
 
 
 _SELECT_RECORD: Final = (
@@ -486,6 +518,22 @@ def _record(row: dict[str, Any]) -> Record:
     return Record(**row, is_answered=change is not None, acked_position=position)
 
 
+def _rows(finished: Finished, id: str, seq: int, sealer: Sealer | None, folder: Folder) -> list[dict[str, Any]]:
+    """The row of an operation, and that of the linkage that goes along with it."""
+    # What no hub can read is refused with the place at fault, which nobody finds in a box.
+    _line(finished, id, seq)
+    if sealer is None or finished.op not in SEALED_OPERATIONS:
+        return [_row(finished, id, seq)]
+    known = scope_of(finished.content)
+    content = sealer.seal(id, finished.content, known or finished.scope)
+    sealed = _row(replace(finished, content=content), id, seq)
+    sealed["scope"] = None if known is None else hide_scope(known, folder)
+    linked = sealer.link(finished.op, id, finished.content)
+    if linked is None:
+        return [sealed]
+    return [sealed, _row(Finished(LINKAGE, linked), str(uuid4()), seq + 1)]
+
+
 def _row(finished: Finished, id: str, seq: int) -> dict[str, Any]:
     about = finished.content.get("complaint")
     return {
@@ -494,6 +542,7 @@ def _row(finished: Finished, id: str, seq: int) -> dict[str, Any]:
         "op": finished.op,
         "about": about if isinstance(about, str) else None,
         "line": _line(finished, id, seq),
+        "scope": None,
         "picture": finished.picture,
         "receipt": finished.receipt,
         "state": "here",
@@ -522,7 +571,3 @@ def _enrolment_row(enrolled: Enrolled) -> dict[str, Any]:
     row = {name: value for name, value in vars(enrolled).items() if name not in ("keys", "epoch")}
     return row | {"id": 1, "sign": bytes(enrolled.keys.sign), "box": bytes(enrolled.keys.box)}
 
-
-def _reply(row: dict[str, Any], vault: Vault) -> Reply:
-    body = vault.unseal(row["body"]) if row["is_sealed"] else row["body"]
-    return Reply(row["digest"], row["record"], row["change"], json.loads(body))

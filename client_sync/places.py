@@ -33,6 +33,11 @@ class PlaceList:
         """The cercles of a region, none for a region that only exists since 2023."""
         return [place for place in self.places.values() if place.within == region_id]
 
+    def region_of(self, id: str) -> str | None:
+        """The region that a place lies in or is; None for a place that is not on the list."""
+        place = self.places.get(id)
+        return None if place is None else place.within or place.id
+
     def search(self, words: str) -> list[Place]:
         """Places with a spelling that begins like `words`, cercles first; accents and case don't count."""
         begun = fold(words)

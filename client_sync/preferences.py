@@ -1,4 +1,4 @@
-"""What a person chose for this device: language, and what a megabyte costs. Says nothing about complaints."""
+"""What a person chose for this device: language, price of a megabyte, auto-lock. Says nothing about complaints."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -10,19 +10,28 @@ from client_sync.stores import Folder, write_durably
 
 # 500 MB at 4,700 FCFA, as a campaign against prices in Mali quoted them (bamada.net): rather too high than too low.
 PRICE_XOF_PER_MB: Final = 10
+# Long enough to look at the person who speaks, short enough for a device left on a table.
+LOCK_AFTER_MINUTES: Final = 2
+LOCK_MOST_MINUTES: Final = 60
 _FILE: Final = "preferences.json"
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """`language` is fr, en or bm; `price_xof_per_mb` what the network asks for 1,000,000 bytes, either way."""
+    """`language` is fr, en or bm; `price_xof_per_mb` what the network asks for 1,000,000 bytes, either way.
+
+    After `lock_after_minutes` in which nothing is typed the vault is locked.
+    """
 
     language: str = "fr"
     price_xof_per_mb: int = PRICE_XOF_PER_MB
+    lock_after_minutes: int = LOCK_AFTER_MINUTES
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
             raise ValueError(self.language)
+        if not 1 <= self.lock_after_minutes <= LOCK_MOST_MINUTES:
+            raise ValueError(self.lock_after_minutes)
 
     @classmethod
     def load(cls, folder: Folder) -> Self:

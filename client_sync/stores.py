@@ -43,6 +43,11 @@ class Folder:
         return self.path / "vault.key"
 
     @property
+    def vault_tries(self) -> Path:
+        """How many wrong passphrases came in a row."""
+        return self.path / "vault.tries"
+
+    @property
     def transport(self) -> Path:
         """The outbox, the keys of the device and its token."""
         return self.path / "transport.db"
@@ -56,11 +61,26 @@ class Folder:
         """Make the folder, readable by its owner alone; one that is there is left as it is."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def wipe_vault(self) -> None:
+        """Make drafts and replies unreadable for everybody, then delete the vault; the outbox stays.
+
+        Needs no passphrase and opens nothing: the first write of all is over the key slot. Safe to repeat after
+        a kill.
+        """
+        self._wipe([self.vault_key], [self.vault])
+        self.vault_tries.unlink(missing_ok=True)
+
     def wipe(self) -> None:
         """Make everything unreadable, keys first, then delete it. Safe to repeat after a kill."""
-        for key in (self.vault_key, self.machine_key):
+        self._wipe([self.vault_key, self.machine_key], [self.vault, self.transport])
+        self.vault_tries.unlink(missing_ok=True)
+
+    def _wipe(self, keys: list[Path], databases: list[Path]) -> None:
+        for key in keys:
             _erase(key)
-        for database in (self.vault, self.transport):
+        for key in keys:
+            _erase(_draft_of(key))
+        for database in databases:
             for ending in _SIDE_FILES:
                 database.with_name(database.name + ending).unlink(missing_ok=True)
         if self.path.exists():
@@ -84,7 +104,7 @@ def machine_key(folder: Folder) -> bytes:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Write a small file, whole or not at all, readable by its owner alone; on disk when this returns."""
-    draft = path.with_name(path.name + ".new")
+    draft = _draft_of(path)
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -95,13 +115,18 @@ def write_durably(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def _draft_of(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
 def open_encrypted(path: Path, key: bytes, migrations: Migrations) -> Database:
     """The database in `path` under a raw 32-byte key, with its tables up to date.
 
     Commits are on disk when they return. Raises StoreDamaged when the key does not open the file.
     """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlcipher.connect(str(path), isolation_level=None, timeout=_BUSY_S)
+    # Used by one thread at a time, but closed by another when nobody typed anything for too long.
+    connection = sqlcipher.connect(str(path), isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
     try:
         _unlock(connection, key)
         database = Database(connection)
@@ -113,6 +138,11 @@ def open_encrypted(path: Path, key: bytes, migrations: Migrations) -> Database:
         connection.close()
         raise
     return database
+
+
+def scrub(database: Database) -> None:
+    """Take what was deleted out of the log beside the database as well; waits for no other reader."""
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 @contextmanager

@@ -1,19 +1,24 @@
 """The tables of the transport store, and the values that its rows become."""
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 from sqlite_utils import Database, Migrations
 
+from client_sync.protocol import keyring as keyrings
 from client_sync.protocol.enrolment import fingerprint
+from client_sync.protocol.keyring import Keyring, KeyringRefused
 
 State = Literal["here", "sending", "at_centre", "kept_aside", "rejected"]
 
 BODY_FIRST_BYTES: Final = 64 * 2**10
 # What complaints weigh before anything was measured: compressed size over size.
 _FIRST_RATIO: Final = 0.3
+
+# Columns of `link` that are true or false.
+LINK_FLAGS: Final = ("dictionary_refused", "is_revoked", "is_wiped", "is_anchor_untold", "has_log_differed")
 
 MIGRATIONS: Final = Migrations("transport")
 
@@ -34,6 +39,9 @@ class Link:
     `last_change` is the highest number of a change applied, `body_bytes` the compressed size to aim at,
     `ratio` compressed size over size as last measured. `clock_ahead_s` is how far the device's clock runs
     ahead of the hub's: it is shown, and orders nothing.
+    `anchor` is the signed head of the hub's log seen last, as text, of `anchor_size` leaves, and `anchors_lost` those
+    that a declared restore lost, one a line.
+    `is_wiped` says that an administrator had the device wiped: it only brings away what nobody else has.
     """
 
     next_seq: int
@@ -49,6 +57,12 @@ class Link:
     clock_ahead_s: int | None
     last_order: int
     is_revoked: bool
+    is_wiped: bool
+    anchor: str | None
+    anchor_size: int
+    anchors_lost: str | None
+    is_anchor_untold: bool
+    has_log_differed: bool
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,10 @@ class Keys:
 
 @dataclass(frozen=True)
 class Enrolled:
-    """What binds the device to its hub. `epoch` is the last one heard, `pin` as for `HttpTransport`."""
+    """What binds the device to its hub. `epoch` is the last one heard, `pin` as for `HttpTransport`.
+
+    `keyring` is the signed document with the keys to seal to, `root` the public key that it has to be signed by.
+    """
 
     device: str
     lineage: str
@@ -75,6 +92,8 @@ class Enrolled:
     pin: str | None
     hub_sign_key: bytes
     hub_box_key: bytes
+    keyring: str
+    root: bytes
     epoch: str | None
     token: str = field(repr=False)
     keys: Keys = field(repr=False)
@@ -83,7 +102,15 @@ class Enrolled:
     def words(self) -> list[str]:
         """The six words that an operator of the hub must read out as well."""
         public = bytes(self.keys.sign.verify_key), bytes(self.keys.box.public_key)
-        return fingerprint(self.hub_sign_key, *public)
+        return fingerprint(self.hub_sign_key, self.root, *public)
+
+    @property
+    def trusted_keyring(self) -> Keyring | None:
+        """What the keyring says; None for one that its root key did not sign."""
+        try:
+            return keyrings.read(self.keyring.encode(), self.root)
+        except KeyringRefused:
+            return None
 
 
 @dataclass(frozen=True)
@@ -108,6 +135,14 @@ class Record:
     is_answered: bool
     is_seen: bool
     acked_position: int | None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the hub sent about a record for a person to read: a change of the wire, with its number."""
+
+    change: int
+    body: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -164,6 +199,18 @@ def _create_link(database: Database) -> None:
             "clock_ahead_s": int,
             "last_order": int,
             "is_revoked": int,
+            "is_wiped": int,
+            "anchor": str,
+            "anchor_size": int,
+            "anchors_lost": str,
+            "is_anchor_untold": int,
+            "has_log_differed": int,
+            "has_missed": int,
+            "contact_at": str,
+            "looked_at": str,
+            "looked_running_s": float,
+            "sure_s": float,
+            "claimed_from_s": float,
         },
         pk="id",
         strict=True,
@@ -180,6 +227,12 @@ def _create_link(database: Database) -> None:
             "dictionary_refused": 0,
             "last_order": 0,
             "is_revoked": 0,
+            "is_wiped": 0,
+            "anchor_size": 0,
+            "is_anchor_untold": 0,
+            "has_log_differed": 0,
+            "has_missed": 0,
+            "sure_s": 0.0,
         }
     )
 
@@ -202,6 +255,8 @@ def _create_identity(database: Database) -> None:
             "pin": str,
             "hub_sign_key": bytes,
             "hub_box_key": bytes,
+            "keyring": str,
+            "root": bytes,
             "token": str,
             "sign": bytes,
             "box": bytes,
@@ -222,6 +277,7 @@ def _create_records(database: Database) -> None:
             "op": str,
             "about": str,
             "line": bytes,
+            "scope": bytes,
             "picture": str,
             "receipt": str,
             "state": str,
@@ -262,5 +318,9 @@ def _create_parcels(database: Database) -> None:
         strict=True,
     )
     database.table("reply").create(
-        {"digest": str, "record": str, "change": int, "body": bytes, "is_sealed": int}, pk="digest", strict=True
+        {"digest": str, "record": str, "change": int, "body": bytes},
+        pk="digest",
+        not_null={"record", "change", "body"},
+        strict=True,
     )
+    database.execute("CREATE INDEX reply_record ON reply (record, change)")

@@ -1,8 +1,9 @@
-"""The vault: drafts and replies, behind a passphrase of words."""
+"""The vault: drafts, and the key of the replies, behind a passphrase of words."""
 
 import hashlib
 import json
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -13,11 +14,13 @@ from nacl.secret import SecretBox
 from nacl.utils import random as random_bytes
 from sqlite_utils import Database, Migrations
 
+from client_sync import clocks, tries
 from client_sync.errors import (
     DraftUnknown,
     KeyMissing,
     PassphraseTooShort,
     VaultExists,
+    VaultLocked,
     VaultMissing,
     WrongPassphrase,
 )
@@ -32,16 +35,8 @@ _migrations: Final = Migrations("vault")
 
 @_migrations()
 def v0001_drafts(database: Database) -> None:
-    """Drafts and replies."""
+    """Drafts."""
     database.table("draft").create({"id": str, "answers": str}, pk="id", not_null={"answers"}, strict=True)
-    replies = database.table("reply")
-    replies.create(
-        {"digest": str, "record": str, "change": int, "body": str},
-        pk="digest",
-        not_null={"record", "change", "body"},
-        strict=True,
-    )
-    replies.create_index(["record", "change"])
 
 
 @dataclass(frozen=True)
@@ -64,22 +59,12 @@ class Draft:
     answers: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What the centre sent about a record: a change of the wire with its number, oldest first."""
-
-    digest: str
-    record: str
-    change: int
-    body: dict[str, Any]
-
-
 class Vault:
     """An open vault. Close it to lock; nothing of it stays on the disk in the clear."""
 
     def __init__(self, database: Database, key: bytes) -> None:
         self._database = database
-        self._reply_key = _reply_key(key)
+        self._reply_key: PrivateKey | None = _reply_key(key)
 
     @classmethod
     def create(cls, folder: Folder, passphrase: str, hardness: Hardness = FIELD_HARDNESS) -> Self:
@@ -94,9 +79,15 @@ class Vault:
         return cls(open_encrypted(folder.vault, key, _migrations), key)
 
     @classmethod
-    def open(cls, folder: Folder, passphrase: str) -> Self:
-        """The vault of a folder; takes about a second. Raises VaultMissing, KeyMissing and WrongPassphrase."""
-        key = _open_slot(_read_slot(folder), passphrase)
+    def open(cls, folder: Folder, passphrase: str, running_s: Callable[[], float] = clocks.running_s) -> Self:
+        """The vault of a folder; takes about a second.
+
+        Raises VaultMissing, KeyMissing, WrongPassphrase, and PassphraseTooSoon after wrong ones.
+        """
+        slot = _read_slot(folder)
+        tries.begin(folder.vault_tries, running_s())
+        key = _open_slot(slot, passphrase)
+        tries.forget(folder.vault_tries)
         return cls(open_encrypted(folder.vault, key, _migrations), key)
 
     @staticmethod
@@ -105,8 +96,9 @@ class Vault:
         return folder.vault_key.exists()
 
     def close(self) -> None:
-        """Lock."""
+        """Lock: the file is closed and its keys are dropped. A closed vault opens nothing any more."""
         self._database.close()
+        self._reply_key = None
 
     def save_draft(self, id: str, answers: dict[str, Any]) -> None:
         """Keep the answers given so far, JSON values, in place of those under the same id."""
@@ -129,23 +121,10 @@ class Vault:
         with writing(self._database):
             self._database.execute("DELETE FROM draft WHERE id = ?", [id])
 
-    def replies(self, record_id: str) -> list[Reply]:
-        """What the centre sent about a record, oldest first; `Outbox.hand_replies` brings in the newest."""
-        select = "SELECT digest, record, change, body FROM reply WHERE record = ? ORDER BY change"
-        rows = self._database.query(select, [record_id])
-        return [Reply(row["digest"], row["record"], row["change"], json.loads(row["body"])) for row in rows]
-
-    def keep_replies(self, replies: list[Reply]) -> None:
-        """Keep replies; one that is here already changes nothing."""
-        rows = [
-            {"digest": reply.digest, "record": reply.record, "change": reply.change, "body": json.dumps(reply.body)}
-            for reply in replies
-        ]
-        with writing(self._database):
-            self._database.table("reply").insert_all(rows, pk="digest", ignore=True)
-
     def unseal(self, sealed: bytes) -> bytes:
-        """What `seal_for_vault` sealed. Raises WrongPassphrase when it was for another vault."""
+        """What `seal_for_vault` sealed. Raises WrongPassphrase for another vault's, VaultLocked once closed."""
+        if self._reply_key is None:
+            raise VaultLocked
         try:
             return SealedBox(self._reply_key).decrypt(sealed)
         except CryptoError:

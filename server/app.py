@@ -6,8 +6,10 @@ from flask import Flask, Response
 from flask_smorest import Api
 
 from client_sync.protocol.limits import BODY_MAX_BYTES
+from server.config import Settings
 from server.hub import Hub
-from server.web import errors, status, sync_api
+from server.web import access, cookies, errors, locked, status, sync_api
+from server.web.console import account, login
 from server.web.schemas import PROBLEM, ProblemShape
 
 # Each byte here goes down a bad link with every answer to a device.
@@ -31,6 +33,7 @@ def create_app(hub: Hub) -> Flask:
     """A WSGI application that answers for `hub`."""
     app = Flask("server", static_folder=None, template_folder="web/templates")
     app.config.update(
+        LANGUAGE=hub.settings.language,
         MAX_CONTENT_LENGTH=BODY_MAX_BYTES,
         API_TITLE="Seere",
         API_VERSION="v1",
@@ -42,8 +45,22 @@ def create_app(hub: Hub) -> Flask:
     api = _Api(app)
     api.spec.components.security_scheme("device", {"type": "http", "scheme": "bearer"})
     api.register_blueprint(sync_api.blueprint)
-    app.register_blueprint(status.blueprint)
+    for pages in (status, login, account):
+        app.register_blueprint(pages.blueprint)
+    cookies.register(app, hub)
     errors.register(app)
+    access.register(app)
+    app.after_request(_add_headers)
+    return app
+
+
+def create_locked_app(settings: Settings) -> Flask:
+    """A WSGI application that answers for a hub without its passphrase: come back later."""
+    app = Flask("server", static_folder=None, template_folder="web/templates")
+    app.config.update(LANGUAGE=settings.language, MAX_CONTENT_LENGTH=BODY_MAX_BYTES)
+    app.register_blueprint(locked.blueprint)
+    errors.register(app)
+    access.register(app)
     app.after_request(_add_headers)
     return app
 

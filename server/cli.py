@@ -1,18 +1,38 @@
 """`seere`: the hub by hand. Each command is a module of `server.commands`, read only when it is used."""
 
 import importlib
+import logging
 import os
 from typing import Any, Final
 
 import click
 
+from server import logs
 from server.commands.operator import Operator
 from server.commands.spoken import Misused, SpokenGroup, refusing, speak, texts_of
 from server.config import SettingInvalid, from_environ
 from server.hub import utc_now
 from server.i18n import LANGUAGES
 
-COMMANDS: Final = ("init", "serve", "enrol", "devices", "quarantine", "find", "places", "backup", "restore", "doctor")
+COMMANDS: Final = (
+    "init",
+    "serve",
+    "unlock",
+    "passphrase",
+    "keys",
+    "enrol",
+    "devices",
+    "people",
+    "quarantine",
+    "find",
+    "open",
+    "places",
+    "backup",
+    "restore",
+    "retention",
+    "audit",
+    "doctor",
+)
 
 
 class LazyGroup(SpokenGroup):
@@ -47,6 +67,7 @@ def _choose_language(ctx: click.Context, _: click.Parameter, value: str | None) 
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Run a hub by hand."""
+    logs.to_standard_error(logging.WARNING)
     texts = texts_of(ctx)
     try:
         settings = from_environ(os.environ)

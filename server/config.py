@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 PREFIX: Final = "SEERE_"
 # Switches of the tests: known, so that they don't refuse to start, and read by nobody here.
@@ -19,6 +20,8 @@ class SettingInvalid(Exception):
         self.name = name
 
 
+# Names and IPv4 addresses are what a web server can be told to trust; [::1] is none.
+LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1")
 _POSITIVE: Final = "[1-9][0-9]{0,11}"
 
 
@@ -31,20 +34,41 @@ def _setting(default: Any, meaning: str, pattern: str = "") -> Any:
 class Settings:
     """Settings by the name of their variable without prefix, in lower case."""
 
-    data: Path = _setting(Path("var/hub"), "folder of the database, its key file and the backups")
+    data: Path = _setting(Path("var/hub"), "folder of the database, the credential and the backups")
     database: str = _setting("", "address of a PostgreSQL database; empty: an encrypted SQLite file in the data folder")
-    database_key_file: Path | None = _setting(
-        None, "file with the 32-byte key of the SQLite file; empty: hub.key in the data folder"
+    credential_file: Path | None = _setting(
+        None, "file with the hub's secrets, closed by the passphrase; empty: hub.credential in the data folder"
+    )
+    passphrase_file: Path | None = _setting(
+        None, "file of a credential service with the passphrase; empty: a person types it"
     )
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(8000, "port to listen on")
     address: str = _setting(
         "", "address that devices use, written into enrolment codes; empty: http:// with host and port", "|https?://.+"
     )
+    other_hosts: str = _setting(
+        "",
+        "other names by which browsers and devices may reach the hub, with commas between",
+        "|[A-Za-z0-9.-]+(,[A-Za-z0-9.-]+)*",
+    )
     threads: int = _setting(8, "threads that answer requests", "[1-9][0-9]?")
     language: str = _setting("fr", "language of pages and commands: fr, en, bm", "fr|en|bm")
     coalition: str = _setting("", "name of the coalition, shown on pages and sent at enrolment")
     registry_prefix: str = _setting("SRE", "letters before registry numbers, at most 12", "[A-Z][A-Z0-9]{0,11}")
+    seal_statement: str = _setting(
+        "",
+        "which statements devices seal: strict, or all; empty: strict on SQLite, all on PostgreSQL",
+        "|strict|all",
+    )
+    strict_offline: str = _setting(
+        "no", "whether what is strictly confidential is sealed to offline keys alone: no, or yes", "no|yes"
+    )
+    received_days: int = _setting(
+        30,
+        "days without contact after which replies and statuses leave a device; at most 366",
+        "[1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-6]",
+    )
     status: str = _setting("plain", "what the page / shows: plain, or full with counts", "plain|full")
     device_burst_records: int = _setting(5_000, "records that a device may send at once", _POSITIVE)
     device_burst_bytes: int = _setting(200_000_000, "bytes, inflated, that a device may send at once", _POSITIVE)
@@ -60,6 +84,13 @@ class Settings:
         None, "age identity that verifies each backup by opening it; for a rehearsal, not for daily use"
     )
     backup_hour: int = _setting(2, "hour of the day, UTC, of the daily backup", "1?[0-9]|2[0-3]")
+    backup_keep_days: int = _setting(35, "days after which a backup is deleted, once there is a newer one", _POSITIVE)
+    withdrawn_keep_days: int = _setting(
+        30, "days after which a complaint that was withdrawn altogether is erased", _POSITIVE
+    )
+    complaint_keep_days: int = _setting(
+        0, "days after the last thing that came about a complaint until it is erased; 0: never by itself", "[0-9]{1,5}"
+    )
 
     @property
     def database_url(self) -> str:
@@ -77,9 +108,19 @@ class Settings:
         return self.address or f"http://{self.host}:{self.port}"
 
     @property
-    def key_file(self) -> Path:
-        """Where the key of the SQLite file is."""
-        return self.database_key_file or self.data / "hub.key"
+    def host_names(self) -> frozenset[str]:
+        """The names by which the hub may be asked for; on this machine it always has those of loopback."""
+        named = urlsplit(self.public_address).hostname
+        return frozenset(filter(None, (*LOOPBACK_HOSTS, named, *self.other_hosts.lower().split(","))))
+
+    def is_private(self, host: str) -> bool:
+        """Whether what is typed into a page of `host` comes here unseen: through TLS, or on this machine."""
+        return self.public_address.startswith("https://") or host in LOOPBACK_HOSTS
+
+    @property
+    def credential(self) -> Path:
+        """Where the hub's secrets are, closed."""
+        return self.credential_file or self.data / "hub.credential"
 
     @property
     def backups(self) -> Path:

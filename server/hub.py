@@ -1,11 +1,9 @@
 """The hub: store, keys, clock and words, put together once and handed to every front door."""
 
-import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from secrets import token_hex
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -13,13 +11,13 @@ from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
 from server.config import Settings
-from server.domain.errors import StorageFailed
+from server.credential import Secrets
+from server.domain.errors import CredentialForeign
 from server.store import migrations, state
 from server.store.engine import Store, open_store
 from server.store.places import CurrentPlaces
 
 Clock = Callable[[], datetime]
-KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,7 @@ class Hub:
 
     settings: Settings
     store: Store
+    secrets: Secrets
     identity: Identity
     clock: Clock
     places: CurrentPlaces = field(default_factory=CurrentPlaces)
@@ -56,74 +55,45 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_hub(settings: Settings, clock: Clock = utc_now) -> Hub:
-    """The hub whose data the settings name; brings the tables up to date, makes keys on the first start.
+def open_hub(settings: Settings, secrets: Secrets, clock: Clock = utc_now) -> Hub:
+    """The hub whose data the settings name; brings the tables up to date, names the hub on its first start.
 
-    Raises StorageFailed when there is a database and no key for it.
+    Raises StorageFailed or CredentialForeign when the secrets are not those of the data.
     """
-    store = open_store(settings.database_url, _database_key(settings))
-    migrations.upgrade(store)
-    return Hub(settings, store, _identity(store), clock)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = open_store(settings.database_url, None if settings.database else secrets.database)
+    try:
+        with store.read():
+            pass  # A key that is not the file's is refused here, in the store's own words.
+        migrations.upgrade(store)
+        return Hub(settings, store, secrets, _identity(store, secrets), clock)
+    except BaseException:
+        store.close()
+        raise
 
 
 def new_epoch() -> str:
     """An epoch that no earlier restore had."""
-    return secrets.token_hex(4)
+    return token_hex(4)
 
 
-def _database_key(settings: Settings) -> bytes | None:
-    if settings.database:
-        return None
-    path = settings.key_file
-    if path.exists():
-        return bytes.fromhex(path.read_text().strip())
-    if settings.hub_file.exists():
-        raise StorageFailed(file=str(path))
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key = secrets.token_bytes(KEY_BYTES)
-    _keep_key(path, key.hex())
-    return key
-
-
-def _keep_key(path: Path, text: str) -> None:
-    """Write a key file, whole or not at all, for its owner alone; on disk when this returns.
-
-    A power cut must not leave a database whose key was still in memory.
-    """
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _identity(store: Store) -> Identity:
+def _identity(store: Store, secrets: Secrets) -> Identity:
+    sign_key = SigningKey(secrets.sign)
+    pinned = bytes(sign_key.verify_key).hex()
     with store.read() as connection:
-        kept = [state.get(connection, name) for name in ("hub", "sign_key", "box_key")]
-    if None in kept:
+        hub, known = state.get(connection, "hub"), state.get(connection, "verify_key")
+    if hub is None:
         with store.write() as connection:
-            _first_start(connection)
-        return _identity(store)
-    hub, sign_key, box_key = (value or "" for value in kept)
-    return Identity(hub, SigningKey(bytes.fromhex(sign_key)), PrivateKey(bytes.fromhex(box_key)))
+            _first_start(connection, pinned)
+        return _identity(store, secrets)
+    if known != pinned:
+        raise CredentialForeign
+    return Identity(hub, sign_key, PrivateKey(secrets.box))
 
 
-def _first_start(connection: sa.Connection) -> None:
-    for name, value in (
-        ("hub", str(uuid4())),
-        ("sign_key", secrets.token_hex(KEY_BYTES)),
-        ("box_key", secrets.token_hex(KEY_BYTES)),
-        ("epoch", new_epoch()),
-    ):
-        if state.get(connection, name) is None:
+def _first_start(connection: sa.Connection, pinned: str) -> None:
+    if state.get(connection, "hub") is None:
+        for name, value in (("hub", str(uuid4())), ("verify_key", pinned), ("epoch", new_epoch())):
             state.keep(connection, name, value)
 
 

@@ -13,13 +13,15 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from server.domain.errors import trace_of
 from server.hub import Hub
-from server.services import backups, maintenance
+from server.services import audit, backups, maintenance, retention
 from server.services.intake import admission
 
 log = logging.getLogger(__name__)
 
 _TICK_S: Final = 60
 _UPKEEP_HOUR: Final = 3
+# Before the nightly backup, as it is set when nobody set it: what is restored then has the newest anchor.
+_ANCHOR_HOUR: Final = 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def run_if_due(hub: Hub, job: Job) -> str | None:
         job.run(hub)
         outcome = "done"
     except Exception as error:  # noqa: BLE001 - a failed job must not end the clock
-        log.error("job %s failed\n%s", job.name, trace_of(error))
+        log.error("job_failed", extra={"job": job.name} | trace_of(error))
         outcome = f"failed: {type(error).__name__}"[:40]
     maintenance.finish(hub.store, job.name, due_at, hub.clock(), outcome)
     return outcome
@@ -93,8 +95,16 @@ def _upkeep_due(_: Hub, now: datetime) -> datetime:
     return _daily(now, _UPKEEP_HOUR)
 
 
+def _anchor_due(_: Hub, now: datetime) -> datetime:
+    return _daily(now, _ANCHOR_HOUR)
+
+
+def _anchor(hub: Hub) -> None:
+    audit.anchor_day(hub.store, hub.identity.id, hub.identity.sign_key, hub.clock())
+
+
 def _back_up(hub: Hub) -> None:
-    backups.make(hub.store, hub.settings, hub.identity.id, hub.clock())
+    backups.make(hub.store, hub.settings, hub.identity.id, hub.secrets.database, hub.clock())
 
 
 def _release(hub: Hub) -> None:
@@ -107,8 +117,16 @@ def _upkeep(hub: Hub) -> None:
     maintenance.upkeep(hub.store, hub.clock(), hub.settings.frame_report_days)
 
 
+def _erase_due(hub: Hub) -> None:
+    with hub.store.read() as connection:
+        places = hub.places.read(connection)
+    retention.erase_due(hub.store, retention.desk(hub.settings, hub.secrets.database, places, hub.clock()))
+
+
 JOBS: Final = (
+    Job("anchor", _anchor_due, _anchor),
     Job("backup", _backup_due, _back_up),
     Job("release", _hourly, _release),
+    Job("retention", _upkeep_due, _erase_due),
     Job("upkeep", _upkeep_due, _upkeep),
 )

@@ -37,6 +37,22 @@ _SALVAGED_PATH: Final = "/api/v1/sync"
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
+class Gate:
+    """The application that a server runs, while what stands behind it may be put in its place later."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer by what stands behind it now."""
+        return self._application(environ, start_response)
+
+    def open(self, application: Application) -> None:
+        """Let this application answer every request that begins from now on."""
+        _settle_memory()
+        self._application = application
+
+
 class SalvagingChannel(HTTPChannel):  # type: ignore[misc]
     """A channel that hands on what arrived of a sync body when the link is cut, and knows a trickle.
 
@@ -88,7 +104,7 @@ class _Salvage:
         answer = self._application(self._environ, lambda *_: None)
         for _ in answer:
             pass
-        log.info("kept what arrived of a cut body")
+        log.info("cut_body_kept")
 
     def cancel(self) -> None:
         """The server stops: the device still has what it sent."""
@@ -162,7 +178,6 @@ def serve(server: TcpWSGIServer, say_ready: Callable[[], None] = lambda: None) -
             wasyncore.dispatcher.close(server)
             stop_at.append(time.monotonic() + DRAIN_S)
 
-    _settle_memory()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, stop)
     say_ready()

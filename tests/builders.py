@@ -17,16 +17,31 @@ from client_sync.protocol.canonical import canonical
 from client_sync.protocol.coding import DICTIONARY_ID, Coding, deflater
 from client_sync.protocol.enrolment import proof_digest
 from client_sync.protocol.frames import Header, encode_frame, to_text
+from client_sync.protocol.keyring import Keyring, key_id
+from server import credential
 from server.app import create_app
+from server.commands.terms import terms_of
 from server.config import Settings
+from server.credential import Hardness, Secrets
 from server.domain.allowance import Refill
+from server.domain.people import HeldKeys, Role
+from server.domain.permission import Actor
 from server.hub import Hub, open_hub
-from server.services import devices
-from server.services.devices import Application
+from server.services import devices, keyrings
+from server.services.devices import Admission, Application
+from server.services.keyrings import Administrators
+from server.store import accounts, recipients
+from server.store.accounts import Account
+from server.store.recipients import Recipient
 
 NOW = datetime(2026, 11, 21, 10, 4, 5, tzinfo=UTC)
 NOW_TEXT = "2026-11-21T10:04:05Z"
 SYNC = "/api/v1/sync"
+# Covers everything, and may read what is strictly confidential.
+COORDINATOR = Actor("5b4ad5c8-6f1c-4f0c-9b5c-0d5c2f6a7e11", "coordinator", is_named_reader=True)
+PASSPHRASE = "mil sorgho riz fonio"
+# What makes guessing slow is tried where it is the point.
+SOFT = Hardness(passes=1, memory_bytes=8192)
 
 _FACTS: dict[str, Any] = {
     "kinds": ["COR-RACKET", "HR-THR"],
@@ -77,7 +92,13 @@ def facts(**changes: Any) -> dict[str, Any]:
 
 
 def content(**changes: Any) -> dict[str, Any]:
-    """The sound content of a complaint, with facts changed."""
+    """The sound content of a complaint as a device sends it, with facts changed."""
+    boxes = {"traces": sealed(), "identity": sealed(), "seal": sealed_keys()}
+    return clear_content(**changes) | boxes
+
+
+def clear_content(**changes: Any) -> dict[str, Any]:
+    """The sound content of a complaint that nobody sealed yet, with facts changed."""
     return {
         "form": "complaint/1",
         "vocabulary": "2026.1",
@@ -89,8 +110,13 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 def sealed(text: str = "c2NlbGzDqQ") -> dict[str, Any]:
-    """A sealed compartment."""
-    return {"v": 1, "keys": ["k1:AAAA"], "box": text}
+    """A sealed compartment; its content needs `sealed_keys()` as member `seal`."""
+    return {"box": text}
+
+
+def sealed_keys() -> dict[str, Any]:
+    """What is said to open the sealed compartments of a content."""
+    return {"v": 1, "keys": {"0123456789abcdef": "A" * 107}}
 
 
 def operation(op: str, name: object, content: Mapping[str, Any], seq: int = 1) -> bytes:
@@ -109,6 +135,12 @@ def revision(name: object, of: object, base: int, *, lineage: str | None = None,
     return operation("revision", name, about | compartments)
 
 
+def anchor_seen(size: int = 4096, root: str = "0" * 64) -> dict[str, Any]:
+    """What a device says to have seen of the log: an anchor that no hub signed."""
+    anchor = {"day": "2026-11-21", "epoch": "9f2c11aa", "hub": an_id("hub"), "root": root, "size": size}
+    return {"anchor": anchor, "sig": "A" * 86}
+
+
 def said(text: str) -> dict[str, Any]:
     """A statement compartment that says this."""
     return {"clear": {"narrative": text, "lang": "fra"}}
@@ -120,10 +152,135 @@ def compressed(frames: Iterable[bytes], coding: Coding) -> bytes:
     return b"".join([*(stream.add(frame) for frame in frames), stream.finish()])
 
 
+def passphrase_file(folder: Path) -> Path:
+    """The file beside a hub's folder that gives the passphrase to its processes."""
+    path = folder.with_name(folder.name + ".passphrase")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(PASSPHRASE)
+    return path
+
+
+def secrets_of(settings: Settings, hardness: Hardness = SOFT) -> Secrets:
+    """The secrets of the hub of the settings; new ones, with their credential, where there are none."""
+    if not settings.credential.exists():
+        credential.create(settings.credential, PASSPHRASE, Secrets.new(), hardness)
+    return credential.unlock(settings.credential, PASSPHRASE)
+
+ADMINISTRATOR = SigningKey(b"a" * 32)
+# The root key of every invented organisation.
+ROOT = SigningKey(b"r" * 32)
+
+
+def founded(folder: Path, database: str = "", **settings: Any) -> tuple[Settings, Secrets]:
+    """What a hub in `folder` is opened with; its processes unlock themselves."""
+    made = Settings(data=folder, database=database, passphrase_file=passphrase_file(folder), **settings)
+    return made, secrets_of(made)
+
+
 def open_test_hub(url: str, folder: Path, clock: Clock, **settings: Any) -> Hub:
-    """A hub on the database behind `url`, which may be SQLite's or PostgreSQL's."""
+    """A hub on the database behind `url`, which may be SQLite's or PostgreSQL's, with a keyring."""
+    return with_keyring(open_bare_hub(url, folder, clock, **settings))
+
+
+def open_bare_hub(url: str, folder: Path, clock: Clock, **settings: Any) -> Hub:
+    """A hub as `open_test_hub` gives it, without keys and keyring."""
     database = "" if url.startswith("sqlite") else url
-    return open_hub(Settings(data=folder, database=database, **settings), clock)
+    return open_hub(*founded(folder, database, **settings), clock)
+
+
+def with_keyring(hub: Hub) -> Hub:
+    """The hub, which gets a keyring if it had none: without one it enrols nobody."""
+    with hub.store.read() as connection:
+        is_new = recipients.newest(connection) is None
+    if is_new:
+        found_keyring(hub)
+    return hub
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with an account, and the private keys that a login would put in hand."""
+
+    actor: Actor
+    keys: HeldKeys
+
+    @property
+    def kid(self) -> str:
+        """The id of the one key."""
+        [kid] = self.keys.private
+        return kid
+
+
+@dataclass(frozen=True)
+class FoundedKeys:
+    """The private keys behind a keyring: the seed of the root key, the recovery key, and those of people by name."""
+
+    root: bytes
+    recovery: bytes
+    people: dict[str, Person]
+
+    @property
+    def recovery_keys(self) -> HeldKeys:
+        """The recovery key in hand."""
+        return HeldKeys({key_id(bytes(PrivateKey(self.recovery).public_key)): self.recovery})
+
+
+def found_keyring(hub: Hub, *people: Person) -> FoundedKeys:
+    """Give a hub a recovery key, a national coordinator who reads all, and a published keyring; cheap."""
+    recovery = PrivateKey.generate()
+    keyrings.set_recovery(hub.store, bytes(recovery.public_key), hub.clock())
+    known = people or (add_person(hub, "nationale", is_named_reader=True),)
+    publish_keyring(hub, bytes(ROOT))
+    named = {person.actor.id: person for person in known}
+    with hub.store.read() as connection:
+        by_name = {each.name: named[each.id] for each in accounts.listed(connection) if each.id in named}
+    return FoundedKeys(bytes(ROOT), bytes(recovery), by_name)
+
+
+def publish_keyring(hub: Hub, root: bytes) -> Keyring:
+    """Publish the keyring of a hub's recipients and of ADMINISTRATOR; `root` is the seed of the root key."""
+    public = bytes(SigningKey(root).verify_key)
+    administrators = Administrators(gained=frozenset([bytes(ADMINISTRATOR.verify_key)]))
+    made = keyrings.draft(hub.store, terms_of(hub), hub.clock(), root=public, administrators=administrators)
+    document = keyrings.signed(made, root)
+    keyrings.publish(hub.store, document, terms_of(hub), hub.identity.sign_key, hub.clock())
+    return made
+
+
+def add_person(
+    hub: Hub,
+    name: str,
+    role: Role = "coordinator",
+    *,
+    regions: Iterable[str] = (),
+    teams: Iterable[str] = (),
+    partners: Iterable[str] = (),
+    is_named_reader: bool = False,
+) -> Person:
+    """An account with a key that the hub holds, and without the cost of a passphrase: nobody logs in by it."""
+    private, now = PrivateKey.generate(), hub.clock()
+    public = bytes(private.public_key)
+    account = Account(
+        id=an_id(f"account:{hub.identity.id}:{name}"),
+        name=name,
+        role=role,
+        state=accounts.ACTIVE,
+        language="fr",
+        passphrase="",
+        totp=None,
+        totp_step=0,
+        regions=list(regions),
+        teams=list(teams),
+        partners=list(partners),
+        is_named_reader=is_named_reader,
+        made_at=now,
+    )
+    made = Recipient(key_id(public), account.id, "hub", to_text(public), b"", recipients.CURRENT, now)
+    with hub.store.write() as connection:
+        accounts.add(connection, account)
+        recipients.add(connection, made)
+    return Person(account.actor, HeldKeys({made.kid: bytes(private)}))
 
 
 @dataclass(frozen=True)
@@ -165,6 +322,7 @@ class Sender:
     token: str
     key: SigningKey
     box: PrivateKey
+    admission: Admission
     next_frame: int = 1
     cursor: str | None = field(default=None)
 
@@ -242,7 +400,7 @@ def enrolled(
     )
     if is_confirmed:
         devices.confirm(hub.store, admitted.device, hub.clock())
-    return Sender(hub, create_app(hub), admitted.device, admitted.lineage, admitted.token, key, box)
+    return Sender(hub, create_app(hub), admitted.device, admitted.lineage, admitted.token, key, box, admitted)
 
 
 def twin(sender: Sender) -> Sender:

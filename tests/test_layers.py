@@ -21,8 +21,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "client_sync": ("client_sync",),
     "client_sync.protocol": ("client_sync.protocol",),
     "client_sync.i18n": (),
+    "client_sync.seal": (),
     "server.domain": ("server.domain",),
     "server.config": (),
+    "server.credential": ("server.domain",),
     "server.i18n": ("client_sync.i18n",),
     "server.store": ("server.store", "server.domain"),
     "server.services": (
@@ -30,6 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.domain",
         "server.i18n",
         "client_sync.protocol",
+        "client_sync.seal",
     ),
     "server.web": (
         "server.web",
@@ -40,11 +43,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "client_sync.protocol",
     ),
     "server.scheduler": ("server.hub", "server.services", "server.domain"),
-    "server.hub": ("server.config", "server.store", "server.domain", "server.i18n"),
+    "server.hub": ("server.config", "server.credential", "server.store", "server.domain", "server.i18n"),
     "server.app": ("server", "client_sync.protocol"),
     "server.cli": ("server", "client_sync.protocol"),
-    "server.commands": ("server", "client_sync.protocol", "client_sync.i18n"),
+    "server.commands": ("server", "client_sync.protocol", "client_sync.seal", "client_sync.i18n"),
     "server.serve": ("server", "client_sync.protocol"),
+    "server.lock": ("server.domain",),
+    "server.logs": ("server.domain",),
 }
 
 # urllib3 is the engine of requests: a pinned certificate has to be checked on its connections.

@@ -10,7 +10,9 @@ from client_sync.commands.session import Session, in_session
 from client_sync.complaint import Answers, build_revision
 from client_sync.errors import ClientError
 from client_sync.outbox import Outbox
+from client_sync.sealing import UNKNOWN_SCOPE, Scope
 from client_sync.tables import Record
+from client_sync.vault import Vault
 
 
 class NameAmbiguous(ClientError):
@@ -42,6 +44,8 @@ def _amend(asker: Asker, outbox: Outbox, record: Record) -> bool:
     if part is None:
         return False
     replaced, questions = PARTS[part]
+    # First of all: a wrong passphrase must not cost what was told.
+    scope = UNKNOWN_SCOPE if "facts" in replaced else _scope(asker.session, outbox, record)
     answers = _answered(asker, questions)
     if not asker.agrees("amend.agree"):
         return False
@@ -54,8 +58,13 @@ def _amend(asker: Asker, outbox: Outbox, record: Record) -> bool:
         now=asker.session.now(),
         receipt=record.receipt,
     )
-    outbox.finalise("revision", content)
+    outbox.finalise("revision", content, scope=scope)
     return True
+
+
+def _scope(session: Session, outbox: Outbox, record: Record) -> Scope:
+    """What decides who can read the correction; without the vault that knows it, named readers alone."""
+    return outbox.scope(record.id, session.vault()) if Vault.exists(session.folder) else UNKNOWN_SCOPE
 
 
 def _answered(asker: Asker, questions: tuple[Question, ...]) -> Answers:

@@ -40,7 +40,7 @@ class Asker:
     def line(self, key: str = "ask.answer", most_chars: int = TEXT_MAX_CHARS) -> str | None:
         """One line of text that a complaint can hold; None when it was skipped. Raises GoBack and Close."""
         while True:
-            typed = click.prompt(self.texts.text(key), default="", show_default=False, prompt_suffix=" ").strip()
+            typed = self.session.typed(self.texts.text(key), default="").strip()
             if typed == BACK:
                 raise GoBack
             if typed == CLOSE:

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import click
 
+from client_sync import preferences
 from client_sync.bundle import AppliedReply, read_parcel_file, replies_to_hand_back, write_parcel
 from client_sync.commands.localized import LocalizedCommand, LocalizedGroup
 from client_sync.commands.session import VERSION, Session, in_session
+from client_sync.commands.sync import order_words
+from client_sync.obedience import ERASED
 from client_sync.stores import write_durably
 
 
@@ -21,7 +24,7 @@ def bundle() -> None:
 def write(session: Session, file: Path) -> None:
     """Write what waits into FILE; only the centre can open it."""
     with session.outbox() as outbox:
-        waiting = outbox.waiting()
+        waiting = outbox.unsent()
         write_durably(file, write_parcel(outbox, now=session.now(), version=VERSION))
     session.say_count("bundle.written", waiting, file=file)
 
@@ -31,6 +34,8 @@ def write(session: Session, file: Path) -> None:
 @in_session
 def read(session: Session, file: Path) -> None:
     """Take in FILE: a colleague's parcel to carry, or the answer to one of ours."""
+    # The reply may bring the order to wipe the vault.
+    session.close()
     with session.outbox() as outbox:
         came = read_parcel_file(outbox, file.read_bytes(), now=session.now())
     if not isinstance(came, AppliedReply):
@@ -39,6 +44,10 @@ def read(session: Session, file: Path) -> None:
     session.say_count("bundle.answered", came.applied.stored, parcel=came.parcel)
     if came.missing:
         session.say("bundle.missing", numbers=", ".join(map(str, came.missing)))
+    for words in order_words(session.texts, came.orders):
+        session.write(words)
+    if ERASED in came.orders:
+        preferences.forget(session.folder)
 
 
 @bundle.command("back", cls=LocalizedCommand)

@@ -1,6 +1,7 @@
 """`enrol`: bind this device to its centre, compare six words, choose a passphrase."""
 
 import json
+from dataclasses import replace
 from typing import Final
 
 import click
@@ -10,7 +11,6 @@ from client_sync.commands.localized import command, option
 from client_sync.commands.session import VERSION, Session, in_session
 from client_sync.enrolment import enrol as enrol_device
 from client_sync.errors import ClientError, LinkCut, PassphraseTooShort
-from client_sync.preferences import Preferences
 from client_sync.protocol.vocabulary import LANGUAGES
 from client_sync.protocol.words import WORDS
 from client_sync.tables import Enrolled
@@ -56,7 +56,7 @@ def _begun(session: Session) -> Enrolled | None:
     if Vault.exists(session.folder):
         return None
     with session.outbox() as outbox:
-        return None if outbox.link.is_revoked else outbox.enrolled
+        return None if outbox.link.is_revoked or outbox.link.is_wiped else outbox.enrolled
 
 
 def _admitted(session: Session, address: str, typed: str, label: str, pin: str | None) -> Enrolled:
@@ -81,7 +81,7 @@ def _choose_language(session: Session, language: str | None) -> None:
         asker.title("enrol.language")
         language = asker.choose([(code, session.texts.text(f"language.{code}")) for code in LANGUAGES])
     if language is not None:
-        Preferences(language, session.preferences.price_xof_per_mb).save(session.folder)
+        replace(session.preferences, language=language).save(session.folder)
 
 
 def _read_invitation(session: Session, url: str | None, code: str) -> tuple[str, str]:

@@ -8,13 +8,19 @@ from client_sync.commands.asking import Close, GoBack
 from client_sync.commands.counts import show_counts
 from client_sync.commands.problems import sentence
 from client_sync.commands.session import Session
-from client_sync.errors import ClientError
+from client_sync.errors import ClientError, VaultLocked
 from client_sync.outbox import Outbox
 from client_sync.vault import Vault
 
-_ENROLLED: Final = ("new", "sync", "list", "show", "amend", "status", "close")
+_ENROLLED: Final = ("new", "sync", "list", "show", "amend", "status", "wipe", "close")
 _NOT_ENROLLED: Final = ("enrol", "close")
 _UNFINISHED: Final = ("finish", "status", "close")
+_WIPED: Final = ("sync", "status", "wipe", "close")
+_WHY: Final = {
+    _NOT_ENROLLED: "error.not_enrolled",
+    _UNFINISHED: "error.vault_missing",
+    _WIPED: "sync.wiped",
+}
 _NAMED: Final = frozenset({"show", "amend"})
 
 
@@ -24,11 +30,15 @@ def home(context: click.Context, session: Session) -> None:
         with session.outbox() as outbox:
             actions = _actions(session, outbox)
             show_counts(session, outbox)
-        if actions is not _ENROLLED:
-            session.say("error.not_enrolled" if actions is _NOT_ENROLLED else "error.vault_missing")
+        if actions in _WHY:
+            session.say(_WHY[actions])
         if not session.is_interactive:
             return
-        chosen = choose_action(session, actions)
+        try:
+            chosen = choose_action(session, actions)
+        except VaultLocked as locked:
+            session.write(sentence(locked, session))
+            continue
         if chosen == "close":
             return
         _run(context, session, chosen)
@@ -38,6 +48,8 @@ def _actions(session: Session, outbox: Outbox) -> tuple[str, ...]:
     """What can be done now; an enrolment that stopped at the passphrase is finished first."""
     if outbox.enrolled is None:
         return _NOT_ENROLLED
+    if outbox.link.is_wiped:
+        return _WIPED
     return _ENROLLED if Vault.exists(session.folder) else _UNFINISHED
 
 
@@ -46,8 +58,7 @@ def choose_action(session: Session, actions: tuple[str, ...]) -> str:
     click.echo()
     for number, action in enumerate(actions, 1):
         click.echo(f"{number:>3}  {session.texts.text(f'menu.{action}')}")
-    asked = session.texts.text("ask.number")
-    typed = click.prompt(asked, default="", show_default=False, prompt_suffix=" ").strip()
+    typed = session.typed(session.texts.text("ask.number"), default="").strip()
     if not typed:
         return "close"
     if typed.isascii() and typed.isdecimal() and 1 <= int(typed) <= len(actions):

@@ -33,7 +33,6 @@ _PARTS: Final[Mapping[str, type[Any]]] = {
     "perpetrators": Person,
     "others": Person,
 }
-_ERASE_SCROLLBACK: Final = "\x1b[3J"
 
 
 class AnswersInvalid(ClientError):
@@ -107,25 +106,29 @@ def hold_interview(session: Session, interview: Interview) -> None:
     if not closes:
         session.say("new.draft_kept")
         return
-    with session.outbox() as outbox:
-        close_envelope(session, outbox, interview)
+    try:
+        with session.outbox() as outbox:
+            close_envelope(session, outbox, interview)
+    except ClientError:
+        session.say("new.draft_kept")
+        raise
     session.vault().drop_draft(interview.id)
 
 
 def close_envelope(session: Session, outbox: Outbox, interview: Interview) -> None:
-    """Finalise the complaint; what stays on the screen is its picture name and its receipt code."""
-    enrolled = outbox.enrolled
+    """Finalise the complaint; what stays on the screen is its picture name and its receipt code.
+
+    Raises NotEnrolled: without the keys of its readers there is nothing to close it with.
+    """
+    enrolled = outbox.require_enrolled()
     answers = interview.answers
-    if enrolled is not None:
-        answers = replace(answers, team=answers.team or enrolled.team, partner=answers.partner or enrolled.partner)
+    answers = replace(answers, team=answers.team or enrolled.team, partner=answers.partner or enrolled.partner)
     receipt = interview.receipt or new_receipt(session.rng.choice)
     content = build_complaint(answers, now=session.now(), receipt=receipt)
     taken = {record.picture or "" for record in outbox.records()}
     picture = draw(taken, session.rng)
     outbox.finalise("complaint", content, id=interview.id, picture=picture, receipt=receipt)
-    if session.is_interactive:
-        click.clear()
-        click.echo(_ERASE_SCROLLBACK, nl=False)
+    session.clear()
     session.say("seal.done", picture=picture)
     session.say("seal.receipt", receipt=receipt)
     session.say("seal.note")

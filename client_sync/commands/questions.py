@@ -15,7 +15,7 @@ from client_sync.places import PLACES, Place
 from client_sync.protocol.limits import JSON_INTEGER_MAX, NARRATIVE_MAX_CHARS
 from client_sync.protocol.vocabulary import VOCABULARY, label
 
-_URGENCY: Final = ("within_72h", "minor", "detained", "reprisals", "eviction")
+_URGENCY: Final = ("within_72h", "minor", "detained", "reprisals", "witness", "eviction")
 _WHEN: Final = ("today", "yesterday", "this_week", "earlier", "unknown")
 # Somebody is held or gone, by what the kind itself says.
 _HELD_KINDS: Final = frozenset({"HR-ARR", "HR-DET", "HR-DIS", "HR-ABD"})

@@ -100,8 +100,7 @@ def _show_record(session: Session, outbox: Outbox, record: Record) -> None:
 def _show_replies(session: Session, outbox: Outbox, record: Record) -> None:
     """What the centre wrote, word for word: it may say more than this version has names for."""
     vault = session.vault()
-    outbox.hand_replies(vault)
-    for reply in vault.replies(record.id):
+    for reply in outbox.received.replies(record.id, vault):
         for name, value in reply.body.items():
             if isinstance(value, str) and name not in ("id", "kind"):
                 session.say("show.reply", words=value)

@@ -1,6 +1,6 @@
 """`sync`: exchange with the centre, once or again and again; say what arrived and what stays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,7 +13,8 @@ from client_sync.commands.counts import shown_bytes, weight_bytes
 from client_sync.commands.localized import command, option
 from client_sync.commands.problems import code_words
 from client_sync.commands.session import VERSION, Session, in_session
-from client_sync.obedience import REVOKE, WIPE
+from client_sync.i18n import Catalogue
+from client_sync.obedience import ERASED, KEYRING_REFUSED, REVOKE, WIPE
 from client_sync.outbox import Outbox
 from client_sync.transport import HttpTransport
 
@@ -29,9 +30,11 @@ _TOLD_STEPS: Final = frozenset({"push", "apply_verdicts"})
 @in_session
 def sync(session: Session, watch: bool) -> None:
     """Exchange once, or until interrupted; ends with 1 when something was left to exchange."""
+    # It takes as long as the road is bad, and nothing of the vault is needed.
+    session.close()
     with session.outbox() as outbox, _connected(session, outbox) as client:
         report = exchange(session, outbox, client)
-        while watch and WIPE not in report.orders:
+        while watch and ERASED not in report.orders:
             wait_s = pause_s(client, report)
             session.say_count("sync.again", max(round(wait_s / 60), 1))
             session.wait(wait_s)
@@ -49,12 +52,12 @@ def exchange(session: Session, outbox: Outbox, client: SyncClient) -> SyncReport
     """One session with the centre, shown while it runs, and what became of it."""
     waiting = outbox.waiting()
     if waiting:
-        session.say_count("sync.begin", waiting, size=shown_bytes(session, weight_bytes(outbox)))
+        session.say_count("sync.begin", outbox.unsent(), size=shown_bytes(session, weight_bytes(outbox)))
     with _shown_steps(session, waiting) as progress:
         report = client.sync(progress)
     for line in _outcome(session, report):
         session.write(line)
-    if WIPE in report.orders:
+    if ERASED in report.orders:
         preferences.forget(session.folder)
     else:
         _show_rest(session, outbox, report)
@@ -100,21 +103,34 @@ def _outcome(session: Session, report: SyncReport) -> Iterator[str]:
             yield texts.plural(f"sync.{name}", count)
     if report.cut:
         yield texts.text("sync.cut")
+    if report.log in ("restored", "differs"):
+        yield texts.text(f"sync.log_{report.log}")
     # The order, and the refusal that follows it, say the same.
     reason = _REVOKED if REVOKE in report.orders else report.refused_code
     if reason is not None:
         yield code_words(reason, session)
     if report.retry_after_s is not None:
         yield texts.plural("sync.later", max(round(report.retry_after_s / 60), 1))
-    if WIPE in report.orders:
-        yield texts.text("sync.order_wipe")
+    if KEYRING_REFUSED in report.orders:
+        yield texts.text("sync.keyring_refused")
+    yield from order_words(texts, report.orders)
     sizes = {name: shown_bytes(session, getattr(report, f"bytes_{name}")) for name in ("up", "down")}
     cost = session.preferences.cost_xof(report.bytes_up + report.bytes_down)
     yield texts.text("sync.weight", **sizes, cost=cost)
 
 
+def order_words(texts: Catalogue, orders: Sequence[str]) -> Iterator[str]:
+    """What a person is told of orders that were obeyed; of a revocation the refusal that follows it tells."""
+    if WIPE in orders:
+        yield texts.text("sync.order_wipe")
+    if ERASED in orders:
+        yield texts.text("sync.erased")
+
+
 def _show_rest(session: Session, outbox: Outbox, report: SyncReport) -> None:
-    if waiting := outbox.waiting():
-        session.say_count("sync.rest", waiting)
-    elif report.is_whole:
+    if unsent := outbox.unsent():
+        session.say_count("sync.rest", unsent)
+    if outbox.link.is_wiped:
+        session.say("sync.wiped")
+    elif not unsent and report.is_whole:
         session.say("sync.done")

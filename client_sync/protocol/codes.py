@@ -83,6 +83,7 @@ _REQUEST_CODES: Final = (
     ("storage_full", 507),
     ("storage_failed", 503),
     ("busy", 503),
+    ("locked", 503),
     ("server_error", 500),
 )
 

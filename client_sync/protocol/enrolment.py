@@ -52,7 +52,7 @@ def proof_digest(code: str, sign_key: bytes, box_key: bytes) -> bytes:
     return hashlib.sha256(_PROOF_DOMAIN + code.encode() + sign_key + box_key).digest()
 
 
-def fingerprint(hub_sign_key: bytes, sign_key: bytes, box_key: bytes) -> list[str]:
-    """The six words of a pair of hub and device."""
-    digest = hashlib.sha256(_WORDS_DOMAIN + hub_sign_key + sign_key + box_key).digest()
+def fingerprint(hub_sign_key: bytes, root: bytes, sign_key: bytes, box_key: bytes) -> list[str]:
+    """The six words of a pair of hub and device, and of the root key that says whom the device seals to."""
+    digest = hashlib.sha256(_WORDS_DOMAIN + hub_sign_key + root + sign_key + box_key).digest()
     return to_words(digest[:FINGERPRINT_WORDS])

@@ -36,6 +36,8 @@ class Header:
     backed_up_to: int | None = None
     waiting: int | None = None
     version: str | None = None
+    anchor: int | None = None
+    order: int | None = None
 
     def line(self) -> bytes:
         """The header as it goes on the wire, with its newline."""
@@ -146,6 +148,8 @@ def _read_header(line: bytes) -> Header:
         backed_up_to=_count(value.get("backed_up_to")),
         waiting=_count(value.get("waiting")),
         version=_text(value.get("version")),
+        anchor=_count(value.get("anchor")),
+        order=_count(value.get("order")),
     )
 
 

@@ -18,6 +18,8 @@ JSON_INTEGER_MAX: Final = 2**53 - 1
 NARRATIVE_MAX_CHARS: Final = 20_000
 TEXT_MAX_CHARS: Final = 2_000
 BOX_MAX_CHARS: Final = 400_000
+LINKAGE_MAX_CHARS: Final = 22_000
+READERS_MAX: Final = 64
 
 # A frame is what one cut can cost. Source: 1 to 2 s of air at 60 kbit/s.
 FRAME_MIN_BYTES: Final = 8 * 2**10

@@ -13,7 +13,9 @@ from client_sync.protocol.canonical import Operation, is_id
 from client_sync.protocol.limits import (
     BOX_MAX_CHARS,
     JSON_INTEGER_MAX,
+    LINKAGE_MAX_CHARS,
     NARRATIVE_MAX_CHARS,
+    READERS_MAX,
     TEXT_MAX_CHARS,
     YEAR_MAX,
     YEAR_MIN,
@@ -27,6 +29,10 @@ COMPARTMENTS: Final = ("facts", "statement", "traces", "identity")
 # Narrower than fromisoformat, which also reads weeks and compact forms: claimed texts are compared as text.
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+
+_KID: Final = re.compile(r"[0-9a-f]{16}")
+# 107 characters in version 1 of the seal.
+_SEALED_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 # Marshmallow's own sentences become codes of the wire; what has no entry is `member_invalid`.
 _MESSAGES: Final = {"required": "member_missing", "null": "member_invalid"}
@@ -185,6 +191,14 @@ def _media_keys_fault(keys: Mapping[str, Any]) -> str | None:
     return "text_too_long" if any(len(key) > TEXT_MAX_CHARS for key in keys.values()) else None
 
 
+def _sealed_keys_fault(keys: Mapping[str, Any]) -> str | None:
+    # Checked whole, as media keys are.
+    is_sound = 1 <= len(keys) <= READERS_MAX and all(
+        _KID.fullmatch(kid) and isinstance(key, str) and _SEALED_KEY.fullmatch(key) for kid, key in keys.items()
+    )
+    return None if is_sound else _ANY_MESSAGE
+
+
 def _day(**options: Any) -> fields.String:
     return fields.String(validate=Faultless(_day_fault, rf"^{_SURE_DAY}$"), **_coded(options))
 
@@ -194,12 +208,20 @@ def _time(**options: Any) -> fields.String:
 
 
 _SHA256: Final = Regexp(r"\A[0-9a-f]{64}\Z", error=_ANY_MESSAGE)
+_BASE64URL: Final = Regexp(r"\A[A-Za-z0-9_-]*\Z", error=_ANY_MESSAGE)
+_EPOCH: Final = Regexp(r"\A[0-9a-f]{8}\Z", error=_ANY_MESSAGE)
 _SLUG: Final = Regexp(r"\A[a-z0-9][a-z0-9.-]{0,79}\Z", error=_ANY_MESSAGE)
+_LISTED: Final = Regexp(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,19}\Z", error=_ANY_MESSAGE)
 _DEGREES: Final = Regexp(r"\A-?[0-9]{1,3}(\.[0-9]{1,7})?\Z", error=_ANY_MESSAGE)
 
 
 def _slug(**options: Any) -> fields.String:
     return fields.String(validate=_SLUG, **_coded(options))
+
+
+def _listed() -> fields.String:
+    """A code of somebody else's list, or the name of a list: never words."""
+    return fields.String(validate=_LISTED, **_coded({}))
 
 
 class IncidentShape(Shape):
@@ -221,9 +243,9 @@ class PlaceShape(Shape):
     """A place by our own id and list, or by a code and its system; a code alone is for a person to settle."""
 
     id = _slug()
-    list = _text(20)
-    code = _text(20)
-    system = _text(20)
+    list = _listed()
+    code = _listed()
+    system = _listed()
 
 
 class PersonShape(Shape):
@@ -247,7 +269,6 @@ class MoneyShape(Shape):
     paid = _code("paid")
     receipt_given = _flag()
     recurring = _flag()
-    service = _text(200)
 
 
 class UrgencyShape(Shape):
@@ -258,6 +279,7 @@ class UrgencyShape(Shape):
     minor = _flag()
     detained = _flag()
     reprisals = _flag()
+    witness = _flag()
     eviction = _flag()
 
 
@@ -313,11 +335,12 @@ class FactsShape(Shape):
 
 
 class StatementShape(Shape):
-    """The person's words."""
+    """The person's words; `service` is what the money was asked for."""
 
     narrative = _text(NARRATIVE_MAX_CHARS)
     lang = _code("language")
     summary = _text()
+    service = _text(200)
     withhold_note = _text()
 
 
@@ -363,13 +386,23 @@ class IdentityShape(Shape):
     contact = _part(ContactShape)
 
 
+def _sealed_text(max_chars: int) -> fields.String:
+    """Sealed bytes as base64url."""
+    length = Length(1, max_chars, error="text_too_long")
+    return fields.String(required=True, validate=[length, _BASE64URL], **_coded({}))
+
+
 class BoxShape(Shape):
     """A sealed compartment: opaque to the hub."""
 
+    box = _sealed_text(BOX_MAX_CHARS)
+
+
+class SealShape(Shape):
+    """What opens the sealed compartments beside it: the record key, sealed to each reader."""
+
     v = _count(1, 999, required=True)
-    # A key id, and the data key sealed to one reader: 107 characters.
-    keys = _list(_text(200), 64, 1, required=True)
-    box = fields.String(required=True, validate=Length(1, BOX_MAX_CHARS, error="text_too_long"), **_coded({}))
+    keys = fields.Dict(required=True, validate=Faultless(_sealed_keys_fault), **_coded({}))
 
 
 _CLEAR_SHAPES: Final[dict[str, Shape]] = {
@@ -378,7 +411,8 @@ _CLEAR_SHAPES: Final[dict[str, Shape]] = {
     "traces": TracesShape(),
     "identity": IdentityShape(),
 }
-_BOX: Final = BoxShape()
+BOX: Final = BoxShape()
+SEAL: Final = SealShape()
 
 
 def clear_shape(compartment: str) -> Shape:
@@ -431,17 +465,27 @@ class SeenShape(Shape):
 
 
 class LinkageShape(_AboutComplaint):
-    """Keys for duplicate search."""
+    """What duplicates are searched by, sealed to the hub's linkage key."""
 
     v = _count(1, 999, required=True)
-    keys = fields.Dict(required=True, **_coded({}))
+    box = _sealed_text(LINKAGE_MAX_CHARS)
+
+
+class AnchorShape(Shape):
+    """A head of the hub's log."""
+
+    day = _day(required=True)
+    epoch = fields.String(required=True, validate=_EPOCH, **_coded({}))
+    hub = _id(required=True)
+    root = fields.String(required=True, validate=_SHA256, **_coded({}))
+    size = _count(1, required=True)
 
 
 class AnchorSeenShape(Shape):
-    """The last head of the log that the device saw."""
+    """The last head of the log that the device saw, as the hub signed it."""
 
-    anchor = fields.String(required=True, validate=_SHA256, **_coded({}))
-    size = _count(0, required=True)
+    anchor = _part(AnchorShape, required=True)
+    sig = _sealed_text(90)
 
 
 SHAPES: Final[dict[str, Shape]] = {
@@ -485,7 +529,10 @@ def check_compartments(content: Mapping[str, Any]) -> Finding | None:
     for name in COMPARTMENTS:
         if name in content and (found := _check_compartment(name, content[name])) is not None:
             return found
-    return None
+    if "seal" in content:
+        return _first(SEAL, content["seal"], "seal.")
+    is_sealed = any("box" in content.get(name, ()) for name in COMPARTMENTS)
+    return Finding("member_missing", "seal") if is_sealed else None
 
 
 def _check_compartment(name: str, compartment: Any) -> Finding | None:
@@ -495,7 +542,7 @@ def _check_compartment(name: str, compartment: Any) -> Finding | None:
         return _first(_CLEAR_SHAPES[name], compartment["clear"], f"{name}.")
     if name == "facts":
         return Finding("compartment_sealed_facts", name)
-    return _first(_BOX, compartment, f"{name}.")
+    return _first(BOX, compartment, f"{name}.")
 
 
 def _first(schema: Shape, value: Any, prefix: str) -> Finding | None:

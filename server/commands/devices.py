@@ -1,9 +1,13 @@
-"""`seere devices`: list, confirm, revoke, and let one send more for a time."""
+"""`seere devices`: list, confirm, revoke, wipe, and let one send more for a time."""
+
+from pathlib import Path
 
 import click
+from nacl.signing import SigningKey
 from rich import box
 from rich.table import Table
 
+from server.commands import key_files
 from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.hub import Hub
@@ -18,7 +22,7 @@ _SHOWN_WHEN_FILLED = frozenset({"version", "rolled_back", "suspect"})
 
 @click.group(cls=SpokenGroup)
 def command() -> None:
-    """List, confirm, revoke, limit."""
+    """List, confirm, revoke, wipe, limit."""
 
 
 @command.command("list", cls=SpokenCommand)
@@ -52,25 +56,50 @@ def confirm(operator: Operator, device: str, words: str | None) -> None:
 @click.argument("device")
 @click.option("--reason", required=True, metavar="TEXT")
 @click.option("--since", metavar="DATE")
-@click.option("--wipe", is_flag=True)
-@click.option("--yes", is_flag=True)
 @pass_operator
-def revoke(operator: Operator, device: str, reason: str, since: str | None, wipe: bool, yes: bool) -> None:
+def revoke(operator: Operator, device: str, reason: str, since: str | None) -> None:
     """Stop trusting a device; what it still sends is kept aside."""
     with operator.hub() as hub:
         found = devices.find(hub.store, device)
-        if wipe and not yes and not operator.agrees("devices.wipe_sure", name=_name(found)):
+        suspect_since = operator.at_day(since, "--since") if since else None
+        key = hub.identity.sign_key
+        devices.revoke(hub.store, found.id, hub.clock(), key, reason=reason, suspect_since=suspect_since)
+    operator.say("devices.revoked", name=_name(found))
+
+
+@command.command("wipe", cls=SpokenCommand)
+@click.argument("device")
+@click.option("--admin-key", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--reason", required=True, metavar="TEXT")
+@click.option("--since", metavar="DATE")
+@click.option("--yes", is_flag=True)
+@pass_operator
+def wipe(operator: Operator, device: str, admin_key: Path, reason: str, since: str | None, yes: bool) -> None:
+    """Revoke a device and order it to erase what can be read on it, in the name of an administrator."""
+    administrator = SigningKey(key_files.read_key(admin_key, "administrator"))
+    with operator.hub() as hub:
+        found = devices.find(hub.store, device)
+        if not yes and not operator.agrees("devices.wipe_sure", name=_name(found)):
             raise operator.refuse("usage.nothing_done")
-        devices.revoke(
+        devices.wipe(
             hub.store,
             found.id,
             hub.clock(),
             hub.identity.sign_key,
+            administrator,
             reason=reason,
             suspect_since=operator.at_day(since, "--since") if since else None,
-            wipe=wipe,
         )
-    operator.say("devices.revoked_wipe" if wipe else "devices.revoked", name=_name(found))
+    operator.say("devices.wiped", name=_name(found))
+
+
+@command.command("admin-key", cls=SpokenCommand)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@pass_operator
+def admin_key(operator: Operator, file: Path) -> None:
+    """Make the key of an administrator, for wipes; needs no hub, and is best made far from it."""
+    public = key_files.make_key(file, "administrator", operator.texts.text("devices.admin_key_about"))
+    operator.say("devices.admin_key_made", file=file, public=public)
 
 
 @command.command("limit", cls=SpokenCommand)
@@ -93,7 +122,7 @@ def ask_and_confirm(operator: Operator, hub: Hub, device: Device, words: str | N
     """Confirm a device whose words are those it shows: given as `words`, or compared by the person now."""
     if device.state != "waiting":
         raise operator.refuse(f"devices.not_waiting_{device.state}", name=_name(device))
-    own = devices.words_of(device, hub.identity.sign_key)
+    own = devices.words_of(hub.store, device, hub.identity.sign_key)
     if words is None:
         operator.say("devices.words", name=_name(device), words=" ".join(own))
         is_same = operator.agrees("devices.same_words")

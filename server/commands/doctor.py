@@ -14,11 +14,14 @@ from typing import Final, Literal
 import click
 
 from client_sync.i18n import Catalogue
+from server import credential
 from server.commands.operator import Operator, has_hub, pass_operator
 from server.commands.spoken import SpokenCommand
+from server.commands.terms import terms_of
 from server.config import Settings
+from server.domain.errors import KeyringMissing
 from server.hub import Hub
-from server.services import maintenance
+from server.services import keyrings, maintenance
 from server.services.maintenance import Health
 
 Level = Literal["unsafe", "attention"]
@@ -70,10 +73,18 @@ def examine(operator: Operator) -> Iterator[Finding]:
         return
     if not settings.database:
         yield from _of_files(settings)
+    if not settings.credential.exists():
+        yield Finding("credential_missing", "unsafe", {"file": settings.credential})
+        return
+    yield from _of_credential(settings)
+    if not operator.can_unlock():
+        yield Finding("not_opened", "attention", {})
+        return
     with operator.hub() as hub:
         yield from of_engine(maintenance.engine_facts(hub.store))
         yield from of_health(maintenance.health(hub.store), operator.clock(), settings)
         yield from _of_jobs(hub)
+        yield from of_keyring(hub)
 
 
 def sentence(texts: Catalogue, finding: Finding) -> str:
@@ -113,6 +124,19 @@ def of_health(health: Health, now: datetime, settings: Settings) -> Iterator[Fin
         yield Finding("unconfirmed", "attention", {"count": health.unconfirmed})
 
 
+def of_keyring(hub: Hub) -> Iterator[Finding]:
+    """Whom devices seal to, against whom they ought to."""
+    try:
+        is_behind = keyrings.is_behind(hub.store, terms_of(hub))
+    except KeyringMissing:
+        yield Finding("keyring_missing", "unsafe", {})
+        return
+    if is_behind:
+        yield Finding("keyring_behind", "unsafe", {})
+    for fault in keyrings.faults(keyrings.current(hub.store)):
+        yield Finding(f"keyring_lacks_{fault}", "attention", {})
+
+
 def _of_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     if not settings.backup_recipient:
         yield Finding("recipient_missing", "unsafe", {})
@@ -128,15 +152,24 @@ def _of_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fin
 
 def _of_files(settings: Settings) -> Iterator[Finding]:
     yield from _of_mode("folder_open", settings.data)
-    if not settings.key_file.exists():
-        yield Finding("key_missing", "unsafe", {"file": settings.key_file})
-        return
-    yield from _of_mode("key_open", settings.key_file)
     if settings.backups.resolve().is_relative_to(settings.data.resolve()):
         yield Finding("backups_beside", "attention", {"folder": settings.backups})
     free = shutil.disk_usage(settings.data).free
     if free < max(_DISK_MIN_BYTES, _DISK_MIN_COPIES * settings.hub_file.stat().st_size):
         yield Finding("disk", "unsafe", {"megabytes": free // 1_000_000})
+
+
+def _of_credential(settings: Settings) -> Iterator[Finding]:
+    yield from _of_mode("key_open", settings.credential)
+    if credential.recovery_public(settings.credential) is None:
+        yield Finding("recovery_missing", "unsafe", {})
+    kept = settings.passphrase_file
+    if kept is not None and kept.exists():
+        yield from _of_mode("key_open", kept)
+        is_here = kept.stat().st_dev == settings.credential.stat().st_dev
+        yield Finding("passphrase_here", "unsafe", {"file": kept}) if is_here else Finding(
+            "passphrase_kept", "attention", {"file": kept}
+        )
 
 
 def _of_mode(code: str, path: Path) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from urllib.parse import urlsplit
 
 import click
 import segno
@@ -38,6 +39,8 @@ def command(
     wait: bool,
 ) -> None:
     """Show a code once; only its hash is kept."""
+    address = url or operator.settings.public_address
+    _check_host(operator, address)
     with operator.hub() as hub:
         known = {device.id for device in devices.listed(hub.store)}
         invitation = devices.invite(
@@ -49,9 +52,16 @@ def command(
             partner=partner,
             succeeds=devices.find(hub.store, succeeds).id if succeeds else None,
         )
-        _show(operator, invitation, url or operator.settings.public_address, qr)
+        _show(operator, invitation, address, qr)
         if wait:
             _wait(operator, hub, known, label)
+
+
+def _check_host(operator: Operator, address: str) -> None:
+    """A hub answers to its own names alone: under another, each sync of the device would be refused."""
+    host = urlsplit(address).hostname or ""
+    if host not in operator.settings.host_names:
+        raise operator.refuse("enrol.host_unknown", host=host)
 
 
 def _show(operator: Operator, invitation: Invitation, url: str, qr: bool) -> None:

@@ -1,13 +1,19 @@
-"""`seere init`: make the hub's folder, database and keys."""
+"""`seere init`: make the hub's folder, credential and database."""
 
 from pathlib import Path
 
 import click
 
+from server import credential
 from server.commands.operator import Operator, has_hub, pass_operator
 from server.commands.places import import_list
 from server.commands.spoken import SpokenCommand
+from server.config import Settings
+from server.credential import Secrets
+from server.domain.errors import CredentialMissing
 from server.hub import Hub, open_hub
+from server.store import migrations, recipients
+from server.store.engine import open_store
 
 
 @click.command(cls=SpokenCommand)
@@ -16,7 +22,7 @@ from server.hub import Hub, open_hub
 def command(operator: Operator, places: Path | None) -> None:
     """Make a hub, or say what one that is there still needs."""
     is_new = not has_hub(operator.settings)
-    hub = open_hub(operator.settings, operator.clock)
+    hub = open_hub(operator.settings, _secrets(operator), operator.clock)
     try:
         operator.say("init.made" if is_new else "init.there", folder=operator.settings.data.resolve())
         operator.say("init.identity", hub=hub.identity.id, epoch=hub.epoch())
@@ -27,15 +33,39 @@ def command(operator: Operator, places: Path | None) -> None:
         hub.close()
 
 
+def _secrets(operator: Operator) -> Secrets:
+    """Those of the hub that is there, or new ones, never both: new ones would open nothing of it."""
+    settings = operator.settings
+    if settings.credential.exists():
+        return operator.secrets()
+    if _has_data(settings):
+        raise CredentialMissing(file=settings.credential)
+    secrets = Secrets.new()
+    credential.create(settings.credential, operator.new_passphrase(), secrets)
+    return secrets
+
+
+def _has_data(settings: Settings) -> bool:
+    if not settings.database:
+        return settings.hub_file.exists()
+    store = open_store(settings.database, None)
+    try:
+        return migrations.current(store) is not None
+    finally:
+        store.close()
+
+
 def _say_next_steps(operator: Operator, hub: Hub) -> None:
     settings = operator.settings
-    steps = ["init.next_key"] if not settings.database else []
+    steps = ["init.next_passphrase"]
     with hub.store.read() as connection:
         if hub.places.read(connection) is None:
             steps.append("init.next_places")
+        if recipients.newest(connection) is None:
+            steps += ["init.next_recovery", "init.next_reader", "init.next_keyring"]
     if not settings.backup_recipient:
         steps.append("init.next_recipient")
     steps += ["init.next_enrol", "init.next_serve", "init.next_doctor"]
     operator.say("init.next")
     for number, step in enumerate(steps, 1):
-        click.echo(f" {number}. {operator.texts.text(step, file=settings.key_file)}")
+        click.echo(f" {number}. {operator.texts.text(step, file=settings.credential)}")

@@ -12,8 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from client_sync.i18n import Catalogue
+from server import credential
 from server.commands.spoken import Refused
 from server.config import Settings
+from server.credential import Secrets
+from server.domain.errors import CredentialMissing
 from server.hub import Clock, Hub, open_hub
 
 _UNBOUNDED_COLUMNS: Final = 200
@@ -54,13 +57,56 @@ class Operator:
     @contextmanager
     def hub(self) -> Iterator[Hub]:
         """The hub of the settings; refuses, and makes nothing, where `seere init` has not been."""
-        if not has_hub(self.settings):
-            raise self.refuse("init.missing", folder=self.settings.data)
-        hub = open_hub(self.settings, self.clock)
+        self.require_hub()
+        hub = open_hub(self.settings, self.secrets(), self.clock)
         try:
             yield hub
         finally:
             hub.close()
+
+    def require_hub(self) -> None:
+        """Refuse where there is no hub, or one without its credential."""
+        if not has_hub(self.settings):
+            raise self.refuse("init.missing", folder=self.settings.data)
+        if not self.settings.credential.exists():
+            raise CredentialMissing(file=self.settings.credential)
+
+    def secrets(self) -> Secrets:
+        """What the passphrase of the hub opens; refuses a wrong one, and where none can be had."""
+        return credential.unlock(self.settings.credential, self.passphrase())
+
+    def passphrase(self) -> str:
+        """The passphrase: of the credential service, else typed at the terminal."""
+        return self._kept_passphrase() or self._typed("passphrase.ask")
+
+    def new_passphrase(self) -> str:
+        """The passphrase that a new credential is to be closed with: of the credential service, else typed twice."""
+        return self._kept_passphrase() or self.typed_twice()
+
+    def typed_twice(self) -> str:
+        """A new passphrase, typed at the terminal; refuses when it was not twice the same."""
+        typed = self._typed("passphrase.ask_new")
+        if self._typed("passphrase.ask_again") != typed:
+            raise self.refuse("passphrase.differs")
+        return typed
+
+    def can_unlock(self) -> bool:
+        """Whether there is anybody, or anything, to give the passphrase."""
+        return self.settings.passphrase_file is not None or sys.stdin.isatty()
+
+    def _kept_passphrase(self) -> str | None:
+        file = self.settings.passphrase_file
+        if file is None:
+            return None
+        try:
+            return file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise self.refuse("passphrase.file_unreadable", file=file) from None
+
+    def _typed(self, key: str) -> str:
+        if not sys.stdin.isatty():
+            raise self.refuse("passphrase.nobody_asks")
+        return str(click.prompt(self.texts.text(key), hide_input=True, err=True))
 
     def day(self, moment: datetime | None) -> str:
         """A day as people here read it; a dash for never."""
@@ -80,8 +126,8 @@ class Operator:
 
 
 def has_hub(settings: Settings) -> bool:
-    """Whether a hub was made there; a database with an address of its own makes its tables on first use."""
-    return bool(settings.database) or settings.hub_file.exists()
+    """Whether a hub was made there: its database, or, where that has an address of its own, its credential."""
+    return settings.credential.exists() if settings.database else settings.hub_file.exists()
 
 
 pass_operator = click.make_pass_decorator(Operator)

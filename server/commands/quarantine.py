@@ -1,6 +1,5 @@
 """`seere quarantine`: what was kept and not filed: see it, put it right, admit it."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,11 +10,15 @@ from rich.table import Table
 from client_sync.protocol.canonical import Unreadable, parse
 from client_sync.protocol.codes import STORED
 from server.commands.operator import Operator, pass_operator
+from server.commands.person import acting, as_person
+from server.commands.plain import plain, readable
 from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.domain.permission import Actor
 from server.hub import Hub
-from server.services import devices
+from server.services import devices, keyrings
 from server.services.intake import admission
 from server.services.intake.admission import Desk, Settled, Word
+from server.services.intake.sealing import Terms
 
 
 @click.group(cls=SpokenGroup)
@@ -43,26 +46,28 @@ def list_(operator: Operator, code: str | None, limit: int) -> None:
     for kept in waiting:
         day, device = operator.day(kept.received_at), labels.get(kept.device, "")
         verdict = operator.texts.text(f"verdict.{kept.verdict}")
-        table.add_row(str(kept.id), day, device, verdict, kept.code, _plain(kept.field))
+        table.add_row(str(kept.id), day, device, verdict, kept.code, plain(kept.field))
     operator.show(table)
 
 
 @command.command("show", cls=SpokenCommand)
 @click.argument("id", type=int)
 @click.option("--content", is_flag=True)
+@as_person
 @pass_operator
-def show(operator: Operator, id: int, content: bool) -> None:
+def show(operator: Operator, id: int, content: bool, as_name: str) -> None:
     """One operation; its content only on request, and the log says that it was read."""
-    with operator.hub() as hub:
-        kept = admission.show(hub.store, id)
-        payload = admission.read_payload(hub.store, id, hub.clock()) if content else None
+    with operator.hub() as hub, acting(operator, hub, as_name) as person:
+        desk = _desk(hub, person.actor)
+        kept = admission.show(hub.store, id, desk)
+        payload = admission.read_payload(hub.store, id, desk, person.keys) if content else None
     operator.say(
         "quarantine.shown",
         id=kept.id,
         verdict=operator.texts.text(f"verdict.{kept.verdict}"),
         code=kept.code,
-        field=_plain(kept.field) or "–",
-        client_id=_plain(kept.client_id),
+        field=plain(kept.field) or "–",
+        client_id=plain(kept.client_id),
         day=operator.day(kept.received_at),
         bytes=len(kept.payload),
         state=operator.texts.text(f"quarantine.state_{kept.state}"),
@@ -75,12 +80,13 @@ def show(operator: Operator, id: int, content: bool) -> None:
 @command.command("repair", cls=SpokenCommand)
 @click.argument("id", type=int)
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
+@as_person
 @pass_operator
-def repair(operator: Operator, id: int, file: Path) -> None:
+def repair(operator: Operator, id: int, file: Path, as_name: str) -> None:
     """Store a corrected content; what came stays as it came."""
-    corrected = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    with operator.hub() as hub:
-        settled = admission.repair(hub.store, id, corrected.strip(), _desk(hub))
+    with operator.hub() as hub, acting(operator, hub, as_name) as person:
+        corrected = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        settled = admission.repair(hub.store, id, corrected.strip(), _desk(hub, person.actor), _terms(hub))
     _say_settled(operator, "quarantine.repaired", id, settled)
 
 
@@ -89,25 +95,34 @@ def repair(operator: Operator, id: int, file: Path) -> None:
 @click.option("--code", metavar="CODE")
 @click.option("--as-is", is_flag=True)
 @click.option("--place", metavar="PLACE")
+@as_person
 @pass_operator
-def admit(operator: Operator, id: int | None, code: str | None, as_is: bool, place: str | None) -> None:
+def admit(
+    operator: Operator, id: int | None, code: str | None, as_is: bool, place: str | None, as_name: str
+) -> None:
     """Read again under today's rules, one or all of a code."""
     if (id is None) == (code is None):
         raise operator.refuse("quarantine.which")
     word = Word(as_is, place)
-    with operator.hub() as hub:
+    with operator.hub() as hub, acting(operator, hub, as_name) as person:
+        desk = _desk(hub, person.actor)
         if id is not None:
-            settled = admission.admit(hub.store, id, _desk(hub), word)
+            settled = admission.admit(hub.store, id, desk, word)
             _say_settled(operator, "quarantine.admitted", id, settled)
             return
         with operator.busy("quarantine.admitting"):
-            tally = admission.admit_waiting(hub.store, [code or ""], _desk(hub), word)
+            tally = admission.admit_waiting(hub.store, [code or ""], desk, word)
     operator.say("quarantine.tally", stored=tally.stored, left=tally.left)
 
 
-def _desk(hub: Hub) -> Desk:
+def _desk(hub: Hub, actor: Actor) -> Desk:
     with hub.store.read() as connection:
-        return Desk(hub.settings.registry_prefix, hub.places.read(connection), hub.clock())
+        return Desk(hub.settings.registry_prefix, hub.places.read(connection), hub.clock(), actor)
+
+
+def _terms(hub: Hub) -> Terms:
+    with hub.store.read() as connection:
+        return Terms(keyrings.current(hub.store), hub.secrets.pepper, hub.places.read(connection))
 
 
 def _say_settled(operator: Operator, key: str, id: int, settled: Settled) -> None:
@@ -119,12 +134,6 @@ def _say_settled(operator: Operator, key: str, id: int, settled: Settled) -> Non
 def _readable(payload: bytes) -> str:
     """A content over several lines; one that is no sound JSON in one, as it came."""
     try:
-        text = json.dumps(parse(payload), ensure_ascii=False, indent=2)
+        return readable(parse(payload))
     except Unreadable:
-        return _plain(payload.decode("utf-8", "backslashreplace"))
-    return "\n".join(_plain(line) for line in text.split("\n"))
-
-
-def _plain(text: str) -> str:
-    """Text from outside for a terminal: what could steer it is written out."""
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+        return plain(payload.decode("utf-8", "backslashreplace"))

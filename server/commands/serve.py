@@ -3,21 +3,23 @@
 import errno
 import fcntl
 import logging
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 from waitress.server import TcpWSGIServer
 
-from server.app import create_app
+from server import credential, logs
+from server.app import create_app, create_locked_app
 from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand
-from server.hub import Hub
+from server.credential import Secrets
+from server.hub import open_hub
+from server.lock import Lock
 from server.scheduler import running_jobs
-from server.serve import make_server, serve
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+from server.serve import Gate, make_server, serve
 
 
 @click.command(cls=SpokenCommand)
@@ -27,20 +29,48 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def command(operator: Operator, host: str | None, port: int | None) -> None:
     """Listen, do the daily work, and drain on SIGTERM."""
     settings = operator.settings
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    logs.to_standard_error(logging.INFO)
+    logs.catch_strays()
     # Both say at INFO what they do each minute, and waitress at WARNING that a queue has a second request.
     for name in ("apscheduler", "waitress.queue"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    with _alone(operator), operator.hub() as hub:
-        server = _listening(operator, hub, host or settings.host, settings.port if port is None else port)
-        with running_jobs(hub):
+    operator.require_hub()
+    with _alone(operator), ExitStack() as opened:
+        secrets = operator.secrets() if operator.can_unlock() else None
+        gate = Gate(create_locked_app(settings))
+        server = _listening(operator, gate, host or settings.host, settings.port if port is None else port)
+        if secrets is not None:
+            _open(operator, gate, secrets, opened)
             serve(server, lambda: operator.say("serve.listening", address=_address(server)))
+        else:
+            with _locked(operator, gate, opened):
+                serve(server, lambda: operator.say("serve.locked", address=_address(server)))
     operator.say("serve.stopped")
 
 
-def _listening(operator: Operator, hub: Hub, host: str, port: int) -> TcpWSGIServer:
+def _open(operator: Operator, gate: Gate, secrets: Secrets, opened: ExitStack) -> None:
+    """Let devices in and begin the daily work, until `opened` is left."""
+    hub = open_hub(operator.settings, secrets, operator.clock)
+    opened.callback(hub.close)
+    gate.open(create_app(hub))
+    opened.enter_context(running_jobs(hub))
+
+
+@contextmanager
+def _locked(operator: Operator, gate: Gate, opened: ExitStack) -> Iterator[None]:
+    """Wait for the passphrase while the block runs; nothing of the hub is open, and no job runs, before it came."""
+
+    def unlock(passphrase: str) -> None:
+        _open(operator, gate, credential.unlock(operator.settings.credential, passphrase), opened)
+        operator.say("serve.unlocked")
+
+    with Lock(operator.settings.data, os.getpid(), unlock):
+        yield
+
+
+def _listening(operator: Operator, gate: Gate, host: str, port: int) -> TcpWSGIServer:
     try:
-        return make_server(create_app(hub), host, port, operator.settings.threads)
+        return make_server(gate, host, port, operator.settings.threads)
     except OSError as error:
         key = "serve.port_taken" if error.errno == errno.EADDRINUSE else "serve.address_refused"
         raise operator.refuse(key, host=host, port=port, other=port + 1) from error

@@ -3,9 +3,11 @@
 import traceback
 
 
-def trace_of(fault: BaseException) -> str:
-    """Type and frames of a fault for the log, without its words: those may quote what a person wrote."""
-    return "".join((*traceback.format_tb(fault.__traceback__), type(fault).__name__))
+def trace_of(fault: BaseException) -> dict[str, object]:
+    """Type and frames of a fault, as keys of the log, without its words: those may quote what a person wrote."""
+    walked = traceback.walk_tb(fault.__traceback__)
+    frames = [f"{each.f_globals.get('__name__', '')}:{line}:{each.f_code.co_name}" for each, line in walked]
+    return {"fault": type(fault).__name__, "frames": frames}
 
 
 class SeereError(Exception):
@@ -36,6 +38,78 @@ class Busy(SeereError):
     code = "busy"
 
 
+class CredentialMissing(SeereError):
+    """The file that holds the hub's secrets is not there."""
+
+    code = "credential_missing"
+
+
+class CredentialThere(SeereError):
+    """There is a credential already; nothing overwrites one."""
+
+    code = "credential_there"
+
+
+class CredentialDamaged(SeereError):
+    """The file is no credential, or a part of it was lost."""
+
+    code = "credential_damaged"
+
+
+class CredentialForeign(SeereError):
+    """The credential is of another hub than the database."""
+
+    code = "credential_foreign"
+
+
+class PassphraseRefused(SeereError):
+    """A new passphrase is too short, or too long."""
+
+    code = "passphrase_refused"
+
+
+class PassphraseWrong(SeereError):
+    """The passphrase does not open what it was given for."""
+
+    code = "passphrase_wrong"
+
+
+class LockUnreachable(SeereError):
+    """The folder takes no socket through which a locked hub could be given its passphrase."""
+
+    code = "lock_unreachable"
+
+
+class RecoveryKeyWrong(SeereError):
+    """The recovery key does not open the credential, or none is meant to."""
+
+    code = "recovery_key_wrong"
+
+
+class LoginRefused(SeereError):
+    """Name, passphrase or code is wrong, or there is no such account; which of them is not said."""
+
+    code = "login_refused"
+
+
+class LoginTooSoon(SeereError):
+    """Wrong guesses make the next one wait, for `seconds`."""
+
+    code = "login_too_soon"
+
+
+class SessionOver(SeereError):
+    """There is no such session, or it ended."""
+
+    code = "session_over"
+
+
+class NameRefused(SeereError):
+    """No account can be made under this name: another has it, or it is no name."""
+
+    code = "name_refused"
+
+
 class DeviceUnknown(SeereError):
     """No device has this token or id."""
 
@@ -46,6 +120,48 @@ class DeviceUnconfirmed(SeereError):
     """The six words were not confirmed yet."""
 
     code = "device_unconfirmed"
+
+
+class KeyringMissing(SeereError):
+    """No keyring was published yet: nothing can be sealed to anybody."""
+
+    code = "keyring_missing"
+
+
+class KeyringUnfit(SeereError):
+    """The keyring can't be published: its `fault` says why."""
+
+    code = "keyring_unfit"
+
+
+class KeyUnknown(SeereError):
+    """No recipient that is still in use has this key."""
+
+    code = "key_unknown"
+
+
+class KeyInUse(SeereError):
+    """A recipient has this key already."""
+
+    code = "key_in_use"
+
+
+class RecoveryMissing(SeereError):
+    """There is no recovery key: a reader who is lost would take cases along."""
+
+    code = "recovery_missing"
+
+
+class NotSealed(SeereError):
+    """There is nothing sealed here: neither to hand over, nor in this file."""
+
+    code = "not_sealed"
+
+
+class ReasonMissing(SeereError):
+    """Who opens this has to say why."""
+
+    code = "reason_missing"
 
 
 class EnrolmentRefused(SeereError):
@@ -68,6 +184,18 @@ class ParcelUnreadable(SeereError):
     code = "parcel_unreadable"
 
 
+class AdministratorUnknown(SeereError):
+    """No administrator whom devices know has this key; `kid` is its id."""
+
+    code = "administrator_unknown"
+
+
+class KeyFileUnusable(SeereError):
+    """A file that is no administrator's key, or that is there already where one was to be made."""
+
+    code = "key_file_unusable"
+
+
 class NotFound(SeereError):
     """There is no such object, or it is not for this reader."""
 
@@ -78,6 +206,24 @@ class NotAdmissible(SeereError):
     """A quarantined record still can't be stored."""
 
     code = "not_admissible"
+
+
+class ErasureHeld(SeereError):
+    """Two people said that nothing of this complaint may be erased."""
+
+    code = "erasure_held"
+
+
+class ErasureListUnreadable(SeereError):
+    """The erasure list is of another hub, or damaged."""
+
+    code = "erasure_list_unreadable"
+
+
+class HoldRefused(SeereError):
+    """The legal hold can't take this step now: there is none, one stands already, or the second person is the first."""
+
+    code = "hold_refused"
 
 
 class PlaceListInvalid(SeereError):

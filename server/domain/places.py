@@ -139,6 +139,13 @@ class Gazetteer:
             place = self.by_id.get(place.parent_id or "")
         return place
 
+    def region_around(self, place_id: str) -> Place | None:
+        """The region that a place lies in or is, as scopes of people name it; None for an id not in the list."""
+        place = self.by_id.get(place_id)
+        while place is not None and place.level != "region":
+            place = self.by_id.get(place.parent_id or "")
+        return place
+
     def region_of(self, place_id: str, system: str) -> Place | None:
         """The region around a place in the list `system`, of which statistics must choose one and say which.
 

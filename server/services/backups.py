@@ -1,17 +1,18 @@
 """Backups that are believed only once they were opened, and restores that devices notice.
 
 A backup is one file, sealed by age to a key that is not on this machine: a manifest, a copy of the database
-and, for SQLite, the key that opens it.
+and the credential, which a passphrase or the recovery key opens.
 """
 
 import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,15 +23,18 @@ from typing import Any, BinaryIO, Final, Protocol
 import pyrage
 
 from server.domain.errors import BackupUnusable
-from server.store import audit, backups, devices, migrations, registry, state
+from server.domain.retention import backups_before, gone_at
+from server.store import audit, backups, devices, erasure_list, erasures, migrations, registry, state
 from server.store.backups import SERVER_COPY, SQLITE_COPY, Backup, Contents
 from server.store.engine import Store, open_store
+from server.store.erasures import Erased
 
 MANIFEST: Final = "manifest.json"
-KEY: Final = "hub.key"
-_MEMBERS: Final = (MANIFEST, KEY, SQLITE_COPY, SERVER_COPY)
+CREDENTIAL: Final = "hub.credential"
+_MEMBERS: Final = (MANIFEST, CREDENTIAL, SQLITE_COPY, SERVER_COPY)
 _WORK: Final = ".backup-"
 _PART: Final = ".part"
+_NAME: Final = re.compile(r"seere-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{8}\.age")
 
 
 class Settings(Protocol):
@@ -45,12 +49,16 @@ class Settings(Protocol):
         """Address of the database; empty for the file in the folder."""
 
     @property
-    def key_file(self) -> Path:
-        """File with the key of the SQLite file."""
+    def credential(self) -> Path:
+        """File with the hub's secrets, closed."""
 
     @property
     def backups(self) -> Path:
         """Folder of the backups."""
+
+    @property
+    def backup_keep_days(self) -> int:
+        """Days after which a backup is deleted."""
 
     @property
     def backup_recipient(self) -> str:
@@ -83,37 +91,53 @@ class LastNumber:
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore brought back, and how many printed numbers it had to give up."""
+    """What a restore brought back, and how many printed numbers it had to give up.
+
+    `erased_again` counts complaints that the backup still had; None where no erasure list was found.
+    """
 
     manifest: Manifest
     epoch: str
     lost_numbers: int
+    erased_again: int | None
 
 
-def make(store: Store, settings: Settings, hub: str, now: datetime) -> Backup:
+@dataclass(frozen=True)
+class _Start:
+    """How the hub that comes out of a restore begins; `erased` is None where no erasure list was found."""
+
+    epoch: str
+    last: LastNumber | None
+    now: datetime
+    gone_at: datetime
+    erased: list[Erased] | None
+
+
+def make(store: Store, settings: Settings, hub: str, key: bytes, now: datetime) -> Backup:
     """Copy, verify, seal, and only then tell devices what is safe; gives the backup.
 
-    Raises BackupUnusable, and leaves no file under a backup's name, when any of it fails.
+    `key` is that of the SQLite file, 32 bytes: the copy is believed once it was opened with it. Raises
+    BackupUnusable, and leaves no file under a backup's name, when any of it fails.
     """
     recipient = _recipient(settings.backup_recipient)
     settings.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone(settings), _work_folder(settings.data) as work:
         before = _contents(store)
         copied = backups.copy(store.engine, work)
-        manifest = _verified(copied, settings, hub, _epoch(store), now, before)
+        manifest = _verified(copied, key, hub, _epoch(store), now, before)
         (work / MANIFEST).write_text(json.dumps(asdict(manifest), sort_keys=True))
-        if copied.name == SQLITE_COPY:
-            shutil.copyfile(settings.key_file, work / KEY)
+        shutil.copyfile(settings.credential, work / CREDENTIAL)
         name = f"seere-{now:%Y%m%dT%H%M%SZ}-{manifest.epoch}.age"
         part = settings.backups / (name + _PART)
         try:
             _seal(work, part, recipient)
             if settings.backup_identity_file is not None:
-                _rehearse(part, settings.backup_identity_file, work, manifest)
+                _rehearse(part, settings.backup_identity_file, key, work, manifest)
             made = _finished(part, settings.backups / name, manifest, now)
         finally:
             part.unlink(missing_ok=True)
-    _note(store, made, manifest, now)
+        dropped = _drop_old(settings.backups, backups_before(now, settings.backup_keep_days))
+    _note(store, made, manifest, dropped, now)
     return made
 
 
@@ -121,31 +145,39 @@ def restore(
     archive: Path,
     identity_file: Path,
     settings: Settings,
+    key_of: Callable[[Path], bytes],
     *,
     epoch: str,
     last: LastNumber | None,
     now: datetime,
+    listed_in: Path | None = None,
 ) -> Restored:
     """Bring a backup back into an empty folder or database, under a new epoch.
 
-    Registry numbers up to `last` that the backup does not know are declared lost. Raises BackupUnusable,
-    with nothing changed, when the target is not empty or the backup can't be opened.
+    `key_of` opens the credential of the backup, which it may close anew where it lies, and gives the key of the
+    SQLite file, 32 bytes; what it raises ends the restore. Registry numbers up to `last` that the backup does not
+    know are declared lost. What the erasure list names is erased again: the list `listed_in`, else those beside the
+    data, the backups and the archive. Raises BackupUnusable or ErasureListUnreadable, with nothing changed, when the
+    target is not empty or something can't be opened.
     """
     _refuse_unless_empty(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _work_folder(settings.data) as work:
-        manifest = _opened(archive, _identity(identity_file), work)
+        _unseal(archive, _identity(identity_file), work)
+        key = _key_in(work, key_of)
+        manifest = _read_all(work, key)
         if (work / SERVER_COPY).exists() != bool(settings.database):
             raise BackupUnusable(fault="wrong_engine")
+        erased = _erased(listed_in, archive, settings, key)
+        start = _Start(epoch, last, now, gone_at(now, settings.backup_keep_days), erased)
         if settings.database:
-            backups.load(settings.database, work / SERVER_COPY, epoch)
-            lost = _begin(open_store(settings.database, None), epoch, last, now, manifest)
-            return Restored(manifest, epoch, lost)
-        lost = _begin(_store_in(work), epoch, last, now, manifest)
-        _put_in_place(work / KEY, settings.key_file)
+            _load(work, settings, epoch)
+            return _begin(open_store(settings.database, None), start, manifest)
+        restored = _begin(open_store(f"sqlite:///{work / SQLITE_COPY}", key), start, manifest)
+        _put_in_place(work / CREDENTIAL, settings.credential)
         # Last: a folder with this file in it is a hub, and this one has its new epoch.
         _put_in_place(work / SQLITE_COPY, settings.data / SQLITE_COPY)
-    return Restored(manifest, epoch, lost)
+    return restored
 
 
 def new_identity(path: Path) -> str:
@@ -157,11 +189,12 @@ def new_identity(path: Path) -> str:
     return str(identity.to_public())
 
 
-def _verified(copied: Path, settings: Settings, hub: str, epoch: str, now: datetime, before: Contents) -> Manifest:
-    contents = backups.inspect(copied, _key(settings))
+def _verified(copied: Path, key: bytes, hub: str, epoch: str, now: datetime, before: Contents) -> Manifest:
+    contents = backups.inspect(copied, key)
     is_short = (
-        contents.complaints < before.complaints
-        or contents.received < before.received
+        # What is erased meanwhile leaves one place and enters the other.
+        contents.complaints + contents.erased < before.complaints + before.erased
+        or contents.received + contents.erased < before.received + before.erased
         or any(contents.positions.get(id, -1) < position for id, position in before.positions.items())
     )
     if is_short:
@@ -180,20 +213,22 @@ def _epoch(store: Store) -> str:
         return state.get(connection, "epoch") or ""
 
 
-def _key(settings: Settings) -> bytes | None:
-    return None if settings.database else bytes.fromhex(settings.key_file.read_text().strip())
-
-
-def _rehearse(part: Path, identity_file: Path, work: Path, manifest: Manifest) -> None:
+def _rehearse(part: Path, identity_file: Path, key: bytes, work: Path, manifest: Manifest) -> None:
     """Open the sealed file as a restore would."""
     with _work_folder(work) as folder:
-        if _opened(part, _identity(identity_file), folder) != manifest:
+        _unseal(part, _identity(identity_file), folder)
+        if _read_all(folder, key) != manifest:
             raise BackupUnusable(fault="damaged", detail=MANIFEST)
 
 
-def _opened(archive: Path, identity: Any, folder: Path) -> Manifest:
-    """Unpack a backup into the folder and read all of it; raises BackupUnusable unless it is what it says."""
-    _unseal(archive, identity, folder)
+def _key_in(folder: Path, key_of: Callable[[Path], bytes]) -> bytes:
+    if not (folder / CREDENTIAL).exists():
+        raise BackupUnusable(fault="not_a_backup")
+    return key_of(folder / CREDENTIAL)
+
+
+def _read_all(folder: Path, key: bytes) -> Manifest:
+    """Read all of a backup that was unpacked; raises BackupUnusable unless it is what it says."""
     try:
         members = json.loads((folder / MANIFEST).read_text())
         manifest = Manifest(**members | {"contents": Contents(**members["contents"])})
@@ -202,7 +237,6 @@ def _opened(archive: Path, identity: Any, folder: Path) -> Manifest:
     copied = next((folder / name for name in (SQLITE_COPY, SERVER_COPY) if (folder / name).exists()), None)
     if copied is None or _sha256(copied) != manifest.sha256:
         raise BackupUnusable(fault="damaged", detail=MANIFEST)
-    key = bytes.fromhex((folder / KEY).read_text()) if copied.name == SQLITE_COPY else None
     if backups.inspect(copied, key) != manifest.contents:
         raise BackupUnusable(fault="damaged", detail=copied.name)
     return manifest
@@ -269,35 +303,70 @@ def _finished(part: Path, path: Path, manifest: Manifest, now: datetime) -> Back
     return Backup(path.name, sha256, size, manifest.contents.complaints, now, now)
 
 
-def _note(store: Store, made: Backup, manifest: Manifest, now: datetime) -> None:
+def _drop_old(folder: Path, before: datetime) -> int:
+    """Delete the backups made before that moment: what was erased since must go from them too. Gives how many."""
+    old = [path for path in folder.iterdir() if (made_at := _made_at(path)) is not None and made_at < before]
+    for path in old:
+        path.unlink()
+    _sync_folder(folder)
+    return len(old)
+
+
+def _made_at(path: Path) -> datetime | None:
+    """When a backup was made, by its name; None for any other file."""
+    named = _NAME.fullmatch(path.name)
+    return None if named is None else datetime.strptime(named[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def _note(store: Store, made: Backup, manifest: Manifest, dropped: int, now: datetime) -> None:
     with store.write() as connection:
         backups.record(connection, made)
         devices.set_backed_up(connection, manifest.contents.positions)
-        details = {"bytes": made.bytes, "complaints": made.complaints, "sha256": made.sha256}
+        details = {"bytes": made.bytes, "complaints": made.complaints, "dropped": dropped, "sha256": made.sha256}
         audit.record(connection, at=now, actor="operator", action="backup", object=f"file:{made.file}", details=details)
 
 
-def _begin(store: Store, epoch: str, last: LastNumber | None, now: datetime, manifest: Manifest) -> int:
-    """Start the new epoch and give up the numbers that were printed and are not here; gives how many."""
+def _erased(named: Path | None, archive: Path, settings: Settings, key: bytes) -> list[Erased] | None:
+    """What the erasure lists hold; None where there is none."""
+    beside = {folder / erasure_list.NAME for folder in (settings.data, settings.backups, archive.parent)}
+    lists = [path for path in beside if path.exists()] if named is None else [named]
+    return [each for path in lists for each in erasure_list.read(path, key)] if lists else None
+
+
+def _begin(store: Store, start: _Start, manifest: Manifest) -> Restored:
+    """Start the new epoch, erase again, and give up the numbers that were printed and are not here."""
     try:
         migrations.upgrade(store)
         with store.write() as connection:
-            state.keep(connection, "epoch", epoch)
-            details = {"epoch": epoch, "from_epoch": manifest.epoch, "made_at": manifest.made_at}
-            audit.record(connection, at=now, actor="operator", action="restore", object="hub", details=details)
-            if last is None:
-                return 0
-            return registry.declare_lost(connection, last.prefix, last.year, last.number)
+            state.keep(connection, "epoch", start.epoch)
+            again = None if start.erased is None else erasures.again(connection, start.erased, start.gone_at)
+            details = {
+                "epoch": start.epoch,
+                "erased_again": again or 0,
+                "from_epoch": manifest.epoch,
+                "made_at": manifest.made_at,
+            }
+            audit.record(connection, at=start.now, actor="operator", action="restore", object="hub", details=details)
+            last = start.last
+            lost = 0 if last is None else registry.declare_lost(connection, last.prefix, last.year, last.number)
+            return Restored(manifest, start.epoch, lost, again)
     finally:
         store.close()
 
 
-def _store_in(folder: Path) -> Store:
-    key = bytes.fromhex((folder / KEY).read_text())
-    return open_store(f"sqlite:///{folder / SQLITE_COPY}", key)
+def _load(work: Path, settings: Settings, epoch: str) -> None:
+    """Fill the database from the dump. The credential goes first: data without one would be lost."""
+    _put_in_place(work / CREDENTIAL, settings.credential)
+    try:
+        backups.load(settings.database, work / SERVER_COPY, epoch)
+    except BackupUnusable:
+        settings.credential.unlink()
+        raise
 
 
 def _refuse_unless_empty(settings: Settings) -> None:
+    if settings.credential.exists():
+        raise BackupUnusable(fault="credential_there", file=settings.credential)
     if settings.database:
         store = open_store(settings.database, None)
         try:
@@ -306,16 +375,14 @@ def _refuse_unless_empty(settings: Settings) -> None:
         finally:
             store.close()
         return
-    if settings.key_file.exists():
-        raise BackupUnusable(fault="key_there", file=settings.key_file)
     found = list(settings.data.iterdir()) if settings.data.exists() else []
-    if [path for path in found if not path.name.startswith(_WORK)]:
+    if [path for path in found if not path.name.startswith(_WORK) and path.name != erasure_list.NAME]:
         raise BackupUnusable(fault="folder_not_empty", folder=settings.data)
 
 
 def _put_in_place(path: Path, target: Path) -> None:
     """The file under its name at once, whole and on disk, for its owner alone."""
-    # The key may have its place on another disk, where a rename does not reach.
+    # The credential may have its place on another disk, where a rename does not reach.
     draft = Path(shutil.move(path, target.with_name(target.name + _PART)))
     draft.chmod(0o600)
     with draft.open("rb") as file:

@@ -12,15 +12,23 @@ from nacl.exceptions import CryptoError
 from nacl.public import PublicKey, SealedBox
 from nacl.signing import SigningKey, VerifyKey
 
-from client_sync.protocol.canonical import canonical
+from client_sync.protocol import keyring
 from client_sync.protocol.enrolment import CODE_ALPHABET, CODE_CHARS, fingerprint, normal_code, proof_digest
-from client_sync.protocol.frames import from_text, to_text
-from client_sync.protocol.orders import order_digest
+from client_sync.protocol.frames import from_text
+from client_sync.protocol.orders import administrator_signature, order_body, order_number, sign_order
 from server.domain.allowance import Refill
-from server.domain.errors import DeviceUnconfirmed, DeviceUnknown, EnrolmentRefused, NotFound
-from server.store import audit, devices
+from server.domain.errors import (
+    AdministratorUnknown,
+    DeviceUnconfirmed,
+    DeviceUnknown,
+    EnrolmentRefused,
+    KeyringMissing,
+    NotFound,
+)
+from server.store import audit, devices, recipients
 from server.store.devices import Enrolment, Order
 from server.store.engine import Store
+from server.store.recipients import Published
 
 Device = devices.Device
 OPERATOR: Final = "operator"
@@ -50,13 +58,18 @@ class Application:
 
 @dataclass(frozen=True)
 class Admission:
-    """What a new device is given; the token is kept as a hash."""
+    """What a new device is given; the token is kept as a hash. `keyring` is the signed one that stands.
+
+    `root` is the public key that signed it, as text: the device pins it.
+    """
 
     device: str
     lineage: str
     token: str
     team: str | None
     partner: str | None
+    root: str
+    keyring: bytes
 
 
 def invite(
@@ -72,11 +85,12 @@ def invite(
     """Make a one-time code for a device to be called `label`; `succeeds` is the device it replaces.
 
     Team and partner that are not given are those of the device replaced. Raises NotFound when there is no
-    such device.
+    such device, and KeyringMissing: without a keyring a device can seal nothing.
     """
     code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_CHARS))
     expires_at = now + timedelta(hours=valid_hours)
     with store.write() as connection:
+        _standing_keyring(connection)
         replaced = None if succeeds is None else _known(connection, succeeds)
         devices.add_enrolment(
             connection,
@@ -114,7 +128,10 @@ def enrol(store: Store, application: Application, now: datetime, refill: Refill)
         devices.add(connection, _new_device(id, lineage, token, invitation, application, now, refill))
         devices.use_enrolment(connection, invitation.code_hash, id)
         audit.record(connection, at=now, actor=f"device:{id}", action="enrol", object=f"device:{id}")
-    return Admission(id, lineage, token, invitation.team, invitation.partner)
+        # After the device is there: a keyring published from now on is ordered for it.
+        published = _standing_keyring(connection)
+    scope = invitation.team, invitation.partner
+    return Admission(id, lineage, token, *scope, published.root, published.document)
 
 
 def authenticate(store: Store, token: str) -> Device:
@@ -128,11 +145,12 @@ def authenticate(store: Store, token: str) -> Device:
     return device
 
 
-def words_of(device: Device, hub_sign_key: SigningKey) -> list[str]:
-    """The six words that both sides show for the device."""
-    return fingerprint(
-        bytes(hub_sign_key.verify_key), from_text(device.sign_key), from_text(device.box_key)
-    )
+def words_of(store: Store, device: Device, hub_sign_key: SigningKey) -> list[str]:
+    """The six words that both sides show for the device. Raises KeyringMissing."""
+    with store.read() as connection:
+        root = from_text(_standing_keyring(connection).root)
+    device_keys = from_text(device.sign_key), from_text(device.box_key)
+    return fingerprint(bytes(hub_sign_key.verify_key), root, *device_keys)
 
 
 def confirm(store: Store, device_id: str, now: datetime) -> None:
@@ -152,17 +170,45 @@ def revoke(
     *,
     reason: str,
     suspect_since: datetime | None = None,
-    wipe: bool = False,
 ) -> None:
     """Revoke a device: what it still pushes is kept aside, and only a signed order comes down. Raises NotFound."""
     with store.write() as connection:
-        device = _known(connection, device_id)
-        devices.update(
-            connection, device.id, state="revoked", revoked_at=now, suspect_since=suspect_since or now
-        )
-        _give_order(connection, device, sign_key, "wipe" if wipe else "revoke", now)
+        device = _revoked(connection, device_id, suspect_since or now, now)
+        _give_order(connection, device, sign_key, "revoke", now)
         audit.record(
             connection, at=now, actor=OPERATOR, action="revoke", object=f"device:{device.id}", reason=reason
+        )
+
+
+def wipe(
+    store: Store,
+    device_id: str,
+    now: datetime,
+    sign_key: SigningKey,
+    administrator: SigningKey,
+    *,
+    reason: str,
+    suspect_since: datetime | None = None,
+) -> None:
+    """Revoke a device and order it to wipe itself, by the word of an administrator whom devices know.
+
+    What only the device has it keeps, sends on and lets go of when that is in a backup. Raises NotFound, and
+    AdministratorUnknown for a key that the keyring that stands does not name: no device would obey it.
+    """
+    public = bytes(administrator.verify_key)
+    with store.write() as connection:
+        published = _standing_keyring(connection)
+        if public not in keyring.read(published.document, from_text(published.root)).administrators:
+            raise AdministratorUnknown(kid=keyring.key_id(public))
+        device = _revoked(connection, device_id, suspect_since or now, now)
+        _give_order(connection, device, sign_key, "wipe", now, administrator)
+        audit.record(
+            connection,
+            at=now,
+            actor=f"administrator:{keyring.key_id(public)}",
+            action="wipe",
+            object=f"device:{device.id}",
+            reason=reason,
         )
 
 
@@ -192,6 +238,13 @@ def find(store: Store, name: str) -> Device:
     raise NotFound(object=name)
 
 
+def _standing_keyring(connection: sa.Connection) -> Published:
+    published = recipients.newest(connection)
+    if published is None:
+        raise KeyringMissing
+    return published
+
+
 def _known(connection: sa.Connection, device_id: str) -> Device:
     device = devices.find(connection, device_id)
     if device is None:
@@ -199,18 +252,25 @@ def _known(connection: sa.Connection, device_id: str) -> Device:
     return device
 
 
+def _revoked(connection: sa.Connection, device_id: str, suspect_since: datetime, now: datetime) -> Device:
+    device = _known(connection, device_id)
+    devices.update(connection, device.id, state="revoked", revoked_at=now, suspect_since=suspect_since)
+    return device
+
+
 def _give_order(
-    connection: sa.Connection, device: Device, sign_key: SigningKey, kind: str, now: datetime
+    connection: sa.Connection,
+    device: Device,
+    sign_key: SigningKey,
+    kind: str,
+    now: datetime,
+    administrator: SigningKey | None = None,
 ) -> None:
-    no = len(devices.orders_of(connection, device.id)) + 1
-    body: dict[str, Any] = {
-        "at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "device": device.id,
-        "kind": kind,
-        "no": no,
-    }
-    signature = sign_key.sign(order_digest(canonical(body))).signature
-    devices.add_order(connection, device.id, Order(no, kind, body, to_text(signature)), now)
+    no = order_number(devices.last_orders(connection, [device.id]).get(device.id, 0), now)
+    body = order_body(kind, device.id, no, now)
+    if administrator is not None:
+        body |= {"by": administrator_signature(body, administrator)}
+    devices.add_orders(connection, [(device.id, Order(no, kind, body, sign_order(body, sign_key)))], now)
 
 
 def _valid(invitation: Enrolment | None, now: datetime) -> Enrolment:
@@ -243,7 +303,9 @@ def _admit_again(
         raise EnrolmentRefused
     devices.update(connection, device.id, token_hash=_hashed(token))
     audit.record(connection, at=now, actor=f"device:{device.id}", action="enrol_again", object=f"device:{device.id}")
-    return Admission(device.id, device.lineage, token, device.team, device.partner)
+    published = _standing_keyring(connection)
+    scope = device.team, device.partner
+    return Admission(device.id, device.lineage, token, *scope, published.root, published.document)
 
 
 def _lineage_for(

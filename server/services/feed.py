@@ -1,14 +1,17 @@
 """The feed: what a device is to learn, bounded in bytes, after a cursor that it gives back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from client_sync.protocol.anchors import Anchor
 from client_sync.protocol.canonical import canonical
+from client_sync.protocol.frames import to_text
 from client_sync.protocol.limits import ID_PREFIX_MIN_DIGITS
-from server.store import changes, devices
+from server.domain import merkle
+from server.store import audit, changes, devices, state
 from server.store.changes import Change
 from server.store.devices import Device, Lineage
 from server.store.engine import Store
@@ -20,34 +23,51 @@ _PAGE_MAX_CHANGES: Final = 500
 
 @dataclass(frozen=True)
 class Asked:
-    """What a device asks for beside its operations (PROTOCOL §3.2)."""
+    """What a device asks for beside its operations (PROTOCOL §3.2); `frames` by number and mark."""
 
     cursor: str | None
     limit_bytes: int | None
     frames: tuple[tuple[int, str], ...]
     backed_up_to: int | None
+    anchor: int | None = None
+    order: int | None = None
 
 
 def read(store: Store, device: Device, epoch: str, asked: Asked) -> dict[str, Any]:
     """The members of the answer that come down: frame reports asked for, changes, orders, backup position.
 
-    A revoked device gets orders and nothing else.
+    A revoked device gets orders, and what it needs to let go of what it holds: the backup position.
     """
     with store.read() as connection:
-        members = _orders(connection, device)
+        members = _orders(connection, device, asked.order or 0)
+        lineage = devices.lineage_of(connection, device.lineage)
+        if lineage.backed_up_to and lineage.backed_up_to != asked.backed_up_to:
+            members["backed_up_to"] = lineage.backed_up_to
         if device.state != "ready":
             return members
         if asked.frames:
             members["frames"] = _reports(connection, device, asked.frames)
-        lineage = devices.lineage_of(connection, device.lineage)
         members |= _changes(connection, lineage, epoch, asked)
-        if lineage.backed_up_to and lineage.backed_up_to != asked.backed_up_to:
-            members["backed_up_to"] = lineage.backed_up_to
-        return members
+        return members | _anchor(connection, epoch, asked.anchor)
 
 
-def _orders(connection: sa.Connection, device: Device) -> dict[str, Any]:
-    orders = devices.orders_of(connection, device.id)
+def _anchor(connection: sa.Connection, epoch: str, seen: int | None) -> dict[str, Any]:
+    """The log's newest anchor, with the proof that it grew out of the one of `seen` leaves; nothing when that is it."""
+    newest = None if seen is None else audit.newest_anchor(connection)
+    if newest is None or seen is None or newest.size == seen:
+        return {}
+    if newest.size < seen and newest.epoch != epoch:
+        return {}  # just restored: there is none yet to show for it
+    proof: list[bytes] = []
+    if 0 < seen < newest.size and seen % audit.BLOCK == 0:
+        roots = audit.block_roots(connection, newest.size // audit.BLOCK)
+        proof = merkle.consistency_proof(roots, seen // audit.BLOCK)
+    anchor = Anchor(newest.day, newest.epoch, state.get(connection, "hub") or "", newest.root, newest.size)
+    return {"anchor": {"anchor": asdict(anchor), "proof": to_text(b"".join(proof)), "sig": newest.sig}}
+
+
+def _orders(connection: sa.Connection, device: Device, after: int) -> dict[str, Any]:
+    orders = devices.orders_of(connection, device.id, after)
     return {"orders": [{"order": order.body, "sig": order.sig} for order in orders]} if orders else {}
 
 
@@ -58,8 +78,8 @@ def _reports(
     known = devices.frame_reports(connection, device.lineage, asked)
     reports: list[dict[str, Any]] = []
     size = 0
-    for number, digest in asked:
-        report = known.get((number, digest), {"frame": number, "unread": "not_here"})
+    for number, mark in asked:
+        report = known.get((number, mark), {"frame": number, "unread": "not_here"})
         size += len(canonical(report))
         if reports and size > REPORTS_MAX_BYTES:
             break

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.store import complaints, registry
+from server.domain.permission import Actor, case_target, permit
+from server.domain.places import Gazetteer
+from server.store import complaints, recipients, registry, sealed
 from server.store.engine import Store
 
 
@@ -16,9 +18,20 @@ class Match:
     place: str | None
 
 
-def by_receipt(store: Store, receipt: str) -> list[Match]:
-    """Every complaint with this receipt code, oldest first: the code is random and no key."""
+def by_receipt(store: Store, actor: Actor, receipt: str, places: Gazetteer | None) -> list[Match]:
+    """Every complaint with this receipt code that the actor may find, oldest first: the code is random and no key."""
     with store.read() as connection:
         found = complaints.by_receipt(connection, receipt)
-        numbers = registry.numbers_of(connection, [id for id, _, _ in found])
-    return [Match(numbers[id], received_at, place) for id, received_at, place in found]
+        ids = [id for id, _, _ in found]
+        numbers = registry.numbers_of(connection, ids)
+        standings = sealed.standings(connection, ids)
+        assigned = recipients.assigned_to(connection, ids)
+    targets = {
+        id: case_target(places, each.place_id, each.team, each.partner, each.confidentiality, assigned.get(id))
+        for id, each in standings.items()
+    }
+    return [
+        Match(numbers[id], received_at, place)
+        for id, received_at, place in found
+        if permit(actor, "find_complaint", targets[id])
+    ]

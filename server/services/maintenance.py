@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from server.store import audit, backups, complaints, devices, jobs, lite, quarantine
+from server.domain.people import IDLE_MAX
+from server.store import accounts, audit, backups, complaints, devices, jobs, lite, quarantine
 from server.store.backups import Backup
 from server.store.engine import Store
 from server.store.jobs import Run
@@ -61,6 +62,7 @@ def upkeep(store: Store, now: datetime, frame_report_days: int) -> None:
             "enrolments": devices.drop_expired_enrolments(connection, now),
             "frames": devices.forget_frames(connection, now - timedelta(days=frame_report_days)),
             "runs": jobs.forget(connection, now - _RUNS_KEPT),
+            "sessions": accounts.drop_unused(connection, now - IDLE_MAX),
         }
         if any(dropped.values()):
             audit.record(connection, at=now, actor="job", action="upkeep", object="hub", details=dropped)

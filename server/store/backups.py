@@ -15,7 +15,7 @@ from sqlcipher3 import dbapi2 as sqlcipher
 from server.domain.errors import BackupUnusable
 from server.store import lite
 from server.store.dialect import is_sqlite
-from server.store.schema import backup, complaint, hub_state, lineage, received
+from server.store.schema import backup, complaint, erasure, hub_state, lineage, linkage_pending, received
 
 SQLITE_COPY: Final = "hub.db"
 SERVER_COPY: Final = "hub.dump"
@@ -23,10 +23,11 @@ SERVER_COPY: Final = "hub.dump"
 
 @dataclass(frozen=True)
 class Contents:
-    """What a copy holds, as read from the copy itself; `positions` by lineage."""
+    """What a copy holds, as read from the copy itself; `positions` by lineage, `erased` counts operations."""
 
     complaints: int
     received: int
+    erased: int
     positions: dict[str, int]
 
 
@@ -43,19 +44,27 @@ class Backup:
 
 
 def copy(engine: sa.Engine, folder: Path) -> Path:
-    """A copy of the database in the folder, made while others write; raises BackupUnusable."""
+    """A copy of the database in the folder, made while others write; raises BackupUnusable.
+
+    What waits to be matched is left out: it says who is who, to whoever has the hub's own key.
+    """
     if is_sqlite(engine):
         path = folder / SQLITE_COPY
-        lite.copy_to(engine, path)
+        lite.copy_to(engine, path, without=linkage_pending.name)
         return path
     path = folder / SERVER_COPY
-    _run(engine.url, "pg_dump", "--format=custom", "--no-owner", "--file", str(path))
+    # Of a table named so, the dump has the shape and no row.
+    options = ("--format=custom", "--no-owner", f"--exclude-table-data={linkage_pending.name}")
+    _run(engine.url, "pg_dump", *options, "--file", str(path))
     return path
 
 
-def inspect(path: Path, key: bytes | None) -> Contents:
-    """Open a copy, read all of it, and count; raises BackupUnusable when anything in it is damaged."""
-    if path.name == SQLITE_COPY and key is not None:
+def inspect(path: Path, key: bytes) -> Contents:
+    """Open a copy, read all of it, and count; raises BackupUnusable when anything in it is damaged.
+
+    `key` opens a copy of a SQLite file; a dump has none.
+    """
+    if path.name == SQLITE_COPY:
         return _inspect_file(path, key)
     return _inspect_dump(path)
 
@@ -77,6 +86,7 @@ def contents(connection: sa.Connection) -> Contents:
     return Contents(
         complaints=_count(connection, complaint),
         received=_count(connection, received),
+        erased=_count(connection, erasure),
         positions={row.id: row.position for row in connection.execute(positions)},
     )
 
@@ -106,6 +116,7 @@ def _inspect_file(path: Path, key: bytes) -> Contents:
             return Contents(
                 complaints=database["complaint"].count,
                 received=database["received"].count,
+                erased=database["erasure"].count,
                 positions={row["id"]: row["position"] for row in database["lineage"].rows},
             )
     except sqlcipher.DatabaseError as error:
@@ -113,11 +124,12 @@ def _inspect_file(path: Path, key: bytes) -> Contents:
 
 
 def _inspect_dump(path: Path) -> Contents:
-    """Every row of the dump is read and inflated; three tables are counted."""
+    """Every row of the dump is read and inflated; four tables are counted."""
     _run(None, "pg_restore", "--file", os.devnull, str(path))
     return Contents(
         complaints=sum(1 for _ in _dumped(path, "complaint")),
         received=sum(1 for _ in _dumped(path, "received")),
+        erased=sum(1 for _ in _dumped(path, "erasure")),
         positions={row["id"]: int(row["position"]) for row in _dumped(path, "lineage")},
     )
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from server.domain.complaint import Complaint, Facts, File, Person
 from server.store import dialect
-from server.store.schema import act, complaint, conflict, file, linkage, person, received, revision
+from server.store.schema import act, complaint, conflict, file, linkage_pending, person, received, revision, sequel
 
 CONSENT_COLUMNS = ("consent", "consent_level")
 
@@ -38,12 +38,16 @@ class Origin:
 
 @dataclass(frozen=True)
 class Linkage:
-    """Keys for duplicate search of a complaint, in version `v`, as a device made them at its `seq`."""
+    """What duplicates of a complaint are searched by, sealed in version `v`, as a device made it at its `seq`.
 
+    Each answers for the compartments that its operation replaced, so that all of them count.
+    """
+
+    id: str
     complaint: str
     seq: int
     v: int
-    keys: Mapping[str, Any]
+    box: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,13 @@ def keep(connection: sa.Connection, origin: Origin, operations: Sequence[Receive
     rows = [(id, *_received_values(each), *came) for id, each in zip(ids, operations, strict=True)]
     dialect.insert_many(connection, received, columns, rows)
     return ids
+
+
+def keep_about(connection: sa.Connection, origin: Origin, operation: Received, complaint_id: int) -> int:
+    """Keep an operation about a complaint verbatim; gives its id."""
+    [id] = keep(connection, origin, [operation])
+    connection.execute(sa.insert(sequel).values(received=id, complaint=complaint_id))
+    return id
 
 
 def file_complaints(connection: sa.Connection, ids: Sequence[int], complaints: Sequence[Complaint]) -> None:
@@ -101,6 +112,16 @@ def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | Non
     )
     row = connection.execute(dialect.locked(connection, select)).one_or_none()
     return None if row is None else Filed(*row)
+
+
+def confidentiality(connection: sa.Connection, lineage: str, client_id: str) -> str | None:
+    """How confidential the stored complaint of that lineage and id is; None when it is not here."""
+    select = (
+        sa.select(complaint.c.confidentiality)
+        .join(received, received.c.id == complaint.c.id)
+        .where(received.c.lineage == lineage, received.c.client_id == client_id)
+    )
+    return connection.scalar(select)
 
 
 def revisions(connection: sa.Connection, id: int) -> list[tuple[int, list[str], bytes]]:
@@ -193,15 +214,10 @@ def withdraw(connection: sa.Connection, id: int, scope: str) -> None:
     connection.execute(sa.update(complaint).where(complaint.c.id == id, is_lasting).values(values))
 
 
-def keep_linkage(connection: sa.Connection, lineage: str, keys: Linkage, at: datetime) -> None:
-    """Keep the keys for duplicate search of a complaint; those that the device made last stand."""
-    columns = linkage.c
-    held = connection.scalar(
-        sa.select(columns.seq).where(columns.lineage == lineage, columns.complaint == keys.complaint)
-    )
-    if held is None or held <= keys.seq:
-        row = {"lineage": lineage, **vars(keys), "received_at": at}
-        dialect.put(connection, linkage, row, ["lineage", "complaint"])
+def keep_linkage(connection: sa.Connection, lineage: str, linkage: Linkage, at: datetime) -> None:
+    """Keep a linkage of a complaint for the matcher; one that is there already is not kept twice."""
+    row = {"lineage": lineage, **vars(linkage), "received_at": at}
+    dialect.put(connection, linkage_pending, row, ["lineage", "id"])
 
 
 def by_receipt(connection: sa.Connection, receipt: str) -> list[tuple[int, datetime, str | None]]:

@@ -1,6 +1,6 @@
 """Devices, their lineages, enrolment codes and orders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -102,11 +102,15 @@ def listed(connection: sa.Connection) -> list[Device]:
 
 def add(connection: sa.Connection, values: Mapping[str, Any]) -> int:
     """Add a device under the next number; gives the number."""
-    # One enrolment at a time: two would draw the same number.
-    connection.execute(locked(connection, sa.select(hub_state.c.name).where(hub_state.c.name == "hub")))
+    lock_registry(connection)
     number = (connection.scalar(sa.select(sa.func.max(device.c.number))) or 0) + 1
     connection.execute(sa.insert(device).values(**values, number=number))
     return number
+
+
+def lock_registry(connection: sa.Connection) -> None:
+    """One enrolment or keyring at a time: two devices would draw one number, or a device miss a keyring."""
+    connection.execute(locked(connection, sa.select(hub_state.c.name).where(hub_state.c.name == "hub")))
 
 
 def update(connection: sa.Connection, id: str, **values: Any) -> None:
@@ -191,29 +195,29 @@ def drop_expired_enrolments(connection: sa.Connection, before: datetime) -> int:
 def frame_reports(
     connection: sa.Connection, lineage_id: str, asked: Sequence[tuple[int, str]]
 ) -> dict[tuple[int, str], dict[str, Any]]:
-    """The reports given for frames, by number and the first 16 digits of the digest."""
-    select = sa.select(frame.c.number, frame.c.digest, frame.c.report).where(
+    """The reports given for frames, by number and mark."""
+    select = sa.select(frame.c.number, frame.c.mark, frame.c.report).where(
         frame.c.lineage == lineage_id, frame.c.number.in_({number for number, _ in asked})
     )
-    return {(number, digest[:16]): report for number, digest, report in connection.execute(select)}
+    return {(number, mark): report for number, mark, report in connection.execute(select)}
 
 
 def frames_numbered(
     connection: sa.Connection, lineage_id: str, device_id: str, numbers: list[int]
 ) -> dict[int, set[str]]:
-    """Digests by number of the frames that a device sent under these numbers."""
-    select = sa.select(frame.c.number, frame.c.digest).where(
+    """Marks by number of the frames that a device sent under these numbers."""
+    select = sa.select(frame.c.number, frame.c.mark).where(
         frame.c.lineage == lineage_id, frame.c.device == device_id, frame.c.number.in_(numbers)
     )
     found: dict[int, set[str]] = {}
-    for number, digest in connection.execute(select):
-        found.setdefault(number, set()).add(digest)
+    for number, mark in connection.execute(select):
+        found.setdefault(number, set()).add(mark)
     return found
 
 
 def keep_frames(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     """Keep the reports of frames; one that came before keeps its first."""
-    insert_new(connection, frame, rows, ["lineage", "number", "digest"], frame.c.number)
+    insert_new(connection, frame, rows, ["lineage", "number", "mark"], frame.c.number)
 
 
 def forget_frames(connection: sa.Connection, before: datetime) -> int:
@@ -221,19 +225,34 @@ def forget_frames(connection: sa.Connection, before: datetime) -> int:
     return connection.execute(sa.delete(frame).where(frame.c.received_at < before)).rowcount
 
 
-def add_order(connection: sa.Connection, device_id: str, made: Order, at: datetime) -> None:
-    """Keep a signed order."""
-    connection.execute(
-        sa.insert(order).values(
-            device=device_id, no=made.no, kind=made.kind, body=made.body, sig=made.sig, at=at
-        )
-    )
+def add_orders(connection: sa.Connection, orders: Sequence[tuple[str, Order]], at: datetime) -> None:
+    """Keep signed orders, each with the id of its device."""
+    rows = [
+        {"device": id, "no": made.no, "kind": made.kind, "body": made.body, "sig": made.sig, "at": at}
+        for id, made in orders
+    ]
+    if rows:
+        connection.execute(sa.insert(order), rows)
 
 
-def orders_of(connection: sa.Connection, device_id: str) -> list[Order]:
-    """Orders for a device, oldest first."""
-    select = sa.select(order.c.no, order.c.kind, order.c.body, order.c.sig).where(order.c.device == device_id)
-    return [Order(*row) for row in connection.execute(select.order_by(order.c.no))]
+def last_orders(connection: sa.Connection, device_ids: Collection[str]) -> dict[str, int]:
+    """The number of the last order of each device that ever got one."""
+    select = sa.select(order.c.device, sa.func.max(order.c.no).label("last")).where(order.c.device.in_(device_ids))
+    rows = connection.execute(select.group_by(order.c.device))
+    return {row.device: row.last for row in rows}
+
+
+def drop_orders(connection: sa.Connection, kind: str) -> None:
+    """Forget orders that a newer one of this kind replaces."""
+    connection.execute(sa.delete(order).where(order.c.kind == kind))
+
+
+def orders_of(connection: sa.Connection, device_id: str, after: int) -> list[Order]:
+    """Orders for a device with a number above `after`, oldest first."""
+    columns = order.c
+    select = sa.select(columns.no, columns.kind, columns.body, columns.sig)
+    wanted = select.where(columns.device == device_id, columns.no > after).order_by(columns.no)
+    return [Order(*row) for row in connection.execute(wanted)]
 
 
 def note_parcel(connection: sa.Connection, device_id: str, number: int, carried_by: str, at: datetime) -> None:

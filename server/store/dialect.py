@@ -208,9 +208,10 @@ def is_full(error: sa.exc.DBAPIError) -> bool:
 
 
 def is_damage(error: sa.exc.DBAPIError) -> bool:
-    """Whether the disk failed, so that nothing may be written before it was looked at."""
+    """Whether the disk failed, or the key is not the file's: nothing may be written before it was looked at."""
     text = str(error.orig).lower()
-    return "disk i/o error" in text or "malformed" in text or getattr(error.orig, "sqlstate", "") == "58030"
+    is_unreadable = any(words in text for words in ("disk i/o error", "malformed", "file is not a database"))
+    return is_unreadable or getattr(error.orig, "sqlstate", "") == "58030"
 
 
 def is_busy(error: sa.exc.DBAPIError) -> bool:

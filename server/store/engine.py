@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from server.domain.errors import Busy, StorageFailed, StorageFull
-from server.store import dialect, lite
+from server.store import audit, dialect, lite
 
 
 @dataclass
@@ -38,9 +38,11 @@ class Store:
         with self._lane, self._refusing():
             self._recover()
             with self.engine.connect() as bare:
-                connection = bare.execution_options(begin="IMMEDIATE")
+                connection = bare.execution_options(begin="IMMEDIATE", events=[])
                 with connection.begin():
                     yield connection
+                    # Last: on PostgreSQL the counter of the log is locked until the commit.
+                    audit.append(connection)
 
     def close(self) -> None:
         """Give every connection back."""

@@ -26,6 +26,18 @@ def tidy(engine: sa.Engine) -> None:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
+def clear_log(engine: sa.Engine) -> bool:
+    """Bring the write-ahead log into the file and empty it, so that nothing erased is left in it.
+
+    False while somebody reads an older state. Another engine has no log of ours: its own vacuum does that work.
+    """
+    if not is_sqlite(engine):
+        return True
+    with _idle(engine) as database:
+        is_blocked = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not is_blocked
+
+
 def is_sound_again(engine: sa.Engine) -> bool:
     """After a failed write: whether the database reads whole and all of its log is in the file, synced.
 
@@ -54,10 +66,18 @@ def facts(engine: sa.Engine) -> dict[str, str]:
         return found | {"version": str(database.execute("SELECT sqlite_version()").fetchone()[0])}
 
 
-def copy_to(engine: sa.Engine, path: Path) -> None:
-    """A copy of the database, under the same key, while others write: one moment's state, compact."""
+def copy_to(engine: sa.Engine, path: Path, without: str) -> None:
+    """A copy of the database but the rows of one table, under the same key, while others write: one moment's state."""
     with _idle(engine) as database:
         database.execute("VACUUM INTO ?", [str(path)])
+        database.execute("ATTACH ? AS copied", [str(path)])
+        try:
+            # Overwritten, not only unlinked: what is left in free pages would travel with the file.
+            database.execute("PRAGMA copied.secure_delete = ON")
+            database.execute("PRAGMA copied.journal_mode = MEMORY")
+            database.execute(f"DELETE FROM copied.{without}")
+        finally:
+            database.execute("DETACH copied")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from server.store.schema import quarantine
 class Aside:
     """One operation to set aside; `hash` tells two contents under one id apart.
 
-    `waits_for` is the complaint whose arrival, or next revision, can put it right.
+    `waits_for` is the complaint whose arrival, or next revision, can put it right, `about` the one it speaks of.
     """
 
     client_id: str
@@ -25,6 +25,7 @@ class Aside:
     code: str
     field: str
     waits_for: str | None
+    about: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Kept:
     device: str
     carried_by: str | None
     client_id: str
+    hash: str
     payload: bytes
     verdict: str
     code: str
@@ -44,19 +46,7 @@ class Kept:
     received_at: datetime
 
 
-_KEPT = (
-    quarantine.c.id,
-    quarantine.c.lineage,
-    quarantine.c.device,
-    quarantine.c.carried_by,
-    quarantine.c.client_id,
-    quarantine.c.payload,
-    quarantine.c.verdict,
-    quarantine.c.code,
-    quarantine.c.field,
-    quarantine.c.state,
-    quarantine.c.received_at,
-)
+_KEPT = tuple(quarantine.c[name] for name in Kept.__dataclass_fields__)
 
 
 def add(connection: sa.Connection, origin: Origin, asides: Sequence[Aside]) -> None:
@@ -71,6 +61,7 @@ def add(connection: sa.Connection, origin: Origin, asides: Sequence[Aside]) -> N
             "code": aside.code,
             "field": aside.field,
             "waits_for": aside.waits_for,
+            "about": aside.about,
             "device": origin.device,
             "carried_by": origin.carried_by,
             "received_at": origin.at,

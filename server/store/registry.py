@@ -1,11 +1,15 @@
 """Registry numbers: gapless, taken last in the transaction, never used twice."""
 
+import re
 from collections.abc import Collection, Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
 from server.store.dialect import insert_many, insert_new, locked
 from server.store.schema import registry, registry_counter
+
+_WRITTEN: Final = re.compile(r"(?P<prefix>[A-Z][A-Z0-9]*)-(?P<year>[0-9]{4})-(?P<number>[0-9]{1,9})")
 
 
 def assign(connection: sa.Connection, prefix: str, year: int, complaints: Sequence[int]) -> None:
@@ -44,6 +48,18 @@ def numbers_of(connection: sa.Connection, complaints: Collection[int]) -> dict[i
         columns.complaint.in_(complaints)
     )
     return {id: written(*number) for id, *number in connection.execute(select)}
+
+
+def complaint_numbered(connection: sa.Connection, number: str) -> int | None:
+    """The complaint with a registry number as people read it; None for one that is gone, or was never given."""
+    read = _WRITTEN.fullmatch(number.strip().upper())
+    if read is None:
+        return None
+    columns = registry.c
+    select = sa.select(columns.complaint).where(
+        columns.prefix == read["prefix"], columns.year == int(read["year"]), columns.number == int(read["number"])
+    )
+    return connection.scalar(select)
 
 
 def written(prefix: str, year: int, number: int) -> str:

@@ -104,7 +104,7 @@ frame: Final = sa.Table(
     metadata,
     _uuid("lineage", sa.ForeignKey("lineage.id"), primary_key=True),
     _column("number", ID, primary_key=True, autoincrement=False),
-    _column("digest", sa.String(64), primary_key=True),
+    _column("mark", sa.String(64), primary_key=True),
     _uuid("device"),
     _uuid("carried_by", null=True),
     _column("report", JSON),
@@ -198,14 +198,16 @@ file: Final = sa.Table(
     _code("role"),
 )
 
-linkage: Final = sa.Table(
-    "linkage",
+# Sealed, until the matcher has read it; in no backup.
+linkage_pending: Final = sa.Table(
+    "linkage_pending",
     metadata,
     _uuid("lineage", primary_key=True),
-    _uuid("complaint", primary_key=True),
+    _uuid("id", primary_key=True),
+    _uuid("complaint"),
     _column("seq", ID),
     _column("v", sa.Integer),
-    _column("keys", JSON),
+    _column("box", sa.Text),
     _column("received_at", UtcTime),
 )
 
@@ -218,6 +220,13 @@ revision: Final = sa.Table(
     _column("base_revision", sa.Integer),
     _column("fields", JSON),
     _column("at", UtcTime),
+)
+
+sequel: Final = sa.Table(
+    "sequel",
+    metadata,
+    _column("received", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
+    _column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
 )
 
 conflict: Final = sa.Table(
@@ -247,6 +256,8 @@ quarantine: Final = sa.Table(
     _code("code"),
     _column("field", sa.String(200)),
     _uuid("waits_for", null=True),
+    # The complaint that it speaks of, also where nobody can read it: erasure goes by it.
+    _uuid("about", null=True),
     _column("state", sa.String(10), server_default="waiting"),
     _uuid("device"),
     _uuid("carried_by", null=True),
@@ -280,7 +291,7 @@ order: Final = sa.Table(
     _column("body", JSON),
     _column("sig", sa.String(90)),
     _column("at", UtcTime),
-    _one_of("kind", "wipe", "revoke", "keyring", "anchor"),
+    _one_of("kind", "wipe", "revoke", "keyring"),
 )
 
 parcel: Final = sa.Table(
@@ -295,13 +306,170 @@ parcel: Final = sa.Table(
 event: Final = sa.Table(
     "event",
     metadata,
-    sa.Column("seq", ID, primary_key=True),
+    _column("place", ID, primary_key=True, autoincrement=False),
     _column("at", UtcTime),
     _column("actor", sa.String(80)),
     _column("action", sa.String(40)),
     _column("object", sa.String(120)),
-    _column("reason", sa.Text),
+    # What a person typed, outside the leaf: it may name somebody, and erasure empties both.
+    _column("words", sa.Text, null=True),
+    _column("nonce", sa.LargeBinary, null=True),
     _column("canonical", sa.LargeBinary),
+)
+
+log_counter: Final = sa.Table(
+    "log_counter",
+    metadata,
+    _column("id", sa.Integer, primary_key=True, autoincrement=False),
+    _column("size", ID),
+)
+
+log_block: Final = sa.Table(
+    "log_block",
+    metadata,
+    _column("no", ID, primary_key=True, autoincrement=False),
+    _column("root", sa.String(64)),
+)
+
+anchor: Final = sa.Table(
+    "anchor",
+    metadata,
+    _column("size", ID, primary_key=True, autoincrement=False),
+    _column("day", sa.String(10), unique=True),
+    _column("epoch", sa.String(8)),
+    _column("root", sa.String(64)),
+    _column("sig", sa.String(90)),
+)
+
+account: Final = sa.Table(
+    "account",
+    metadata,
+    _uuid("id", primary_key=True),
+    _column("name", sa.String(80), unique=True),
+    _column("role", sa.String(16)),
+    _column("state", sa.String(10), server_default="active"),
+    _column("language", sa.String(8), server_default="fr"),
+    # Argon2id of the passphrase, in its own text form.
+    _column("passphrase", sa.String(200)),
+    # The second factor's secret, sealed under a key of the hub's credential, and the last step it was used in.
+    _column("totp", sa.LargeBinary, null=True),
+    _column("totp_step", ID, server_default="0"),
+    # Scope: empty lists cover everything of their kind.
+    _column("regions", JSON),
+    _column("teams", JSON),
+    _column("partners", JSON),
+    _column("is_named_reader", sa.Boolean),
+    _column("made_at", UtcTime),
+    _column("left_at", UtcTime, null=True),
+    _one_of("role", "monitor", "verifier", "coordinator", "administrator", "commission", "auditor"),
+    _one_of("state", "active", "left"),
+)
+
+recipient: Final = sa.Table(
+    "recipient",
+    metadata,
+    _column("kid", sa.String(16), primary_key=True),
+    # Empty for the recovery key, which is nobody's alone.
+    _uuid("account", sa.ForeignKey("account.id"), null=True, index=True),
+    _column("held", sa.String(8)),
+    _column("public", sa.String(44)),
+    # The private key under the holder's passphrase; empty where it is held offline.
+    _column("slot", sa.LargeBinary, null=True),
+    _column("state", sa.String(10), server_default="current"),
+    _column("made_at", UtcTime),
+    _column("retired_at", UtcTime, null=True),
+    _one_of("held", "hub", "offline"),
+    # `old`: opens what was sealed to it, nothing new is. `removed`: opens nothing.
+    _one_of("state", "current", "old", "removed"),
+)
+
+session: Final = sa.Table(
+    "session",
+    metadata,
+    _column("token_hash", sa.String(64), primary_key=True),
+    _uuid("account", sa.ForeignKey("account.id"), index=True),
+    # The holder's private keys, under a key that only the cookie gives.
+    _column("keys", sa.LargeBinary, null=True),
+    # Between passphrase and code it opens nothing but the page that asks for the code.
+    _column("needs_code", sa.Boolean),
+    _column("made_at", UtcTime),
+    _column("used_at", UtcTime),
+)
+
+login_wait: Final = sa.Table(
+    "login_wait",
+    metadata,
+    # HMAC of name and address, whether or not there is such an account.
+    _column("who", sa.String(64), primary_key=True),
+    _column("failures", sa.Integer),
+    _column("next_try_at", UtcTime),
+)
+
+keyring: Final = sa.Table(
+    "keyring",
+    metadata,
+    _column("version", sa.Integer, primary_key=True, autoincrement=False),
+    # The public key that signed it, which devices pin.
+    _column("root", sa.String(44)),
+    _column("document", sa.LargeBinary),
+    _column("published_at", UtcTime),
+)
+
+assignment: Final = sa.Table(
+    "assignment",
+    metadata,
+    _column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    _uuid("account", sa.ForeignKey("account.id"), primary_key=True),
+    _uuid("by_account", sa.ForeignKey("account.id")),
+    _column("at", UtcTime),
+)
+
+wrap: Final = sa.Table(
+    "wrap",
+    metadata,
+    # Keys of a sealed operation, sealed again for a reader who came later.
+    _column("received", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
+    _column("kid", sa.String(16), sa.ForeignKey("recipient.kid"), primary_key=True),
+    _column("box", sa.Text),
+    _column("at", UtcTime),
+)
+
+opening: Final = sa.Table(
+    "opening",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    _column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
+    _uuid("account", sa.ForeignKey("account.id")),
+    _column("compartment", sa.String(12)),
+    _column("reason", sa.Text),
+    _column("at", UtcTime),
+    sqlite_autoincrement=True,
+)
+
+erasure: Final = sa.Table(
+    "erasure",
+    metadata,
+    _uuid("lineage", primary_key=True),
+    # As long as a SHA-256: of an id that is no UUID only that is kept.
+    _column("client_id", sa.String(64), primary_key=True),
+    _column("hash", sa.String(64), primary_key=True),
+    _column("at", UtcTime),
+    # When the last backup that may hold it is gone.
+    _column("gone_at", UtcTime),
+)
+
+legal_hold: Final = sa.Table(
+    "legal_hold",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    _column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
+    _uuid("asked_by", sa.ForeignKey("account.id")),
+    _uuid("agreed_by", sa.ForeignKey("account.id"), null=True),
+    _column("asked_at", UtcTime),
+    _column("agreed_at", UtcTime, null=True),
+    _uuid("lift_asked_by", sa.ForeignKey("account.id"), null=True),
+    _uuid("lifted_by", sa.ForeignKey("account.id"), null=True),
+    _column("lifted_at", UtcTime, null=True),
     sqlite_autoincrement=True,
 )
 
@@ -319,8 +487,10 @@ registry: Final = sa.Table(
     _column("prefix", sa.String(12), primary_key=True),
     _column("year", sa.Integer, primary_key=True, autoincrement=False),
     _column("number", ID, primary_key=True, autoincrement=False),
-    # Empty for a number that was printed and then lost with a disk: it is never given again.
+    # Empty for a number that was printed and then lost with a disk, or whose complaint was erased: it is never
+    # given again.
     _column("complaint", ID, sa.ForeignKey("complaint.id"), null=True, unique=True),
+    _column("erased_at", UtcTime, null=True),
 )
 
 place_list: Final = sa.Table(

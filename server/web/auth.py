@@ -2,18 +2,25 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, Literal, ParamSpec, TypeVar
+from typing import Concatenate, Final, Literal, ParamSpec, TypeVar
 
-from flask import current_app, request
+from flask import current_app, g, redirect, request, session, url_for
+from werkzeug.wrappers import Response
 
-from server.domain.errors import DeviceUnknown
+from server.domain.errors import DeviceUnknown, NotFound, SessionOver
+from server.domain.permission import Action, may_ever
 from server.hub import Hub
 from server.services import devices
+from server.services.accounts import sessions
+from server.services.accounts.sessions import Session
 from server.services.devices import Device
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Guard = Literal["public", "enrolment", "device"]
+
+# Where the cookie keeps the token of a session.
+TOKEN: Final = "token"
 
 
 def guarded(guard: Guard) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -34,10 +41,47 @@ def for_device(view: Callable[Concatenate[Device, P], R]) -> Callable[P, R]:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise DeviceUnknown
-        return view(devices.authenticate(this_hub().store, token), *args, **kwargs)
+        device = devices.authenticate(this_hub().store, token)
+        g.device = device.id
+        return view(device, *args, **kwargs)
 
     guarded_view.guard = "device"  # type: ignore[attr-defined]
     return guarded_view
+
+
+def for_person(
+    action: Action,
+) -> Callable[[Callable[Concatenate[Session, P], R]], Callable[P, R | Response]]:
+    """Let in who has a session and a role that may ever do `action`; on what, is for the view's service to permit.
+
+    Without a session the caller is sent to log in, and back; for another role the page does not exist.
+    """
+
+    def guard(view: Callable[Concatenate[Session, P], R]) -> Callable[P, R | Response]:
+        @wraps(view)
+        def guarded_view(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+            try:
+                person = this_person()
+            except SessionOver:
+                page = request.full_path.rstrip("?") if request.method == "GET" else None
+                return redirect(url_for("login.ask", next=page), 303)
+            if not may_ever(person.actor, action):
+                raise NotFound
+            return view(person, *args, **kwargs)
+
+        guarded_view.guard = f"permit:{action}"  # type: ignore[attr-defined]
+        return guarded_view
+
+    return guard
+
+
+def this_person() -> Session:
+    """The person whose browser asks. Raises SessionOver."""
+    token = session.get(TOKEN)
+    if token is None:
+        raise SessionOver
+    hub = this_hub()
+    return sessions.resume(hub.store, token, hub.clock())
 
 
 def this_hub() -> Hub:

@@ -3,18 +3,18 @@
 import logging
 from typing import Any
 
-from flask import Flask, Response, json, request
+from flask import Flask, Response, current_app, g, json, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from client_sync.protocol.codes import CODES
 from server.domain.errors import SeereError, trace_of
 from server.i18n import LANGUAGES, catalogue
-from server.web.auth import this_hub
+from server.web.cookies import API
 from server.web.schemas import PROBLEM
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_S = {"storage_full": 600, "storage_failed": 60, "busy": 30, "server_error": 300}
+RETRY_AFTER_S = {"locked": 120, "storage_full": 600, "storage_failed": 60, "busy": 30, "server_error": 300}
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -28,6 +28,7 @@ def register(app: Flask) -> None:
 def problem(code: str, status: int, **members: Any) -> Response:
     """A problem document for a code of the wire's table."""
     texts = catalogue(callers_language())
+    g.code = code
     body = {
         "type": "about:blank",
         "title": texts.text(f"problem.{code}"),
@@ -43,15 +44,15 @@ def problem(code: str, status: int, **members: Any) -> Response:
 
 def callers_language() -> str:
     """The language that the caller prefers of ours, else that of the hub."""
-    return request.accept_languages.best_match(LANGUAGES) or this_hub().settings.language
+    return request.accept_languages.best_match(LANGUAGES) or str(current_app.config["LANGUAGE"])
 
 
 def _refusal(error: Exception) -> Response:
     assert isinstance(error, SeereError)
     status = CODES[error.code].status or 400
     if status >= 500:
-        log.error("refused with %s\n%s", error.code, trace_of(error.__cause__ or error))
-    return problem(error.code, status)
+        log.error("refused", extra={"code": error.code} | trace_of(error.__cause__ or error))
+    return _answer(error.code, status)
 
 
 def _http_error(error: Exception) -> Response:
@@ -59,12 +60,27 @@ def _http_error(error: Exception) -> Response:
     status = error.code or 500
     code = _BY_STATUS.get(status, "member_invalid" if status == 422 else "body_unreadable")
     fields = getattr(error, "data", {}).get("messages", {}).get("json")
-    refusal = problem(code, status, **({"fields": sorted(fields)} if isinstance(fields, dict) else {}))
+    refusal = _answer(code, status, **({"fields": sorted(fields)} if isinstance(fields, dict) else {}))
     if isinstance(error, MethodNotAllowed):
         refusal.allow.update(error.valid_methods or ())
     return refusal
 
 
 def _fault(error: Exception) -> Response:
-    log.error("fault\n%s", trace_of(error))
-    return problem("server_error", 500)
+    log.error("fault", extra=trace_of(error))
+    return _answer("server_error", 500)
+
+
+def _answer(code: str, status: int, **members: Any) -> Response:
+    """A page for a browser, and for everybody else a problem document."""
+    is_page = request.accept_mimetypes.accept_html and not request.path.startswith(API)
+    return _page(code, status) if is_page else problem(code, status, **members)
+
+
+def _page(code: str, status: int) -> Response:
+    language = callers_language()
+    texts = catalogue(language)
+    g.code = code
+    text = texts.text("page.form_old" if code == "body_unreadable" else f"problem.{code}")
+    shown = render_template("error.html", texts=texts, language=language, text=text, status=status)
+    return Response(shown, status, mimetype="text/html")

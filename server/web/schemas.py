@@ -57,6 +57,8 @@ class AdmissionShape(_Shape):
     coalition = fields.String(required=True)
     team = fields.String(allow_none=True)
     partner = fields.String(allow_none=True)
+    root = fields.String(required=True)
+    keyring = fields.Dict(required=True)
     places = fields.String(allow_none=True)
 
 
@@ -97,6 +99,14 @@ class OrderShape(_Shape):
     sig = fields.String(required=True)
 
 
+class AnchorShape(_Shape):
+    """A signed head of the hub's log, with the proof that it grew out of what the device saw."""
+
+    anchor = fields.Dict(required=True)
+    proof = fields.String(required=True)
+    sig = fields.String(required=True)
+
+
 class AnswerShape(_Shape):
     """The answer to a sync; a member that says nothing is left out."""
 
@@ -113,7 +123,7 @@ class AnswerShape(_Shape):
     tasks = fields.List(fields.Dict())
     orders = fields.List(fields.Nested(OrderShape))
     keyring = fields.Dict()
-    anchor = fields.Dict()
+    anchor = fields.Nested(AnchorShape)
     sync_after = fields.String()
     retry_after_s = fields.Integer()
     min_version = fields.String()

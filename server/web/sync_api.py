@@ -13,13 +13,15 @@ from client_sync.protocol.coding import Inflated, inflate
 from client_sync.protocol.frames import Frame, read_frames, to_text
 from client_sync.protocol.limits import BODY_FRAMES_MAX
 from server.domain.allowance import Refill
+from server.domain.digests import frame_mark
 from server.domain.errors import BodyRefused
 from server.hub import Hub, epoch_of
-from server.services import devices, feed, parcels
+from server.services import devices, feed, keyrings, parcels
 from server.services.devices import Application, Device
 from server.services.feed import Asked
 from server.services.intake import receiving
 from server.services.intake.receiving import Receipt, Rules
+from server.services.intake.sealing import Terms
 from server.web.auth import for_device, guarded, this_hub
 from server.web.schemas import BYTES, AdmissionShape, AnswerShape, ApplicationShape, StrictParser, body_of
 
@@ -63,6 +65,8 @@ def enrol(application: dict[str, Any]) -> dict[str, Any]:
         "token": admitted.token,
         "team": admitted.team,
         "partner": admitted.partner,
+        "root": admitted.root,
+        "keyring": json.loads(admitted.keyring),
         "hub": hub.identity.id,
         "epoch": epoch,
         "sign_key": to_text(bytes(hub.identity.sign_key.verify_key)),
@@ -122,10 +126,14 @@ def answer(
     """Take the frames in, then say what the device is to know; the intake is on disk before it is said."""
     with hub.store.read() as connection:
         epoch, places = epoch_of(connection), hub.places.read(connection)
-    rules = Rules(hub.identity.id, hub.settings.registry_prefix, refill(hub), places)
+    terms = Terms(keyrings.current(hub.store), hub.secrets.pepper, places)
+    rules = Rules(hub.identity.id, hub.settings.registry_prefix, refill(hub), terms)
     receipt = receiving.receive(hub.store, device, frames, hub.clock(), rules, carried_by)
     header = frames[0].header
-    asked = Asked(header.cursor, header.limit, header.ask, header.backed_up_to)
+    marks = tuple((number, frame_mark(digest, terms.pepper)) for number, digest in header.ask)
+    # Only a device that is on the line: by the time a parcel's reply is back, others have shown it newer ones.
+    seen = header.anchor if carried_by is None else None
+    asked = Asked(header.cursor, header.limit, marks, header.backed_up_to, seen, header.order)
     members: dict[str, Any] = {"now": hub.clock().strftime("%Y-%m-%dT%H:%M:%SZ"), "epoch": epoch}
     down = feed.read(hub.store, device, epoch, asked)
     return members | _receipt_members(receipt, down.pop("frames", [])) | down

@@ -5,9 +5,11 @@ from pathlib import Path
 from nacl.public import PrivateKey
 
 from client_sync.outbox import Outbox
+from client_sync.protocol.frames import from_text
 from client_sync.stores import Folder
 from client_sync.tables import Enrolled, Keys
 from server.hub import Hub
+from server.store import recipients
 from tests.benchmarks.harness import Address, Sender
 
 
@@ -19,6 +21,9 @@ def bind(folder: Path, hub: Hub, sender: Sender, address: Address) -> None:
 
 
 def _enrolled(hub: Hub, sender: Sender, url: str) -> Enrolled:
+    with hub.store.read() as connection:
+        published = recipients.newest(connection)
+    assert published is not None
     return Enrolled(
         device=sender.device,
         lineage=sender.lineage,
@@ -32,6 +37,8 @@ def _enrolled(hub: Hub, sender: Sender, url: str) -> Enrolled:
         pin=None,
         hub_sign_key=bytes(hub.identity.sign_key.verify_key),
         hub_box_key=bytes(hub.identity.box_key.public_key),
+        keyring=published.document.decode(),
+        root=from_text(published.root),
         epoch=sender.epoch,
         token=sender.token,
         keys=Keys(sender.key, PrivateKey.generate()),

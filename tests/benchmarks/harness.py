@@ -26,10 +26,12 @@ from client_sync.protocol.coding import DICTIONARY_ID
 from client_sync.protocol.enrolment import proof_digest
 from client_sync.protocol.frames import Header, encode_frame, to_text
 from server.config import Settings
+from server.credential import HARDNESS
 from server.domain.allowance import Refill
 from server.hub import Hub, open_hub
 from server.services import devices
 from server.services.devices import Application
+from tests.builders import PASSPHRASE, secrets_of, with_keyring
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 FIGURES: Final = CHECKOUT / "var" / "figures"
@@ -119,7 +121,8 @@ def enrol(hub: Hub, refill: Refill = UNBOUNDED, succeeds: Sender | None = None) 
 @contextmanager
 def opened(folder: Path) -> Iterator[Hub]:
     """The hub of a folder inside this process, to prepare or to read back."""
-    hub = open_hub(Settings(data=folder, device_burst_records=UNBOUNDED.burst_records))
+    settings = Settings(data=folder, device_burst_records=UNBOUNDED.burst_records)
+    hub = with_keyring(open_hub(settings, secrets_of(settings, HARDNESS)))
     try:
         yield hub
     finally:
@@ -137,7 +140,7 @@ def fresh_folder() -> Iterator[Path]:
 def copy_hub(source: Path, target: Path) -> None:
     """A hub that nobody has open, copied: what is measured on the copy leaves the original as it was."""
     target.mkdir(parents=True)
-    for name in ("hub.db", "hub.key"):
+    for name in ("hub.db", "hub.credential"):
         shutil.copy2(source / name, target / name)
 
 
@@ -153,6 +156,7 @@ class HubProcess:
 
     def __enter__(self) -> Self:
         self.address = ("127.0.0.1", _free_port())
+        (self.folder / "passphrase").write_text(PASSPHRASE)
         with (self.folder / "serve.log").open("ab") as log:
             began = time.perf_counter()
             self._process = subprocess.Popen([SEERE, "serve"], env=self._environ(), stdout=log, stderr=log)
@@ -182,7 +186,11 @@ class HubProcess:
 
     def _environ(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SEERE_")}
-        place = {"SEERE_DATA": str(self.folder), "SEERE_PORT": str(self.address[1])}
+        place = {
+            "SEERE_DATA": str(self.folder),
+            "SEERE_PORT": str(self.address[1]),
+            "SEERE_PASSPHRASE_FILE": str(self.folder / "passphrase"),
+        }
         return inherited | _LIMITS | place | dict(self.environment)
 
     def _await_first_answer(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from server.config import Settings
 from server.store import dialect
 from server.store.schema import act, complaint, file, person, received, registry
+from tests.builders import secrets_of
 
 # Tables that hold rows of a record, with the column that names the received operation.
 _TABLES: Final = (
@@ -72,4 +73,4 @@ def _statement(connection: Any, table: Any, key: Any, after: int, upto: int) -> 
 def _open(folder: Path) -> Any:
     settings = Settings(data=folder)
     # The hub's own way to open the file: the same cipher, the same durability.
-    return dialect.open_sqlite(folder / "hub.db", bytes.fromhex(settings.key_file.read_text().strip()))
+    return dialect.open_sqlite(folder / "hub.db", secrets_of(settings).database)

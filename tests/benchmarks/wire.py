@@ -19,12 +19,17 @@ from random import Random
 from typing import Any, Final
 
 import zstandard
+from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
+from client_sync.protocol.boxes import write_boxes
 from client_sync.protocol.canonical import canonical
 from client_sync.protocol.coding import Coding, Deflater, deflater
 from client_sync.protocol.frames import Header, encode_frame, to_text
+from client_sync.protocol.keyring import Recipient
 from client_sync.protocol.limits import FRAME_MAX_BYTES, FRAME_MIN_BYTES
+from client_sync.protocol.linkage import SCHEME, linkage_keys
+from client_sync.seal import Binding, seal, seal_to
 from fixtures.generate import DICTIONARY, Content, contents, random_id
 
 SEED: Final = 4711
@@ -33,13 +38,12 @@ BATCHES: Final = (1, 5, 10, 25, 100)
 LEVELS: Final = (3, 12, 19)
 _LEVELS_BATCH: Final = 5
 
+# What is always sealed.
+SEALED: Final = ("traces", "identity")
 # Who can open a sealed compartment: two coordinators and the recovery key.
-_RECIPIENTS: Final = 3
-_SEALED_BOX_BYTES: Final = 48
-_SECRET_BOX_BYTES: Final = 40
-_KEY_BYTES: Final = 32
-_PAD_STEPS: Final = (64, 128, 256, 512)
-_PAD_ABOVE: Final = 1024
+_READERS: Final = [
+    Recipient(bytes(PrivateKey(bytes([number]) * 32).public_key), "offline") for number in (1, 2, 3)
+]
 
 _CHOICE: Final = re.compile(r"\(([^()]*\|[^()]*)\)")
 _HAITI: Final = Path("complaints") / "haiti2010_messages_kreyol_fr.csv"
@@ -56,24 +60,46 @@ def source_of_words() -> str:
     return "haiti2010" if _messages() else "other_prose"
 
 
-def sealed(content: Content, rng: Random) -> Content:
-    """The content as a device will send it: traces and identity sealed, the statement too where it is strict."""
-    names = ["traces", "identity"]
-    if content["facts"]["clear"]["confidentiality"] == "strict":
-        names.append("statement")
-    boxes = {name: _box(content[name]["clear"], rng) for name in names if name in content}
-    if boxes:
-        # Each recipient gets one sealed box with all the keys that it may use.
-        keys = _RECIPIENTS * (_SEALED_BOX_BYTES + len(boxes) * _KEY_BYTES)
-        first = next(iter(boxes.values()))
-        first["box"] = to_text(rng.randbytes(keys)) + first["box"]
-    return content | boxes
+def sealed(content: Content) -> Content:
+    """The content as a device sends it: traces and identity sealed, the statement too where it is strict."""
+    is_strict = content["facts"]["clear"]["confidentiality"] == "strict"
+    return _with_sealed(content, (*SEALED, "statement") if is_strict else SEALED)
 
 
-def _box(clear: Content, rng: Random) -> Content:
-    packed = len(zlib.compress(canonical(clear), 9))
-    padded = next((step for step in _PAD_STEPS if packed <= step), -(-packed // _PAD_ABOVE) * _PAD_ABOVE)
-    return {"v": 1, "keys": ["k7", "k12", "r1"], "box": to_text(rng.randbytes(padded + _SECRET_BOX_BYTES))}
+def sealing_bytes(batch: int, coding: Coding) -> dict[str, int]:
+    """What sealing weighs a record, in bodies of `batch` complaints that have all compartments, to three readers.
+
+    `identity_and_traces`: against the same complaints without the two; `statement`: one sealed more, against
+    one in clear; `linkage`: the operations that go along, in bodies of their own.
+    """
+    told = [each for each in foreign_contents(SEED, RECORDS) if {*SEALED, "statement"} <= each.keys()]
+    bare = [{name: part for name, part in each.items() if name not in SEALED} for each in told]
+    usual = [_with_sealed(each, SEALED) for each in told]
+    strict = [_with_sealed(each, (*SEALED, "statement")) for each in told]
+    without, two, three = (_bytes(_as_lines(each), batch, coding) for each in (bare, usual, strict))
+    linkage = _bytes(_linkages(told), batch, coding)
+    return {"identity_and_traces": two - without, "statement": three - two, "linkage": linkage}
+
+
+def _linkages(told: Sequence[Content]) -> list[bytes]:
+    rng = Random(SEED)
+    public = _READERS[0].public
+    lines = []
+    for seq, content in enumerate(told, 1):
+        id = random_id(rng)
+        box = to_text(seal_to(public, canonical({"complaint": id} | linkage_keys(content))))
+        made = {"box": box, "complaint": id, "v": SCHEME}
+        lines.append(canonical({"content": made, "id": random_id(rng), "op": "linkage", "seq": seq}))
+    return lines
+
+
+def _with_sealed(content: Content, names: Sequence[str]) -> Content:
+    parts = {name: canonical(content[name]["clear"]) for name in names if name in content}
+    if not parts:
+        return content
+    # Where a box belongs is not part of its size.
+    made = seal(parts, _READERS, Binding("", ""))
+    return write_boxes(content, made.boxes, made.keys)
 
 
 def _with_other_words(content: Content, rng: Random) -> Content:
@@ -169,10 +195,12 @@ def _dictionary() -> zstandard.ZstdCompressionDict:
 
 
 def _lines(kind: str) -> list[bytes]:
-    rng = Random(SEED)
     told = foreign_contents(SEED, RECORDS)
-    if kind == "sealed":
-        told = [sealed(content, rng) for content in told]
+    return _as_lines([sealed(content) for content in told] if kind == "sealed" else told)
+
+
+def _as_lines(told: Sequence[Content]) -> list[bytes]:
+    rng = Random(SEED)
     return [
         canonical({"content": content, "id": random_id(rng), "op": "complaint", "seq": seq})
         for seq, content in enumerate(told, 1)
@@ -180,7 +208,7 @@ def _lines(kind: str) -> list[bytes]:
 
 
 def measure() -> list[dict[str, Any]]:
-    """One row for each kind of batch and size, then one for each level."""
+    """One row for each kind of batch and size, then what sealing weighs, then one row for each level."""
     rows: list[dict[str, Any]] = []
     lines = {kind: _lines(kind) for kind in ("clear", "sealed")}
     for kind in lines:
@@ -188,6 +216,7 @@ def measure() -> list[dict[str, Any]]:
             gzip, zstd = (_bytes(lines[kind], batch, coding) for coding in ("gzip", "zstd"))
             saved = 1 - zstd / gzip
             rows.append({"batch": batch, "kind": kind, "gzip": gzip, "zstd": zstd, "saved": round(saved, 3)})
+    rows += [{"batch": batch, "sealing_bytes": sealing_bytes(batch, "zstd")} for batch in BATCHES]
     return rows + [_level(kind, lines[kind], level) for kind in lines for level in LEVELS]
 
 

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from nacl.public import PublicKey, SealedBox
 from nacl.signing import SigningKey
 
 from client_sync.bundle import AppliedReply, CarriedParcel, read_parcel_file, replies_to_hand_back, write_parcel
+from client_sync.cli import main
 from client_sync.client import SyncClient, SyncReport
 from client_sync.errors import (
     ClientError,
@@ -26,13 +29,17 @@ from client_sync.protocol.limits import BODY_MAX_BYTES
 from client_sync.protocol.orders import reply_digest
 from client_sync.stores import Folder
 from client_sync.transport import HttpTransport
+from client_sync.vault import Vault
 from tests.client_sync.builders import (
+    ADMINISTRATOR,
     DEVICE,
     EPOCH,
     HUB,
     HUB_BOX,
     HUB_SIGN,
     NOW,
+    SOFT,
+    WORDS,
     answer,
     complaint,
     enrolment,
@@ -120,7 +127,7 @@ def test_a_parcel_holds_what_waits_and_only_the_hub_opens_it(outbox: Outbox) -> 
     assert "commissaire" in frame.lines[0].decode()
     assert frame.is_signed_by(SigningKey(b"s" * 32).verify_key)
     assert b"commissaire" not in parcel
-    assert outbox.waiting() == 1
+    assert outbox.unsent() == 1
 
 
 def test_parcels_are_numbered_and_hold_again_what_no_answer_came_for(outbox: Outbox) -> None:
@@ -281,3 +288,17 @@ def test_files_that_are_not_for_us_say_what_they_are(outbox: Outbox, carrier: Ou
         with pytest.raises(problem):
             read_parcel_file(reader, data, now=NOW)
     assert outbox.waiting() == 1
+
+
+def test_an_order_to_wipe_that_a_colleague_brings_is_obeyed_and_told(
+    folder: Folder, outbox: Outbox, tmp_path: Path
+) -> None:
+    Vault.create(folder, WORDS, SOFT).close()
+    outbox.finalise("complaint", complaint())
+    reply = tmp_path / "colis.retour"
+    reply.write_bytes(reply_to(parcel_of(outbox), orders=[order(1, "wipe", by=ADMINISTRATOR)]))
+    arguments = ["--folder", str(folder.path)]
+    told = CliRunner().invoke(main, [*arguments, "bundle", "read", str(reply)], prog_name="carnet").output
+    assert "Brouillons et réponses sont effacés." in told
+    assert (folder.vault_key.exists(), folder.machine_key.exists()) == (False, True)
+    assert "Cet appareil a été effacé à distance" in CliRunner().invoke(main, arguments, prog_name="carnet").output

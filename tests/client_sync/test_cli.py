@@ -1,7 +1,5 @@
 """The program in the hand of a person: real stores, real files, no hub needed."""
 
-import csv
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -27,9 +25,8 @@ from client_sync.protocol.codes import CODES
 from client_sync.protocol.receipts import is_receipt, new_receipt
 from client_sync.protocol.vocabulary import LANGUAGES
 from client_sync.stores import Folder
-from client_sync.tables import Record
 from client_sync.vault import Vault
-from tests.client_sync.builders import SOFT, WORDS, complaint, enrolled_outbox, record_id
+from tests.client_sync.builders import SOFT, WORDS, closed, complaint, enrolled_outbox, record_id
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
@@ -43,18 +40,12 @@ def _standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(folder: Folder) -> Run:
-    """Runs the program as `carnet` on the folder of the test."""
-
-    def call(*arguments: object, typed: str = "") -> Result:
-        given = ["--folder", str(folder.path), *map(str, arguments)]
-        return CliRunner().invoke(main, given, input=typed, prog_name="carnet")
-
-    return call
+def enrolled(folder: Folder) -> None:
+    enrolled_outbox(folder).close()
 
 
 @pytest.fixture
-def vault(folder: Folder) -> Iterator[Vault]:
+def vault(folder: Folder, enrolled: None) -> Iterator[Vault]:
     vault = Vault.create(folder, WORDS, SOFT)
     yield vault
     vault.close()
@@ -63,15 +54,6 @@ def vault(folder: Folder) -> Iterator[Vault]:
 def lines(*typed: object) -> str:
     """What a person types, the passphrase first."""
     return "\n".join([WORDS, *map(str, typed), ""])
-
-
-def closed(folder: Folder) -> list[tuple[Record, dict[str, Any]]]:
-    """Every closed operation with the content that will leave, asked of the file itself."""
-    outbox = Outbox.open(folder)
-    rows = [json.loads(line) for _, line in outbox.next_lines(0, 10**9)]
-    pairs = [(outbox.record(row["id"]), row["content"]) for row in rows]
-    outbox.close()
-    return pairs
 
 
 def facts(content: dict[str, Any]) -> dict[str, Any]:
@@ -193,6 +175,7 @@ def test_version_is_that_of_the_project() -> None:
 # A complaint from a file of answers.
 
 
+@pytest.mark.usefixtures("enrolled")
 def test_answers_from_a_file_become_a_closed_complaint(run: Run, folder: Folder, tmp_path: Path) -> None:
     result = run("new", "--answers", answers_file(tmp_path, ANSWERS))
     [(record, content)] = closed(folder)
@@ -224,6 +207,7 @@ def test_a_file_of_answers_is_not_taken_on_trust(
     assert closed(folder) == []
 
 
+@pytest.mark.usefixtures("enrolled")
 def test_a_code_that_no_list_has_closes_nothing(run: Run, folder: Folder, tmp_path: Path) -> None:
     result = run("new", "--answers", answers_file(tmp_path, ANSWERS.replace("COR-RACKET", "COR-RACKETS")))
     assert result.exit_code == 1
@@ -301,6 +285,18 @@ def test_a_named_level_with_nobody_to_name_is_asked_once_more(run: Run, folder: 
 def test_an_amount_in_words_is_asked_in_digits(run: Run, vault: Vault) -> None:
     told = ["", "", "1", "1", "", "", "", "", "cinq mille", "!"]
     assert "Écrivez le montant en chiffres, par exemple 5000." in run("new", typed=lines(*told)).output
+
+
+def test_without_an_enrolment_the_draft_stays_and_the_way_out_is_said(run: Run, folder: Folder) -> None:
+    vault = Vault.create(folder, WORDS, SOFT)
+    result = run("new", typed=lines(*SKIPPED, *LEAST_CONSENT, CLOSE))
+    assert (result.exit_code, "Brouillon gardé." in result.output) == (1, True)
+    assert "pas encore inscrit. Demandez un code à votre coordination, puis : carnet enrol." in result.output
+    assert len(vault.drafts()) == 1
+    vault.close()
+    enrolled_outbox(folder).close()
+    assert run("new", typed=lines("1", CLOSE)).exit_code == 0
+    assert len(closed(folder)) == 1
 
 
 def test_closing_at_a_question_before_the_first_is_no_fault(run: Run, vault: Vault) -> None:
@@ -427,9 +423,10 @@ def test_a_code_from_elsewhere_is_taken_and_a_miscopied_one_is_not(run: Run, vau
     assert (result.exit_code, "mal recopié" in result.output) == (1, True)
 
 
-# Lists, corrections, backlog, erasure.
+# Lists, corrections, erasure.
 
 
+@pytest.mark.usefixtures("enrolled")
 def test_a_list_says_where_and_nothing_else(run: Run, folder: Folder, tmp_path: Path) -> None:
     run("new", "--answers", answers_file(tmp_path, ANSWERS))
     [(record, _)] = closed(folder)
@@ -443,6 +440,7 @@ def test_a_list_says_where_and_nothing_else(run: Run, folder: Folder, tmp_path: 
         assert shown.splitlines() == [f"{record.picture} · reçu {record.receipt}", "sur cet appareil"]
 
 
+@pytest.mark.usefixtures("enrolled")
 def test_a_long_list_is_cut_and_says_so(run: Run, folder: Folder) -> None:
     outbox = Outbox.open(folder)
     outbox.finalise_all([Finished("complaint", complaint(), receipt=f"R{n}") for n in range(60)])
@@ -454,6 +452,7 @@ def test_a_long_list_is_cut_and_says_so(run: Run, folder: Folder) -> None:
     assert "R9 " in run("list", "--all").output
 
 
+@pytest.mark.usefixtures("enrolled")
 def test_a_correction_replaces_a_whole_part(run: Run, folder: Folder, tmp_path: Path) -> None:
     run("new", "--answers", answers_file(tmp_path, ANSWERS))
     [(record, _)] = closed(folder)
@@ -467,6 +466,18 @@ def test_a_correction_replaces_a_whole_part(run: Run, folder: Folder, tmp_path: 
     assert "2 corrections" in run("show", record.receipt).output
 
 
+def test_a_correction_opens_for_the_readers_of_its_complaint(
+    run: Run, folder: Folder, vault: Vault, tmp_path: Path
+) -> None:
+    run("new", "--answers", answers_file(tmp_path, ANSWERS))
+    [(record, _)] = closed(folder)
+    assert run("amend", record.receipt, typed=f"2\n{WORDS}\nprès du puits\n1\n").exit_code == 0
+    assert closed(folder, "gao")[1][1]["traces"]["clear"] == {"said": "près du puits"}
+    with pytest.raises(KeyError):
+        closed(folder, "mopti")
+
+
+@pytest.mark.usefixtures("enrolled")
 def test_facts_and_identity_are_corrected_together(run: Run, folder: Folder, tmp_path: Path) -> None:
     run("new", "--answers", answers_file(tmp_path, ANSWERS))
     [(record, _)] = closed(folder)
@@ -477,6 +488,7 @@ def test_facts_and_identity_are_corrected_together(run: Run, folder: Folder, tmp
     assert facts(content)["receipt"] == record.receipt
 
 
+@pytest.mark.usefixtures("enrolled")
 def test_a_correction_can_be_given_up(run: Run, folder: Folder, tmp_path: Path) -> None:
     run("new", "--answers", answers_file(tmp_path, ANSWERS))
     [(record, _)] = closed(folder)
@@ -484,96 +496,38 @@ def test_a_correction_can_be_given_up(run: Run, folder: Folder, tmp_path: Path) 
     assert len(closed(folder)) == 1
 
 
-BACKLOG_MAP = """
-map = 1
-source = "cahier"
-key = ["no"]
-[facts]
-kinds = { column = "type", codes = { "racket" = "COR-RACKET" } }
-channel = "paper"
-entered_at = "2026-11-21T10:00:00Z"
-[statement]
-narrative = { column = "récit" }
-"""
-
-
-def backlog(folder: Path, rows: int) -> tuple[Path, Path]:
-    """A file of rows, every tenth of an unknown type, and its map."""
-    file, mapping = folder / "cahier.csv", folder / "cahier.toml"
-    mapping.write_text(BACKLOG_MAP, "utf-8")
-    with file.open("w", encoding="utf-8", newline="") as target:
-        writer = csv.writer(target)
-        writer.writerow(["no", "type", "récit", "vu"])
-        writer.writerows([n, "vol" if n % 10 == 0 else "racket", SECRET, ""] for n in range(1, rows + 1))
-    return file, mapping
-
-
-def test_a_backlog_is_taken_once(run: Run, folder: Folder, tmp_path: Path) -> None:
-    enrolled_outbox(folder).close()
-    file, mapping = backlog(tmp_path, 1200)
-    rehearsal = run("import", file, "--map", mapping, "--dry-run")
-    assert "1080 lignes seraient prises" in rehearsal.output
-    assert closed(folder) == []
-    report = tmp_path / "refused.csv"
-    first = run("import", file, "--map", mapping, "--report", report)
-    assert first.exit_code == 0
-    assert "1080 lignes prises" in first.output
-    assert "120 lignes ne sont pas prises" in first.output
-    assert "ligne 11, colonne « type », « vol » : ce n'est pas une valeur connue" in first.output
-    assert "Colonnes laissées de côté : vu" in first.output
-    assert len(report.read_text("utf-8").splitlines()) == 121
-    assert all(words not in first.output for words in ("amend", "Le centre", SECRET))
-    assert len(closed(folder)) == 1080
-    second = run("import", file, "--map", mapping)
-    assert "Aucune ligne nouvelle." in second.output
-    assert "1080 lignes étaient déjà" in second.output
-    assert len(closed(folder)) == 1080
-
-
-def test_an_import_goes_on_where_it_was_cut(run: Run, folder: Folder, tmp_path: Path) -> None:
-    enrolled_outbox(folder).close()
-    file, mapping = backlog(tmp_path, 30)
-    whole = file.read_text("utf-8")
-    file.write_text("".join(whole.splitlines(keepends=True)[:11]), "utf-8")
-    run("import", file, "--map", mapping)
-    file.write_text(whole, "utf-8")
-    result = run("import", file, "--map", mapping)
-    assert "18 lignes prises" in result.output
-    assert "9 lignes étaient déjà" in result.output
-    assert len({record.id for record, _ in closed(folder)}) == 27
-
-
-def test_a_file_or_a_map_that_cannot_be_read_says_what_to_try(run: Run, tmp_path: Path) -> None:
-    file, mapping = backlog(tmp_path, 1)
-    dry_run = ["import", file, "--map", mapping, "--dry-run"]
-    file.write_bytes(file.read_text("utf-8").encode("cp1252"))
-    assert 'Ce fichier n\'est pas en utf-8 : essayez encoding = "cp1252"' in run(*dry_run).output
-    file.write_text("", "utf-8")
-    assert "Ce fichier est vide, n'est pas du CSV" in run(*dry_run).output
-    mapping.write_text(BACKLOG_MAP.replace("[statement]", "[statment]"), "utf-8")
-    refused = run(*dry_run)
-    assert (refused.exit_code, "Endroit : statment" in refused.output) == (1, True)
-
-
-def test_a_map_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
-    file, _ = backlog(tmp_path, 1)
-    result = run("import", file, "--map", "absent", "--dry-run")
-    assert (result.exit_code, "ni fichier ni table de ce nom" in result.output) == (1, True)
-
-
 def test_erasing_wants_its_word_and_leaves_nothing(run: Run, folder: Folder, vault: Vault, tmp_path: Path) -> None:
     run("new", "--answers", answers_file(tmp_path, ANSWERS))
     run("status", "--price", 3)
-    kept = run("wipe", typed="oui\n")
+    kept = run("wipe", typed="2\noui\n")
     assert "1 envoi qui n'est pas parti sera perdu" in kept.output
+    assert "Rien n'est effacé" in run("wipe", typed="\n").output
     assert len(closed(folder)) == 1
-    assert "C'est effacé" in run("wipe", typed="Effacer\n").output
+    assert "C'est effacé" in run("wipe", typed="2\nEffacer\n").output
     assert list(folder.path.iterdir()) == []
 
 
+def test_what_can_be_read_is_erased_and_what_waits_still_leaves(
+    run: Run, folder: Folder, vault: Vault, tmp_path: Path
+) -> None:
+    run("new", "--answers", answers_file(tmp_path, ANSWERS))
+    assert "Rien n'est effacé" in run("wipe", typed="1\noui\n").output
+    assert folder.vault_key.exists()
+    output = run("wipe", typed="1\neffacer\n").output
+    assert "Brouillons et réponses sont effacés.\n1 envoi reste et partira." in output
+    assert not folder.vault_key.exists()
+    assert len(closed(folder)) == 1
+
+
+@pytest.mark.parametrize(("option", "left"), [("--keep", True), ("--all", False)])
+def test_at_a_checkpoint_one_line_is_enough(run: Run, folder: Folder, vault: Vault, option: str, left: bool) -> None:
+    enrolled_outbox(folder).close()
+    run("wipe", option)
+    assert (folder.vault_key.exists(), folder.machine_key.exists()) == (False, left)
+
+
 def test_erasing_does_not_count_what_is_not_there(run: Run) -> None:
-    output = run("wipe", typed="non\n").output
-    assert output.startswith("Tout effacer sur cet appareil.\nPour le faire, tapez le mot « effacer » : ")
+    assert "sera perdu" not in run("wipe", typed="2\nnon\n").output
 
 
 def test_erasing_works_when_the_key_is_gone(run: Run, folder: Folder) -> None:

@@ -12,11 +12,29 @@ from client_sync.bodies import gather, next_body_bytes
 from client_sync.client import ROUND_TRIPS_MAX, Step, SyncClient, SyncReport
 from client_sync.errors import NotEnrolled
 from client_sync.outbox import Finished, Outbox
+from client_sync.protocol.canonical import canonical
 from client_sync.protocol.coding import deflater
+from client_sync.protocol.frames import to_text
 from client_sync.protocol.limits import FRAME_MAX_BYTES
+from client_sync.protocol.orders import order_digest
+from client_sync.received import Received
 from client_sync.stores import Folder
 from client_sync.transport import HttpTransport
-from tests.client_sync.builders import NOW, answer, complaint, order, record_id, wordy
+from client_sync.vault import Vault
+from tests.client_sync.builders import (
+    ADMINISTRATOR,
+    HUB_SIGN,
+    NOW,
+    SOFT,
+    WORDS,
+    answer,
+    complaint,
+    enrolment,
+    order,
+    photo,
+    record_id,
+    wordy,
+)
 from tests.client_sync.scripted_hub import Broken, Heard, Reply, ScriptedHub, http, said
 
 NO_ANSWER = Broken(b"")
@@ -60,7 +78,7 @@ def sessions(outbox: Outbox) -> Sessions:
 
 
 def test_a_hundred_records_take_one_round_trip(sessions: Sessions) -> None:
-    sessions.write([complaint(f"Poste {n}") for n in range(100)])
+    sessions.write([complaint(money={"asked_xof": n}) for n in range(100)])
     report = sessions.sync(takes_all)
     assert (report.sent, report.stored, report.round_trips) == (100, 100, 1)
     assert report.is_whole
@@ -261,9 +279,9 @@ def test_a_hub_without_the_dictionary_gets_gzip_from_then_on(
 
 
 def test_a_body_that_inflates_beyond_the_cap_goes_uncompressed(sessions: Sessions) -> None:
-    sessions.write([complaint("a" * 20_000) for _ in range(20)])
+    sessions.write([complaint(files=[photo("a" * 64)] * 100) for _ in range(40)])
     report = sessions.sync(takes_all, takes_all)
-    assert report.stored == 20
+    assert report.stored == 40
     assert [heard.headers.get("content-encoding") for heard in sessions.heard] == [None, None]
 
 
@@ -321,6 +339,12 @@ def test_a_reply_to_a_person_keeps_its_lines_and_nothing_else_that_does_not_prin
     assert change == {"n": 1, "texts": ["Bonjour[8m,\n\u200dvenez"]}
 
 
+def resigned(signed: dict[str, Any], **members: Any) -> dict[str, Any]:
+    """An order changed by who holds the key of the hub and no other."""
+    changed = signed["order"] | members
+    return {"order": changed, "sig": to_text(HUB_SIGN.sign(order_digest(canonical(changed))).signature)}
+
+
 class TestOrders:
     def test_a_revoked_device_sends_no_more_and_says_so(self, sessions: Sessions) -> None:
         sessions.write([complaint()])
@@ -331,38 +355,114 @@ class TestOrders:
         assert sessions.heard[1].frames[0].lines == ()
         assert len(sessions.outbox.records()) == 1
 
-    def test_a_wipe_leaves_nothing(self, sessions: Sessions, folder: Folder) -> None:
+    def test_a_wipe_takes_drafts_and_replies_and_leaves_what_only_this_device_has(
+        self, sessions: Sessions, folder: Folder
+    ) -> None:
+        Vault.create(folder, WORDS, SOFT).close()
+        sessions.write([complaint(), complaint()])
+        reply = {"n": 1, "id": record_id(1)[:8], "kind": "reply", "text": "Passez", "status": "answered"}
+        one_frame = said(position=1, changes=[reply], cursor="c1", orders=[order(2, "wipe", by=ADMINISTRATOR)])
+        report = sessions.sync(one_frame)
+        assert (report.orders, report.sent) == (("wipe",), 2)
+        assert not folder.vault_key.exists()
+        assert not folder.vault.exists()
+        assert sessions.outbox.received.is_empty()
+        assert sessions.outbox.waiting() == 2
+
+    def test_a_wiped_device_sends_the_rest_and_goes_once_a_backup_has_it(
+        self, sessions: Sessions, folder: Folder
+    ) -> None:
         sessions.write([complaint()])
-        report = sessions.sync(takes_all_and(orders=[order(2, "wipe")]))
-        assert report.orders == ("wipe",)
+        wipe = order(2, "wipe", by=ADMINISTRATOR)
+        sessions.sync(said(orders=[wipe]))
+        report = sessions.sync(takes_all_and(orders=[wipe]))
+        assert (report.stored, report.orders) == (1, ())
+        assert folder.machine_key.exists()
+        report = sessions.sync(said(backed_up_to=1000, orders=[wipe]))
+        assert report.orders == ("erased",)
         assert list(folder.path.iterdir()) == []
 
-    def test_a_revoked_device_can_still_be_wiped(self, sessions: Sessions, folder: Folder) -> None:
-        sessions.sync(said(orders=[order(1, "revoke")]))
-        assert sessions.sync(said(orders=[order(1, "revoke"), order(2, "wipe")])).orders == ("wipe",)
+    def test_what_the_centre_rejected_is_on_this_device_alone_and_stays(
+        self, sessions: Sessions, folder: Folder
+    ) -> None:
+        sessions.write([complaint()])
+
+        def rejects(heard: Heard) -> bytes:
+            [frame] = heard.frames
+            named = [{"at": 0, "verdict": "rejected", "code": "line_too_long"}]
+            reports = [{"frame": frame.header.frame, "n": 1, "named": named}]
+            return said(position=1, frames=reports, backed_up_to=1, orders=[order(2, "wipe", by=ADMINISTRATOR)])
+
+        assert sessions.sync(rejects).orders == ("wipe",)
+        assert sessions.outbox.holds_last_copies()
+
+    def test_a_wiped_device_without_anything_of_its_own_goes_at_once(self, sessions: Sessions, folder: Folder) -> None:
+        report = sessions.sync(said(orders=[order(2, "wipe", by=ADMINISTRATOR)]))
+        assert report.orders == ("wipe", "erased")
         assert list(folder.path.iterdir()) == []
+
+    def test_a_revoked_device_can_still_be_wiped_and_then_sends_what_waits(
+        self, sessions: Sessions, folder: Folder
+    ) -> None:
+        sessions.write([complaint()])
+        revoke, wipe = order(1, "revoke"), order(2, "wipe", by=ADMINISTRATOR)
+        sessions.sync(said(orders=[revoke]))
+        assert sessions.sync(said(orders=[revoke, wipe]), takes_all_and(orders=[revoke, wipe])).orders == ("wipe",)
+        assert sessions.outbox.waiting() == 0
+
+    def test_after_a_kill_in_the_middle_the_order_is_obeyed_again(
+        self, sessions: Sessions, folder: Folder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Vault.create(folder, WORDS, SOFT).close()
+        sessions.write([complaint()])
+
+        def killed(_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Received, "forget", killed)
+            with pytest.raises(KeyboardInterrupt):
+                sessions.sync(said(orders=[order(2, "wipe", by=ADMINISTRATOR)]))
+        assert not folder.vault_key.exists()
+        assert sessions.sync(said(orders=[order(2, "wipe", by=ADMINISTRATOR)])).orders == ("wipe",)
 
     @pytest.mark.parametrize(
         "forged",
         [
-            order(1, "wipe", key=SigningKey(b"f" * 32)),
-            order(1, "wipe", device=record_id(5)),
-            order(1, "wipe") | {"sig": "AA"},
-            order(1, "wipe") | {"order": order(1, "wipe")["order"] | {"no": 9}},
-            order(0, "wipe"),
+            order(1, "wipe"),
+            order(1, "wipe", by=HUB_SIGN),
+            order(1, "wipe", by=SigningKey(b"f" * 32)),
+            order(1, "wipe", key=SigningKey(b"f" * 32), by=ADMINISTRATOR),
+            order(1, "wipe", key=ADMINISTRATOR, by=ADMINISTRATOR),
+            order(1, "wipe", device=record_id(5), by=ADMINISTRATOR),
+            order(1, "wipe", by=ADMINISTRATOR) | {"sig": "AA"},
+            order(1, "wipe", by=ADMINISTRATOR) | {"order": order(9, "wipe", by=ADMINISTRATOR)["order"]},
+            resigned(order(1, "wipe", by=ADMINISTRATOR), no=9),
+            resigned(order(1, "wipe", by=ADMINISTRATOR), by={"kid": "ff", "sig": "AA"}),
+            resigned(order(1, "wipe", by=ADMINISTRATOR), by="AA"),
+            resigned(order(1, "revoke", by=ADMINISTRATOR), kind="wipe"),
+            order(0, "wipe", by=ADMINISTRATOR),
             order(1, "dance"),
             {},
         ],
     )
-    def test_what_the_hub_did_not_order_is_not_done(
+    def test_what_was_not_ordered_by_whom_it_needs_is_not_done(
         self, sessions: Sessions, folder: Folder, forged: dict[str, Any]
     ) -> None:
+        Vault.create(folder, WORDS, SOFT).close()
         assert sessions.sync(said(orders=[forged])).orders == ()
+        assert folder.vault_key.exists()
         assert folder.machine_key.exists()
+
+    def test_an_administrator_that_the_root_key_did_not_sign_for_wipes_nothing(
+        self, sessions: Sessions, folder: Folder
+    ) -> None:
+        sessions.outbox.keep_enrolment(enrolment(root=bytes(SigningKey(b"q" * 32).verify_key)))
+        assert sessions.sync(said(orders=[order(1, "wipe", by=ADMINISTRATOR)])).orders == ()
 
     def test_an_order_is_obeyed_once(self, sessions: Sessions) -> None:
         sessions.outbox.note(last_order=4)
-        assert sessions.sync(said(orders=[order(4, "wipe")])).orders == ()
+        assert sessions.sync(said(orders=[order(4, "wipe", by=ADMINISTRATOR)])).orders == ()
 
 
 def test_waiting_doubles_with_failures_and_obeys_the_hub(outbox: Outbox) -> None:

@@ -37,6 +37,7 @@ FULL = Answers(
     incident_precision="day",
     perpetrators=(Person(("alleged_perpetrator",), category="customs", note="le grand"),),
     money=Money(asked_xof=2000, paid_xof=0, paid="refused", receipt_given=False),
+    service="passer le pont",
     victims=(Person(("complainant", "victim"), sex="f", age="25-59", name="Awa Essai", phone="+223 00 00 00 01"),),
     consent=Consent(level="C2", given_by="self", form="audio", language="bam", read_aloud=True, on="2026-11-21"),
     contact=Contact(how="téléphone", when="le soir", say="c'est pour le sac de riz"),
@@ -46,6 +47,10 @@ FULL = Answers(
 
 def built(answers: Answers) -> dict[str, Any]:
     return build_complaint(answers, now=NOW, receipt=RECEIPT)
+
+
+def accused(category: str) -> Answers:
+    return Answers(perpetrators=(Person(("alleged_perpetrator",), category=category),))
 
 
 def test_all_answers_find_their_compartment() -> None:
@@ -79,7 +84,9 @@ def test_all_answers_find_their_compartment() -> None:
                 "receipt": RECEIPT,
             }
         },
-        "statement": {"clear": {"narrative": "On m'a demandé 2 000 francs.", "lang": "fra"}},
+        "statement": {
+            "clear": {"narrative": "On m'a demandé 2 000 francs.", "lang": "fra", "service": "passer le pont"}
+        },
         "traces": {
             "clear": {
                 "place": {"id": "ml-v-somewhere", "list": "2026.1"},
@@ -120,9 +127,18 @@ def test_a_complaint_needs_no_answer_at_all() -> None:
         (Answers(victims=(Person(("victim",), age="12-17"),)), "strict", "never"),
         (Answers(victims=(Person(("victim",), age="18-24"),)), "confidential", "in_person"),
         (Answers(urgency=Urgency(minor=True)), "strict", "never"),
-        (Answers(danger="yes"), "strict", "never"),
-        (Answers(urgency=Urgency(reprisals=True)), "strict", "never"),
-        (Answers(perpetrators=(Person(("alleged_perpetrator",), category="gendarmerie"),)), "strict", "never"),
+        (Answers(kinds=("HR-CHR",)), "strict", "never"),
+        (Answers(perpetrators=(Person(("alleged_perpetrator",), age="12-17"),)), "confidential", "in_person"),
+        (Answers(others=(Person(("witness",), age="12-17"),)), "strict", "never"),
+        (Answers(danger="yes"), "confidential", "in_person"),
+        (Answers(urgency=Urgency(reprisals=True)), "confidential", "in_person"),
+        (Answers(urgency=Urgency(witness=True)), "strict", "never"),
+        (Answers(relation="witness"), "confidential", "in_person"),
+        (Answers(relation="witness", danger="yes"), "strict", "never"),
+        (Answers(others=(Person(("witness",)),), urgency=Urgency(reprisals=True)), "strict", "never"),
+        (accused("armed_forces"), "confidential", "in_person"),
+        (accused("gendarmerie"), "confidential", "in_person"),
+        (accused("network_staff"), "strict", "never"),
         (Answers(confidentiality="strict"), "confidential", "never"),
         (Answers(kinds=("GBV-1",), confidentiality="internal"), "strict", "never"),
     ],

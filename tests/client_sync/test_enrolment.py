@@ -14,7 +14,7 @@ from client_sync.protocol.frames import from_text, to_text
 from client_sync.stores import Folder
 from client_sync.tables import Enrolled
 from client_sync.transport import HttpTransport
-from tests.client_sync.builders import DEVICE, EPOCH, HUB, HUB_BOX, HUB_SIGN, record_id
+from tests.client_sync.builders import DEVICE, EPOCH, HUB, HUB_BOX, HUB_SIGN, ROOT, keyring, record_id
 from tests.client_sync.scripted_hub import Broken, Reply, ScriptedHub, http, said
 
 CODE = "7K4M2QZX9A0B1C3D5E6F"
@@ -27,9 +27,11 @@ def admission(**members: Any) -> bytes:
         "device": DEVICE,
         "epoch": EPOCH,
         "hub": HUB,
+        "keyring": json.loads(keyring()),
         "lineage": DEVICE,
         "partner": None,
         "places": "2026.1",
+        "root": to_text(bytes(ROOT.verify_key)),
         "sign_key": to_text(bytes(HUB_SIGN.verify_key)),
         "team": "mopti",
         "token": "t" * 43,
@@ -54,12 +56,13 @@ def test_the_device_proves_its_keys_and_keeps_what_binds_it(folder: Folder) -> N
     VerifyKey(sign_key).verify(proof_digest(CODE, sign_key, box_key), from_text(sent["proof"]))
     assert (sent["code"], sent["software"]) == (CODE, "0.1.0")
     assert "succeeds" not in sent
-    assert kept.words == fingerprint(bytes(HUB_SIGN.verify_key), sign_key, box_key)
+    assert kept.words == fingerprint(bytes(HUB_SIGN.verify_key), bytes(ROOT.verify_key), sign_key, box_key)
 
     outbox = Outbox.open(folder)
     again = outbox.require_enrolled()
     assert (again.device, again.label, again.team, again.places) == (DEVICE, "Mopti 2", "mopti", "2026.1")
     assert (again.token, again.words, again.epoch) == ("t" * 43, kept.words, EPOCH)
+    assert (again.keyring, again.root) == (keyring(), bytes(ROOT.verify_key))
     outbox.close()
 
 
@@ -105,6 +108,10 @@ def test_a_refusal_leaves_the_device_as_it_was(folder: Folder) -> None:
         {"token": "t" * 201},
         {"device": "me"},
         {"sign_key": "AA"},
+        {"root": to_text(bytes(HUB_SIGN.verify_key))},
+        {"root": "AA"},
+        {"keyring": {}},
+        {"keyring": None},
         {"box_key": 7},
         {"epoch": None},
         {"epoch": "e" * 65},

@@ -82,6 +82,24 @@ def test_a_row_becomes_the_complaint_that_the_map_says() -> None:
     assert (row.number, row.content["form"], row.content["vocabulary"]) == (2, "complaint/1", "2026.1")
 
 
+@pytest.mark.parametrize(
+    ("change", "confidentiality"),
+    [
+        (('"COR-RACKET"', '"GBV-2"'), "strict"),
+        (('channel = "paper"', 'channel = "paper"\npersons.1.roles = ["victim"]\npersons.1.age = "12-17"'), "strict"),
+        (('channel = "paper"', 'channel = "paper"\npersons.1.category = "network_staff"'), "strict"),
+        (('channel = "paper"', 'channel = "paper"\nconfidentiality = "internal"'), "internal"),
+    ],
+)
+def test_where_the_map_says_nothing_the_facts_of_a_row_decide_who_reads_it(
+    change: tuple[str, str], confidentiality: str
+) -> None:
+    map_text = MAP.replace(*change).replace(
+        "persons.1.category", 'persons.1.roles = ["alleged_perpetrator"]\npersons.1.category'
+    )
+    assert clear(only_taken(written([GOOD]), map_text))["confidentiality"] == confidentiality
+
+
 def test_the_same_row_is_the_same_bytes_under_the_same_id() -> None:
     first, second = only_taken(written([GOOD])), only_taken(written([GOOD]))
     assert first.id == second.id

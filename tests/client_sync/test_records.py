@@ -14,7 +14,7 @@ from client_sync.protocol.records import (
     read_day,
     read_time,
 )
-from tests.builders import an_id, content, facts, operation, said, sealed
+from tests.builders import an_id, anchor_seen, clear_content, content, facts, operation, said, sealed, sealed_keys
 
 
 def _check(op: str, **members: Any) -> Finding | None:
@@ -36,7 +36,9 @@ def test_unknown_members_are_let_by_everywhere() -> None:
 
 
 def test_sealed_compartments_are_opaque() -> None:
-    assert check_complaint(content() | {"statement": sealed(), "traces": sealed(), "identity": sealed()}) is None
+    boxes = {"statement": sealed(), "traces": sealed(), "identity": sealed()}
+
+    assert check_complaint(content() | boxes | {"seal": sealed_keys()}) is None
 
 
 _NEEDED = ("kinds", "channel", "consent", "confidentiality", "contact_ok", "entered_at", "receipt")
@@ -69,15 +71,49 @@ def test_first_finding_in_the_order_of_the_form_is_named() -> None:
         ({"clear": None}, Finding("member_invalid", "statement")),
         ({"clear": {"narrative": 5}}, Finding("member_invalid", "statement.narrative")),
         ({"clear": {"lang": "klingon"}}, Finding("code_unknown", "statement.lang")),
-        (sealed() | {"v": 0}, Finding("member_invalid", "statement.v")),
-        (sealed() | {"keys": []}, Finding("member_invalid", "statement.keys")),
-        (sealed() | {"keys": {"k": 1}}, Finding("member_invalid", "statement.keys")),
+        (sealed() | {"clear": {}}, Finding("compartment_invalid", "statement")),
+        (sealed(""), Finding("text_too_long", "statement.box")),
+        (sealed("é"), Finding("member_invalid", "statement.box")),
+        (sealed("YWJj="), Finding("member_invalid", "statement.box")),
+        ({"box": 1}, Finding("member_invalid", "statement.box")),
         (sealed("x" * 400_001), Finding("text_too_long", "statement.box")),
         (sealed("x" * 400_000), None),
     ],
 )
 def test_compartment(compartment: Any, expected: Finding | None) -> None:
-    assert check_complaint(content() | {"statement": compartment}) == expected
+    assert check_complaint(content() | {"statement": compartment, "seal": sealed_keys()}) == expected
+
+
+_KID, _KEY = "0123456789abcdef", "A" * 107
+
+
+@pytest.mark.parametrize(
+    ("seal", "expected"),
+    [
+        ([], Finding("member_invalid", "seal")),
+        ({}, Finding("member_missing", "seal.v")),
+        ({"v": 1}, Finding("member_missing", "seal.keys")),
+        ({"v": 0, "keys": {_KID: _KEY}}, Finding("member_invalid", "seal.v")),
+        ({"v": 1, "keys": [_KEY]}, Finding("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {}}, Finding("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {"Awa Exemple": _KEY}}, Finding("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {_KID: "é"}}, Finding("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {_KID: 1}}, Finding("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {f"{n:016x}": _KEY for n in range(64)}}, None),
+        ({"v": 1, "keys": {f"{n:016x}": _KEY for n in range(65)}}, Finding("member_invalid", "seal.keys")),
+        ({"v": 2, "keys": {_KID: _KEY}}, None),
+    ],
+)
+def test_what_opens_the_boxes(seal: Any, expected: Finding | None) -> None:
+    assert check_complaint(content() | {"identity": sealed(), "seal": seal}) == expected
+
+
+@pytest.mark.parametrize("compartment", ["statement", "traces", "identity"])
+def test_box_without_what_opens_it_is_refused(compartment: str) -> None:
+    boxed = {compartment: sealed()}
+
+    assert check_complaint(clear_content() | boxed) == Finding("member_missing", "seal")
+    assert _check("revision", complaint=an_id("a"), base_revision=1, **boxed) == Finding("member_missing", "seal")
 
 
 _ABOUT = {"complaint": an_id("a")}
@@ -88,8 +124,8 @@ _SOUND: dict[str, dict[str, Any]] = {
     "answer": _ABOUT | {"question": an_id("q"), "facts": {"clear": facts()}},
     "task_done": {"task": an_id("t")},
     "seen": {"changes": [1]},
-    "linkage": _ABOUT | {"v": 1, "keys": {}},
-    "anchor_seen": {"anchor": "0" * 64, "size": 0},
+    "linkage": _ABOUT | {"v": 1, "box": "Ym94"},
+    "anchor_seen": anchor_seen(),
 }
 
 
@@ -120,7 +156,10 @@ def test_every_operation_is_checked_here() -> None:
         ("withdrawal", {"wished_on": "2026-02-30"}, Finding("date_impossible", "wished_on")),
         ("seen", {"changes": []}, Finding("member_invalid", "changes")),
         ("seen", {"changes": [True]}, Finding("member_invalid", "changes.0")),
-        ("anchor_seen", {"anchor": "G" * 64}, Finding("member_invalid", "anchor")),
+        ("linkage", {"box": "a b"}, Finding("member_invalid", "box")),
+        ("linkage", {"box": "x" * 22_001}, Finding("text_too_long", "box")),
+        ("anchor_seen", anchor_seen(root="G" * 64), Finding("member_invalid", "anchor.root")),
+        ("anchor_seen", anchor_seen(size=0), Finding("member_invalid", "anchor.size")),
     ],
 )
 def test_operation_that_does_not_fit(op: str, members: dict[str, Any], expected: Finding) -> None:

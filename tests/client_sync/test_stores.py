@@ -1,18 +1,24 @@
 """Encrypted files: what a stranger reads of them, and what is left after a kill or a wipe."""
 
+import itertools
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from sqlite_utils import Database, Migrations
 
-from client_sync.errors import KeyMissing, StoreDamaged, StoreFull
+from client_sync import stores
+from client_sync.errors import KeyMissing, StoreDamaged, StoreFull, VaultMissing
 from client_sync.outbox import Outbox
 from client_sync.stores import Folder, machine_key, open_encrypted, write_durably, writing
 from client_sync.vault import Vault
-from tests.client_sync.builders import SOFT, WORDS, complaint
+from tests.client_sync.builders import SOFT, WORDS, complaint, enrolled_outbox
 
 KEY = bytes(range(32))
 
@@ -151,7 +157,7 @@ def test_the_folder_is_neutral_and_can_be_chosen() -> None:
 
 def test_a_wipe_leaves_nothing_and_can_be_repeated(folder: Folder) -> None:
     Vault.create(folder, WORDS, SOFT).close()
-    outbox = Outbox.open(folder)
+    outbox = enrolled_outbox(folder)
     outbox.finalise("complaint", complaint())
     folder.wipe()
     outbox.close()
@@ -159,16 +165,105 @@ def test_a_wipe_leaves_nothing_and_can_be_repeated(folder: Folder) -> None:
     folder.wipe()
 
 
-def test_a_wipe_takes_the_keys_first(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    Vault.create(folder, WORDS, SOFT).close()
-    Outbox.open(folder).close()
-    gone: list[str] = []
-    unlink = Path.unlink
+def test_a_wipe_of_the_vault_leaves_what_is_to_be_sent(folder: Folder) -> None:
+    vault = Vault.create(folder, WORDS, SOFT)
+    vault.save_draft("a", {"narrative": "said"})
+    outbox = enrolled_outbox(folder)
+    outbox.finalise("complaint", complaint())
+    folder.wipe_vault()
+    folder.wipe_vault()
+    assert (outbox.waiting(), [path for path in folder.path.iterdir() if "vault" in path.name]) == (1, [])
+    vault.close()
+    outbox.close()
 
-    def noting(path: Path, missing_ok: bool = False) -> None:
-        gone.append(path.name)
-        unlink(path, missing_ok=missing_ok)
 
-    monkeypatch.setattr(Path, "unlink", noting)
-    folder.wipe()
-    assert gone[:2] == ["vault.key", "machine.key"]
+def wiped_up_to(folder: Folder, wipe: str, step: int) -> bool:
+    """Wipe in a process of its own that dies before a step; whether it came to that step.
+
+    A step is a line of stores.py: what a kill can come between.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            sys.settrace(_dying_at(step))
+            getattr(folder, wipe)()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
+
+
+KILLED = 9
+
+
+def _dying_at(last: int) -> Callable[[FrameType, str, Any], Any]:
+    lines = itertools.count(1)
+
+    def step(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code.co_filename != stores.__file__:
+            return None
+        if event == "line" and next(lines) == last:
+            os._exit(KILLED)
+        return step
+
+    return step
+
+
+def a_device(folder: Folder, drafts: int = 1) -> Folder:
+    """A device with drafts and one complaint that waits."""
+    vault = Vault.create(folder, WORDS, SOFT)
+    for number in range(drafts):
+        vault.save_draft(str(number), {"narrative": "said"})
+    vault.close()
+    outbox = enrolled_outbox(folder)
+    outbox.finalise("complaint", complaint())
+    outbox.close()
+    return folder
+
+
+def readable(folder: Folder) -> str:
+    """What the passphrase opens: `drafts`, `nothing`."""
+    try:
+        vault = Vault.open(folder, WORDS)
+    except (VaultMissing, KeyMissing):
+        return "nothing"
+    drafts = len(vault.drafts())
+    vault.close()
+    return "drafts" if drafts else "nothing"
+
+
+@pytest.mark.parametrize("wipe", ["wipe_vault", "wipe"])
+def test_killed_at_any_step_a_wipe_leaves_the_vault_whole_or_lost(tmp_path: Path, wipe: str) -> None:
+    original = a_device(Folder(tmp_path / "original"))
+    left, step, killed = [], 0, True
+    while killed:
+        step += 1
+        folder = Folder(tmp_path / f"killed-{step}")
+        shutil.copytree(original.path, folder.path)
+        killed = wiped_up_to(folder, wipe, step)
+        left.append(readable(folder))
+        if wipe == "wipe_vault":
+            outbox = Outbox.open(folder)
+            assert outbox.waiting() == 1
+            outbox.close()
+        getattr(folder, wipe)()
+        assert readable(folder) == "nothing"
+    # Whole up to the write over the slot, lost from then on; and that write comes early.
+    assert left == sorted(left)
+    assert left.count("drafts") <= STEPS_BEFORE_THE_SLOT_IS_GONE
+    assert len(left) > 2 * STEPS_BEFORE_THE_SLOT_IS_GONE
+
+
+STEPS_BEFORE_THE_SLOT_IS_GONE = 12
+
+
+def test_the_slot_is_gone_after_as_many_steps_whatever_the_device_holds(tmp_path: Path) -> None:
+    small, large = (a_device(Folder(tmp_path / name), drafts) for name, drafts in (("small", 1), ("large", 300)))
+    steps = []
+    for folder in (small, large):
+        step = 0
+        slot = folder.vault_key.read_bytes()
+        while folder.vault_key.exists() and folder.vault_key.read_bytes() == slot:
+            step += 1
+            wiped_up_to(folder, "wipe", step)
+        steps.append(step)
+    assert steps[0] == steps[1] <= STEPS_BEFORE_THE_SLOT_IS_GONE + 1

@@ -78,8 +78,8 @@ def test_the_menu_leads_through_a_day_and_an_error_does_not_end_it(terminal: Ter
     terminal.until("> ")
     terminal.type_in("4", "code du reçu")
     assert "Aucune plainte de ce nom" in terminal.type_in("rien", "> ")
-    assert "Choisissez un numéro de 1 à 7" in terminal.type_in("8", "> ")
-    terminal.type_in("7", "")
+    assert "Choisissez un numéro de 1 à 8" in terminal.type_in("9", "> ")
+    terminal.type_in("8", "")
     assert terminal.process.wait(60) == 0
 
 

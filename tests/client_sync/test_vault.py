@@ -4,9 +4,20 @@ import json
 
 import pytest
 
-from client_sync.errors import DraftUnknown, KeyMissing, PassphraseTooShort, VaultExists, VaultMissing, WrongPassphrase
+from client_sync import vault as vaults
+from client_sync.errors import (
+    DraftUnknown,
+    KeyMissing,
+    PassphraseTooShort,
+    PassphraseTooSoon,
+    VaultExists,
+    VaultLocked,
+    VaultMissing,
+    WrongPassphrase,
+)
 from client_sync.stores import Folder
-from client_sync.vault import FIELD_HARDNESS, Reply, Vault, seal_for_vault
+from client_sync.tries import FREE_TRIES, MOST_DELAY_S
+from client_sync.vault import FIELD_HARDNESS, Vault, seal_for_vault
 from tests.client_sync.builders import SOFT, WORDS
 
 
@@ -92,10 +103,90 @@ def test_what_is_sealed_for_a_locked_vault_opens_in_it_alone(folder: Folder, tmp
     other.close()
 
 
-def test_a_reply_kept_twice_is_there_once_oldest_first(folder: Folder) -> None:
+def test_a_locked_vault_opens_nothing_any_more(folder: Folder) -> None:
     vault = Vault.create(folder, WORDS, SOFT)
-    newer, older = Reply("d2", "r1", 7, {"text": "encore"}), Reply("d1", "r1", 3, {"text": "reçue"})
-    vault.keep_replies([newer])
-    vault.keep_replies([newer, older, Reply("d3", "r2", 1, {})])
-    assert vault.replies("r1") == [older, newer]
+    sealed = seal_for_vault(folder, b"a reply")
+    assert sealed is not None
     vault.close()
+    with pytest.raises(VaultLocked):
+        vault.unseal(sealed)
+
+
+class RunningFor:
+    """How long the machine has run: what a test says."""
+
+    def __init__(self) -> None:
+        self.s = 1000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+@pytest.fixture
+def running(folder: Folder) -> RunningFor:
+    """The clock of a device with a vault."""
+    Vault.create(folder, WORDS, SOFT).close()
+    return RunningFor()
+
+
+def fail(folder: Folder, running: RunningFor, times: int) -> None:
+    """Wrong words, each as soon as they are allowed."""
+    for _ in range(times):
+        with pytest.raises(WrongPassphrase):
+            Vault.open(folder, "un deux trois quatre", running)
+        running.s += MOST_DELAY_S
+
+
+def test_wrong_words_make_the_next_ones_wait_longer_and_longer(folder: Folder, running: RunningFor) -> None:
+    waits = []
+    fail(folder, running, FREE_TRIES - 1)
+    for _ in range(10):
+        fail(folder, running, 1)
+        running.s -= MOST_DELAY_S
+        with pytest.raises(PassphraseTooSoon) as too_soon:
+            Vault.open(folder, WORDS, running)
+        waits.append(too_soon.value.details["wait_s"])
+        running.s += MOST_DELAY_S
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
+
+
+def test_a_wait_is_over_after_a_quarter_of_an_hour_at_most_and_right_words_end_it(
+    folder: Folder, running: RunningFor
+) -> None:
+    fail(folder, running, 30)
+    Vault.open(folder, WORDS, running).close()
+    assert not folder.vault_tries.exists()
+    fail(folder, running, 2)
+    running.s -= MOST_DELAY_S
+    Vault.open(folder, WORDS, running).close()
+
+
+@pytest.mark.parametrize("restarted_for_s", [0.0, 899.0])
+def test_a_restart_does_not_shorten_a_wait(folder: Folder, running: RunningFor, restarted_for_s: float) -> None:
+    fail(folder, running, 15)
+    running.s = restarted_for_s
+    with pytest.raises(PassphraseTooSoon) as too_soon:
+        Vault.open(folder, WORDS, running)
+    assert too_soon.value.details["wait_s"] == 900 - restarted_for_s
+    running.s = 900.0
+    Vault.open(folder, WORDS, running).close()
+
+
+def test_a_kill_in_the_middle_of_a_try_does_not_make_it_free(
+    folder: Folder, running: RunningFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(vaults, "_open_slot", killed)
+        for _ in range(FREE_TRIES):
+            with pytest.raises(KeyboardInterrupt):
+                Vault.open(folder, WORDS, running)
+    with pytest.raises(PassphraseTooSoon):
+        Vault.open(folder, WORDS, running)
+
+
+def test_a_spoilt_count_shuts_nobody_out(folder: Folder, running: RunningFor) -> None:
+    folder.vault_tries.write_bytes(b'{"count": "many"')
+    Vault.open(folder, WORDS, running).close()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client_sync.protocol.enrolment import fingerprint
 from client_sync.protocol.words import WORDS, from_words, to_words
 
 
@@ -32,3 +33,10 @@ def test_words_give_back_the_bytes_in_any_case(data: bytes) -> None:
 def test_an_unknown_word_is_named() -> None:
     with pytest.raises(ValueError, match="^Calebase$"):
         from_words(["abeille", "Calebase", "abri"])
+
+
+def test_six_words_cover_each_key() -> None:
+    keys = [bytes([number]) * 32 for number in range(4)]
+    changed = [[*keys[:at], b"x" * 32, *keys[at + 1 :]] for at in range(4)]
+    assert len({tuple(fingerprint(*each)) for each in (keys, *changed)}) == 5
+    assert fingerprint(*keys) == ["canard", "rideau", "peinture", "miroir", "flamme", "brouette"]

@@ -21,6 +21,7 @@ from waitress import wasyncore
 from client_sync.client import SyncClient, SyncReport, utc_now
 from client_sync.enrolment import enrol
 from client_sync.outbox import Finished, Outbox
+from client_sync.protocol.anchors import ANCHOR_SEEN
 from client_sync.stores import Folder
 from client_sync.transport import HttpTransport
 from client_sync.vault import Hardness, Vault
@@ -33,6 +34,7 @@ from server.serve import make_server
 from server.services import devices
 from server.store import audit, changes, schema
 from server.store.engine import Store
+from tests.builders import passphrase_file, secrets_of, with_keyring
 from tests.faults.history import Findings, History, check
 from tests.faults.kill import Child, Ending
 
@@ -87,13 +89,19 @@ def sized(sizes: Sizes, *, needs_shim: bool = False) -> pytest.MarkDecorator:
 
 def settings_of(folder: Path, database: str = "") -> Settings:
     """Settings of a hub in `folder`, or with its data in a PostgreSQL `database`."""
-    return Settings(data=folder, database=database, device_burst_records=BURST_RECORDS, device_burst_bytes=BURST_BYTES)
+    return Settings(
+        data=folder,
+        database=database,
+        passphrase_file=passphrase_file(folder),
+        device_burst_records=BURST_RECORDS,
+        device_burst_bytes=BURST_BYTES,
+    )
 
 
 @contextmanager
 def opened(settings: Settings, clock: Clock = utc_now) -> Iterator[Hub]:
     """The hub of the settings inside this process."""
-    hub = open_hub(settings, clock)
+    hub = with_keyring(open_hub(settings, secrets_of(settings), clock))
     try:
         yield hub
     finally:
@@ -179,6 +187,7 @@ def seere_environment(folder: Path, environment: Mapping[str, str] | None = None
     return kept | {
         "PYTHONPATH": str(REPOSITORY),
         "SEERE_DATA": str(folder),
+        "SEERE_PASSPHRASE_FILE": str(passphrase_file(folder)),
         "SEERE_DEVICE_BURST_BYTES": str(BURST_BYTES),
         "SEERE_DEVICE_BURST_RECORDS": str(BURST_RECORDS),
     }
@@ -284,8 +293,7 @@ class Device:
         vault = Vault.open(self.folder, _PASSPHRASE)
         try:
             with self.outbox() as outbox:
-                outbox.hand_replies(vault)
-            return [str(reply.body["text"]) for reply in vault.replies("")]
+                return [str(reply.body["text"]) for reply in outbox.received.replies("", vault)]
         finally:
             vault.close()
 
@@ -361,8 +369,15 @@ class Account:
 def account(store: Store) -> Account:
     """Count what stands in the tables."""
     with store.read() as connection:
-        stored = Counter(connection.scalars(sa.select(schema.received.c.client_id)))
-        torn = (*_torn_complaints(connection), *_torn_numbers(connection), *_torn_frames(connection))
+        # What devices say of the log is nothing that a person wrote.
+        written = sa.select(schema.received.c.client_id).where(schema.received.c.op != ANCHOR_SEEN)
+        stored = Counter(connection.scalars(written))
+        torn = (
+            *_torn_complaints(connection),
+            *_torn_numbers(connection),
+            *_torn_frames(connection),
+            *_torn_log(connection),
+        )
         return Account(stored, _set_aside(connection), torn)
 
 
@@ -418,7 +433,7 @@ def _torn_numbers(connection: sa.Connection) -> Iterator[tuple[str, ...]]:
 def _torn_frames(connection: sa.Connection) -> Iterator[tuple[str, ...]]:
     """Each frame taken in stands in the table of frames, in an event, and in the position of its lineage."""
     frame, event = schema.frame.c, schema.event.c
-    kept = {tuple(row) for row in connection.execute(sa.select(frame.device, frame.number, frame.digest))}
+    kept = {tuple(row) for row in connection.execute(sa.select(frame.device, frame.number, frame.mark))}
     taken = [
         (device.removeprefix("device:"), number, digest)
         for device, canonical in connection.execute(
@@ -434,6 +449,24 @@ def _torn_frames(connection: sa.Connection) -> Iterator[tuple[str, ...]]:
     positions = sum(connection.scalars(sa.select(schema.lineage.c.position)))
     if positions != len(taken):
         yield (f"positions of {positions} frames", f"events of {len(taken)} frames")
+
+
+def _torn_log(connection: sa.Connection) -> Iterator[tuple[str, ...]]:
+    """Places have no gap but for the blanks before an anchor, and the counter stands at the end."""
+    taken = set(connection.scalars(sa.select(schema.event.c.place)))
+    size = connection.scalar(sa.select(schema.log_counter.c.size)) or 0
+    padded = connection.scalars(sa.select(schema.anchor.c.size))
+    blank = {place for end in padded for place in _blanks(taken, end)}
+    if torn := sorted(set(range(size)) ^ (taken | blank)):
+        yield (f"places of the log {torn}", f"counter at {size}")
+
+
+def _blanks(taken: set[int], end: int) -> Iterator[int]:
+    """The places before `end` that follow the last event there."""
+    place = end - 1
+    while place >= 0 and place not in taken:
+        yield place
+        place -= 1
 
 
 def _frames_forgotten(connection: sa.Connection) -> int:

@@ -11,6 +11,7 @@ from server.hub import Hub
 from server.services.intake import admission
 from server.services.intake.admission import Desk, Word
 from server.store import schema
+from tests.builders import COORDINATOR
 from tests.faults.history import Findings, History
 from tests.faults.rig import HubChild, Sizes, enrolled, examine, opened, said, served, settings_of, sized, tell
 from tests.faults.shim import FaultShim
@@ -63,7 +64,7 @@ def test_clock_of_either_side_orders_nothing(whose: str, ram: Path) -> None:
 
 def _admit_what_was_ahead(hub: Hub) -> None:
     """What an operator does, once the clock is right, about what seemed to come from the future."""
-    desk = Desk(hub.settings.registry_prefix, None, NOW)
+    desk = Desk(hub.settings.registry_prefix, None, NOW, COORDINATOR)
     admission.admit_waiting(hub.store, ["clock_ahead"], desk, Word(as_is=True))
 
 

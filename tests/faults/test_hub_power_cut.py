@@ -32,6 +32,7 @@ def hub_disks(count: int, folder: Path, shim: FaultShim) -> Run:
     with History(folder / "history") as history:
         with opened(settings_of(root)) as hub:
             senders = enrolled(hub, folder, history, DEVICES)
+            key = hub.secrets.database
         shutil.copytree(root, base)
         with HubChild(root, shim.environment(match=root, log=log)) as child:
             child.start()
@@ -44,13 +45,12 @@ def hub_disks(count: int, folder: Path, shim: FaultShim) -> Run:
                 mark_acknowledged(log, json.dumps(sorted(sender.told() - before)).encode())
         assert final_disk(log, root, base).contents() == files_under(root)
         offered = [event for event in history if event["event"] == "invoke"]
-    findings = checked_disks(partial(disks, log, root, base=base), count, SEED, partial(_hub_on, offered))
+    findings = checked_disks(partial(disks, log, root, base=base), count, SEED, partial(_hub_on, offered, key))
     return Run(count, findings)
 
 
-def _hub_on(offered: list[dict[str, str]], folder: Path, disk: Disk) -> Findings:
+def _hub_on(offered: list[dict[str, str]], key: bytes, folder: Path, disk: Disk) -> Findings:
     """What a hub lost that starts from the disk laid out in `folder`."""
-    key = bytes.fromhex((folder / "hub.key").read_text())
     with closing(open_sqlite(folder / "hub.db", key)) as connection:
         # What stands in the log hides what was torn in the file: compare when it is written back.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -68,11 +68,18 @@ def test_hub_disk_holds_what_was_acknowledged(size: int, tmp_path: Path, shim: F
 
 
 @sized(NEW_DISKS, needs_shim=True)
-def test_new_hub_never_stands_without_its_key(size: int, tmp_path: Path, shim: FaultShim) -> None:
+def test_new_hub_never_stands_without_its_credential(size: int, tmp_path: Path, shim: FaultShim) -> None:
     root, log = tmp_path / "hub", tmp_path / "operations"
     seere(root, "init", environment=shim.environment(match=root, log=log))
 
     made = [disk.contents() for disk in disks(log, root, size, SEED)]
 
     assert any("hub.db" in files for files in made)
-    assert all(len(files["hub.key"]) == 64 for files in made if "hub.db" in files)
+    assert all(_is_whole(files["hub.credential"]) for files in made if "hub.db" in files)
+
+
+def _is_whole(credential: bytes) -> bool:
+    try:
+        return bool(json.loads(credential)["passphrase"]["box"])
+    except ValueError:
+        return False

@@ -25,6 +25,7 @@ from server.hub import new_epoch, open_hub
 from server.services import backups
 from server.services.intake import admission
 from server.services.intake.admission import Desk, Word
+from tests.builders import COORDINATOR, secrets_of, with_keyring
 from tests.faults.history import Findings, History
 from tests.faults.replay import ram_folder
 from tests.faults.rig import (
@@ -89,7 +90,9 @@ class World:
         self._identity = folder / "identity"
         recipient = backups.new_identity(self._identity)
         self._settings = replace(settings_of(folder / "hub", database), backup_recipient=recipient)
-        self.hub = open_hub(self._settings, partial(self._clock, "hub"))
+        self.hub = with_keyring(
+            open_hub(self._settings, secrets_of(self._settings), partial(self._clock, "hub"))
+        )
         self.devices = enrolled(self.hub, folder, self.history, DEVICES)
         self._serving = ExitStack()
         self._address = self._serving.enter_context(served(self.hub))
@@ -114,7 +117,7 @@ class World:
         """Findings once the link is good, the clocks are right and everybody has said everything."""
         self._rules.clear()
         self._offsets.clear()
-        desk = Desk(self._settings.registry_prefix, None, NOW)
+        desk = Desk(self._settings.registry_prefix, None, NOW, COORDINATOR)
         for device in self.devices * 2:
             device.sync_to_the_end(self.road.address, self._clock_of(device))
             admission.admit_waiting(self.hub.store, ["clock_ahead"], desk, Word(as_is=True))
@@ -199,7 +202,8 @@ class World:
         self._start_hub()
 
     def _back_up(self, _: Device) -> None:
-        made = backups.make(self.hub.store, self._settings, self.hub.identity.id, self.hub.clock())
+        key = self.hub.secrets.database
+        made = backups.make(self.hub.store, self._settings, self.hub.identity.id, key, self.hub.clock())
         self._backup = self._settings.backups / made.file
 
     def _restore_hub(self, _: Device) -> None:
@@ -211,12 +215,15 @@ class World:
         self._settings = replace(
             self._settings, data=self._folder / f"hub-{self._restores}", backup_folder=self._settings.backups
         )
-        backups.restore(self._backup, self._identity, self._settings, epoch=new_epoch(), last=None, now=NOW)
+        key = self.hub.secrets.database
+        backups.restore(
+            self._backup, self._identity, self._settings, lambda _: key, epoch=new_epoch(), last=None, now=NOW
+        )
         self._copies.clear()
         self._start_hub()
 
     def _start_hub(self) -> None:
-        self.hub = open_hub(self._settings, partial(self._clock, "hub"))
+        self.hub = open_hub(self._settings, secrets_of(self._settings), partial(self._clock, "hub"))
         self._serving.enter_context(served(self.hub, self._address[1]))
 
     def _stop_hub(self) -> None:

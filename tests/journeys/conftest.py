@@ -22,7 +22,7 @@ from server.config import Settings
 from server.hub import Hub, open_hub
 from server.serve import make_server
 from server.services import devices
-from tests.builders import Clock, an_id, content
+from tests.builders import Clock, an_id, clear_content, secrets_of, with_keyring
 
 
 class RunningHub:
@@ -41,7 +41,7 @@ class RunningHub:
 
     def start(self) -> None:
         """Open the hub and serve it."""
-        self.hub: Hub = open_hub(self.settings, self.clock)
+        self.hub: Hub = with_keyring(open_hub(self.settings, secrets_of(self.settings), self.clock))
         self._server = make_server(create_app(self.hub), "127.0.0.1", self._port, 4)
         self._port = int(self._server.effective_port)
         self._stopping = Event()
@@ -101,7 +101,7 @@ class FieldDevice:
 
     def write(self, *names: object, **facts: Any) -> None:
         """Finalise a complaint for each name; the same name is the same complaint."""
-        self.outbox.finalise_all([Finished("complaint", content(**facts), an_id(name)) for name in names])
+        self.outbox.finalise_all([Finished("complaint", clear_content(**facts), an_id(name)) for name in names])
 
     def sync(self, *script: Rule) -> SyncReport:
         """One session, over a road with this script."""
@@ -119,8 +119,8 @@ class FieldDevice:
         self.outbox = Outbox.open(self.outbox.folder)
 
     def held_lines(self) -> set[bytes]:
-        """What the device still holds, byte for byte, asked of the file itself."""
-        rows = self.outbox._database.query("SELECT line FROM record WHERE line IS NOT NULL")
+        """What the device still holds but linkage, byte for byte, asked of the file itself."""
+        rows = self.outbox._database.query("SELECT line FROM record WHERE line IS NOT NULL AND op <> 'linkage'")
         return {row["line"] for row in rows}
 
 

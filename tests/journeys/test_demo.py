@@ -19,7 +19,7 @@ import pytest
 from sqlcipher3 import dbapi2 as sqlcipher
 
 from fixtures.demo.__main__ import CHECKOUT, DATA, EXIT_DONE, EXIT_MISUSED, language
-from fixtures.demo.count import HUB, read_back
+from fixtures.demo.count import HUB, database_key, read_back
 
 STORY = r"""
 This hub unlocks itself: .*
@@ -80,7 +80,7 @@ def stores(told: Told, tmp_path: Path) -> Path:
 
 def _change_hub(stores: Path, *statements: str) -> None:
     connection: Any = sqlcipher.connect(str(stores / HUB / "hub.db"), isolation_level=None)
-    connection.execute(f"PRAGMA key = \"x'{(stores / HUB / 'hub.key').read_text().strip()}'\"")
+    connection.execute(f"PRAGMA key = \"x'{database_key(stores)}'\"")
     for statement in statements:
         connection.execute(statement)
     connection.close()
@@ -90,7 +90,8 @@ def test_the_story_adds_up(told: Told) -> None:
     story = re.fullmatch(STORY.strip(), told.text.strip())
     assert story, told.text
     assert int(story["cuts"]) == 4
-    assert 0 < int(story["kilobytes"]) < 30
+    # 21 complaints with what seals them and finds their duplicates, and what four cuts cost.
+    assert 0 < int(story["kilobytes"]) < 40
     assert told.exit_code == EXIT_DONE
 
 

@@ -22,7 +22,8 @@ from client_sync.stores import Folder
 from client_sync.vault import Vault
 from fixtures.bad_road import Address, BadRoad, Cut, Pass
 from server.services import devices
-from tests.builders import Clock
+from server.store.devices import set_backed_up
+from tests.builders import ADMINISTRATOR, Clock
 from tests.client_sync.builders import SOFT, WORDS
 from tests.journeys.conftest import RunningHub
 
@@ -112,7 +113,7 @@ def test_from_enrolment_to_the_centre_and_a_correction(hub: RunningHub, tmp_path
     monitor = Monitor(hub, tmp_path / "carnet")
     enrolled = monitor.run("enrol", monitor.url, *code_words(hub.invite("Mopti 2")), typed=f"1\n{WORDS}\n{WORDS}\n")
     device = devices.find(hub.hub.store, "Mopti 2")
-    words = " ".join(devices.words_of(device, hub.hub.identity.sign_key))
+    words = " ".join(devices.words_of(hub.hub.store, device, hub.hub.identity.sign_key))
     assert words in enrolled.output
     monitor.run("new", "--answers", answers)
 
@@ -133,11 +134,11 @@ def test_from_enrolment_to_the_centre_and_a_correction(hub: RunningHub, tmp_path
 
     receipt = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{3}", monitor.run("list").output)
     assert receipt is not None
-    monitor.run("amend", receipt[0], typed="1\nAutrement.\n\n1\n1\n")
+    monitor.run("amend", receipt[0], typed=f"1\n{WORDS}\nAutrement.\n\n1\n1\n")
     assert monitor.run("sync").exit_code == 0
     operations = [json.loads(line) for line in hub.lines().values()]
-    told = [each["content"]["statement"]["clear"]["narrative"] for each in operations]
-    assert sorted(told) == ["Autrement.", SECRET]
+    told = {each["op"]: each["content"]["statement"]["clear"]["narrative"] for each in operations}
+    assert told == {"complaint": SECRET, "revision": "Autrement."}
 
 
 def test_nothing_on_the_device_shows_what_was_said(monitor: Monitor, answers: Path) -> None:
@@ -177,7 +178,7 @@ def test_an_enrolment_cut_at_the_passphrase_goes_on_with_the_same_words(hub: Run
     monitor = Monitor(hub, tmp_path / "carnet")
     cut = monitor.run("enrol", monitor.url, hub.invite("Mopti 2"), typed="1\n")
     device = devices.find(hub.hub.store, "Mopti 2")
-    words = " ".join(devices.words_of(device, hub.hub.identity.sign_key))
+    words = " ".join(devices.words_of(hub.hub.store, device, hub.hub.identity.sign_key))
     again = monitor.run("enrol", typed=f"1\n{WORDS}\n{WORDS}\n")
     assert words in cut.output
     assert words in again.output
@@ -323,6 +324,13 @@ def test_a_lost_device_is_told_to_stop_or_to_forget(hub: RunningHub, monitor: Mo
     told = monitor.run("sync")
     assert (told.exit_code, told.output.count("ne reconnaît plus cet appareil")) == (1, 1)
     assert "Vos plaintes restent ici" not in told.output
-    devices.revoke(store, device.id, hub.clock(), identity.sign_key, reason="saisi", wipe=True)
-    assert "tout effacer ici" in monitor.run("sync").output
+    devices.wipe(store, device.id, hub.clock(), identity.sign_key, ADMINISTRATOR, reason="saisi")
+    wiped = monitor.run("sync")
+    assert "Brouillons et réponses sont effacés." in wiped.output
+    assert "Il garde seulement ce que personne d'autre n'a" in wiped.output
+    assert not monitor.folder.vault_key.exists()
+    assert monitor.folder.machine_key.exists()
+    with store.write() as connection:
+        set_backed_up(connection, {device.lineage: 100})
+    assert "plus rien ne reste ici" in monitor.run("sync").output
     assert list(monitor.folder.path.iterdir()) == []

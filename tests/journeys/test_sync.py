@@ -11,11 +11,14 @@ from client_sync.bundle import read_parcel_file, replies_to_hand_back, write_par
 from client_sync.errors import LinkCut
 from client_sync.stores import Folder
 from fixtures.bad_road import Cut, Pass
+from server import credential
 from server.hub import new_epoch
-from server.services import backups, devices
+from server.services import backups, devices, keyrings
 from server.services.intake import admission
 from server.services.intake.admission import Desk
-from tests.builders import an_id, content
+from server.services.intake.sealing import Terms
+from server.store.devices import set_backed_up
+from tests.builders import ADMINISTRATOR, COORDINATOR, PASSPHRASE, an_id, clear_content
 from tests.journeys.conftest import FieldDevice, NewDevice, RunningHub
 
 
@@ -25,7 +28,15 @@ def device(new_device: NewDevice) -> FieldDevice:
 
 
 def desk(hub: RunningHub) -> Desk:
-    return Desk(hub.hub.settings.registry_prefix, None, hub.clock())
+    return Desk(hub.hub.settings.registry_prefix, None, hub.clock(), COORDINATOR)
+
+
+def terms(hub: RunningHub) -> Terms:
+    return Terms(keyrings.current(hub.hub.store), hub.hub.secrets.pepper, None)
+
+
+def database_key(credential_file: Path) -> bytes:
+    return credential.unlock(credential_file, PASSPHRASE).database
 
 
 def test_what_was_written_offline_stands_at_the_hub_byte_for_byte(hub: RunningHub, device: FieldDevice) -> None:
@@ -101,7 +112,7 @@ def test_a_link_that_always_breaks_after_a_while_still_brings_everything(hub: Ru
 
 def test_what_was_set_aside_reaches_the_centre_when_it_is_admitted(hub: RunningHub, device: FieldDevice) -> None:
     device.write("sound")
-    device.outbox.finalise("complaint", content() | {"form": "complaint/2024"}, id=an_id("old form"))
+    device.outbox.finalise("complaint", clear_content() | {"form": "complaint/2024"}, id=an_id("old form"))
     report = device.sync()
     assert (report.stored, report.kept_aside) == (1, 1)
     assert device.states() == ["at_centre", "kept_aside"]
@@ -110,7 +121,8 @@ def test_what_was_set_aside_reaches_the_centre_when_it_is_admitted(hub: RunningH
 
     [kept] = admission.list_waiting(hub.hub.store)
     corrected = device.outbox._database.execute("SELECT line FROM record WHERE id = ?", [record.id]).fetchone()[0]
-    admission.repair(hub.hub.store, kept.id, corrected.replace(b"complaint/2024", b"complaint/1"), desk(hub))
+    corrected = corrected.replace(b"complaint/2024", b"complaint/1")
+    admission.repair(hub.hub.store, kept.id, corrected, desk(hub), terms(hub))
     report = device.sync()
     assert report.changes == 1
     assert device.states() == ["at_centre", "at_centre"]
@@ -127,7 +139,7 @@ def test_neither_a_restored_hub_nor_a_person_is_needed_to_get_everything_back(
     hub.settings = replace(hub.settings, backup_recipient=str(identity.to_public()), backup_folder=tmp_path / "safe")
     device.write(*range(30))
     device.sync()
-    made = backups.make(hub.hub.store, hub.settings, hub.hub.identity.id, hub.clock())
+    made = backups.make(hub.hub.store, hub.settings, hub.hub.identity.id, hub.hub.secrets.database, hub.clock())
     device.sync()
     assert device.held_lines() == set()
 
@@ -136,7 +148,8 @@ def test_neither_a_restored_hub_nor_a_person_is_needed_to_get_everything_back(
     before = hub.lines()
     hub.stop()
     shutil.rmtree(hub.settings.data)
-    backups.restore(tmp_path / "safe" / made.file, key, hub.settings, epoch=new_epoch(), last=None, now=hub.clock())
+    archive, now = tmp_path / "safe" / made.file, hub.clock()
+    backups.restore(archive, key, hub.settings, database_key, epoch=new_epoch(), last=None, now=now)
     hub.start()
     assert len(hub.lines()) == 30
 
@@ -187,7 +200,8 @@ def test_a_revoked_device_is_told_and_what_it_pushes_is_kept_aside(hub: RunningH
     assert device.states() == ["at_centre", "kept_aside"]
     device.write("much later")
     assert device.sync().sent == 0
-    assert (len(hub.lines()), hub.set_aside()) == (1, 1)
+    # The complaint, and the linkage that goes along with it.
+    assert (len(hub.lines()), hub.set_aside()) == (1, 2)
 
 
 def test_a_revoked_device_enrolled_again_goes_on_in_its_lineage(hub: RunningHub, device: FieldDevice) -> None:
@@ -205,11 +219,21 @@ def test_a_revoked_device_enrolled_again_goes_on_in_its_lineage(hub: RunningHub,
     assert len(hub.lines()) == 2
 
 
-def test_a_wiped_device_has_nothing_left(hub: RunningHub, device: FieldDevice) -> None:
+def test_a_wiped_device_brings_away_what_only_it_has_and_then_has_nothing_left(
+    hub: RunningHub, device: FieldDevice
+) -> None:
+    store = hub.hub.store
+    device.write("before")
+    device.sync()
     device.write("seized")
     enrolled = device.outbox.require_enrolled()
-    devices.revoke(hub.hub.store, enrolled.device, hub.clock(), hub.hub.identity.sign_key, reason="saisi", wipe=True)
+    devices.wipe(store, enrolled.device, hub.clock(), hub.hub.identity.sign_key, ADMINISTRATOR, reason="saisi")
     assert device.sync().orders == ("wipe",)
+    assert device.outbox.waiting() == 0
+    assert device.outbox.holds_last_copies()
+    with store.write() as connection:
+        set_backed_up(connection, {enrolled.lineage: 100})
+    assert device.sync().orders == ("erased",)
     assert list(device.outbox.folder.path.iterdir()) == []
 
 
@@ -257,7 +281,7 @@ def test_an_enrolment_whose_answer_was_lost_is_tried_again(
     device.write("one")
     assert device.sync().refused_code == "device_unconfirmed"
     [known] = devices.listed(hub.hub.store)
-    assert devices.words_of(known, hub.hub.identity.sign_key) == enrolled.words
+    assert devices.words_of(hub.hub.store, known, hub.hub.identity.sign_key) == enrolled.words
     devices.confirm(hub.hub.store, known.id, hub.clock())
     assert device.sync().stored == 1
     device.outbox.close()

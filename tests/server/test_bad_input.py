@@ -170,7 +170,7 @@ LINES: dict[str, tuple[bytes, Verdict]] = {
     ),
     "wrong check letter": (complaint("bad", receipt="7K4M-2QX"), _aside("receipt_invalid", "facts.receipt")),
     "sealed facts": (
-        operation("complaint", "bad", content() | {"facts": {"v": 1, "keys": ["k"], "box": "x"}}),
+        operation("complaint", "bad", content() | {"facts": {"box": "x"}}),
         _aside("compartment_sealed_facts", "facts"),
     ),
     "clear and sealed": (

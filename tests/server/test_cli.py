@@ -10,19 +10,38 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyotp
 import pytest
 from click.testing import CliRunner, Result
+from nacl.public import PrivateKey
 
+from client_sync.protocol.frames import to_text
+from server import credential
 from server.cli import COMMANDS, main
 from server.commands import doctor
 from server.commands.doctor import Finding
 from server.config import Settings
+from server.domain.permission import OPERATOR
 from server.hub import Hub, open_hub, utc_now
 from server.i18n import LANGUAGES, catalogue
 from server.services import backups, devices
+from server.services.accounts import people
+from server.services.accounts.people import Post
 from server.services.maintenance import Health
+from server.store import accounts
 from server.store.backups import Backup
-from tests.builders import NOW, Sender, complaint, enrolled
+from tests.builders import (
+    ADMINISTRATOR,
+    NOW,
+    PASSPHRASE,
+    Sender,
+    complaint,
+    enrolled,
+    founded,
+    passphrase_file,
+    with_keyring,
+)
+from tests.faults.replay import ram_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = ROOT / "fixtures" / "places" / "mali-2026.1.csv"
@@ -39,6 +58,7 @@ def folder(tmp_path: Path) -> Path:
 def seere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `seere` on a folder of this test alone; settings are given without prefix, in lower case."""
     monkeypatch.setenv("SEERE_DATA", str(folder))
+    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(folder)))
 
     def run(*arguments: str, typed: str | None = None, **settings: str) -> Result:
         environ = {f"SEERE_{name.upper()}": value for name, value in settings.items()}
@@ -49,11 +69,29 @@ def seere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def hub(seere: Run, folder: Path) -> Iterator[Hub]:
-    """The hub that `seere init` made, opened beside the commands, under the real clock."""
+    """A hub that guesses cheaply, opened beside the commands, under the real clock."""
+    opened = with_keyring(open_hub(*founded(folder)))
     assert seere("init").exit_code == 0
-    opened = open_hub(Settings(data=folder), utc_now)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def as_awa(seere: Run, hub: Hub) -> Run:
+    """Runs `seere` as a coordinator for everything, who types passphrase and code."""
+    made = people.make(
+        hub.store, hub.secrets.totp, OPERATOR, "Awa", Post("coordinator", is_named_reader=True), PASSPHRASE, NOW
+    )
+    assert made.secret is not None
+    totp = pyotp.TOTP(made.secret)
+
+    def run(*arguments: str, typed: str = "", **settings: str) -> Result:
+        # A code is good once: nobody waits 30 s here for the next.
+        with hub.store.write() as connection:
+            accounts.update(connection, made.account.id, totp_step=0)
+        return seere(*arguments, "--as", "Awa", typed=f"{PASSPHRASE}\n{totp.now()}\n{typed}", **settings)
+
+    return run
 
 
 def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -89,12 +127,12 @@ def test_module_of_a_command_is_read_only_when_it_is_used() -> None:
 
 @pytest.mark.parametrize("typed", [("7k4m-2qg",), ("7K4M2QG",), ("7K4M", "2QG")], ids=" ".join)
 def test_receipt_code_finds_every_complaint_that_has_it_with_its_day(
-    seere: Run, hub: Hub, typed: tuple[str, ...]
+    as_awa: Run, hub: Hub, typed: tuple[str, ...]
 ) -> None:
     for label in ("Gao 1", "Mopti 1"):
         enrolled(hub, label).send(complaint("a"))
 
-    found = seere("find", *typed)
+    found = as_awa("find", *typed)
 
     assert found.exit_code == 0
     day = hub.clock().strftime("%d/%m/%Y")
@@ -103,15 +141,15 @@ def test_receipt_code_finds_every_complaint_that_has_it_with_its_day(
     ]
 
 
-def test_place_of_a_found_complaint_is_shown_by_its_name(seere: Run, hub: Hub) -> None:
+def test_place_of_a_found_complaint_is_shown_by_its_name(seere: Run, as_awa: Run, hub: Hub) -> None:
     seere("places", "import", str(PLACES))
     enrolled(hub, "Gao 1").send(complaint("a"))
-    assert seere("find", "7K4M-2QG").output.strip().endswith(" · Gao")
+    assert as_awa("find", "7K4M-2QG").output.strip().endswith(" · Gao")
 
 
-def test_mistyped_receipt_code_is_told_from_one_that_nobody_has(seere: Run, hub: Hub) -> None:
-    assert "n'est pas un code de reçu" in seere("find", "7K4M-2QX").stderr
-    assert "Aucune plainte" in seere("find", "7K4M-2QG").stderr
+def test_mistyped_receipt_code_is_told_from_one_that_nobody_has(as_awa: Run, hub: Hub) -> None:
+    assert "n'est pas un code de reçu" in as_awa("find", "7K4M-2QX").stderr
+    assert "Aucune plainte" in as_awa("find", "7K4M-2QG").stderr
 
 
 def test_bare_call_shows_the_commands(seere: Run) -> None:
@@ -150,7 +188,7 @@ def test_init_is_private_and_changes_nothing_the_second_time(seere: Run, folder:
     second = seere("init")
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
-    assert (folder.stat().st_mode & 0o777, (folder / "hub.key").stat().st_mode & 0o777) == (0o700, 0o600)
+    assert (folder.stat().st_mode & 0o777, (folder / "hub.credential").stat().st_mode & 0o777) == (0o700, 0o600)
     assert "SEERE_BACKUP_RECIPIENT" in first.stdout
 
 
@@ -172,12 +210,15 @@ def test_no_command_makes_a_hub_by_accident(seere: Run, folder: Path, arguments:
     assert not folder.exists()
 
 
-def test_lost_key_is_said_and_nothing_is_made_in_its_place(seere: Run, hub: Hub, folder: Path) -> None:
-    (folder / "hub.key").rename(folder / "away")
-    done = seere("devices", "list")
+@pytest.mark.parametrize("arguments", [("devices", "list"), ("init",)])
+def test_lost_credential_is_said_and_nothing_is_made_in_its_place(
+    seere: Run, hub: Hub, folder: Path, arguments: tuple[str, ...]
+) -> None:
+    (folder / "hub.credential").rename(folder / "away")
+    done = seere(*arguments)
     assert done.exit_code == 1
-    assert "clé" in done.stderr
-    assert not (folder / "hub.key").exists()
+    assert "hub.credential" in done.stderr
+    assert not (folder / "hub.credential").exists()
 
 
 def test_enrolment_code_is_shown_in_three_ways(seere: Run, hub: Hub) -> None:
@@ -187,6 +228,13 @@ def test_enrolment_code_is_shown_in_three_ways(seere: Run, hub: Hub) -> None:
     assert "https://centre.example" in done.stdout
     assert "█" in done.stdout
     assert "█" not in seere("enrol", "--label", "Gao 2", "--no-qr").stdout
+
+
+def test_enrolment_under_a_name_that_the_hub_does_not_answer_to_is_refused(seere: Run, hub: Hub) -> None:
+    elsewhere = ("enrol", "--label", "Gao 1", "--url", "https://autre.example")
+    refused = seere(*elsewhere)
+    assert (refused.exit_code, "SEERE_OTHER_HOSTS" in refused.stderr) == (1, True)
+    assert seere(*elsewhere, other_hosts="autre.example").exit_code == 0
 
 
 def test_enrolment_can_name_the_device_it_replaces(seere: Run, hub: Hub) -> None:
@@ -203,7 +251,7 @@ def waiting(hub: Hub) -> Sender:
 
 
 def _words(hub: Hub, sender: Sender) -> str:
-    return " ".join(devices.words_of(devices.find(hub.store, sender.device), hub.identity.sign_key))
+    return " ".join(devices.words_of(hub.store, devices.find(hub.store, sender.device), hub.identity.sign_key))
 
 
 def test_device_is_confirmed_by_the_words_that_it_shows(seere: Run, hub: Hub, waiting: Sender) -> None:
@@ -245,6 +293,22 @@ def test_list_shows_what_an_operator_calls_about(seere: Run, hub: Hub) -> None:
     assert "Suspect depuis" not in shown
 
 
+def test_administrator_key_is_made_once_and_signs_only_when_the_keyring_names_it(
+    seere: Run, hub: Hub, tmp_path: Path
+) -> None:
+    enrolled(hub, "Gao 1")
+    file = tmp_path / "admin.key"
+    made = seere("devices", "admin-key", str(file))
+    assert (made.exit_code, file.stat().st_mode & 0o777) == (0, 0o600)
+    assert made.stdout.split()[-1] in file.read_text("utf-8")
+    again = seere("devices", "admin-key", str(file))
+    assert (again.exit_code, "une clé n'en remplace pas une autre" in again.stderr) == (1, True)
+    wipe = ("devices", "wipe", "M-1", "--reason", "perdu", "--yes", "--admin-key")
+    assert "aucun appareil n'obéirait" in seere(*wipe, str(file)).stderr
+    assert "n'est pas la clé qu'il faut ici" in seere(*wipe, str(tmp_path / "absent")).stderr
+    assert devices.find(hub.store, "M-1").state == "ready"
+
+
 def test_list_shows_since_when_a_revoked_device_is_suspect(seere: Run, hub: Hub) -> None:
     enrolled(hub, "Gao 1")
     seere("devices", "revoke", "M-1", "--reason", "perdu", "--since", "2026-11-01")
@@ -253,11 +317,19 @@ def test_list_shows_since_when_a_revoked_device_is_suspect(seere: Run, hub: Hub)
     assert "01/11/2026" in shown
 
 
-def test_revocation_asks_before_it_wipes(seere: Run, hub: Hub) -> None:
+def admin_key(folder: Path) -> Path:
+    """The key file of the administrator whom the keyring of the tests names."""
+    file = folder / "admin.key"
+    file.write_text(f"# une ligne\nSEERE-ADMINISTRATOR-KEY-{to_text(bytes(ADMINISTRATOR))}\n", "utf-8")
+    return file
+
+
+def test_wipe_asks_before_it_orders(seere: Run, hub: Hub, tmp_path: Path) -> None:
     enrolled(hub, "Gao 1")
-    kept = seere("devices", "revoke", "M-1", "--reason", "perdu", "--wipe", typed="\n")
+    wipe = ("devices", "wipe", "M-1", "--admin-key", str(admin_key(tmp_path)), "--reason", "perdu")
+    kept = seere(*wipe, typed="\n")
     assert (kept.exit_code, devices.find(hub.store, "M-1").state) == (1, "ready")
-    done = seere("devices", "revoke", "M-1", "--reason", "perdu", "--wipe", "--since", "2026-11-01", "--yes")
+    done = seere(*wipe, "--since", "2026-11-01", "--yes")
     found = devices.find(hub.store, "M-1")
     assert (done.exit_code, found.state) == (0, "revoked")
     assert found.suspect_since is not None
@@ -272,7 +344,7 @@ def test_limit_needs_a_day_to_come(seere: Run, hub: Hub) -> None:
     assert devices.find(hub.store, "M-1").burst_records == 9000
 
 
-def test_quarantine_is_seen_repaired_and_admitted(seere: Run, hub: Hub, tmp_path: Path) -> None:
+def test_quarantine_is_seen_repaired_and_admitted(seere: Run, as_awa: Run, hub: Hub, tmp_path: Path) -> None:
     sender = enrolled(hub, "Gao 1")
     bad, ahead = complaint("bad", receipt="7K4M-2QA"), complaint("ahead", entered_at=AHEAD)
     sender.send(bad, ahead)
@@ -282,38 +354,38 @@ def test_quarantine_is_seen_repaired_and_admitted(seere: Run, hub: Hub, tmp_path
     assert "quarantined" not in listed
     assert "clock_ahead" not in seere("quarantine", "list", "--code", "receipt_invalid").stdout.split("Champ")[1]
 
-    assert "Exemple" not in seere("quarantine", "show", "1").stdout
-    shown = seere("quarantine", "show", "1", "--content").stdout
-    assert "Exemple" in shown
+    assert "Exemple" not in as_awa("quarantine", "show", "1").stdout
+    shown = as_awa("quarantine", "show", "1", "--content").stdout
+    assert "Exemple" not in shown
     assert '\n  "op": "complaint"' in shown
     assert "attend une décision" in shown
 
     corrected = tmp_path / "corrected.json"
     corrected.write_bytes(bad)
-    assert seere("quarantine", "repair", "1", str(corrected)).exit_code == 1
+    assert as_awa("quarantine", "repair", "1", str(corrected)).exit_code == 1
     corrected.write_bytes(complaint("bad") + b"\n")
-    assert seere("quarantine", "repair", "1", str(corrected)).exit_code == 0
+    assert as_awa("quarantine", "repair", "1", str(corrected)).exit_code == 0
 
-    refused = seere("quarantine", "admit", "2")
+    refused = as_awa("quarantine", "admit", "2")
     assert (refused.exit_code, "--as-is" in refused.stderr) == (1, True)
-    admitted = seere("quarantine", "admit", "2", "--as-is")
+    admitted = as_awa("quarantine", "admit", "2", "--as-is")
     assert (admitted.exit_code, f"SRE-{hub.clock().year}-000002" in admitted.stdout) == (0, True)
     assert "Rien n'attend" in seere("quarantine", "list").stdout
     assert sorted(change["state"] for change in sender.changes()) == ["stored", "stored"]
 
 
-def test_content_from_outside_can_t_steer_the_terminal(seere: Run, hub: Hub) -> None:
-    enrolled(hub, "Gao 1").send(b'{"id":"4b6f2a52-3f0c-4a35-8f3e-1d1c2b3a4f5e","x":"\x1b[2J"')
-    shown = seere("quarantine", "show", "1", "--content")
+def test_content_from_outside_can_t_steer_the_terminal(as_awa: Run, hub: Hub) -> None:
+    enrolled(hub, "Gao 1").send(complaint("a", receipt="\x1b[2J"))
+    shown = as_awa("quarantine", "show", "1", "--content")
     assert shown.exit_code == 0
     assert "\x1b" not in shown.stdout
     assert "\\u001b[2J" in shown.stdout
 
 
-def test_admission_by_reason_says_how_many(seere: Run, hub: Hub) -> None:
+def test_admission_by_reason_says_how_many(as_awa: Run, hub: Hub) -> None:
     enrolled(hub, "Gao 1").send(*(complaint(n, entered_at=AHEAD) for n in range(3)))
-    assert seere("quarantine", "admit", "--code", "clock_ahead", "--as-is").stdout.startswith("3 ")
-    assert seere("quarantine", "admit").exit_code == 1
+    assert as_awa("quarantine", "admit", "--code", "clock_ahead", "--as-is").stdout.startswith("3 ")
+    assert as_awa("quarantine", "admit").exit_code == 1
 
 
 def test_places_are_imported_listed_and_release_what_was_held(seere: Run, hub: Hub, tmp_path: Path) -> None:
@@ -350,7 +422,7 @@ def test_backup_and_restore_by_hand(seere: Run, hub: Hub, folder: Path, tmp_path
     restored = seere(*arguments, typed="SRE-2026-000005\n", data=str(tmp_path / "new"))
     assert restored.exit_code == 0, restored.output
     assert "3 numéros" in restored.stdout
-    assert (tmp_path / "new" / "hub.key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new" / "hub.credential").stat().st_mode & 0o777 == 0o600
     assert hub.epoch() not in re.findall(r"époque (\w+)", restored.stdout)
     assert seere("devices", "list", data=str(tmp_path / "new")).exit_code == 0
 
@@ -368,19 +440,53 @@ def _codes(done: Result) -> set[str]:
 
 def test_doctor_names_what_a_new_hub_lacks_and_ends_with_1(seere: Run, hub: Hub) -> None:
     done = seere("doctor", "--json")
-    assert (done.exit_code, _codes(done)) == (1, {"recipient_missing", "backups_beside"})
+    lacking = {"recipient_missing", "recovery_missing", "backups_beside", "passphrase_here"}
+    assert (done.exit_code, _codes(done)) == (1, lacking)
     assert "SEERE_BACKUP_RECIPIENT" in seere("doctor").stdout
 
 
-def test_doctor_is_content_with_a_well_kept_hub(seere: Run, hub: Hub, tmp_path: Path) -> None:
+@pytest.fixture
+def service(folder: Path) -> Iterator[Path]:
+    """A file with the passphrase on another disk than the hub's, as a credential service offers it."""
+    with ram_folder() as elsewhere:
+        if elsewhere.stat().st_dev == folder.parent.stat().st_dev:
+            pytest.skip("there is no disk but the one")
+        file = elsewhere / "passphrase"
+        file.write_text(PASSPHRASE)
+        file.chmod(0o400)
+        yield file
+
+
+def test_doctor_is_content_with_a_well_kept_hub(seere: Run, hub: Hub, tmp_path: Path, service: Path) -> None:
+    recovery = bytes(PrivateKey.generate().public_key)
+    credential.seal_to_recovery(hub.settings.credential, hub.secrets, recovery)
     settings = {
+        "passphrase_file": str(service),
         "backup_recipient": backups.new_identity(tmp_path / "key.txt"),
         "backup_folder": str(tmp_path / "elsewhere"),
     }
-    assert _codes(seere("doctor", "--json", **settings)) == {"backup_none"}
+    assert _codes(seere("doctor", "--json", **settings)) == {"backup_none", "passphrase_kept"}
     assert seere("backup", **settings).exit_code == 0
-    done = seere("doctor", **settings)
-    assert (done.exit_code, done.stdout) == (0, "Tout est en ordre.\n")
+    done = seere("doctor", "--json", **settings)
+    assert (done.exit_code, _codes(done)) == (0, {"passphrase_kept"})
+    assert str(service) in done.stdout
+
+
+def test_doctor_that_nobody_gives_the_passphrase_says_what_it_could_not_see(
+    seere: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEERE_PASSPHRASE_FILE")
+    assert _codes(seere("doctor", "--json")) == {
+        "recipient_missing",
+        "recovery_missing",
+        "backups_beside",
+        "not_opened",
+    }
+
+
+def test_doctor_names_a_credential_that_is_gone(seere: Run, hub: Hub, folder: Path) -> None:
+    (folder / "hub.credential").rename(folder / "away")
+    assert "credential_missing" in _codes(seere("doctor", "--json"))
 
 
 @pytest.mark.parametrize(
@@ -401,7 +507,7 @@ def test_doctor_accepts_an_open_address_behind_tls(seere: Run, hub: Hub) -> None
 
 
 def test_doctor_sees_files_that_others_can_read(seere: Run, hub: Hub, folder: Path) -> None:
-    (folder / "hub.key").chmod(0o644)
+    (folder / "hub.credential").chmod(0o644)
     folder.chmod(0o755)
     assert {"key_open", "folder_open"} <= _codes(seere("doctor", "--json"))
 

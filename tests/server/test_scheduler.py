@@ -1,5 +1,6 @@
 """Jobs: due times from a clock that is passed in, each run once whoever ticks, missed ones caught up once."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,10 +14,11 @@ import sqlalchemy as sa
 from server import scheduler
 from server.config import Settings
 from server.hub import Hub, open_hub
+from server.logs import Formatter
 from server.scheduler import JOBS, Job, run_if_due, running_jobs
-from server.services import backups, places
+from server.services import audit, backups, places
 from server.store import schema
-from tests.builders import NOW, Clock, complaint, enrolled
+from tests.builders import NOW, Clock, complaint, enrolled, founded
 from tests.server.services.test_admission import LIST
 
 
@@ -80,7 +82,7 @@ def test_clock_set_back_repeats_nothing(own_hub: Hub, clock: Clock) -> None:
 
 
 def test_two_processes_share_the_runs_between_them(own_hub: Hub) -> None:
-    other = open_hub(own_hub.settings, own_hub.clock)
+    other = open_hub(own_hub.settings, own_hub.secrets, own_hub.clock)
     counted = Counted()
     start = threading.Barrier(2)
 
@@ -107,7 +109,9 @@ def test_failed_job_is_noted_and_waits_for_its_next_time(
 
     job = replace(Counted().job(), run=fail)
     assert run_if_due(own_hub, job) == "failed: OSError"
-    assert ("in fail" in caplog.text, words in caplog.text) == (True, False)
+    [line] = [json.loads(Formatter().format(record)) for record in caplog.records if record.levelname == "ERROR"]
+    assert (line["job"], line["fault"], line["frames"][-1].rsplit(":", 1)[1]) == ("counted", "OSError", "fail")
+    assert words not in caplog.text + json.dumps(line)
     assert _runs(own_hub) == [("counted", datetime(2026, 11, 21, 10, tzinfo=UTC), "failed: OSError")]
     assert run_if_due(own_hub, job) is None
     clock.pass_(hours=1)
@@ -136,7 +140,7 @@ def test_run_whose_process_died_is_not_repeated(own_hub: Hub) -> None:
 )
 def test_due_times(name: str, now: datetime, due: datetime) -> None:
     nothing: Any = None
-    hub = Hub(Settings(backup_recipient="age1…"), store=nothing, identity=nothing, clock=nothing)
+    hub = Hub(Settings(backup_recipient="age1…"), store=nothing, secrets=nothing, identity=nothing, clock=nothing)
     assert _job(name).due(hub, now) == due
 
 
@@ -148,7 +152,7 @@ def test_backup_without_recipient_is_not_wanted(own_hub: Hub) -> None:
 def file_hub(tmp_path: Path) -> Iterator[Hub]:
     """A hub in a file, with a key for backups."""
     recipient = backups.new_identity(tmp_path / "identity.txt")
-    hub = open_hub(Settings(data=tmp_path / "hub", backup_recipient=recipient), Clock())
+    hub = open_hub(*founded(tmp_path / "hub", backup_recipient=recipient), Clock())
     yield hub
     hub.close()
 
@@ -165,6 +169,19 @@ def test_hourly_release_files_what_a_new_list_made_readable(own_hub: Hub) -> Non
     places.import_list(own_hub.store, replace(LIST, version="2026.2"), "test", NOW)
     assert run_if_due(own_hub, _job("release")) == "done"
     assert [change["state"] for change in device.changes()] == ["stored"]
+
+
+def test_log_is_anchored_each_day_before_it_is_backed_up(own_hub: Hub, clock: Clock) -> None:
+    assert run_if_due(own_hub, _job("anchor")) == "done"
+    first = audit.head(own_hub.store).anchor
+    clock.pass_(hours=23)
+    assert run_if_due(own_hub, _job("anchor")) == "done"
+    second = audit.head(own_hub.store).anchor
+    assert first is not None
+    assert second is not None
+    assert (first.day, second.day) == ("2026-11-21", "2026-11-22")
+    due = [_job(name).due(own_hub, NOW) for name in ("anchor", "backup")]
+    assert due == [NOW.replace(hour=1, minute=0, second=0), None]
 
 
 def test_upkeep_forgets_what_nobody_asks_for_any_more(own_hub: Hub, clock: Clock) -> None:
@@ -196,5 +213,5 @@ def test_running_jobs_tick_at_once_and_end_with_the_block(own_hub: Hub, monkeypa
 
 
 def test_every_job_has_a_name_of_its_own() -> None:
-    assert len({job.name for job in JOBS}) == len(JOBS) == 3
+    assert len({job.name for job in JOBS}) == len(JOBS)
     assert max(len(job.name) for job in JOBS) <= 40

@@ -22,11 +22,10 @@ import requests
 from waitress import wasyncore
 
 from client_sync.protocol.limits import BODY_MAX_BYTES
-from server.config import Settings
-from server.hub import Hub, open_hub, utc_now
+from server.hub import Hub, open_hub
 from server.serve import PatientServer, SalvagingChannel, make_server, serve
 from server.services import maintenance
-from tests.builders import Sender, complaint, enrolled
+from tests.builders import Sender, complaint, enrolled, founded, passphrase_file, with_keyring
 
 PROGRAM = [sys.executable, "-c", "from server.cli import main; main()"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +36,8 @@ Start = Callable[..., subprocess.Popen[str]]
 
 def _environ(folder: Path, **settings: str) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("SEERE_")}
-    return ours | {"SEERE_DATA": str(folder), "PYTHONPATH": str(ROOT)} | settings
+    place = {"SEERE_DATA": str(folder), "SEERE_PASSPHRASE_FILE": str(passphrase_file(folder))}
+    return ours | {"PYTHONPATH": str(ROOT)} | place | settings
 
 
 def _seere(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -54,8 +54,7 @@ def _seere(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a new hub in it."""
-    done = _seere(tmp_path / "hub", "init")
-    assert done.returncode == 0, done.stderr
+    with_keyring(open_hub(*founded(tmp_path / "hub"))).close()
     return tmp_path / "hub"
 
 
@@ -134,7 +133,7 @@ def test_server_makes_no_hub_where_there_is_none(tmp_path: Path) -> None:
 @pytest.fixture
 def sender(folder: Path) -> Iterator[Sender]:
     """A device of the hub in the folder; it speaks to whatever serves it."""
-    hub = open_hub(Settings(data=folder), utc_now)
+    hub = open_hub(*founded(folder))
     yield enrolled(hub, "Gao 1")
     hub.close()
 
@@ -384,7 +383,7 @@ def test_documented_proxy_hands_on_whole_bodies_and_those_that_fall_silent(proxy
 
 
 def test_body_that_is_too_large_is_refused_in_words_of_the_protocol(start: Start, folder: Path) -> None:
-    sender = enrolled(open_hub(Settings(data=folder), utc_now), "Gao 1")
+    sender = enrolled(open_hub(*founded(folder)), "Gao 1")
     refused = requests.post(
         f"{_address(start())}/api/v1/sync",
         data=b"\0" * (BODY_MAX_BYTES + 1),

@@ -11,17 +11,20 @@ from typing import Final
 import sqlalchemy as sa
 
 from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
-from client_sync.protocol.codes import STORED
+from client_sync.protocol.codes import ALREADY_HELD, STORED
+from client_sync.seal import Binding
 from server.domain.errors import NotAdmissible, NotFound
+from server.domain.people import HeldKeys
+from server.domain.permission import JOB, Actor, permit
 from server.domain.places import Gazetteer
 from server.services.intake.filing import Filing, complaint_of, file_kept, in_order_of_revision, release_waiting
-from server.services.intake.reading import Line, Outcome, read_line
+from server.services.intake.reading import Line, Outcome, read_again, read_line
+from server.services.intake.scope import target_of
+from server.services.intake.sealing import Terms, is_sealed_whole, open_original, seal_line
 from server.store import audit, devices, quarantine, registry
 from server.store.complaints import Origin
 from server.store.engine import Store
 from server.store.quarantine import Kept
-
-OPERATOR: Final = "operator"
 
 # Nothing is wrong with the operation: what carried it can't be trusted. Never stored without a person's word.
 FRAME_CODES: Final = frozenset({"frame_signature", "frame_length", "frame_hub", "frame_device", "device_revoked"})
@@ -38,11 +41,12 @@ _PAGE_ROWS: Final = 100
 
 @dataclass(frozen=True)
 class Desk:
-    """What admission goes by."""
+    """What admission goes by, and who is at it."""
 
     registry_prefix: str
     places: Gazetteer | None
     now: datetime
+    actor: Actor
 
 
 @dataclass(frozen=True)
@@ -87,18 +91,18 @@ def count_waiting(store: Store) -> dict[str, int]:
         return quarantine.count_waiting(connection)
 
 
-def show(store: Store, id: int) -> Kept:
-    """One operation that was set aside; raises NotFound."""
+def show(store: Store, id: int, desk: Desk) -> Kept:
+    """One operation that was set aside; raises NotFound, also where it is not for who asks."""
     with store.read() as connection:
-        return _known(connection, id)
+        return _known(connection, id, desk)
 
 
-def read_payload(store: Store, id: int, now: datetime) -> bytes:
-    """What arrived, byte for byte; that it was read stands in the log. Raises NotFound."""
+def read_payload(store: Store, id: int, desk: Desk, keys: HeldKeys) -> bytes:
+    """What arrived, byte for byte where the keys open it; that it was read stands in the log. Raises NotFound."""
     with store.write() as connection:
-        kept = _known(connection, id)
-        _note(connection, now, "read_quarantine", f"quarantine:{id}", kept.code, [id])
-    return kept.payload
+        kept = _known(connection, id, desk)
+        _note(connection, desk, "read_quarantine", f"quarantine:{id}", kept.code, [id])
+    return open_original(kept.payload, keys, Binding(kept.client_id, kept.lineage))
 
 
 def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> Settled:
@@ -107,35 +111,41 @@ def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> Settled:
     Raises NotFound, or NotAdmissible with the code that still stands in the way.
     """
     _check_place(desk, word)
-    lineage = show(store, id).lineage
+    lineage = show(store, id, desk).lineage
     with store.write() as connection:
         devices.lock_lineage(connection, lineage)
-        kept = _known(connection, id)
+        kept = _known(connection, id, desk)
         _raise_unless_open(kept)
+        if is_sealed_whole(kept.payload):
+            raise NotAdmissible(fault="sealed", reason=kept.code, field=kept.field)
         if kept.code in FRAME_CODES and not word.as_is:
             raise NotAdmissible(fault="word_needed", reason=kept.code, field=kept.field)
-        return _settle(connection, kept, read_line(kept.payload), desk, word, "admit")
+        return _settle(connection, kept, read_again(kept.payload, kept.hash), desk, word, "admit")
 
 
-def repair(store: Store, id: int, corrected: bytes, desk: Desk, by: str = OPERATOR) -> Settled:
+def repair(store: Store, id: int, corrected: bytes, desk: Desk, terms: Terms) -> Settled:
     """File a corrected operation in the place of what was set aside, which is kept as it came.
 
-    `corrected` is one operation as JSON, under the same id where that is a readable one. Raises NotFound, or
-    NotAdmissible with what is still wrong with it.
+    `corrected` is one operation as JSON, under the same id where that is a readable one; what of it stands in
+    clear is sealed as at any other door. Raises NotFound, or NotAdmissible with what is still wrong with it.
     """
     line = _corrected(corrected)
-    lineage = show(store, id).lineage
+    lineage = show(store, id, desk).lineage
     with store.write() as connection:
         devices.lock_lineage(connection, lineage)
-        kept = _known(connection, id)
+        kept = _known(connection, id, desk)
         _raise_unless_open(kept)
         if is_id(kept.client_id) and line.id != kept.client_id:
             raise NotAdmissible(fault="id_differs", reason=kept.code, field="id")
-        return _settle(connection, kept, line, desk, NO_WORD, "repair", by)
+        maker = devices.find(connection, kept.device)
+        assert maker is not None
+        # What a person repairs by hand may be as strict as anything.
+        sealed = seal_line(line, maker, terms, lambda _: True)
+        return _settle(connection, kept, sealed, desk, NO_WORD, "repair")
 
 
 def admit_waiting(store: Store, codes: Collection[str], desk: Desk, word: Word = NO_WORD) -> Tally:
-    """Store all that waits for these reasons and can be stored, a page at a time.
+    """Store all that waits for these reasons, is for who asks and can be stored, a page at a time.
 
     Raises NotAdmissible when one of the codes needs a person's word and there is none.
     """
@@ -154,7 +164,7 @@ def admit_waiting(store: Store, codes: Collection[str], desk: Desk, word: Word =
 
 def release_held(store: Store, registry_prefix: str, now: datetime, places: Gazetteer | None) -> int:
     """Store what was held for something that is here now; gives how many."""
-    return admit_waiting(store, RELEASED_CODES, Desk(registry_prefix, places, now)).stored
+    return admit_waiting(store, RELEASED_CODES, Desk(registry_prefix, places, now, JOB)).stored
 
 
 def _admit_lineage(store: Store, lineage: str, codes: Collection[str], desk: Desk, word: Word) -> Tally:
@@ -165,9 +175,10 @@ def _admit_lineage(store: Store, lineage: str, codes: Collection[str], desk: Des
             page = quarantine.waiting_for(connection, lineage, codes, after=after, limit=_PAGE_ROWS)
             if not page:
                 return Tally(stored, left)
-            done = _file_page(connection, page, desk, word)
+            permitted = [kept for kept in page if _is_for(connection, kept, desk)]
+            done = _file_page(connection, permitted, desk, word)
         stored += done
-        left += len(page) - done
+        left += len(permitted) - done
         after = page[-1].id
 
 
@@ -178,7 +189,7 @@ def _file_page(connection: sa.Connection, page: Sequence[Kept], desk: Desk, word
     ]
     ids = [kept.id for kept, _, outcome in filed if outcome.verdict == STORED]
     if ids:
-        _note(connection, desk.now, "release", f"lineage:{page[0].lineage}", "", ids)
+        _note(connection, desk, "release", f"lineage:{page[0].lineage}", "", ids)
         _assign_numbers(connection, desk, [(line, outcome) for _, line, outcome in filed])
     return len(ids)
 
@@ -190,16 +201,16 @@ def _settle(
     desk: Desk,
     word: Word,
     action: str,
-    by: str = OPERATOR,
 ) -> Settled:
     filing = _filing(connection, kept, desk, word)
     outcome = file_kept(filing, line, kept)
     if outcome.verdict != STORED and outcome.received is None:
         fault = "word_needed" if outcome.code in WORD_CODES else None
+        fault = "erased" if outcome.verdict == ALREADY_HELD else fault
         raise NotAdmissible(fault=fault, reason=outcome.code, field=outcome.field)
     arrived = complaint_of(line)
     release_waiting(filing, [arrived] if arrived else [])
-    _note(connection, desk.now, action, f"quarantine:{kept.id}", kept.code, [kept.id], by)
+    _note(connection, desk, action, f"quarantine:{kept.id}", kept.code, [kept.id])
     _assign_numbers(connection, desk, [(line, outcome)])
     received = outcome.received
     numbers = {} if received is None else registry.numbers_of(connection, [received])
@@ -248,21 +259,19 @@ def _raise_unless_open(kept: Kept) -> None:
         raise NotAdmissible(fault="decision", reason=kept.code, field=kept.field)
 
 
-def _known(connection: sa.Connection, id: int) -> Kept:
+def _known(connection: sa.Connection, id: int, desk: Desk) -> Kept:
     kept = quarantine.find(connection, id)
-    if kept is None:
+    if kept is None or not _is_for(connection, kept, desk):
         raise NotFound(object=id)
     return kept
 
 
+def _is_for(connection: sa.Connection, kept: Kept, desk: Desk) -> bool:
+    return permit(desk.actor, "settle_set_aside", target_of(connection, kept, desk.places))
+
+
 def _note(
-    connection: sa.Connection,
-    at: datetime,
-    action: str,
-    object: str,
-    reason: str,
-    ids: Sequence[int],
-    actor: str = OPERATOR,
+    connection: sa.Connection, desk: Desk, action: str, object: str, reason: str, ids: Sequence[int]
 ) -> None:
-    details = {"quarantine": list(ids)}
-    audit.record(connection, at=at, actor=actor, action=action, object=object, reason=reason, details=details)
+    actor, details = desk.actor.signature, {"quarantine": list(ids)}
+    audit.record(connection, at=desk.now, actor=actor, action=action, object=object, reason=reason, details=details)

@@ -14,8 +14,9 @@ from server.domain import revision
 from server.domain.complaint import clear_facts, is_ahead_of, parse_complaint
 from server.domain.errors import trace_of
 from server.domain.places import Gazetteer
-from server.services.intake.reading import Line, Outcome, read_line, rejected, set_aside
-from server.store import changes, complaints, devices, quarantine
+from server.domain.retention import kept_id
+from server.services.intake.reading import Line, Outcome, read_again, rejected, set_aside
+from server.store import changes, complaints, devices, erasures, quarantine
 from server.store.complaints import Filed, Origin, Received
 from server.store.dialect import is_busy, is_damage, is_full
 from server.store.quarantine import Aside
@@ -52,8 +53,8 @@ def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     known = complaints.known_hashes(filing.connection, filing.origin.lineage, ids)
     aside = quarantine.known(filing.connection, filing.origin.lineage, ids)
     before = dict(aside)
-    outcomes: dict[int, Outcome] = {}
-    waiting: Sequence[int] = range(len(lines))
+    outcomes = dict.fromkeys(_erased(filing, lines), Outcome(ALREADY_HELD))
+    waiting: Sequence[int] = [at for at in range(len(lines)) if at not in outcomes]
     while waiting:
         # An id that stands twice: the second waits for what becomes of the first.
         first = {lines[at].id or at: at for at in reversed(waiting)}
@@ -76,7 +77,7 @@ def release_waiting(filing: Filing, arrived: Collection[str]) -> None:
 
 def in_order_of_revision(waiting: Sequence[quarantine.Kept]) -> list[tuple[Line, quarantine.Kept]]:
     """What was set aside, read again, in an order in which each finds the revision that it was made on."""
-    pairs = [(read_line(kept.payload), kept) for kept in waiting]
+    pairs = [(read_again(kept.payload, kept.hash), kept) for kept in waiting]
     return sorted(pairs, key=lambda pair: _base_revision(pair[0]))
 
 
@@ -101,10 +102,33 @@ def file_kept(filing: Filing, line: Line, kept: quarantine.Kept) -> Outcome:
         return set_aside(line.code, line.field)
     if complaints.known_hashes(filing.connection, kept.lineage, [line.operation.id]):
         return set_aside("content_differs", "content")
+    if _erased(filing, [line]):
+        return Outcome(ALREADY_HELD)
     origin = Origin(kept.lineage, kept.device, kept.carried_by, filing.origin.at)
     outcome = _file_alone(replace(filing, origin=origin), line)
     _settle(filing, kept.id, kept.lineage, line.operation.id, outcome)
     return outcome
+
+
+def _erased(filing: Filing, lines: Sequence[Line]) -> list[int]:
+    """Places of the lines that were erased, or speak of a complaint that was: they are never kept again.
+
+    Whatever their content: another under the same id would bring the same person back.
+    """
+    ids = {kept_id(line.id) for line in lines if line.id is not None}
+    ids |= {line.about.complaint for line in lines if line.about is not None}
+    gone = erasures.known(filing.connection, ids)
+    return [at for at, line in enumerate(lines) if gone and _is_among(filing, line, gone)]
+
+
+def _is_among(filing: Filing, line: Line, gone: Collection[tuple[str, str]]) -> bool:
+    own = filing.origin.lineage
+    if line.id is not None and (own, kept_id(line.id)) in gone:
+        return True
+    if line.about is None:
+        return False
+    lineage = line.about.lineage or own
+    return (lineage, line.about.complaint) in gone and _is_ours(filing, lineage)
 
 
 def _file_distinct(
@@ -173,7 +197,7 @@ def _file_alone(filing: Filing, line: Line) -> Outcome:
             return _write_one(filing, _operation(line), line)
     except Exception as fault:  # noqa: BLE001 - one bad record never sinks its neighbours
         _raise_if_of_the_hub(fault)
-        log.error("kept a record aside\n%s", trace_of(fault))
+        log.error("record_kept_aside", extra=trace_of(fault))
         return set_aside("internal")
 
 
@@ -244,9 +268,9 @@ def _write_linkage(filing: Filing, operation: Operation) -> Outcome:
     content = operation.content
     lineage = content.get("lineage", filing.origin.lineage)
     if lineage != filing.origin.lineage and _target(filing, content) is None:
-        return set_aside("complaint_missing", "complaint")
-    keys = complaints.Linkage(content["complaint"], operation.seq, content["v"], content["keys"])
-    complaints.keep_linkage(filing.connection, lineage, keys, filing.origin.at)
+        return _missing(filing, lineage, content)
+    linkage = complaints.Linkage(operation.id, content["complaint"], operation.seq, content["v"], content["box"])
+    complaints.keep_linkage(filing.connection, lineage, linkage, filing.origin.at)
     return Outcome(STORED)
 
 
@@ -254,10 +278,10 @@ def _write_about(filing: Filing, operation: Operation) -> Outcome:
     """An operation about a complaint: held until the complaint is here."""
     target = _target(filing, operation.content)
     if target is None:
-        return set_aside("complaint_missing", "complaint")
+        return _missing(filing, operation.content.get("lineage", filing.origin.lineage), operation.content)
     if operation.op == "revision":
         return _write_revision(filing, operation, target)
-    [received] = complaints.keep(filing.connection, filing.origin, [_received(operation)])
+    received = complaints.keep_about(filing.connection, filing.origin, _received(operation), target.id)
     if operation.op == "consent_change":
         consent = operation.content["consent"]
         complaints.set_consent(filing.connection, target.id, consent, filing.origin.device, operation.seq)
@@ -270,11 +294,25 @@ def _target(filing: Filing, content: Mapping[str, Any]) -> Filed | None:
     """The complaint meant: of the own lineage, or of another device of the same team. Others do not exist."""
     lineage = content.get("lineage", filing.origin.lineage)
     found = complaints.find(filing.connection, lineage, content["complaint"])
-    if found is None or lineage == filing.origin.lineage:
-        return found
+    return found if found is not None and _is_ours(filing, lineage) else None
+
+
+def _is_ours(filing: Filing, lineage: str) -> bool:
+    """Whether the sender may speak of what a lineage sent: its own, or that of another device of its team."""
+    if lineage == filing.origin.lineage:
+        return True
     ours = devices.lineage_of(filing.connection, filing.origin.lineage)
     theirs = devices.lineage_of(filing.connection, lineage)
-    return found if ours.team is not None and ours.team == theirs.team else None
+    return ours.team is not None and ours.team == theirs.team
+
+
+def _missing(filing: Filing, lineage: str, content: Mapping[str, Any]) -> Outcome:
+    """The outcome of what speaks of a complaint that is not here: it waits, unless that was erased just now."""
+    # Found when the body was read, the complaint may have gone while this waited for its lock.
+    pair = (lineage, content["complaint"])
+    if pair in erasures.known(filing.connection, [pair[1]]) and _is_ours(filing, lineage):
+        return Outcome(ALREADY_HELD)
+    return set_aside("complaint_missing", "complaint")
 
 
 def _write_revision(filing: Filing, operation: Operation, target: Filed) -> Outcome:
@@ -289,7 +327,7 @@ def _write_revision(filing: Filing, operation: Operation, target: Filed) -> Outc
         for number, names, each in complaints.revisions(filing.connection, target.id)
     ]
     outcome = revision.revise(line["content"], earlier, content["base_revision"], content)
-    [received] = complaints.keep(filing.connection, filing.origin, [_received(operation)])
+    received = complaints.keep_about(filing.connection, filing.origin, _received(operation), target.id)
     if outcome.fields:
         _refile(filing, target, received, content["base_revision"], outcome, line["content"])
     if outcome.clashes:
@@ -340,7 +378,8 @@ def _keep_aside(filing: Filing, lines: Sequence[Line], outcomes: Sequence[Outcom
 
 def _aside(client_id: str, line: Line, outcome: Outcome) -> Aside:
     waits_for = complaint_of(line) if outcome.code in _WAITING_FOR_MORE else None
-    return Aside(client_id, line.hash, line.bytes, outcome.verdict, outcome.code, outcome.field, waits_for)
+    about = None if line.about is None else line.about.complaint
+    return Aside(client_id, line.hash, line.bytes, outcome.verdict, outcome.code, outcome.field, waits_for, about)
 
 
 def _decide_again(filing: Filing, line: Line, outcome: Outcome, before: tuple[str, str, str]) -> None:

@@ -15,8 +15,10 @@ from marshmallow.validate import Length, OneOf, Range, Regexp, Validator
 
 from client_sync.protocol.canonical import Operation, canonical
 from client_sync.protocol.records import (
+    BOX,
     COMPARTMENTS,
     FORM,
+    SEAL,
     SHAPES,
     Faultless,
     Finding,
@@ -60,28 +62,36 @@ def _gates() -> dict[str, Any]:
             if not self.predicate(instance):
                 raise ValueError
 
-    # Only what comes often is worth compiling; operations with sealed compartments go the long way.
-    schemas = {"complaint": _complaint(predicates), "seen": _object(SHAPES["seen"], predicates)}
+    # Only what comes often is worth compiling.
+    schemas = {"complaint": _complaint(predicates)}
+    schemas |= {op: _object(SHAPES[op], predicates) for op in ("linkage", "seen")}
     return {
         op: jsonschema_rs.validator_for(schema, keywords={_FITS: Fits}) for op, schema in schemas.items()
     }
 
 
 def _complaint(predicates: list[Callable[[Any], bool]]) -> JsonSchema:
-    compartments = {
-        name: {
-            "type": "object",
-            "required": ["clear"],
-            "properties": {"clear": _object(clear_shape(name), predicates), "box": False},
-        }
-        for name in COMPARTMENTS
-    }
+    clear = {name: _clear(clear_shape(name), predicates) for name in COMPARTMENTS}
+    sealed = {name: {"anyOf": [schema, _sealed(predicates)]} for name, schema in clear.items() if name != "facts"}
     head = {"form": {"const": FORM}, "vocabulary": {"const": VOCABULARY.version}}
+    nothing_sealed = {"properties": dict.fromkeys(sealed, {"properties": {"box": False}})}
     return {
         "type": "object",
         "required": ["form", "vocabulary", "facts"],
-        "properties": head | compartments,
+        "properties": head | clear | sealed | {"seal": _object(SEAL, predicates)},
+        "anyOf": [{"required": ["seal"]}, nothing_sealed],
     }
+
+
+def _clear(shape: Shape, predicates: list[Callable[[Any], bool]]) -> JsonSchema:
+    members = {"clear": _object(shape, predicates), "box": False}
+    return {"type": "object", "required": ["clear"], "properties": members}
+
+
+def _sealed(predicates: list[Callable[[Any], bool]]) -> JsonSchema:
+    schema = _object(BOX, predicates)
+    schema["properties"]["clear"] = False
+    return schema
 
 
 def _object(shape: Shape, predicates: list[Callable[[Any], bool]]) -> JsonSchema:

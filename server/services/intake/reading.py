@@ -2,7 +2,9 @@
 
 import hashlib
 import logging
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from typing import Final
 
 from client_sync.protocol.canonical import Operation, Unreadable, read_operation
 from client_sync.protocol.codes import CONFLICT, HELD, QUARANTINED, REJECTED
@@ -17,12 +19,27 @@ _CONFLICT_CODES = frozenset({"content_differs", "field_changed_twice"})
 # An unknown member's name is part of a field's path, and may be as long as a line.
 FIELD_MAX_CHARS = 200
 
+_ID: Final = rb'"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"'
+_COMPLAINT: Final = re.compile(rb'"complaint' + _ID)
+_LINEAGE: Final = re.compile(rb'"lineage' + _ID)
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """The complaint that a line speaks of, by its id on its device; `lineage` is empty for the sender's own."""
+
+    complaint: str
+    lineage: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a frame. `code` is empty when it can be filed; `id` is None when it can't even be kept."""
+    """One line of a frame. `code` is empty when it can be filed; `id` is None when it can't even be kept.
+
+    `about` is told of every line, also of one that can't be read: what is erased takes it along.
+    """
 
     bytes: bytes
     id: str | None
@@ -30,6 +47,7 @@ class Line:
     operation: Operation | None
     code: str = ""
     field: str = ""
+    about: About | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +65,38 @@ def read_line(line: bytes) -> Line:
     try:
         operation = read_operation(line, write_canonical)
     except Unreadable as problem:
-        return Line(line, problem.id, hashlib.sha256(line).hexdigest(), None, problem.code, problem.field)
+        hash = hashlib.sha256(line).hexdigest()
+        return Line(line, problem.id, hash, None, problem.code, problem.field, _about(line))
     found = _check(operation)
     if found is None:
-        return Line(line, operation.id, operation.hash, operation)
-    return Line(line, operation.id, operation.hash, operation, found.code, found.field)
+        about = None if operation.op == "complaint" else _about_of(operation)
+        return Line(line, operation.id, operation.hash, operation, about=about)
+    return Line(line, operation.id, operation.hash, operation, found.code, found.field, _about(line))
+
+
+def _about_of(operation: Operation) -> About | None:
+    complaint = operation.content.get("complaint")
+    return None if complaint is None else About(complaint, operation.content.get("lineage"))
+
+
+def _about(line: bytes) -> About | None:
+    """The complaint named in a line that can't be taken as it is."""
+    complaint, lineage = _COMPLAINT.search(line), _LINEAGE.search(line)
+    return None if complaint is None else About(complaint[1].decode(), lineage[1].decode() if lineage else None)
+
+
+def read_again(payload: bytes, hash: str) -> Line:
+    """What was set aside under a hash, read under today's rules; what was sealed here keeps the hash of what came."""
+    line = read_line(payload)
+    operation = replace(line.operation, hash=hash) if line.operation is not None else None
+    return replace(line, hash=hash, operation=operation)
 
 
 def _check(operation: Operation) -> Finding | None:
     try:
         return check(operation)
     except Exception as fault:  # noqa: BLE001 - one bad record never sinks its neighbours
-        log.error("a check broke on a record\n%s", trace_of(fault))
+        log.error("check_broke", extra=trace_of(fault))
         return Finding("internal", "")
 
 

@@ -3,25 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from nacl.signing import VerifyKey
 
+from client_sync.protocol.anchors import ANCHOR_SEEN
+from client_sync.protocol.canonical import Operation
 from client_sync.protocol.codes import ALREADY_HELD, STORED
 from client_sync.protocol.frames import Frame, Header, from_text
 from client_sync.protocol.records import read_time
 from server.domain.allowance import Allowance, Refill
-from server.domain.places import Gazetteer
+from server.domain.digests import frame_mark
 from server.services.intake.filing import Filing, complaint_of, file_lines, release_waiting
 from server.services.intake.reading import Line, Outcome, read_line
-from server.store import audit, devices, registry
+from server.services.intake.sealing import STRICT, Strictness, Terms, seal_line
+from server.store import audit, complaints, devices, registry
 from server.store.complaints import Origin
 from server.store.devices import Device
 from server.store.engine import Store
 
 # A device that only asks is noted as seen at most this often: an idle poll then writes nothing.
 SEEN_EVERY_S = 600
+# A device that makes heads of logs up must not fill ours.
+_STRANGE_MOST = 10
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Rules:
     hub: str
     registry_prefix: str
     refill: Refill
-    places: Gazetteer | None
+    terms: Terms
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,13 @@ class Receipt:
 
 @dataclass(frozen=True)
 class _Checked:
-    """A frame whose lines were read; `problem` says why they can't be trusted, None when they can."""
+    """A frame whose lines were read; `problem` says why they can't be trusted, None when they can.
+
+    `mark` is what the hub knows it again by.
+    """
 
     frame: Frame
+    mark: str
     problem: str | None
     lines: list[Line]
 
@@ -80,6 +90,7 @@ class _Body:
     complaints: list[int] = field(default_factory=list)
     verdicts: dict[str, int] = field(default_factory=dict)
     arrived: set[str] = field(default_factory=set)
+    anchors: list[dict[str, Any]] = field(default_factory=list)
     seen: dict[int, set[str]] = field(default_factory=dict)
     retry_after_s: int | None = None
 
@@ -97,7 +108,8 @@ def receive(
     `carried_by` is the device that brought them, when it is another. Raises StorageFull and
     StorageFailed, with nothing kept.
     """
-    checked = [_check(frame, device, rules) for frame in frames]
+    is_strict = partial(_is_strict, store, device)
+    checked = [_check(frame, device, rules, is_strict) for frame in frames]
     too_long = [_unread(frame) for frame in frames if frame.problem == "over_limit"]
     if not any(each.lines for each in checked) and not _is_due(device, frames[0].header, now):
         return Receipt(reports=tuple(too_long))
@@ -127,12 +139,20 @@ def _problem(frame: Frame, device: Device, rules: Rules) -> str | None:
     return "device_revoked" if device.state == "revoked" else None
 
 
-def _check(frame: Frame, device: Device, rules: Rules) -> _Checked:
+def _is_strict(store: Store, device: Device, operation: Operation) -> bool:
+    """Whether what is here of a complaint makes it strict; what is not here might be."""
+    about = operation.content["complaint"]
+    with store.read() as connection:
+        found = complaints.confidentiality(connection, operation.content.get("lineage", device.lineage), about)
+    return found is None or found == STRICT
+
+
+def _check(frame: Frame, device: Device, rules: Rules, is_strict: Strictness) -> _Checked:
     problem = _problem(frame, device, rules)
-    lines = [read_line(line) for line in frame.lines]
+    lines = [seal_line(read_line(line), device, rules.terms, is_strict) for line in frame.lines]
     if problem is not None:
         lines = [replace(line, operation=None, code=line.code or problem, field="") for line in lines]
-    return _Checked(frame, problem, lines)
+    return _Checked(frame, frame_mark(frame.digest.hex(), rules.terms.pepper), problem, lines)
 
 
 def _is_due(device: Device, header: Header, now: datetime) -> bool:
@@ -151,7 +171,7 @@ def _allowance(device: Device, now: datetime, refill: Refill) -> Allowance:
 def _seen_before(
     connection: sa.Connection, device: Device, checked: Sequence[_Checked]
 ) -> dict[int, set[str]]:
-    """Digests by number of the frames that came under numbers that this body uses again."""
+    """Marks by number of the frames that came under numbers that this body uses again."""
     numbers = {each.frame.header.frame for each in checked if each.lines}
     low = [number for number in numbers if number <= device.last_frame]
     return devices.frames_numbered(connection, device.lineage, device.id, low) if low else {}
@@ -159,10 +179,10 @@ def _seen_before(
 
 def _rolled_back(device: Device, checked: Sequence[_Checked], seen: Mapping[int, set[str]]) -> int | None:
     """The first free frame number, when the device used one again for other content: it was restored."""
-    made = [each.frame for each in checked if each.lines and each.is_authentic]
-    low = {frame.header.frame: frame.digest.hex() for frame in made if frame.header.frame <= device.last_frame}
-    is_other = any(digest not in seen.get(number, {digest}) for number, digest in low.items())
-    return max(device.last_frame, *(frame.header.frame for frame in made)) + 1 if is_other else None
+    made = {each.frame.header.frame: each.mark for each in checked if each.lines and each.is_authentic}
+    low = {number: mark for number, mark in made.items() if number <= device.last_frame}
+    is_other = any(mark not in seen.get(number, {mark}) for number, mark in low.items())
+    return max(device.last_frame, *made) + 1 if is_other else None
 
 
 def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> None:
@@ -170,7 +190,7 @@ def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> No
     if not lines:
         return
     # A frame that came before costs nothing: whoever repeats it, or carries it twice, must not use up what is left.
-    is_new = frame.digest.hex() not in body.seen.get(frame.header.frame, ())
+    is_new = checked.mark not in body.seen.get(frame.header.frame, ())
     records, size = (len(lines), sum(len(line.bytes) for line in lines)) if is_new else (0, 0)
     if body.retry_after_s is not None or not body.allowance.covers(records, size):
         wait = body.allowance.wait_s(records, size, body.rules.refill)
@@ -178,7 +198,7 @@ def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> No
         body.unread.append(_unread(frame))
         return
     body.allowance = body.allowance.charged(records, size)
-    outcomes = file_lines(Filing(connection, body.origin, body.rules.places), lines)
+    outcomes = file_lines(Filing(connection, body.origin, body.rules.terms.places), lines)
     body.read.append(_Read(checked, _report(frame.header.frame, outcomes)))
     for line, outcome in zip(lines, outcomes, strict=True):
         body.verdicts[outcome.verdict] = body.verdicts.get(outcome.verdict, 0) + 1
@@ -186,6 +206,8 @@ def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> No
             body.arrived.add(about)
             if about == line.id and outcome.received is not None:
                 body.complaints.append(outcome.received)
+        if outcome.verdict == STORED and line.operation is not None and line.operation.op == ANCHOR_SEEN:
+            body.anchors.append(line.operation.content)
 
 
 def _unread(frame: Frame) -> dict[str, Any]:
@@ -227,7 +249,7 @@ def _ranges(places: Sequence[int]) -> list[list[int]]:
 
 def _close(connection: sa.Connection, body: _Body, position: int, rolled_back: int | None) -> Receipt:
     if body.arrived:
-        release_waiting(Filing(connection, body.origin, body.rules.places), body.arrived)
+        release_waiting(Filing(connection, body.origin, body.rules.terms.places), body.arrived)
     reached = position + len(body.read)
     if body.read:
         devices.keep_frames(connection, [_frame_row(body, read) for read in _authentic(body)])
@@ -254,7 +276,7 @@ def _frame_row(body: _Body, read: _Read) -> dict[str, Any]:
     return {
         "lineage": body.origin.lineage,
         "number": frame.header.frame,
-        "digest": frame.digest.hex(),
+        "mark": read.checked.mark,
         "device": body.device.id,
         "carried_by": body.origin.carried_by,
         "report": read.report,
@@ -291,7 +313,8 @@ def _presence(body: _Body) -> dict[str, Any]:
 
 
 def _log(connection: sa.Connection, body: _Body) -> None:
-    frames = [read.checked.frame for read in body.read]
+    frames = [[read.checked.frame.header.frame, read.checked.mark] for read in body.read]
+    strange = _strange_anchors(connection, body.anchors)
     audit.record(
         connection,
         at=body.origin.at,
@@ -299,7 +322,15 @@ def _log(connection: sa.Connection, body: _Body) -> None:
         action="intake",
         object=f"device:{body.device.id}",
         details={
-            "frames": [[frame.header.frame, frame.digest.hex()] for frame in frames],
+            "frames": frames,
             "verdicts": body.verdicts,
-        },
+        }
+        | ({"strange_anchors": strange} if strange else {}),
     )
+
+
+def _strange_anchors(connection: sa.Connection, seen: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the device saw of the log and this log has not: an older copy was put back, or another stands here."""
+    newest = sorted(seen, key=lambda each: int(each["anchor"]["size"]), reverse=True)[:_STRANGE_MOST]
+    roots = audit.roots_at(connection, {each["anchor"]["size"] for each in newest}) if newest else {}
+    return [each for each in newest if roots.get(each["anchor"]["size"]) != each["anchor"]["root"]]

@@ -7,14 +7,17 @@ import sqlalchemy as sa
 
 from client_sync.protocol.canonical import canonical
 from server.domain.errors import NotAdmissible, NotFound
+from server.domain.people import HeldKeys
 from server.domain.places import Gazetteer, Place
 from server.hub import Hub
-from server.services import places
+from server.services import keyrings, places
 from server.services.intake import admission
 from server.services.intake.admission import Desk, Settled, Tally, Word
+from server.services.intake.sealing import Terms
 from server.store import quarantine, schema
 from server.store.quarantine import Kept
 from tests.builders import (
+    COORDINATOR,
     NOW,
     Sender,
     Verdict,
@@ -39,7 +42,11 @@ LIST = Gazetteer(
 
 
 def _desk(gazetteer: Gazetteer | None = None) -> Desk:
-    return Desk("SRE", gazetteer, NOW)
+    return Desk("SRE", gazetteer, NOW, COORDINATOR)
+
+
+def _terms(hub: Hub) -> Terms:
+    return Terms(keyrings.current(hub.store), hub.secrets.pepper, None)
 
 
 def _only(device: Sender) -> Kept:
@@ -67,7 +74,7 @@ def _numbers(hub: Hub) -> list[int]:
 
 
 def _events(hub: Hub, action: str) -> list[Any]:
-    select = sa.select(schema.event.c.object, schema.event.c.reason).where(schema.event.c.action == action)
+    select = sa.select(schema.event.c.object, schema.event.c.words).where(schema.event.c.action == action)
     with hub.store.read() as connection:
         return list(connection.execute(select).all())
 
@@ -152,10 +159,10 @@ def test_repaired_line_is_stored_and_the_original_stays_as_it_came(device: Sende
     kept = _only(device)
     corrected = complaint("repair", incident={"from": "2026-12-03", "precision": "day"})
 
-    assert admission.repair(device.hub.store, kept.id, corrected, _desk()).verdict == "stored"
+    assert admission.repair(device.hub.store, kept.id, corrected, _desk(), _terms(device.hub)).verdict == "stored"
 
     assert _filed(device.hub, "repair").line == corrected
-    assert admission.show(device.hub.store, kept.id).payload == original
+    assert admission.show(device.hub.store, kept.id, _desk()).payload == original
     assert _states(device) == [(an_id("repair")[:8], "stored")]
     assert verdicts(device.send(original)) == [Verdict("already_held")]
 
@@ -164,7 +171,7 @@ def test_indented_repair_is_stored_canonical(device: Sender) -> None:
     device.send(complaint("indented", receipt="7K4M-2QA"))
     corrected = complaint("indented")
     spaced = corrected.replace(b'","', b'" ,\n "')
-    admission.repair(device.hub.store, _only(device).id, spaced, _desk())
+    admission.repair(device.hub.store, _only(device).id, spaced, _desk(), _terms(device.hub))
     assert _filed(device.hub, "indented").line == corrected
 
 
@@ -182,7 +189,7 @@ def test_bad_repair_is_refused_and_changes_nothing(
     device.send(complaint("still", receipt="7K4M-2QA"))
     kept = _only(device)
     with pytest.raises(NotAdmissible) as refused:
-        admission.repair(device.hub.store, kept.id, corrected, _desk())
+        admission.repair(device.hub.store, kept.id, corrected, _desk(), _terms(device.hub))
     assert (refused.value.values.get("fault"), refused.value.values["reason"]) == (fault, reason)
     assert _only(device) == kept
 
@@ -190,7 +197,7 @@ def test_bad_repair_is_refused_and_changes_nothing(
 def test_line_with_an_unusable_id_is_repaired_under_a_usable_one(device: Sender) -> None:
     line = complaint("braces")
     device.send(line.replace(an_id("braces").encode(), f"{{{an_id('braces')}}}".encode()))
-    admission.repair(device.hub.store, _only(device).id, line, _desk())
+    admission.repair(device.hub.store, _only(device).id, line, _desk(), _terms(device.hub))
     assert _filed(device.hub, "braces") is not None
 
 
@@ -201,7 +208,7 @@ def test_two_contents_under_one_id_are_not_decided_here(device: Sender) -> None:
     assert kept.code == "content_differs"
     for attempt in (
         lambda: admission.admit(device.hub.store, kept.id, _desk(), AS_IS),
-        lambda: admission.repair(device.hub.store, kept.id, complaint("clash"), _desk()),
+        lambda: admission.repair(device.hub.store, kept.id, complaint("clash"), _desk(), _terms(device.hub)),
         lambda: admission.admit_waiting(device.hub.store, ["content_differs"], _desk(), AS_IS),
     ):
         with pytest.raises(NotAdmissible) as refused:
@@ -226,7 +233,7 @@ def test_reading_a_content_stands_in_the_log(device: Sender) -> None:
     line = complaint("read", receipt="7K4M-2QA")
     device.send(line)
     kept = _only(device)
-    assert admission.read_payload(device.hub.store, kept.id, NOW) == line
+    assert admission.read_payload(device.hub.store, kept.id, _desk(), HeldKeys({})) == line
     assert (f"quarantine:{kept.id}", "receipt_invalid") in _events(device.hub, "read_quarantine")
 
 
@@ -263,4 +270,4 @@ def test_bulk_admission_counts_what_it_could_not_store(own_hub: Hub) -> None:
 def test_repair_takes_one_operation_and_not_a_list(device: Sender) -> None:
     device.send(complaint("list", receipt="7K4M-2QA"))
     with pytest.raises(NotAdmissible):
-        admission.repair(device.hub.store, _only(device).id, canonical([1]), _desk())
+        admission.repair(device.hub.store, _only(device).id, canonical([1]), _desk(), _terms(device.hub))

@@ -13,14 +13,28 @@ from typing import Any
 import pyrage
 import pytest
 import sqlalchemy as sa
+from sqlcipher3 import dbapi2 as sqlcipher
 
+from server import credential
 from server.config import Settings
 from server.domain.errors import BackupUnusable
 from server.hub import Hub, epoch_of, open_hub
 from server.services import backups
 from server.services.backups import LastNumber
 from server.store import devices, lite, schema
-from tests.builders import NOW, Clock, Sender, complaint, enrolled
+from tests.builders import (
+    NOW,
+    PASSPHRASE,
+    Clock,
+    Sender,
+    an_id,
+    complaint,
+    enrolled,
+    founded,
+    operation,
+    secrets_of,
+    with_keyring,
+)
 from tests.postgres import Cluster, client_programs
 
 on_both_engines = pytest.mark.parametrize(
@@ -42,7 +56,9 @@ class Rig:
 
     def make(self, **changes: Any) -> Path:
         settings = replace(self.settings, **changes)
-        made = backups.make(self.hub.store, settings, self.hub.identity.id, self.hub.clock())
+        made = backups.make(
+            self.hub.store, settings, self.hub.identity.id, self.hub.secrets.database, self.hub.clock()
+        )
         return settings.backups / made.file
 
     def backed_up_to(self) -> int:
@@ -61,7 +77,7 @@ def rig(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     if database:
         _offer_programs_of_the_server(monkeypatch)
-    hub = open_hub(Settings(data=tmp_path / "hub", database=database, backup_recipient=recipient), Clock())
+    hub = with_keyring(open_hub(*founded(tmp_path / "hub", database, backup_recipient=recipient), Clock()))
     device = enrolled(hub, "Gao 1")
     device.send(*(complaint(n) for n in range(5)))
     yield Rig(hub, device, identity)
@@ -89,7 +105,11 @@ def empty(rig: Rig, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[
 
 def _restore(rig: Rig, archive: Path, settings: Settings, **changes: Any) -> backups.Restored:
     options = {"epoch": "0badc0de", "last": None, "now": NOW} | changes
-    return backups.restore(archive, rig.identity, settings, **options)
+    return backups.restore(archive, rig.identity, settings, _key_of, **options)
+
+
+def _key_of(path: Path) -> bytes:
+    return credential.unlock(path, PASSPHRASE).database
 
 
 @on_both_engines
@@ -162,7 +182,7 @@ def test_backup_needs_a_recipient(rig: Rig, recipient: str, fault: str) -> None:
 @on_both_engines
 def test_restored_hub_has_everything_and_a_new_epoch(rig: Rig, empty: Settings) -> None:
     restored = _restore(rig, rig.make(), empty)
-    hub = open_hub(empty, Clock())
+    hub = open_hub(empty, secrets_of(empty), Clock())
     try:
         assert hub.identity.id == rig.hub.identity.id
         assert bytes(hub.identity.sign_key) == bytes(rig.hub.identity.sign_key)
@@ -171,6 +191,35 @@ def test_restored_hub_has_everything_and_a_new_epoch(rig: Rig, empty: Settings) 
         assert _lines(hub) == _lines(rig.hub)
     finally:
         hub.close()
+
+
+@on_both_engines
+def test_what_waits_to_be_matched_is_in_no_backup(rig: Rig, empty: Settings) -> None:
+    rig.device.send(operation("linkage", "l", {"complaint": an_id(0), "v": 1, "box": "Ym94"}))
+    _restore(rig, rig.make(), empty)
+    hub = open_hub(empty, secrets_of(empty), Clock())
+    try:
+        assert (_waiting(rig.hub), _waiting(hub)) == (["Ym94"], [])
+    finally:
+        hub.close()
+
+
+def _waiting(hub: Hub) -> list[str]:
+    with hub.store.read() as connection:
+        return list(connection.scalars(sa.select(schema.linkage_pending.c.box)))
+
+
+def test_copy_holds_nothing_of_what_was_left_out_not_even_in_free_pages(tmp_path: Path) -> None:
+    # Without a key, so that the pages can be searched.
+    engine = sa.create_engine("sqlite://", creator=lambda: sqlcipher.connect(tmp_path / "a.db", isolation_level=None))
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE waiting (box TEXT)"))
+        connection.execute(sa.text("INSERT INTO waiting VALUES (:box)"), [{"box": "Awa" * 900}] * 50)
+    lite.copy_to(engine, tmp_path / "copy.db", without="waiting")
+    engine.dispose()
+    assert b"AwaAwa" in (tmp_path / "a.db").read_bytes()
+    assert b"AwaAwa" not in (tmp_path / "copy.db").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.db", "copy.db"]
 
 
 def _lines(hub: Hub) -> list[bytes]:
@@ -182,7 +231,7 @@ def _lines(hub: Hub) -> list[bytes]:
 def test_numbers_printed_after_the_backup_are_lost_and_never_given_again(rig: Rig, empty: Settings) -> None:
     restored = _restore(rig, rig.make(), empty, last=LastNumber("SRE", 2026, 8))
     assert restored.lost_numbers == 3
-    hub = open_hub(empty, Clock())
+    hub = open_hub(empty, secrets_of(empty), Clock())
     try:
         rig.device.hub, rig.device.app = hub, enrolled(hub, "Gao 2").app
         rig.device.send(complaint("after"))
@@ -237,10 +286,10 @@ def test_backup_of_another_kind_of_database_is_refused(rig: Rig, tmp_path: Path,
 
 
 def test_damaged_copy_is_not_believed(tmp_path: Path) -> None:
-    hub = open_hub(Settings(data=tmp_path / "hub"), Clock())
-    key = bytes.fromhex(hub.settings.key_file.read_text())
+    hub = open_hub(*founded(tmp_path / "hub"), Clock())
+    key = hub.secrets.database
     copied = tmp_path / "copy.db"
-    lite.copy_to(hub.store.engine, copied)
+    lite.copy_to(hub.store.engine, copied, without="linkage_pending")
     hub.close()
     with lite.opened_copy(copied, key) as database:
         assert lite.damage(database) == []
@@ -267,4 +316,4 @@ def test_another_program_opens_a_backup(rig: Rig, tmp_path: Path, program: Calla
     subprocess.run([*command, str(rig.make())], check=True, timeout=60)
 
     with tarfile.open(opened) as archive:
-        assert {"manifest.json", "hub.db", "hub.key"} <= set(archive.getnames())
+        assert {"manifest.json", "hub.db", "hub.credential"} <= set(archive.getnames())

@@ -12,15 +12,18 @@ from nacl.signing import SigningKey, VerifyKey
 from client_sync.protocol.canonical import canonical
 from client_sync.protocol.enrolment import code_words, fingerprint, grouped_code, proof_digest
 from client_sync.protocol.frames import from_text, to_text
-from client_sync.protocol.orders import order_digest
+from client_sync.protocol.keyring import key_id
+from client_sync.protocol.orders import administrator_digest, order_digest
 from server.domain.allowance import Refill
-from server.domain.errors import DeviceUnconfirmed, DeviceUnknown, EnrolmentRefused, NotFound
+from server.domain.errors import AdministratorUnknown, DeviceUnconfirmed, DeviceUnknown, EnrolmentRefused, NotFound
 from server.hub import Hub
 from server.services import devices
 from server.services.devices import Admission, Application, Invitation
 from server.store import schema
-from tests.builders import NOW, Sender, application, complaint, verdicts
+from tests.builders import ADMINISTRATOR, NOW, Sender, application, complaint, verdicts
 
+# Minutes from 1970 to NOW.
+ORDER_NO = 29_920_924
 REFILL = Refill(100, 10**6, 10, 10**5)
 
 
@@ -102,8 +105,8 @@ def test_device_waits_for_its_words_and_then_has_the_token(hub: Hub) -> None:
         devices.authenticate(hub.store, admitted.token)
     device = devices.find(hub.store, admitted.device)
     hub_key = bytes(hub.identity.sign_key.verify_key)
-    expected = fingerprint(hub_key, bytes(key.verify_key), from_text(device.box_key))
-    assert devices.words_of(device, hub.identity.sign_key) == expected
+    expected = fingerprint(hub_key, from_text(admitted.root), bytes(key.verify_key), from_text(device.box_key))
+    assert devices.words_of(hub.store, device, hub.identity.sign_key) == expected
     devices.confirm(hub.store, admitted.device, NOW)
     assert devices.authenticate(hub.store, admitted.token).id == admitted.device
     with pytest.raises(DeviceUnknown):
@@ -112,7 +115,7 @@ def test_device_waits_for_its_words_and_then_has_the_token(hub: Hub) -> None:
 
 def test_words_of_another_key_are_others(hub: Hub) -> None:
     found = [devices.find(hub.store, _enrol(hub, _invite(hub).code).device) for _ in range(2)]
-    words = [devices.words_of(device, hub.identity.sign_key) for device in found]
+    words = [devices.words_of(hub.store, device, hub.identity.sign_key) for device in found]
     assert words[0] != words[1]
 
 
@@ -143,15 +146,44 @@ def test_successor_works_for_the_team_and_partner_of_the_device_it_replaces(hub:
     assert [(each.team, each.partner) for each in (second, third)] == [("gao", "ami"), ("mopti", "ami")]
 
 
-@pytest.mark.parametrize(("wipe", "kind"), [(False, "revoke"), (True, "wipe")])
-def test_revoked_device_gets_a_signed_order(hub: Hub, device: Sender, wipe: bool, kind: str) -> None:
-    devices.revoke(hub.store, device.device, NOW, hub.identity.sign_key, reason="perdu", wipe=wipe)
+@pytest.mark.parametrize("kind", ["revoke", "wipe"])
+def test_revoked_device_gets_a_signed_order(hub: Hub, device: Sender, kind: str) -> None:
+    if kind == "wipe":
+        devices.wipe(hub.store, device.device, NOW, hub.identity.sign_key, ADMINISTRATOR, reason="saisi")
+    else:
+        devices.revoke(hub.store, device.device, NOW, hub.identity.sign_key, reason="perdu")
     answer = device.send(complaint("late"))
     [order] = answer["orders"]
-    assert (order["order"]["kind"], order["order"]["device"], order["order"]["no"]) == (kind, device.device, 1)
+    assert (order["order"]["kind"], order["order"]["device"], order["order"]["no"]) == (kind, device.device, ORDER_NO)
     digest = order_digest(canonical(order["order"]))
     assert VerifyKey(bytes(hub.identity.sign_key.verify_key)).verify(digest, from_text(order["sig"]))
     assert [verdict.code for verdict in verdicts(answer)] == ["device_revoked"]
+
+
+def test_wipe_is_signed_by_the_administrator_too_over_what_the_hub_signs(hub: Hub, device: Sender) -> None:
+    devices.wipe(hub.store, device.device, NOW, hub.identity.sign_key, ADMINISTRATOR, reason="saisi")
+    [signed] = device.send()["orders"]
+    by = signed["order"].pop("by")
+    assert by["kid"] == key_id(bytes(ADMINISTRATOR.verify_key))
+    assert ADMINISTRATOR.verify_key.verify(administrator_digest(canonical(signed["order"])), from_text(by["sig"]))
+
+
+def test_wipe_by_a_key_that_devices_do_not_know_changes_nothing(hub: Hub, device: Sender) -> None:
+    with pytest.raises(AdministratorUnknown):
+        devices.wipe(
+            hub.store, device.device, NOW, hub.identity.sign_key, SigningKey.generate(), reason="saisi"
+        )
+    assert devices.find(hub.store, device.device).state == "ready"
+    assert "orders" not in device.send()
+
+
+def test_wipe_is_in_the_log_under_the_administrator(hub: Hub, device: Sender) -> None:
+    devices.wipe(hub.store, device.device, NOW, hub.identity.sign_key, ADMINISTRATOR, reason="saisi")
+    kid = key_id(bytes(ADMINISTRATOR.verify_key))
+    with hub.store.read() as connection:
+        told = sa.select(schema.event.c.actor, schema.event.c.action)
+        last = told.where(schema.event.c.object == f"device:{device.device}").order_by(schema.event.c.place.desc())
+        assert connection.execute(last.limit(1)).one() == (f"administrator:{kid}", "wipe")
 
 
 def test_revocation_keeps_since_when_the_device_is_suspect(hub: Hub, device: Sender) -> None:

@@ -142,7 +142,7 @@ def test_backup_position_is_told_until_the_device_knows_it(device: Sender, hub: 
 
 def test_order_is_signed_and_comes_alone(device: Sender, hub: Hub) -> None:
     _tell(device, 1)
-    device_service.revoke(hub.store, device.device, NOW, hub.identity.sign_key, reason="lost", wipe=True)
+    device_service.revoke(hub.store, device.device, NOW, hub.identity.sign_key, reason="lost")
 
     answer = device.send(ask=((1, "0" * 16),))
 
@@ -151,11 +151,24 @@ def test_order_is_signed_and_comes_alone(device: Sender, hub: Hub) -> None:
     assert order["order"] == {
         "at": "2026-11-21T10:04:05Z",
         "device": device.device,
-        "kind": "wipe",
-        "no": 1,
+        "kind": "revoke",
+        "no": 29_920_924,  # minutes from 1970 to NOW
     }
     key: VerifyKey = hub.identity.sign_key.verify_key
     key.verify(order_digest(canonical(order["order"])), from_text(order["sig"]))
+
+
+def test_a_revoked_device_learns_what_a_backup_holds_so_that_it_can_let_go_of_it(device: Sender, hub: Hub) -> None:
+    device.send(complaint("a"))
+    device_service.revoke(hub.store, device.device, NOW, hub.identity.sign_key, reason="lost")
+    device.send(complaint("b"))
+    with hub.store.write() as connection:
+        set_backed_up(connection, {device.lineage: 2})
+
+    answer = device.send()
+
+    assert answer.keys() == {"now", "epoch", "orders", "backed_up_to"}
+    assert answer["backed_up_to"] == 2
 
 
 def _race(hub: Hub, device: Sender, writers: int, each: int) -> list[int]:

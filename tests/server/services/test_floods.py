@@ -98,8 +98,8 @@ def test_one_id_with_many_contents_keeps_them_all_and_asks_once(device: Sender, 
 
     assert verdicts(answer)[0] == STORED
     assert verdicts(answer)[1:] == [Verdict("conflict", "content_differs", "content")] * 2
-    # What is known, what is aside, and what waits for the complaint: however many contents there are.
-    assert sum("json_each" in text or "ANY" in text for text in statements) == 3
+    # What is known, aside and erased, and what waits for the complaint: however many contents there are.
+    assert sum("json_each" in text or "ANY" in text for text in statements) == 4
 
 
 def test_consent_written_earlier_by_the_same_device_does_not_come_back(device: Sender, hub: Hub) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import Length, OneOf, Range, Regexp
 
 from client_sync.protocol.canonical import Unreadable, canonical, read_operation
 from client_sync.protocol.records import (
@@ -23,7 +23,7 @@ from client_sync.protocol.records import (
 )
 from client_sync.protocol.vocabulary import VOCABULARY
 from server.services.intake import gate
-from tests.builders import an_id, content, operation
+from tests.builders import an_id, clear_content, content, operation, sealed, sealed_keys
 
 MANY = settings(max_examples=150, deadline=None, derandomize=True)
 
@@ -48,6 +48,8 @@ def _values(field: fields.Field[Any]) -> st.SearchStrategy[Any]:
             return st.dictionaries(st.text(_SAFE, max_size=5), st.text(_SAFE, max_size=5), max_size=2)
     if OneOf in bounds:
         return st.sampled_from(list(bounds[OneOf].choices))
+    if Length in bounds and Regexp in bounds:
+        return st.text("Az09_-", min_size=1, max_size=60)
     if Length in bounds:
         return st.text(_SAFE, min_size=bounds[Length].min or 0, max_size=min(bounds[Length].max, 60))
     return st.sampled_from([text for text in _WRITTEN if _fits(field, text)])
@@ -80,6 +82,9 @@ _CONTENTS = st.fixed_dictionaries(
     },
     optional={name: st.fixed_dictionaries({"clear": _objects(clear_shape(name))}) for name in COMPARTMENTS[1:]},
 )
+_SEALED = {name: sealed() for name in COMPARTMENTS[1:]} | {"seal": sealed_keys()}
+# As devices send them: names and traces sealed, the statement too where the complaint is strict.
+_SENT = (clear_content(), content(), content() | _SEALED)
 
 _ODD = st.one_of(
     st.none(),
@@ -88,7 +93,7 @@ _ODD = st.one_of(
     st.text(_SAFE, max_size=4),
     st.sampled_from(["2026-02-30", "0001-01-01", "9999-12-31", "x" * 2001, "COR-NEW", "7K4M-2QX", "١٤"]),
     st.lists(st.integers(-1, 9), max_size=2),
-    st.dictionaries(st.sampled_from(["clear", "box", "no", "level"]), st.booleans(), max_size=2),
+    st.dictionaries(st.sampled_from(["clear", "box", "keys", "no", "level"]), st.booleans(), max_size=2),
 )
 
 
@@ -104,9 +109,22 @@ def test_sound_complaint_is_let_by(sound: dict[str, Any]) -> None:
 
 
 @MANY
-@given(_objects(SHAPES["seen"]))
-def test_sound_seen_is_let_by(sound: dict[str, Any]) -> None:
-    assert _lets_by("seen", sound)
+@given(_CONTENTS, st.sampled_from([("traces",), ("identity", "traces"), ("identity", "statement", "traces")]))
+def test_sound_sealed_complaint_is_let_by(clear: dict[str, Any], hidden: tuple[str, ...]) -> None:
+    sound = clear | {name: _SEALED[name] for name in (*hidden, "seal")}
+
+    assert check_complaint(sound) is None
+    assert _lets_by("complaint", sound)
+
+
+@pytest.mark.parametrize("op", ["seen", "linkage"])
+@MANY
+@given(data=st.data())
+def test_sound_operation_is_let_by(op: str, data: st.DataObject) -> None:
+    sound = data.draw(_objects(SHAPES[op]))
+
+    assert check_operation(read_operation(operation(op, "x", sound))) is None
+    assert _lets_by(op, sound)
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -127,7 +145,7 @@ def _change(whole: Any, path: tuple[Any, ...], change: Callable[[Any, Any], None
 @MANY
 @given(data=st.data(), odd=_ODD)
 def test_whatever_the_gate_lets_by_marshmallow_lets_by(data: st.DataObject, odd: Any) -> None:
-    whole = content()
+    whole = data.draw(st.sampled_from(_SENT))
     path = data.draw(st.sampled_from(sorted(_places(whole), key=repr)))
     replaced = _change(whole, path, lambda parent, key: parent.__setitem__(key, odd))
     dropped = _change(whole, path, lambda parent, key: parent.__delitem__(key))
@@ -151,6 +169,27 @@ def test_whatever_the_gate_lets_by_marshmallow_lets_by(data: st.DataObject, odd:
 def test_newline_after_a_value_is_let_by_nowhere(changes: dict[str, Any]) -> None:
     changed = content(**changes)
     assert (_lets_by("complaint", changed), check_complaint(changed) is None) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"facts": sealed()},
+        {"identity": sealed() | {"clear": {}}},
+        {"identity": {"clear": {}, "box": None}},
+        {"identity": sealed("not base64url!")},
+        {"seal": sealed_keys() | {"keys": {}}},
+        {"seal": None},
+    ],
+)
+def test_what_is_sealed_otherwise_than_it_must_be_is_let_by_nowhere(changed: dict[str, Any]) -> None:
+    odd = content() | _SEALED | changed
+    assert (_lets_by("complaint", odd), check_complaint(odd) is None) == (False, False)
+
+
+def test_box_without_what_opens_it_is_let_by_nowhere() -> None:
+    odd = clear_content() | {"identity": sealed()}
+    assert (_lets_by("complaint", odd), check_complaint(odd) is None) == (False, False)
 
 
 def test_gate_takes_every_sample_complaint_of_the_builders() -> None:

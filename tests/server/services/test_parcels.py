@@ -15,9 +15,25 @@ from client_sync.protocol.frames import from_text
 from client_sync.protocol.orders import reply_digest
 from server.hub import Hub
 from server.services import devices as device_service
+from server.services import retention
+from server.store import registry
 from server.store.schema import device as device_table
 from server.store.schema import event, quarantine, received
-from tests.builders import NOW, STORED, Sender, Verdict, an_id, complaint, compressed, verdicts
+from tests.builders import (
+    ADMINISTRATOR,
+    ALREADY_HELD,
+    NOW,
+    STORED,
+    Sender,
+    Verdict,
+    add_person,
+    an_id,
+    complaint,
+    compressed,
+    revision,
+    said,
+    verdicts,
+)
 from tests.server.conftest import Enrol
 
 PARCELS = "/api/v1/parcels"
@@ -139,7 +155,7 @@ def test_frames_that_the_author_did_not_sign_are_not_taken_for_its_own(author: S
 
 def test_parcel_of_a_revoked_device_is_kept_aside_and_answered_with_an_order(author: Sender, carrier: Sender) -> None:
     hub = author.hub
-    device_service.revoke(hub.store, author.device, NOW, hub.identity.sign_key, reason="seized", wipe=True)
+    device_service.wipe(hub.store, author.device, NOW, hub.identity.sign_key, ADMINISTRATOR, reason="seized")
 
     answer = _opened(author, carrier.post(_parcel(author, author.frame([complaint("a")])), PARCELS))
 
@@ -192,3 +208,21 @@ def test_parcel_that_lost_its_end_is_refused(author: Sender, carrier: Sender) ->
     parcel = _parcel(author, author.frame([complaint("a")]))
 
     assert carrier.post(parcel[:-1], PARCELS).json["code"] == "parcel_unreadable"
+
+
+def test_erased_complaint_in_a_parcel_is_already_held_and_not_kept(author: Sender, carrier: Sender) -> None:
+    lines = [complaint("a"), revision("r", "a", 1, statement=said("autre"))]
+    carrier.post(_parcel(author, author.frame(lines)), PARCELS)
+    hub = author.hub
+    with hub.store.read() as connection:
+        id = connection.scalars(sa.select(received.c.id).where(received.c.lineage == author.lineage)).first()
+        assert id is not None
+        number = registry.numbers_of(connection, [id])[id]
+    desk = retention.desk(hub.settings, hub.secrets.database, None, hub.clock())
+    retention.erase(hub.store, number, add_person(hub, "parcels").actor, "asked", desk)
+
+    answer = _opened(author, carrier.post(_parcel(author, author.frame(lines), parcel=2), PARCELS))
+
+    assert verdicts(answer) == [ALREADY_HELD] * 2
+    with hub.store.read() as connection:
+        assert connection.scalars(sa.select(received.c.id).where(received.c.lineage == author.lineage)).all() == []

@@ -5,11 +5,10 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from client_sync.protocol.canonical import read_operation
 from server.hub import Hub
 from server.store import changes, complaints, devices, quarantine
 from server.store.schema import act, file, person
-from tests.builders import NOW, Sender, an_id, complaint, revision, said
+from tests.builders import NOW, Sender, an_id, complaint, facts, revision, said
 from tests.server.conftest import Enrol
 
 WAITING = ("complaint_missing", "revision_missing")
@@ -83,12 +82,13 @@ def test_known_hashes_are_of_one_lineage(enrol: Enrol, hub: Hub) -> None:
 
 def test_revisions_come_in_order_with_their_fields(device: Sender) -> None:
     device.send(complaint("a"))
-    lines = [revision(f"r{n}", "a", n, statement=said(str(n))) for n in (1, 2)]
+    changed = {1: {"clear": facts(channel="phone")}, 2: {"clear": facts(channel="radio")}}
+    lines = [revision(f"r{n}", "a", n, facts=changed[n]) for n in (1, 2)]
     device.send(*lines)
 
     with device.hub.store.read() as connection:
         found = complaints.revisions(connection, _id(device, "a"))
-    assert found == [(n, ["statement.narrative"], line) for n, line in enumerate(lines, 2)]
+    assert found == [(n, ["facts.channel"], line) for n, line in enumerate(lines, 2)]
 
 
 def test_change_numbers_are_each_lineages_own(enrol: Enrol, hub: Hub) -> None:
@@ -113,12 +113,8 @@ def test_what_waits_is_listed_by_code_and_settled_once(device: Sender) -> None:
     with store.read() as connection:
         assert quarantine.waiting_for(connection, device.lineage, WAITING) == []
         assert quarantine.known(connection, device.lineage, [an_id("r")]) == {
-            (an_id("r"), quarantine_hash(kept)): ("held", "complaint_missing", "complaint", "stored")
+            (an_id("r"), kept.hash): ("held", "complaint_missing", "complaint", "stored")
         }
-
-
-def quarantine_hash(kept: quarantine.Kept) -> str:
-    return read_operation(kept.payload).hash
 
 
 def test_backed_up_position_never_goes_back(device: Sender) -> None:

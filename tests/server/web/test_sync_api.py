@@ -15,6 +15,7 @@ from client_sync.protocol.enrolment import CODE_ALPHABET, CODE_CHARS, code_words
 from server.app import create_app
 from server.hub import Hub
 from server.i18n import catalogue
+from server.logs import Formatter
 from server.services import devices as device_service
 from server.services.devices import Invitation
 from server.store import complaints
@@ -32,8 +33,8 @@ from tests.builders import (
     application,
     complaint,
     enrolled,
+    facts,
     revision,
-    said,
     verdicts,
 )
 from tests.server.conftest import Enrol
@@ -125,8 +126,9 @@ def test_fault_is_a_problem_and_its_log_holds_nothing_written_by_people(
 
     assert _problem(response) == (500, "server_error")
     assert response.headers["Retry-After"] == "300"
-    assert "ValueError" in caplog.text
-    assert "Awa" not in caplog.text
+    lines = [Formatter().format(record) for record in caplog.records]
+    assert '"fault": "ValueError"' in "".join(lines)
+    assert "Awa" not in caplog.text + "".join(lines)
 
 
 def test_error_of_the_database_quotes_nothing_written_by_people(device: Sender) -> None:
@@ -143,7 +145,8 @@ def test_enrolment_gives_what_the_device_pins(hub: Hub, keys: Any) -> None:
 
     assert response.status_code == 201
     assert response.json.keys() == {
-        *("box_key", "coalition", "device", "epoch", "hub", "lineage", "partner", "places", "sign_key", "team", "token")
+        *("box_key", "coalition", "device", "epoch", "hub", "keyring", "lineage", "partner", "places", "root"),
+        *("sign_key", "team", "token"),
     }
     assert (response.json["team"], response.json["partner"]) == ("gao", "jama")
     assert response.json["hub"] == hub.identity.id
@@ -175,7 +178,7 @@ def test_device_that_lost_the_answer_asks_again_and_is_the_same(hub: Hub, keys: 
     assert first.json["token"] != second.json["token"]
     with hub.store.read() as connection:
         events = sa.select(event.c.action).where(event.c.object == f"device:{first.json['device']}")
-        assert list(connection.scalars(events.order_by(event.c.seq))) == ["enrol", "enrol_again"]
+        assert list(connection.scalars(events.order_by(event.c.place))) == ["enrol", "enrol_again"]
 
 
 def test_code_is_used_once(hub: Hub, keys: Any) -> None:
@@ -297,8 +300,11 @@ def test_eight_devices_of_a_team_revising_one_complaint_at_once_are_all_kept(own
     devices = [enrolled(own_hub, f"Gao {n}", team="gao") for n in range(8)]
     devices[0].send(complaint("a"))
 
+    channels = ("email", "letter", "meeting", "messaging", "phone", "radio", "sms", "web")
+
     def revise(at: int) -> str:
-        line = revision(f"r{at}", "a", 1, lineage=devices[0].lineage, statement=said(str(at)))
+        changed = {"clear": facts(channel=channels[at])}
+        line = revision(f"r{at}", "a", 1, lineage=devices[0].lineage, facts=changed)
         return verdicts(devices[at].send(line))[0].verdict
 
     found = _at_once(8, revise)
@@ -307,4 +313,4 @@ def test_eight_devices_of_a_team_revising_one_complaint_at_once_are_all_kept(own
     with own_hub.store.read() as connection:
         assert connection.scalars(sa.select(revision_table.c.number)).all() == [2]
         [id] = connection.scalars(sa.select(received.c.id).where(received.c.client_id == an_id("a")))
-        assert complaints.conflicts(connection, id) == ["statement.narrative"] * 7
+        assert complaints.conflicts(connection, id) == ["facts.channel"] * 7

@@ -12,6 +12,34 @@ down_revision = None
 
 # Written out, and never changed again: later versions alter what this one made.
 _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
+    "account": (
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("name", sa.String(80), nullable=False, unique=True),
+        sa.Column("role", sa.String(16), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False, server_default="active"),
+        sa.Column("language", sa.String(8), nullable=False, server_default="fr"),
+        sa.Column("passphrase", sa.String(200), nullable=False),
+        sa.Column("totp", sa.LargeBinary),
+        sa.Column("totp_step", ID, nullable=False, server_default="0"),
+        sa.Column("regions", JSON, nullable=False),
+        sa.Column("teams", JSON, nullable=False),
+        sa.Column("partners", JSON, nullable=False),
+        sa.Column("is_named_reader", sa.Boolean, nullable=False),
+        sa.Column("made_at", UtcTime, nullable=False),
+        sa.Column("left_at", UtcTime),
+        sa.CheckConstraint(
+            "role IN ('monitor', 'verifier', 'coordinator', 'administrator', 'commission', 'auditor')",
+            name="role",
+        ),
+        sa.CheckConstraint("state IN ('active', 'left')", name="state"),
+    ),
+    "anchor": (
+        sa.Column("size", ID, primary_key=True, autoincrement=False),
+        sa.Column("day", sa.String(10), nullable=False, unique=True),
+        sa.Column("epoch", sa.String(8), nullable=False),
+        sa.Column("root", sa.String(64), nullable=False),
+        sa.Column("sig", sa.String(90), nullable=False),
+    ),
     "backup": (
         sa.Column("id", ID, primary_key=True),
         sa.Column("file", sa.String(200), nullable=False),
@@ -31,13 +59,21 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("expires_at", UtcTime, nullable=False),
         sa.Column("used_by", sa.String(36)),
     ),
+    "erasure": (
+        sa.Column("lineage", sa.String(36), primary_key=True),
+        sa.Column("client_id", sa.String(64), primary_key=True),
+        sa.Column("hash", sa.String(64), primary_key=True),
+        sa.Column("at", UtcTime, nullable=False),
+        sa.Column("gone_at", UtcTime, nullable=False),
+    ),
     "event": (
-        sa.Column("seq", ID, primary_key=True),
+        sa.Column("place", ID, primary_key=True, autoincrement=False),
         sa.Column("at", UtcTime, nullable=False),
         sa.Column("actor", sa.String(80), nullable=False),
         sa.Column("action", sa.String(40), nullable=False),
         sa.Column("object", sa.String(120), nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("words", sa.Text),
+        sa.Column("nonce", sa.LargeBinary),
         sa.Column("canonical", sa.LargeBinary, nullable=False),
     ),
     "hub_state": (
@@ -51,6 +87,12 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("finished_at", UtcTime),
         sa.Column("outcome", sa.String(40)),
     ),
+    "keyring": (
+        sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("root", sa.String(44), nullable=False),
+        sa.Column("document", sa.LargeBinary, nullable=False),
+        sa.Column("published_at", UtcTime, nullable=False),
+    ),
     "lineage": (
         sa.Column("id", sa.String(36), primary_key=True),
         sa.Column("team", sa.String(80)),
@@ -58,13 +100,27 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("backed_up_to", ID, nullable=False, server_default="0"),
         sa.Column("changes", ID, nullable=False, server_default="0"),
     ),
-    "linkage": (
+    "linkage_pending": (
         sa.Column("lineage", sa.String(36), primary_key=True),
-        sa.Column("complaint", sa.String(36), primary_key=True),
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("complaint", sa.String(36), nullable=False),
         sa.Column("seq", ID, nullable=False),
         sa.Column("v", sa.Integer, nullable=False),
-        sa.Column("keys", JSON, nullable=False),
+        sa.Column("box", sa.Text, nullable=False),
         sa.Column("received_at", UtcTime, nullable=False),
+    ),
+    "log_block": (
+        sa.Column("no", ID, primary_key=True, autoincrement=False),
+        sa.Column("root", sa.String(64), nullable=False),
+    ),
+    "log_counter": (
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("size", ID, nullable=False),
+    ),
+    "login_wait": (
+        sa.Column("who", sa.String(64), primary_key=True),
+        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("next_try_at", UtcTime, nullable=False),
     ),
     "place_list": (
         sa.Column("version", sa.String(20), primary_key=True),
@@ -165,7 +221,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
     "frame": (
         sa.Column("lineage", sa.String(36), sa.ForeignKey("lineage.id"), primary_key=True),
         sa.Column("number", ID, primary_key=True, autoincrement=False),
-        sa.Column("digest", sa.String(64), primary_key=True),
+        sa.Column("mark", sa.String(64), primary_key=True),
         sa.Column("device", sa.String(36), nullable=False),
         sa.Column("carried_by", sa.String(36)),
         sa.Column("report", JSON, nullable=False),
@@ -193,6 +249,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("code", sa.String(64), nullable=False),
         sa.Column("field", sa.String(200), nullable=False),
         sa.Column("waits_for", sa.String(36)),
+        sa.Column("about", sa.String(36)),
         sa.Column("state", sa.String(10), nullable=False, server_default="waiting"),
         sa.Column("device", sa.String(36), nullable=False),
         sa.Column("carried_by", sa.String(36)),
@@ -204,10 +261,36 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.CheckConstraint("verdict IN ('held', 'quarantined', 'conflict')", name="verdict"),
         sa.Index("ix_quarantine_lineage_waits_for", "lineage", "waits_for"),
     ),
+    "recipient": (
+        sa.Column("kid", sa.String(16), primary_key=True),
+        sa.Column("account", sa.String(36), sa.ForeignKey("account.id"), index=True),
+        sa.Column("held", sa.String(8), nullable=False),
+        sa.Column("public", sa.String(44), nullable=False),
+        sa.Column("slot", sa.LargeBinary),
+        sa.Column("state", sa.String(10), nullable=False, server_default="current"),
+        sa.Column("made_at", UtcTime, nullable=False),
+        sa.Column("retired_at", UtcTime),
+        sa.CheckConstraint("held IN ('hub', 'offline')", name="held"),
+        sa.CheckConstraint("state IN ('current', 'old', 'removed')", name="state"),
+    ),
+    "session": (
+        sa.Column("token_hash", sa.String(64), primary_key=True),
+        sa.Column("account", sa.String(36), sa.ForeignKey("account.id"), nullable=False, index=True),
+        sa.Column("keys", sa.LargeBinary),
+        sa.Column("needs_code", sa.Boolean, nullable=False),
+        sa.Column("made_at", UtcTime, nullable=False),
+        sa.Column("used_at", UtcTime, nullable=False),
+    ),
     "act": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
         sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("kind", sa.String(64), nullable=False),
+    ),
+    "assignment": (
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+        sa.Column("account", sa.String(36), sa.ForeignKey("account.id"), primary_key=True),
+        sa.Column("by_account", sa.String(36), sa.ForeignKey("account.id"), nullable=False),
+        sa.Column("at", UtcTime, nullable=False),
     ),
     "conflict": (
         sa.Column("id", ID, primary_key=True),
@@ -226,7 +309,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("body", JSON, nullable=False),
         sa.Column("sig", sa.String(90), nullable=False),
         sa.Column("at", UtcTime, nullable=False),
-        sa.CheckConstraint("kind IN ('wipe', 'revoke', 'keyring', 'anchor')", name="kind"),
+        sa.CheckConstraint("kind IN ('wipe', 'revoke', 'keyring')", name="kind"),
     ),
     "file": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
@@ -235,6 +318,25 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("size", ID, nullable=False),
         sa.Column("kind", sa.String(64), nullable=False),
         sa.Column("role", sa.String(64), nullable=False),
+    ),
+    "legal_hold": (
+        sa.Column("id", ID, primary_key=True),
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), nullable=False, index=True),
+        sa.Column("asked_by", sa.String(36), sa.ForeignKey("account.id"), nullable=False),
+        sa.Column("agreed_by", sa.String(36), sa.ForeignKey("account.id")),
+        sa.Column("asked_at", UtcTime, nullable=False),
+        sa.Column("agreed_at", UtcTime),
+        sa.Column("lift_asked_by", sa.String(36), sa.ForeignKey("account.id")),
+        sa.Column("lifted_by", sa.String(36), sa.ForeignKey("account.id")),
+        sa.Column("lifted_at", UtcTime),
+    ),
+    "opening": (
+        sa.Column("id", ID, primary_key=True),
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), nullable=False, index=True),
+        sa.Column("account", sa.String(36), sa.ForeignKey("account.id"), nullable=False),
+        sa.Column("compartment", sa.String(12), nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("at", UtcTime, nullable=False),
     ),
     "parcel": (
         sa.Column("device", sa.String(36), sa.ForeignKey("device.id"), primary_key=True),
@@ -258,6 +360,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("year", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("number", ID, primary_key=True, autoincrement=False),
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), unique=True),
+        sa.Column("erased_at", UtcTime),
     ),
     "revision": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
@@ -267,10 +370,22 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("fields", JSON, nullable=False),
         sa.Column("at", UtcTime, nullable=False),
     ),
+    "sequel": (
+        sa.Column("received", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), nullable=False, index=True),
+    ),
+    "wrap": (
+        sa.Column("received", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
+        sa.Column("kid", sa.String(16), sa.ForeignKey("recipient.kid"), primary_key=True),
+        sa.Column("box", sa.Text, nullable=False),
+        sa.Column("at", UtcTime, nullable=False),
+    ),
 }
 
 # Their ids are never given twice, not even after the last row was deleted.
-_NEVER_GIVEN_TWICE: Final = frozenset({"backup", "event", "received", "quarantine", "conflict"})
+_NEVER_GIVEN_TWICE: Final = frozenset(
+    {"backup", "received", "quarantine", "conflict", "legal_hold", "opening"}
+)
 
 
 def upgrade() -> None:
@@ -283,3 +398,4 @@ def downgrade() -> None:
     """Drop them all."""
     for name in reversed(_TABLES):
         op.drop_table(name)
+

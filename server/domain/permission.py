@@ -1,0 +1,167 @@
+"""Who may do what: one table of roles and actions, and everything that it does not name is refused."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from server.domain.people import Role
+from server.domain.places import Gazetteer
+
+Action = Literal[
+    "record_complaint",
+    "see_own_status",
+    "find_complaint",
+    "read_statement",
+    "read_traces",
+    "read_identity",
+    "handle_case",
+    "erase_complaint",
+    "hold_complaint",
+    "settle_set_aside",
+    "prepare_export",
+    "approve_export",
+    "receive_export",
+    "manage_devices",
+    "manage_hub",
+    "manage_people",
+    "read_log",
+    "use_account",
+]
+
+ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: an account with its role and scopes (empty: all of that kind), or the operator at the terminal.
+
+    `id` is that of the account. An operator runs the hub and has no role.
+    """
+
+    id: str
+    role: Role | None
+    regions: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
+    partners: frozenset[str] = frozenset()
+    is_named_reader: bool = False
+    is_operator: bool = False
+
+    @property
+    def signature(self) -> str:
+        """How the log names the actor: by id, never by name."""
+        return self.id if self.id in _NO_ACCOUNTS else f"account:{self.id}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is acted on, as far as permission goes by it.
+
+    `region`, `team` and `partner` are None where they are not known: only who covers all of a kind covers that.
+    `assigned`: ids of the accounts that have the case. `is_own`: made by the actor, or addressed to the actor.
+    """
+
+    region: str | None = None
+    team: str | None = None
+    partner: str | None = None
+    is_strict: bool = False
+    assigned: frozenset[str] = frozenset()
+    is_own: bool = False
+
+
+OPERATOR: Final = Actor("operator", None, is_operator=True)
+# What the hub puts right by itself, whoever's it is, without showing it to anybody.
+JOB: Final = Actor("job", "coordinator", is_named_reader=True)
+_NO_ACCOUNTS: Final = frozenset({OPERATOR.id, JOB.id})
+# For what concerns no case and nobody's own things.
+NOTHING: Final = Target()
+# What nobody can read may be anything: whoever handles it covers all and is a named reader.
+UNREADABLE: Final = Target(is_strict=True)
+
+_STRICT: Final = "strict"
+_Rule = Callable[[Actor, Target], bool]
+
+
+def case_target(
+    places: Gazetteer | None,
+    place_id: str | None,
+    team: str | None,
+    partner: str | None,
+    confidentiality: str,
+    assigned: frozenset[str] | None = None,
+) -> Target:
+    """A complaint as permission sees it: by the region around its place, and whether it is strictly confidential."""
+    region = places.region_around(place_id) if places is not None and place_id is not None else None
+    region_id = None if region is None else region.id
+    return Target(region_id, team, partner, confidentiality == _STRICT, assigned or frozenset())
+
+
+def permit(actor: Actor, action: Action, target: Target = NOTHING) -> bool:
+    """Whether the actor may do that to the target.
+
+    Something across scopes, such as a pair of complaints, is permitted to whom each of its parts is.
+    """
+    if actor.is_operator:
+        return action in _OPERATORS
+    rule = _TABLE[action].get(actor.role) if actor.role is not None else None
+    return rule is not None and rule(actor, target)
+
+
+def may_ever(actor: Actor, action: Action) -> bool:
+    """Whether there can be a target on which the actor may do that: what else is not even shown."""
+    return action in _OPERATORS if actor.is_operator else actor.role in _TABLE[action]
+
+
+def _always(_: Actor, __: Target) -> bool:
+    return True
+
+
+def _own(_: Actor, target: Target) -> bool:
+    return target.is_own
+
+
+def _covered(actor: Actor, target: Target) -> bool:
+    """In the actor's scopes; what is strictly confidential, for named readers alone."""
+    pairs = ((actor.regions, target.region), (actor.teams, target.team), (actor.partners, target.partner))
+    is_in_scope = all(not scope or value in scope for scope, value in pairs)
+    return is_in_scope and (actor.is_named_reader or not target.is_strict)
+
+
+def _assigned(actor: Actor, target: Target) -> bool:
+    return actor.id in target.assigned and _covered(actor, target)
+
+
+def _anothers(actor: Actor, target: Target) -> bool:
+    return not target.is_own and _covered(actor, target)
+
+
+_OPERATORS: Final[frozenset[Action]] = frozenset({"manage_devices", "manage_hub", "manage_people"})
+_MANAGEMENT: Final[Mapping[Role, _Rule]] = {"administrator": _always}
+
+_TABLE: Final[Mapping[Action, Mapping[Role, _Rule]]] = {
+    "record_complaint": {"monitor": _always, "verifier": _always, "coordinator": _always},
+    "see_own_status": {"monitor": _own, "verifier": _own, "coordinator": _own},
+    "find_complaint": {"verifier": _assigned, "coordinator": _covered},
+    "read_statement": {"verifier": _assigned, "coordinator": _covered},
+    "read_traces": {"verifier": _assigned, "coordinator": _covered},
+    "read_identity": {"verifier": _assigned, "coordinator": _assigned},
+    "handle_case": {"coordinator": _covered},
+    "erase_complaint": {"coordinator": _covered},
+    # Whoever holds reads nothing: where there is one coordinator, an administrator is the second person.
+    "hold_complaint": {"coordinator": _covered, "administrator": _always},
+    "settle_set_aside": {"coordinator": _covered},
+    "prepare_export": {"coordinator": _covered},
+    "approve_export": {"coordinator": _anothers},
+    "receive_export": {"commission": _own},
+    "manage_devices": _MANAGEMENT,
+    "manage_hub": _MANAGEMENT,
+    "manage_people": _MANAGEMENT,
+    "read_log": {"coordinator": _own, "administrator": _own, "auditor": _always},
+    "use_account": {
+        "monitor": _own,
+        "verifier": _own,
+        "coordinator": _own,
+        "administrator": _own,
+        "commission": _own,
+        "auditor": _own,
+    },
+}

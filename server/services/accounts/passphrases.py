@@ -1,0 +1,87 @@
+"""Passphrases: hashed to be compared with, stretched to close a private key; a few at a time."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from typing import Final
+
+from nacl import pwhash
+from nacl.exceptions import CryptoError
+from nacl.exceptions import InvalidkeyError as KeyDiffers
+from nacl.secret import SecretBox
+from nacl.utils import random as random_bytes
+
+from server.domain.errors import Busy, PassphraseWrong
+from server.domain.passphrase import is_too_long, normal_bytes
+
+# OWASP, Password Storage Cheat Sheet: argon2id with 19 MiB and 2 passes.
+PASSES: Final = 2
+MEMORY_BYTES: Final = 19 * 2**20
+# Logins must take neither the memory of the machine nor all of its threads.
+AT_ONCE: Final = 4
+_PATIENCE_S: Final = 2.0
+
+# Of words that nobody knows: what is compared with where there is no account, at the same cost.
+NOBODYS: Final = (
+    "$argon2id$v=19$m=19456,t=2,p=1$EURABTTMjEh01pp2/WGnWA$I4MzoFBoEQ0A/oE7ubcpa9jttDey+VJHmsXg49r3k40"
+)
+
+_hashings = BoundedSemaphore(AT_ONCE)
+
+
+def hashed(passphrase: str) -> str:
+    """The passphrase as it is kept: an argon2id text with its own salt. Raises Busy when too many are at it."""
+    with _hashing():
+        kept = pwhash.argon2id.str(normal_bytes(passphrase), opslimit=PASSES, memlimit=MEMORY_BYTES)
+    return kept.decode("ascii")
+
+
+def is_right(kept: str | None, passphrase: str) -> bool:
+    """Whether it is the passphrase that was kept; never where none is (None), which costs as much to find out.
+
+    One that is too long to have been accepted is not hashed, whoever it is for. Raises Busy as `hashed` does.
+    """
+    if is_too_long(passphrase):
+        return False
+    with _hashing():
+        try:
+            pwhash.argon2id.verify((kept or NOBODYS).encode("ascii"), normal_bytes(passphrase))
+        except KeyDiffers:
+            return False
+    return kept is not None
+
+
+def close_slot(private: bytes, passphrase: str) -> bytes:
+    """A private key that only the passphrase opens. Raises Busy as `hashed` does."""
+    salt = random_bytes(pwhash.argon2id.SALTBYTES)
+    box = SecretBox(_stretched(passphrase, salt, PASSES, MEMORY_BYTES)).encrypt(private)
+    slot = {"box": box.hex(), "memory_bytes": MEMORY_BYTES, "passes": PASSES, "salt": salt.hex()}
+    return json.dumps(slot).encode()
+
+
+def open_slot(slot: bytes, passphrase: str) -> bytes:
+    """The private key in a slot. Raises PassphraseWrong, and Busy as `hashed` does."""
+    members = json.loads(slot)
+    key = _stretched(passphrase, bytes.fromhex(members["salt"]), members["passes"], members["memory_bytes"])
+    try:
+        return SecretBox(key).decrypt(bytes.fromhex(members["box"]))
+    except CryptoError:
+        raise PassphraseWrong from None
+
+
+def _stretched(passphrase: str, salt: bytes, passes: int, memory_bytes: int) -> bytes:
+    with _hashing():
+        return pwhash.argon2id.kdf(
+            SecretBox.KEY_SIZE, normal_bytes(passphrase), salt, opslimit=passes, memlimit=memory_bytes
+        )
+
+
+@contextmanager
+def _hashing() -> Iterator[None]:
+    if not _hashings.acquire(timeout=_PATIENCE_S):
+        raise Busy
+    try:
+        yield
+    finally:
+        _hashings.release()

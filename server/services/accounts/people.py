@@ -1,0 +1,176 @@
+"""Accounts: made, given a scope, reset, ended, by whoever manages people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from server.domain.errors import NameRefused, NotFound
+from server.domain.passphrase import check_new
+from server.domain.people import KEY_ROLES, SECOND_FACTOR_ROLES, Role, is_login_name, login_name
+from server.domain.permission import Actor, permit
+from server.services.accounts import held_keys, passphrases, second_factor
+from server.store import accounts, audit, recipients
+from server.store.accounts import Account
+from server.store.engine import Store
+
+
+@dataclass(frozen=True)
+class Post:
+    """What a person is in the network: role, scopes (empty: all of that kind), and whether a named reader."""
+
+    role: Role
+    regions: Sequence[str] = ()
+    teams: Sequence[str] = ()
+    partners: Sequence[str] = ()
+    is_named_reader: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """An account that was made or changed; `secret` is a new second factor's, to be shown this once, or None."""
+
+    account: Account
+    secret: str | None = field(repr=False)
+
+
+def make(store: Store, key: bytes, actor: Actor, name: str, post: Post, passphrase: str, now: datetime) -> Made:
+    """Make an account, with keys where the role reads what is sealed; `key` is the hub's for second factors.
+
+    Raises NotFound where the actor does not manage people, NameRefused and PassphraseRefused.
+    """
+    _check_manager(actor)
+    login = login_name(name)
+    if not is_login_name(login):
+        raise NameRefused(name=name)
+    check_new(passphrase)
+    id, secret = str(uuid4()), _secret_for(post.role)
+    account = Account(
+        id=id,
+        name=login,
+        state=accounts.ACTIVE,
+        language="fr",
+        passphrase=passphrases.hashed(passphrase),
+        totp=second_factor.closed(secret, key) if secret else None,
+        totp_step=0,
+        made_at=now,
+        **_columns(post),
+    )
+    made = held_keys.new_recipient(id, passphrase, now)[0] if post.role in KEY_ROLES else None
+    with store.write() as connection:
+        if accounts.by_name(connection, login) is not None:
+            raise NameRefused(fault="taken", name=name)
+        accounts.add(connection, account)
+        if made is not None:
+            recipients.add(connection, made)
+        details = {"keys": [made.kid] if made else [], "role": post.role}
+        _note(connection, actor, "make_account", id, now, details)
+    return Made(account, secret)
+
+
+def listed(store: Store, actor: Actor) -> list[Account]:
+    """Every account, by name. Raises NotFound where the actor does not manage people."""
+    _check_manager(actor)
+    with store.read() as connection:
+        return accounts.listed(connection)
+
+
+def set_post(store: Store, key: bytes, actor: Actor, name: str, post: Post, now: datetime) -> Made:
+    """Give an account another role or scope; its sessions end.
+
+    A role that reads nothing sealed takes its keys away; one that does gets them at the next login, where the
+    passphrase is. Raises NotFound.
+    """
+    _check_manager(actor)
+    with store.write() as connection:
+        account = _known(connection, name)
+        secret = _secret_for(post.role) if account.totp is None else None
+        factor = {"totp": second_factor.closed(secret, key)} if secret else {}
+        accounts.update(connection, account.id, **_columns(post), **factor)
+        accounts.end_sessions(connection, account.id)
+        taken = [] if post.role in KEY_ROLES else _take_keys(connection, account.id, now)
+        details = {"from": account.role, "keys_removed": taken, "role": post.role}
+        _note(connection, actor, "set_post", account.id, now, details)
+        changed = _known(connection, name)
+    return Made(changed, secret)
+
+
+def reset(store: Store, key: bytes, actor: Actor, name: str, passphrase: str, now: datetime) -> Made:
+    """Give an account another passphrase and second factor, and keys that open nothing that was sealed before.
+
+    So whoever resets an account does not come to read what its holder read: somebody who reads it has to seal
+    it again for the new keys. Raises NotFound and PassphraseRefused.
+    """
+    _check_manager(actor)
+    check_new(passphrase)
+    kept = passphrases.hashed(passphrase)
+    with store.read() as connection:
+        account = _known(connection, name)
+    secret = _secret_for(account.role)
+    made = held_keys.new_recipient(account.id, passphrase, now)[0] if account.role in KEY_ROLES else None
+    with store.write() as connection:
+        factor = second_factor.closed(secret, key) if secret else None
+        accounts.update(connection, account.id, passphrase=kept, totp=factor, totp_step=0)
+        accounts.end_sessions(connection, account.id)
+        taken = _take_keys(connection, account.id, now)
+        if made is not None:
+            recipients.add(connection, made)
+        details = {"keys": [made.kid] if made else [], "keys_removed": taken}
+        _note(connection, actor, "reset_account", account.id, now, details)
+    return Made(account, secret)
+
+
+def end(store: Store, actor: Actor, name: str, now: datetime) -> None:
+    """End the account of somebody who leaves: no login, no session, no key here. Raises NotFound."""
+    _check_manager(actor)
+    with store.write() as connection:
+        account = _known(connection, name)
+        accounts.update(connection, account.id, state=accounts.LEFT, left_at=now, passphrase="", totp=None)
+        accounts.end_sessions(connection, account.id)
+        taken = _take_keys(connection, account.id, now)
+        _note(connection, actor, "end_account", account.id, now, {"keys_removed": taken})
+
+
+def _check_manager(actor: Actor) -> None:
+    if not permit(actor, "manage_people"):
+        raise NotFound(object="people")
+
+
+def _known(connection: sa.Connection, name: str) -> Account:
+    login = login_name(name)
+    account = accounts.by_name(connection, login) if is_login_name(login) else None
+    if account is None or account.state != accounts.ACTIVE:
+        raise NotFound(object=name)
+    return account
+
+
+def _secret_for(role: Role) -> str | None:
+    return second_factor.new_secret() if role in SECOND_FACTOR_ROLES else None
+
+
+def _columns(post: Post) -> dict[str, Any]:
+    return {
+        "role": post.role,
+        "regions": sorted(set(post.regions)),
+        "teams": sorted(set(post.teams)),
+        "partners": sorted(set(post.partners)),
+        "is_named_reader": post.is_named_reader,
+    }
+
+
+def _take_keys(connection: sa.Connection, account_id: str, now: datetime) -> list[str]:
+    """Remove the keys of an account that are not yet removed; gives their ids."""
+    held = recipients.of_account(connection, account_id)
+    kids = [each.kid for each in held if each.state != recipients.REMOVED]
+    recipients.remove(connection, kids, now)
+    return kids
+
+
+def _note(
+    connection: sa.Connection, actor: Actor, action: str, id: str, now: datetime, details: Mapping[str, object]
+) -> None:
+    object = f"account:{id}"
+    audit.record(connection, at=now, actor=actor.signature, action=action, object=object, details=details)

@@ -1,0 +1,140 @@
+"""What arrives in clear is sealed before it touches the disk, whatever door it came by (ARCHITECTURE, rule 6).
+
+A device seals what it finalises. Another door may hand over a complaint in clear, and any door something that
+nobody can read: of the first, facts stay clear and the rest is sealed; of the second, everything is. Both keep
+what came, byte for byte, in a box of its own.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from client_sync.protocol.boxes import read_boxes, write_boxes
+from client_sync.protocol.canonical import Operation, Unreadable, canonical, parse
+from client_sync.protocol.keyring import Keyring, Recipient
+from client_sync.protocol.records import COMPARTMENTS, SHAPES, clear_shape
+from client_sync.seal import Binding, Unopenable, open_part, open_record_key, seal
+from server.domain.digests import keyed
+from server.domain.people import HeldKeys
+from server.domain.places import Gazetteer
+from server.services.intake.reading import Line
+from server.store.devices import Device
+
+# The box with the line as it came, beside those of its compartments.
+ORIGINAL: Final = "original"
+STRICT: Final = "strict"
+_SEAL: Final = "seal"
+_VERSION: Final = 1
+# By operation, the members beside its compartments.
+_PLAIN_MEMBERS: Final = {
+    "complaint": frozenset({"form", "vocabulary"}),
+    "revision": SHAPES["revision"].fields.keys(),
+    "answer": SHAPES["answer"].fields.keys(),
+}
+
+
+# Whether the complaint that an operation without facts speaks of is strictly confidential.
+Strictness = Callable[[Operation], bool]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What sealing goes by. `pepper`: 32 bytes that no disk holds in clear."""
+
+    keyring: Keyring
+    pepper: bytes
+    places: Gazetteer | None
+
+
+def seal_line(line: Line, device: Device, terms: Terms, is_strict: Strictness) -> Line:
+    """The line as it may be kept. One that its device sealed is left as it is, and one without an id is not kept.
+
+    The hash of what comes in clear is keyed, also where nothing had to be sealed: it comes again when more is known.
+    """
+    operation = line.operation
+    if line.id is None or (operation is not None and _came_sealed(operation.content)):
+        return line
+    if operation is None or line.code:
+        return _sealed_whole(line, line.id, device, terms)
+    if operation.op not in _PLAIN_MEMBERS:
+        return line
+    content = _sealed_content(operation, device, terms, is_strict)
+    hash = keyed(line.hash, terms.pepper)
+    if content == operation.content:
+        return replace(line, hash=hash, operation=replace(operation, hash=hash))
+    kept = canonical({"content": content, "id": operation.id, "op": operation.op, "seq": operation.seq})
+    return replace(line, bytes=kept, hash=hash, operation=replace(operation, content=content, line=kept, hash=hash))
+
+
+def is_sealed_whole(payload: bytes) -> bool:
+    """Whether a payload that was set aside is the box of a line that nobody here could read."""
+    try:
+        content = parse(payload)
+    except Unreadable:
+        return False
+    return isinstance(content, dict) and content.keys() == {ORIGINAL, _SEAL}
+
+
+def open_original(payload: bytes, keys: HeldKeys, binding: Binding) -> bytes:
+    """The line as it came, as far as the keys open it; else the payload as it is kept."""
+    try:
+        line = parse(payload)
+        sealed = read_boxes(line.get("content", line))
+    except (Unreadable, AttributeError, KeyError):
+        return payload
+    for kid in keys.private.keys() & sealed.keys.keys():
+        try:
+            record_key = open_record_key(sealed.keys[kid], keys.private[kid])
+            return open_part(sealed.boxes[ORIGINAL], record_key, ORIGINAL, binding)
+        except (Unopenable, KeyError):
+            continue
+    return payload
+
+
+def _came_sealed(content: Mapping[str, Any]) -> bool:
+    parts = (content.get(name) for name in ("identity", "traces"))
+    return _SEAL in content and all(part is None or (isinstance(part, dict) and "box" in part) for part in parts)
+
+
+def _sealed_content(
+    operation: Operation, device: Device, terms: Terms, is_strict: Strictness
+) -> dict[str, Any]:
+    """The content with what the keyring says sealed, and of the rest only what the form knows."""
+    content = operation.content
+    clear = {name: content[name]["clear"] for name in COMPARTMENTS if "clear" in content.get(name, {})}
+    facts = clear.get("facts", {})
+    strict = facts["confidentiality"] == STRICT if facts else is_strict(operation)
+    hidden = terms.keyring.sealed_compartments(is_strict=strict) & clear.keys()
+    plain = {name: content[name] for name in _PLAIN_MEMBERS[operation.op] & content.keys()}
+    shown = {name: {"clear": _known_members(name, clear[name])} for name in clear.keys() - hidden}
+    if not hidden and plain | shown == content:
+        return content
+    texts = {name: canonical(clear[name]) for name in hidden} | {ORIGINAL: operation.line}
+    readers = _readers(facts, device, terms, is_strict=strict)
+    return plain | shown | _boxes(texts, readers, Binding(operation.id, device.lineage))
+
+
+def _known_members(compartment: str, clear: Mapping[str, Any]) -> dict[str, Any]:
+    shape = clear_shape(compartment)
+    known: dict[str, Any] = shape.dump(shape.load(clear))
+    return known
+
+
+def _sealed_whole(line: Line, id: str, device: Device, terms: Terms) -> Line:
+    """Nobody knows what stands in it: named readers alone may look."""
+    readers = terms.keyring.readers_for(None, device.team, device.partner, is_strict=True)
+    kept = canonical(_boxes({ORIGINAL: line.bytes}, readers, Binding(id, device.lineage)))
+    return replace(line, bytes=kept, hash=keyed(line.hash, terms.pepper))
+
+
+def _boxes(texts: Mapping[str, bytes], readers: Sequence[Recipient], binding: Binding) -> dict[str, Any]:
+    sealed = seal(texts, readers, binding)
+    return write_boxes({}, sealed.boxes, sealed.keys)
+
+
+def _readers(facts: Mapping[str, Any], device: Device, terms: Terms, *, is_strict: bool) -> list[Recipient]:
+    place_id = facts.get("place", {}).get("id")
+    region = terms.places.region_around(place_id) if terms.places and place_id else None
+    # What the hub knows of the sender stands before what the record claims.
+    team, partner = device.team or facts.get("team"), device.partner or facts.get("partner")
+    return terms.keyring.readers_for(region.id if region else None, team, partner, is_strict=is_strict)

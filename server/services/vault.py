@@ -1,0 +1,510 @@
+"""The vault: opening what is sealed, for whom it is permitted, and handing its keys on to further readers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, Literal, Self
+
+import sqlalchemy as sa
+from nacl.public import PrivateKey
+
+from client_sync.protocol.boxes import Boxes, read_boxes
+from client_sync.protocol.canonical import Unreadable, canonical, parse
+from client_sync.protocol.frames import from_text, to_text
+from client_sync.protocol.keyring import key_id
+from client_sync.seal import Binding, Reader, Unopenable, open_part, open_record_key, rewrap
+from server.domain import revision
+from server.domain.errors import NotFound, NotSealed, ReasonMissing
+from server.domain.people import KEY_ROLES, HeldKeys
+from server.domain.permission import Action, Actor, Target, permit
+from server.domain.places import Gazetteer
+from server.store import accounts, audit, recipients, registry, sealed
+from server.store.accounts import Account
+from server.store.engine import Store
+from server.store.recipients import CURRENT, REMOVED, Holder, Opening, Recipient
+from server.store.sealed import Part, Standing
+
+Compartment = Literal["statement", "traces", "identity"]
+
+# What a coordinator looks at each complaint for; an identity is never looked at for that.
+TRIAGE: Final = "tri"
+PAGE_PARTS: Final = 200
+_ACTIONS: Final[Mapping[Compartment, Action]] = {
+    "statement": "read_statement",
+    "traces": "read_traces",
+    "identity": "read_identity",
+}
+_STRICT: Final = "strict"
+
+
+@dataclass(frozen=True)
+class Key:
+    """Who can open something, and where: the key is `held` on the `hub`, or `offline`, on the person's machine.
+
+    `name` is empty for the recovery key.
+    """
+
+    kid: str
+    name: str
+    held: str
+    is_recovery: bool
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A compartment as opened: `clear` is None where there is none, or where no key at hand opens it."""
+
+    compartment: Compartment
+    clear: Mapping[str, Any] | None = field(repr=False)
+    is_sealed: bool
+    is_unopenable: bool
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Who opened which compartment, when and why, as the team sees it."""
+
+    name: str
+    compartment: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Given:
+    """How many sealed operations somebody got the keys of, and of how many no key at hand could give them."""
+
+    given: int
+    out_of_reach: int
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Who is at work, with which keys in hand, by which list of places, and when."""
+
+    actor: Actor
+    keys: HeldKeys
+    places: Gazetteer | None
+    now: datetime
+
+
+def open_compartment(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str = "") -> Opened:
+    """A compartment as it stands now; before anything is shown, a row and an event say who opened it and why.
+
+    An identity needs a reason in words; the others have one. Who has the case by assignment gets the key as well,
+    and the actor a new key of one's own.
+    Raises NotFound where there is no such complaint, and in the same way where this is not permitted, and
+    ReasonMissing.
+    """
+    case, why = _permitted(store, desk, complaint, compartment, reason)
+    found = case.find(compartment)
+    if found.part is None:
+        record_key, clear = None, found.clear
+    else:
+        record_key = found.part.record_key(case.usable(desk))
+        clear = _opened(found.part, record_key, compartment)
+    with store.write() as connection:
+        if clear is not None:
+            _note_opening(connection, desk, complaint, compartment, why)
+        elif found.part is not None:
+            _note(connection, desk, "unopenable", complaint, {"compartment": compartment}, why)
+        if found.part is not None and record_key is not None and clear is not None:
+            recipients.add_wraps(connection, found.part.boxes_for(case.next_readers, record_key), desk.now)
+    is_sealed = found.part is not None
+    return Opened(compartment, clear, is_sealed, is_sealed and clear is None, case.keys_of(found.part))
+
+
+def hand_over(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str = "") -> bytes:
+    """A sealed compartment as a file for `open_file`, on the machine of whoever keeps a key there.
+
+    It is logged as an opening, since nobody will see when the file is opened. Raises as `open_compartment` does,
+    and NotSealed.
+    """
+    case, why = _permitted(store, desk, complaint, compartment, reason)
+    part = case.find(compartment).part
+    if part is None:
+        raise NotSealed
+    with store.write() as connection:
+        _note_opening(connection, desk, complaint, compartment, why, "hand_over")
+    keys = {kid: to_text(box) for kid, box in part.keys.items() if case.is_in_use(kid)}
+    binding = vars(part.binding)
+    box = to_text(part.boxes.boxes[compartment])
+    return canonical(binding | {"box": box, "compartment": compartment, "keys": keys})
+
+
+def open_file(data: bytes, private: bytes) -> Mapping[str, Any] | None:
+    """What `hand_over` wrote, by an X25519 private key of 32 bytes; None when it does not open it.
+
+    Needs no hub. Raises NotSealed for another file.
+    """
+    try:
+        file: dict[str, Any] = parse(data)
+        compartment: Compartment = file["compartment"]
+        key = from_text(file["keys"].get(key_id(bytes(PrivateKey(private).public_key))))
+        box, binding = from_text(file["box"]), Binding(file["record"], file["lineage"])
+    except (Unreadable, KeyError, TypeError, AttributeError):
+        raise NotSealed from None
+    try:
+        return _read(open_part(box, open_record_key(key, private), compartment, binding))
+    except Unopenable:
+        return None
+
+
+def who_can_open(store: Store, desk: Desk, complaint: int, compartment: Compartment) -> tuple[Key, ...]:
+    """Who can open a compartment, and where; nobody is named where it is not sealed.
+
+    Raises NotFound where the actor may not find the complaint.
+    """
+    case = _case(store, desk, complaint)
+    if not permit(desk.actor, "find_complaint", case.target):
+        raise NotFound(object=complaint)
+    return case.keys_of(case.find(compartment).part)
+
+
+def openings(store: Store, desk: Desk, complaint: int) -> list[Look]:
+    """Who opened what of a complaint, in order. Raises NotFound where the actor may not find it."""
+    case = _case(store, desk, complaint)
+    if not permit(desk.actor, "find_complaint", case.target):
+        raise NotFound(object=complaint)
+    with store.read() as connection:
+        found = recipients.openings(connection, complaint)
+        names = {each.id: each.name for each in accounts.listed(connection)}
+    return [Look(names[each.account], each.compartment, each.reason, each.at) for each in found]
+
+
+def assign(store: Store, desk: Desk, complaint: int, account: str) -> Given:
+    """Assign a complaint to an account, and seal its keys again to the keys of that account.
+
+    What the assigner can't open stays closed to the assignee, too, until somebody opens it who can. Raises
+    NotFound where the actor may not handle the complaint, and for an account that could not read it.
+    """
+    case = _case(store, desk, complaint)
+    with store.read() as connection:
+        assignee = accounts.find(connection, account)
+        kids = recipients.among_accounts(connection, [account])
+    if not permit(desk.actor, "handle_case", case.target):
+        raise NotFound(object=complaint)
+    if assignee is None or not _may_have(assignee, case.target):
+        raise NotFound(object=account)
+    boxes, given = _hand_on(case.parts, case.usable(desk), _readers(kids))
+    with store.write() as connection:
+        is_new = recipients.assign(connection, complaint, account, desk.actor.id, desk.now)
+        recipients.add_wraps(connection, boxes, desk.now)
+        details = {"account": account, "given": given.given, "is_new": is_new, "out_of_reach": given.out_of_reach}
+        _note(connection, desk, "assign", complaint, details)
+    return given
+
+
+def give_keys(store: Store, desk: Desk, account: str) -> Given:
+    """Seal again, to the current keys of an account, all that the account may read and the keys at hand open.
+
+    For whoever was reset, came later, or has a new key; what the actor may not handle is passed over, but for
+    the actor's own. An operator does this with the recovery key in hand. Raises NotFound for no such account.
+    """
+    with store.read() as connection:
+        holder = accounts.find(connection, account)
+        kids = recipients.among_accounts(connection, [account])
+    if holder is None or holder.state != accounts.ACTIVE:
+        raise NotFound(object=account)
+
+    def may(target: Target) -> bool:
+        is_giver = desk.actor.is_operator or account == desk.actor.id or permit(desk.actor, "handle_case", target)
+        return is_giver and permit(holder.actor, "read_statement", target)
+
+    return _give(store, desk, _readers(kids), may, f"account:{account}")
+
+
+def give_recovery_keys(store: Store, desk: Desk) -> Given:
+    """Seal again, to the current recovery key, all that the keys at hand open: for a recovery key that is new."""
+    with store.read() as connection:
+        kids = [each for each in recipients.recovery(connection) if each.state == CURRENT]
+    return _give(store, desk, _readers(kids), lambda _: True, "recovery")
+
+
+def drill(store: Store, desk: Desk) -> Given:
+    """How many of all sealed operations the keys at hand open, and how many they do not; nothing of them is shown."""
+    given = out_of_reach = after = 0
+    while parts := _page(store, after, PAGE_PARTS):
+        for part in (each for each in parts if each.boxes.boxes):
+            is_open = part.record_key(desk.keys.private) is not None
+            given, out_of_reach = given + is_open, out_of_reach + (not is_open)
+        after = parts[-1].row.received
+    with store.write() as connection:
+        details = {"opened": given, "out_of_reach": out_of_reach}
+        signature = desk.actor.signature
+        audit.record(connection, at=desk.now, actor=signature, action="drill", object="recovery", details=details)
+    return Given(given, out_of_reach)
+
+
+def complaint_numbered(store: Store, number: str) -> int:
+    """The complaint with this registry number. Raises NotFound."""
+    with store.read() as connection:
+        found = registry.complaint_numbered(connection, number)
+    if found is None:
+        raise NotFound(object=number)
+    return found
+
+
+@dataclass(frozen=True)
+class _Sealed:
+    """An operation with its boxes, and all the keys that open them."""
+
+    row: Part
+    content: dict[str, Any]
+    boxes: Boxes
+    keys: dict[str, bytes]
+
+    @classmethod
+    def read(cls, row: Part, wraps: Mapping[str, str]) -> Self:
+        """The operation in a row; `wraps` are keys sealed again."""
+        content: dict[str, Any] = parse(row.line)["content"]
+        boxes = read_boxes(content)
+        return cls(row, content, boxes, boxes.keys | {kid: from_text(box) for kid, box in wraps.items()})
+
+    @property
+    def binding(self) -> Binding:
+        """Where its boxes belong."""
+        return Binding(self.row.client_id, self.row.lineage)
+
+    def record_key(self, private: Mapping[str, bytes]) -> bytes | None:
+        """The key of its boxes, by any of these private keys; None when none opens it.
+
+        A device may write anything beside a key id: only a key that opens one of the boxes is one.
+        """
+        for kid in self.keys.keys() & private.keys():
+            try:
+                record_key = open_record_key(self.keys[kid], private[kid])
+                if any(self._opens(name, record_key) for name in self.boxes.boxes):
+                    return record_key
+            except Unopenable:
+                continue
+        return None
+
+    def boxes_for(self, readers: Sequence[Reader], record_key: bytes) -> list[tuple[int, str, str]]:
+        """The record key for those readers who have no key of it yet."""
+        return [
+            (self.row.received, each.kid, to_text(rewrap(record_key, each, self.boxes.boxes, self.binding)))
+            for each in readers
+            if each.kid not in self.keys
+        ]
+
+    def _opens(self, name: str, record_key: bytes) -> bool:
+        try:
+            open_part(self.boxes.boxes[name], record_key, name, self.binding)
+        except Unopenable:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A compartment as it stands: in a box of a part, or in clear, or not there at all."""
+
+    part: _Sealed | None
+    clear: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A complaint with all that opening it goes by. `next_readers`: current keys of who has it, and of the actor."""
+
+    target: Target
+    parts: tuple[_Sealed, ...]
+    next_readers: tuple[Reader, ...]
+    known: Mapping[str, Recipient]
+    holders: Mapping[str, Holder]
+
+    @cached_property
+    def numbered(self) -> list[_Sealed]:
+        """The complaint as first received, and the revisions that stand, in the order of their numbers."""
+        first, *later = self.parts
+        revisions = [each for each in later if each.row.number is not None]
+        return [first, *sorted(revisions, key=lambda each: each.row.number or 0)]
+
+    def find(self, compartment: Compartment) -> _Found:
+        """Where the compartment stands now."""
+        first, *later = self.numbered
+        earlier = [(each.row.number or 1, each.row.fields, each.content) for each in later]
+        standing = revision.revise(first.content, earlier, len(self.numbered), {}).compartments.get(compartment)
+        if standing is None or "box" not in standing:
+            return _Found(None, None if standing is None else standing["clear"])
+        setters = [each for each in later if compartment in each.row.fields]
+        return _Found(setters[-1] if setters else first, None)
+
+    def usable(self, desk: Desk) -> dict[str, bytes]:
+        """The keys in hand, without those that were taken away since the person logged in."""
+        return {kid: private for kid, private in desk.keys.private.items() if self.is_in_use(kid)}
+
+    def keys_of(self, part: _Sealed | None) -> tuple[Key, ...]:
+        """Who can open the part, the recovery key last."""
+        if part is None:
+            return ()
+        found = [self._key(kid) for kid in part.keys if self.is_in_use(kid)]
+        return tuple(sorted(found, key=lambda each: (each.is_recovery, each.name, each.kid)))
+
+    def is_in_use(self, kid: str) -> bool:
+        """Whether the hub knows the key, and it was not taken away."""
+        return kid in self.known and self.known[kid].state != REMOVED
+
+    def _key(self, kid: str) -> Key:
+        known = self.known[kid]
+        name = "" if known.account is None else self.holders[known.account].name
+        return Key(kid, name, known.held, known.is_recovery)
+
+
+def _case(store: Store, desk: Desk, complaint: int) -> _Case:
+    """Raises NotFound."""
+    with store.read() as connection:
+        standing = sealed.standings(connection, [complaint]).get(complaint)
+        if standing is None:
+            raise NotFound(object=complaint)
+        rows = sealed.parts_of(connection, complaint)
+        wraps = recipients.wraps_of(connection, [row.received for row in rows])
+        assigned = recipients.assigned_to(connection, [complaint]).get(complaint, frozenset())
+        next_readers = _readers(recipients.among_accounts(connection, assigned | {desk.actor.id}))
+        known = {each.kid: each for each in recipients.listed(connection)}
+        holders = recipients.holders(connection)
+    parts = tuple(_Sealed.read(row, wraps.get(row.received, {})) for row in rows)
+    return _Case(_target(standing, desk.places, assigned), parts, tuple(next_readers), known, holders)
+
+
+def _permitted(
+    store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str
+) -> tuple[_Case, str]:
+    """The complaint, and the reason to be logged. Raises NotFound and ReasonMissing."""
+    case = _case(store, desk, complaint)
+    if not permit(desk.actor, _ACTIONS[compartment], case.target):
+        raise NotFound(object=complaint)
+    written = reason.strip()
+    if not written and compartment == "identity":
+        raise ReasonMissing
+    return case, written or TRIAGE
+
+
+def _target(standing: Standing, places: Gazetteer | None, assigned: frozenset[str]) -> Target:
+    region = places.region_around(standing.place_id) if places and standing.place_id else None
+    return Target(
+        region=region.id if region else None,
+        team=standing.team,
+        partner=standing.partner,
+        is_strict=standing.confidentiality == _STRICT,
+        assigned=assigned,
+    )
+
+
+def _opened(part: _Sealed, record_key: bytes | None, compartment: Compartment) -> Mapping[str, Any] | None:
+    if record_key is None:
+        return None
+    try:
+        return _read(open_part(part.boxes.boxes[compartment], record_key, compartment, part.binding))
+    except Unopenable:
+        return None
+
+
+def _read(text: bytes) -> Mapping[str, Any] | None:
+    """The members of a compartment; None for what no device of ours wrote."""
+    try:
+        clear = parse(text)
+    except Unreadable:
+        return None
+    return clear if isinstance(clear, dict) else None
+
+
+def _may_have(account: Account, target: Target) -> bool:
+    """Whether the account could read the complaint, once it is assigned."""
+    own = Target(target.region, target.team, target.partner, target.is_strict, target.assigned | {account.id})
+    is_reader = account.state == accounts.ACTIVE and account.role in KEY_ROLES
+    return is_reader and permit(account.actor, "read_identity", own)
+
+
+def _readers(found: Sequence[Recipient]) -> list[Reader]:
+    return [Reader(each.kid, from_text(each.public)) for each in found]
+
+
+def _hand_on(
+    parts: Sequence[_Sealed], private: Mapping[str, bytes], readers: Sequence[Reader]
+) -> tuple[list[tuple[int, str, str]], Given]:
+    """The boxes that readers lack, of the parts that the private keys open, and how many parts that makes."""
+    boxes: list[tuple[int, str, str]] = []
+    given = out_of_reach = 0
+    for part in parts:
+        if not part.boxes.boxes or all(each.kid in part.keys for each in readers):
+            continue
+        record_key = part.record_key(private)
+        if record_key is None:
+            out_of_reach += 1
+        else:
+            given += 1
+            boxes += part.boxes_for(readers, record_key)
+    return boxes, Given(given, out_of_reach)
+
+
+def _give(
+    store: Store, desk: Desk, readers: Sequence[Reader], may: Callable[[Target], bool], whose: str
+) -> Given:
+    """Hand on, page by page, the keys of every complaint whose target `may` be given."""
+    total, after = Given(0, 0), 0
+    with store.read() as connection:
+        in_use = {each.kid for each in recipients.listed(connection) if each.state != REMOVED}
+    private = {kid: each for kid, each in desk.keys.private.items() if kid in in_use}
+    while readers and (parts := _page(store, after, PAGE_PARTS)):
+        targets = _targets(store, parts, desk.places)
+        permitted = [each for each in parts if (target := targets.get(each.row.complaint)) and may(target)]
+        boxes, given = _hand_on(permitted, private, readers)
+        with store.write() as connection:
+            recipients.add_wraps(connection, boxes, desk.now)
+            details = {"given": given.given, "holder": whose, "out_of_reach": given.out_of_reach}
+            if given.given:
+                actor = desk.actor.signature
+                audit.record(connection, at=desk.now, actor=actor, action="give_keys", object=whose, details=details)
+        total = Given(total.given + given.given, total.out_of_reach + given.out_of_reach)
+        after = parts[-1].row.received
+    return total
+
+
+def _page(store: Store, after: int, limit: int) -> list[_Sealed]:
+    with store.read() as connection:
+        rows = sealed.after(connection, after, limit)
+        wraps = recipients.wraps_of(connection, [row.received for row in rows])
+    return [_Sealed.read(row, wraps.get(row.received, {})) for row in rows]
+
+
+def _targets(store: Store, parts: Sequence[_Sealed], places: Gazetteer | None) -> dict[int, Target]:
+    ids = {each.row.complaint for each in parts}
+    with store.read() as connection:
+        standings = sealed.standings(connection, ids)
+        assigned = recipients.assigned_to(connection, ids)
+    return {id: _target(each, places, assigned.get(id, frozenset())) for id, each in standings.items()}
+
+
+def _note_opening(
+    connection: sa.Connection,
+    desk: Desk,
+    complaint: int,
+    compartment: Compartment,
+    reason: str,
+    action: str = "open",
+) -> None:
+    recipients.note_opening(connection, complaint, Opening(desk.actor.id, compartment, reason, desk.now))
+    _note(connection, desk, action, complaint, {"compartment": compartment}, reason)
+
+
+def _note(
+    connection: sa.Connection,
+    desk: Desk,
+    action: str,
+    complaint: int,
+    details: Mapping[str, Any],
+    reason: str = "",
+) -> None:
+    audit.record(
+        connection,
+        at=desk.now,
+        actor=desk.actor.signature,
+        action=action,
+        object=f"complaint:{complaint}",
+        reason=reason,
+        details=details,
+    )

@@ -1,0 +1,33 @@
+"""A locked hub: it has no passphrase yet, so every door says that it will answer later."""
+
+from flask import Blueprint, Response, render_template, request
+
+from client_sync.protocol.codes import CODES
+from server.i18n import catalogue
+from server.web import status
+from server.web.auth import guarded
+from server.web.errors import RETRY_AFTER_S, callers_language, problem
+
+blueprint = Blueprint("locked", __name__)
+blueprint.add_url_rule("/static/<path:name>", view_func=status.static)
+
+
+@blueprint.get("/")
+@guarded("public")
+def page() -> tuple[str, int, dict[str, str]]:
+    """A small page for whoever opens the address in a browser."""
+    language = callers_language()
+    shown = render_template("locked.html", texts=catalogue(language), language=language)
+    return shown, _status(), {"Retry-After": str(RETRY_AFTER_S["locked"])}
+
+
+@blueprint.before_app_request
+def refuse() -> Response | None:
+    """What a device is told, whatever it asks: to it, this is one more dead link."""
+    if request.endpoint in (f"{blueprint.name}.page", f"{blueprint.name}.static"):
+        return None
+    return problem("locked", _status())
+
+
+def _status() -> int:
+    return CODES["locked"].status or 0

@@ -1,0 +1,319 @@
+"""`seere keys` and `seere open` as people meet them: from a root key on a stick to an identity on one's own machine."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from client_sync.protocol.keyring import Keyring
+from client_sync.sealing import Sealer, scope_of
+from server import credential
+from server.cli import main
+from server.commands.doctor import of_keyring
+from server.domain.people import NO_KEYS
+from server.domain.permission import OPERATOR
+from server.hub import Hub, open_hub, utc_now
+from server.services import keyrings, places, vault
+from server.services.accounts import people
+from server.services.accounts.people import Post
+from server.services.vault import Desk
+from server.store import accounts
+from tests.builders import (
+    PASSPHRASE,
+    Sender,
+    an_id,
+    clear_content,
+    enrolled,
+    found_keyring,
+    founded,
+    operation,
+    passphrase_file,
+)
+
+PLACES = Path(__file__).resolve().parents[2] / "fixtures" / "places" / "mali-2026.1.csv"
+PUBLIC = re.compile(r"publique[^:]* : ([\w-]{43})")
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def hub(folder: Path) -> Iterator[Hub]:
+    """A hub with places and no keys, opened beside the commands, under the real clock."""
+    opened = open_hub(*founded(folder))
+    places.import_list(opened.store, places.read_list_file(PLACES, "2026.1"), "essai", utc_now())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def seere(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `seere` in a folder of this test alone; `typed` are the lines that a person types."""
+    assert hub
+    monkeypatch.setenv("SEERE_DATA", str(folder))
+    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(folder)))
+    monkeypatch.chdir(folder.parent)
+
+    def run(*arguments: str, typed: tuple[str, ...] = ()) -> Result:
+        lines = "".join(f"{line}\n" for line in typed)
+        return CliRunner().invoke(main, list(arguments), input=lines, prog_name="seere")
+
+    return run
+
+
+@pytest.fixture
+def done(seere: Run) -> Callable[..., str]:
+    """Runs `seere` where it must not be refused; gives what it said."""
+
+    def run(*arguments: str, typed: tuple[str, ...] = ()) -> str:
+        result = seere(*arguments, typed=typed)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run
+
+
+def _account(hub: Hub, name: str, *, is_named_reader: bool = False) -> tuple[str, ...]:
+    """Make a coordinator; gives the lines that let them in."""
+    post = Post("coordinator", is_named_reader=is_named_reader)
+    people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, PASSPHRASE, utc_now())
+    _drop_second_factor(hub, name)
+    return (PASSPHRASE,)
+
+
+def _drop_second_factor(hub: Hub, name: str) -> None:
+    """A code is good once, and no test waits 30 s for the next."""
+    with hub.store.write() as connection:
+        found = accounts.by_name(connection, name)
+        assert found is not None
+        accounts.update(connection, found.id, totp=None)
+
+
+def _shares(said: str) -> list[str]:
+    return re.findall(r"Liste de secours n° \d : (.*)", said)
+
+
+def _keyring(hub: Hub) -> Keyring:
+    return keyrings.current(hub.store)
+
+
+def _received(hub: Hub, device: Sender, name: object = "a") -> str:
+    """A complaint that a device sealed; gives its registry number."""
+    whole = clear_content()
+    scope = scope_of(whole)
+    assert scope is not None
+    sealed = Sealer(_keyring(hub), device.lineage, "gao", None).seal(an_id(name), whole, scope)
+    device.send(operation("complaint", name, sealed))
+    return f"SRE-{hub.clock().year}-000001"
+
+
+def _desk(hub: Hub, name: str) -> Desk:
+    """An account at work without keys in hand."""
+    with hub.store.read() as connection:
+        found = accounts.by_name(connection, name)
+        assert found is not None
+        return Desk(found.actor, NO_KEYS, hub.places.read(connection), utc_now())
+
+
+def test_from_nothing_to_a_device(done: Callable[..., str], hub: Hub, folder: Path) -> None:
+    _account(hub, "awa", is_named_reader=True)
+    done("keys", "root", "--new", "racine.key")
+    assert len(_shares(done("keys", "recovery", "--new"))) == 3
+
+    said = done("keys", "publish", "--root", "racine.key")
+
+    assert "Le trousseau 1 vaut maintenant" in said
+    assert "Attention" not in said
+    assert (folder.parent / "racine.key").stat().st_mode & 0o777 == 0o600
+    assert enrolled(hub, "Gao 1").admission.keyring
+    assert list(of_keyring(hub)) == []
+
+
+def test_root_key_that_never_comes_to_the_hub(done: Callable[..., str], seere: Run, hub: Hub) -> None:
+    _account(hub, "awa")
+    done("keys", "recovery", "--new")
+    [public] = PUBLIC.findall(done("keys", "root", "--new", "racine.key"))
+    done("keys", "draft", "projet.json", "--root-public", public)
+
+    refused = seere("keys", "sign", "projet.json", "--root", "racine.key", "--out", "signé.json", typed=("non",))
+    assert (refused.exit_code, Path("signé.json").exists()) == (1, False)
+    done("keys", "sign", "projet.json", "--root", "racine.key", "--out", "signé.json", typed=("oui",))
+    said = done("keys", "publish", "--signed", "signé.json")
+
+    assert "Attention : aucun lecteur désigné" in said
+    assert {each.held for each in _keyring(hub).recipients} == {"hub", "offline"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("keys", "publish"), "l'un des deux"),
+        (("keys", "publish", "--root", "absent.key"), "ne se lit pas"),
+        (("keys", "draft", "p.json", "--root-public", "abc"), "n'est pas une clé publique"),
+        (("keys", "retire", "0123456789abcdef", "--yes"), "Aucune clé en usage"),
+        (("keys", "rotate", "personne"), "introuvable"),
+        (("keys", "rewrap", "awa"), "par qui"),
+        (("enrol", "--label", "Gao 1"), "pas encore de trousseau"),
+        (("open", "SRE-2026-000001"), "--compartment"),
+    ],
+)
+def test_refusal_says_what_to_do(seere: Run, arguments: tuple[str, ...], words: str) -> None:
+    refused = seere(*arguments)
+    assert (refused.exit_code, words in refused.output) == (1, True), refused.output
+
+
+def test_key_file_is_not_overwritten_nor_taken_for_one_of_another_kind(done: Callable[..., str], seere: Run) -> None:
+    done("keys", "root", "--new", "racine.key")
+    kept = Path("racine.key").read_bytes()
+    assert seere("keys", "own", "--new", "racine.key").exit_code == 1
+    assert Path("racine.key").read_bytes() == kept
+    done("keys", "own", "--new", "mienne.key")
+    assert "n'est pas la clé qu'il faut" in seere("keys", "publish", "--root", "mienne.key").output
+
+
+def test_drill_with_any_two_lists(done: Callable[..., str], seere: Run, hub: Hub) -> None:
+    _account(hub, "awa")
+    done("keys", "root", "--new", "racine.key")
+    first, second, third = _shares(done("keys", "recovery", "--new"))
+    done("keys", "publish", "--root", "racine.key")
+    _received(hub, enrolled(hub, "Gao 1", team="gao"))
+
+    for pair in ((first, third), (second, first)):
+        assert "et 1 envoi scellé" in done("keys", "drill", typed=pair)
+    assert seere("keys", "drill", typed=(first, first)).exit_code == 1
+
+
+def test_credential_is_closed_for_the_recovery_key_too(done: Callable[..., str], folder: Path) -> None:
+    assert credential.recovery_public(folder / "hub.credential") is None
+    done("keys", "recovery", "--new")
+    assert credential.recovery_public(folder / "hub.credential") is not None
+
+
+def test_new_recovery_key_opens_what_the_old_one_did(done: Callable[..., str], seere: Run, hub: Hub) -> None:
+    _account(hub, "awa")
+    done("keys", "root", "--new", "racine.key")
+    old = _shares(done("keys", "recovery", "--new"))
+    done("keys", "publish", "--root", "racine.key")
+    _received(hub, enrolled(hub, "Gao 1", team="gao"))
+
+    said = done("keys", "recovery", "--new", typed=(old[0], old[1]))
+
+    assert "Clé donnée pour 1 envoi scellé" in said
+    done("keys", "publish", "--root", "racine.key")
+    new = _shares(said)
+    assert "et 1 envoi scellé" in done("keys", "drill", typed=(new[1], new[2]))
+    assert "n'ouvre pas ce centre" in seere("keys", "drill", typed=(old[0], old[1])).output
+
+
+def test_lost_recovery_key_is_replaced_by_way_of_a_reader(done: Callable[..., str], seere: Run, hub: Hub) -> None:
+    lines = _account(hub, "awa", is_named_reader=True)
+    done("keys", "root", "--new", "racine.key")
+    done("keys", "recovery", "--new")
+    done("keys", "publish", "--root", "racine.key")
+    _received(hub, enrolled(hub, "Gao 1", team="gao"))
+    new = _shares(done("keys", "recovery", "--new", "--lost"))
+    done("keys", "publish", "--root", "racine.key")
+    assert "n'ouvre pas 1 envoi" in seere("keys", "drill", typed=(new[0], new[2])).output
+
+    done("keys", "rewrap", "--for-recovery", "--as", "awa", typed=lines)
+
+    assert "et 1 envoi scellé" in done("keys", "drill", typed=(new[0], new[2]))
+
+
+def test_reset_account_reads_again_once_it_was_given_the_keys(done: Callable[..., str], hub: Hub) -> None:
+    lines = _account(hub, "awa")
+    done("keys", "root", "--new", "racine.key")
+    shares = _shares(done("keys", "recovery", "--new"))
+    done("keys", "publish", "--root", "racine.key")
+    number = _received(hub, enrolled(hub, "Gao 1", team="gao"))
+    look = ("open", number, "--compartment", "traces", "--as", "awa")
+    assert "près du puits" in done(*look, typed=lines)
+
+    people.reset(hub.store, hub.secrets.totp, OPERATOR, "awa", PASSPHRASE, utc_now())
+    _drop_second_factor(hub, "awa")
+    assert "aucune de vos clés ne l'ouvre" in done(*look, typed=lines)
+    done("keys", "rewrap", "awa", "--recovery", typed=(shares[2], shares[0]))
+
+    assert "près du puits" in done(*look, typed=lines)
+
+
+def test_rotated_key_leaves_the_old_cases_open_at_the_next_login(done: Callable[..., str], hub: Hub) -> None:
+    lines = _account(hub, "awa")
+    done("keys", "root", "--new", "racine.key")
+    done("keys", "recovery", "--new")
+    done("keys", "publish", "--root", "racine.key")
+    number = _received(hub, enrolled(hub, "Gao 1", team="gao"))
+    [old] = [key.kid for key in keyrings.listed(hub.store) if key.name == "awa"]
+
+    done("keys", "rotate", "awa")
+    done("keys", "rewrap", "awa", "--as", "awa", typed=lines)
+    done("keys", "retire", old, "--yes")
+
+    assert "près du puits" in done("open", number, "--compartment", "traces", "--as", "awa", typed=lines)
+    assert [(key.state, key.in_keyring) for key in keyrings.listed(hub.store) if key.name == "awa"] == [
+        ("removed", True),
+        ("current", False),
+    ]
+
+
+def test_identity_is_opened_with_a_reason_and_shows_who_opened_before(
+    done: Callable[..., str], seere: Run, hub: Hub
+) -> None:
+    lines = _account(hub, "awa")
+    done("keys", "root", "--new", "racine.key")
+    done("keys", "recovery", "--new")
+    done("keys", "publish", "--root", "racine.key")
+    number = _received(hub, enrolled(hub, "Gao 1", team="gao"))
+    look = ("open", number, "--compartment", "identity", "--as", "awa")
+    assert seere(*look, "--reason", "x", typed=lines).exit_code == 1
+    desk = _desk(hub, "awa")
+    vault.assign(hub.store, desk, 1, desk.actor.id)
+    assert "--reason" in seere(*look, typed=lines).output
+
+    said = done(*look, "--reason", "rappeler", typed=lines)
+
+    assert "Awa Exemple" in said
+    assert "Peut être ouvert par : awa (au centre), clé de secours" in said
+    assert re.search(r"Ouvert par awa, identité, le \S+ : rappeler", said)
+
+
+def test_sealed_part_is_opened_on_ones_own_machine(done: Callable[..., str], seere: Run, hub: Hub) -> None:
+    lines = _account(hub, "awa")
+    done("keys", "root", "--new", "racine.key")
+    done("keys", "recovery", "--new")
+    [public] = PUBLIC.findall(done("keys", "own", "--new", "mienne.key"))
+    done("keys", "add", "awa", "--public", public)
+    done("keys", "own", "--new", "autre.key")
+    done("keys", "publish", "--root", "racine.key")
+    number = _received(hub, enrolled(hub, "Gao 1", team="gao"))
+
+    done("open", number, "--compartment", "traces", "--export", "part.json", "--as", "awa", typed=lines)
+
+    assert "puits" not in Path("part.json").read_text()
+    assert "près du puits" in done("open", "part.json", "--key", "mienne.key")
+    assert "n'ouvre pas" in seere("open", "part.json", "--key", "autre.key").output
+    assert "rien de scellé" in seere("open", "mienne.key", "--key", "mienne.key").output
+    looks = vault.openings(hub.store, _desk(hub, "awa"), 1)
+    assert [(look.name, look.compartment) for look in looks] == [("awa", "traces")]
+
+
+def test_list_shows_every_key_in_french(done: Callable[..., str], hub: Hub) -> None:
+    assert "pas encore de clé" in done("keys", "list")
+    found_keyring(hub)
+    said = done("keys", "list")
+    assert said.startswith("Trousseau 1, fait le ")
+    assert re.search(r"nationale\s+au centre\s+en usage", said)
+    assert re.search(r"clé de secours\s+chez la personne\s+en usage", said)
+
+
+def test_doctor_names_what_a_keyring_lacks(hub: Hub) -> None:
+    assert [(finding.code, finding.level) for finding in of_keyring(hub)] == [("keyring_missing", "unsafe")]
+    keys = found_keyring(hub)
+    assert list(of_keyring(hub)) == []
+    keyrings.rotate(hub.store, keys.people["nationale"].actor.id, utc_now())
+    assert [finding.code for finding in of_keyring(hub)] == ["keyring_behind"]
