@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "people",
     "quarantine",
     "find",
+    "assign",
     "open",
     "places",
     "backup",

@@ -1,7 +1,6 @@
 """The credential: the secrets of a hub in one file, closed by a passphrase and for the recovery key."""
 
 import json
-import os
 import secrets as chance
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,6 +12,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from nacl.secret import SecretBox
 
+from server import durable
 from server.domain.errors import (
     CredentialDamaged,
     CredentialMissing,
@@ -90,7 +90,7 @@ def unlock(path: Path, passphrase: str) -> Secrets:
         raise PassphraseWrong from None
 
 
-def rewrap(path: Path, secrets: Secrets, new_passphrase: str, hardness: Hardness = HARDNESS) -> None:
+def change_passphrase(path: Path, secrets: Secrets, new_passphrase: str, hardness: Hardness = HARDNESS) -> None:
     """Close the credential with another passphrase; the recovery key opens it as before. Raises PassphraseRefused."""
     _keep(path, _read(path) | {"passphrase": _close(new_passphrase, secrets, hardness)})
 
@@ -165,20 +165,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _keep(path: Path, members: Mapping[str, Any]) -> None:
-    """Write the file, whole or not at all, for its owner alone; on disk when this returns.
-
-    A power cut must not leave a database whose key was still in memory.
-    """
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(members, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # A power cut must not leave a database whose key was still in memory.
+    durable.write(path, json.dumps(members).encode())

@@ -13,6 +13,7 @@ from nacl.signing import SigningKey
 from server.config import Settings
 from server.credential import Secrets
 from server.domain.errors import CredentialForeign
+from server.domain.places import Gazetteer
 from server.store import migrations, state
 from server.store.engine import Store, open_store
 from server.store.places import CurrentPlaces
@@ -44,6 +45,11 @@ class Hub:
         """The epoch: 8 hexadecimal digits, new after each restore."""
         with self.store.read() as connection:
             return epoch_of(connection)
+
+    def gazetteer(self) -> Gazetteer | None:
+        """The place list that holds now; None before the first was imported."""
+        with self.store.read() as connection:
+            return self.places.read(connection)
 
     def close(self) -> None:
         """Give the database back."""

@@ -108,9 +108,7 @@ def _back_up(hub: Hub) -> None:
 
 
 def _release(hub: Hub) -> None:
-    with hub.store.read() as connection:
-        places = hub.places.read(connection)
-    admission.release_held(hub.store, hub.settings.registry_prefix, hub.clock(), places)
+    admission.release_held(hub.store, hub.settings.registry_prefix, hub.clock(), hub.gazetteer())
 
 
 def _upkeep(hub: Hub) -> None:
@@ -118,9 +116,8 @@ def _upkeep(hub: Hub) -> None:
 
 
 def _erase_due(hub: Hub) -> None:
-    with hub.store.read() as connection:
-        places = hub.places.read(connection)
-    retention.erase_due(hub.store, retention.desk(hub.settings, hub.secrets.database, places, hub.clock()))
+    desk = retention.desk(hub.settings, hub.secrets.database, hub.gazetteer(), hub.clock())
+    retention.erase_due(hub.store, desk)
 
 
 JOBS: Final = (

@@ -37,7 +37,7 @@ _SALVAGED_PATH: Final = "/api/v1/sync"
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-class Gate:
+class Entrance:
     """The application that a server runs, while what stands behind it may be put in its place later."""
 
     def __init__(self, application: Application) -> None:

@@ -94,6 +94,8 @@ def facts(**changes: Any) -> dict[str, Any]:
 def content(**changes: Any) -> dict[str, Any]:
     """The sound content of a complaint as a device sends it, with facts changed."""
     boxes = {"traces": sealed(), "identity": sealed(), "seal": sealed_keys()}
+    if changes.get("confidentiality") == "strict":
+        boxes["statement"] = sealed()
     return clear_content(**changes) | boxes
 
 

@@ -166,10 +166,10 @@ def _of_credential(settings: Settings) -> Iterator[Finding]:
     kept = settings.passphrase_file
     if kept is not None and kept.exists():
         yield from _of_mode("key_open", kept)
-        is_here = kept.stat().st_dev == settings.credential.stat().st_dev
-        yield Finding("passphrase_here", "unsafe", {"file": kept}) if is_here else Finding(
-            "passphrase_kept", "attention", {"file": kept}
-        )
+        if kept.stat().st_dev == settings.credential.stat().st_dev:
+            yield Finding("passphrase_here", "unsafe", {"file": kept})
+        else:
+            yield Finding("passphrase_kept", "attention", {"file": kept})
 
 
 def _of_mode(code: str, path: Path) -> Iterator[Finding]:

@@ -20,8 +20,7 @@ def command(operator: Operator, receipt: tuple[str, ...], as_name: str) -> None:
     if code is None:
         raise operator.refuse("find.not_a_code", code=typed)
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        with hub.store.read() as connection:
-            gazetteer = hub.places.read(connection)
+        gazetteer = hub.gazetteer()
         matches = lookup.by_receipt(hub.store, person.actor, code, gazetteer)
     for match in matches:
         known = gazetteer.by_id.get(match.place or "") if gazetteer else None

@@ -40,7 +40,7 @@ def recovery(operator: Operator, new: bool, lost: bool) -> None:  # noqa: ARG001
         operator.say("keys.share", number=number, words=words)
     operator.say("keys.shares_made")
     if given is not None:
-        _say_given(operator, given)
+        say_given(operator, given)
     elif standing:
         operator.say("keys.recovery_lost")
     operator.say("keys.publish_next")
@@ -83,7 +83,7 @@ def rewrap(
                 given = vault.give_recovery_keys(hub.store, desk)
             else:
                 given = vault.give_keys(hub.store, desk, account)
-    _say_given(operator, given)
+    say_given(operator, given)
 
 
 @contextmanager
@@ -98,8 +98,7 @@ def _desk(operator: Operator, hub: Hub, as_name: str | None) -> Iterator[Desk]:
 
 def desk_of(hub: Hub, actor: Actor, keys: HeldKeys) -> Desk:
     """Somebody at work with keys in hand."""
-    with hub.store.read() as connection:
-        return Desk(actor, keys, hub.places.read(connection), hub.clock())
+    return Desk(actor, keys, hub.gazetteer(), hub.clock())
 
 
 def _asked(operator: Operator, hub: Hub) -> Desk:
@@ -111,7 +110,8 @@ def _asked(operator: Operator, hub: Hub) -> Desk:
     return desk_of(hub, OPERATOR, HeldKeys({kid: private}))
 
 
-def _say_given(operator: Operator, given: Given) -> None:
+def say_given(operator: Operator, given: Given) -> None:
+    """How many records were handed on, and how many nobody here could open."""
     click.echo(operator.texts.plural("keys.given", given.given))
     if given.out_of_reach:
         click.echo(operator.texts.plural("keys.out_of_reach", given.out_of_reach))

@@ -1,6 +1,6 @@
 """`seere keys`: who can open what is sealed: the root key, the keyring it signs, and the keys of readers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -91,8 +91,9 @@ def draft(
     changed = _changed(operator, administrator, without)
     with operator.hub() as hub:
         made = _drawn_up(hub, signer, after, changed)
+        names = _names(hub)
     file.write_bytes(keyring.draft(made))
-    _show(operator, made)
+    _show(operator, made, names)
     operator.say("keys.drafted", file=file)
 
 
@@ -108,7 +109,7 @@ def sign(operator: Operator, file: Path, root_file: Path, out: Path, yes: bool) 
         made = keyring.read_draft(file.read_bytes())
     except KeyringRefused as refused:
         raise KeyringUnfit(fault=refused.reason) from None
-    _show(operator, made)
+    _show(operator, made, {})
     if not yes and not operator.agrees("keys.sign_sure"):
         raise operator.refuse("usage.nothing_done")
     out.write_bytes(keyrings.signed(made, key_files.read_key(root_file, "root")))
@@ -142,8 +143,8 @@ def publish(
         document = _signed_here(hub, seed, after, changed) if seed else given
         key = hub.identity.sign_key
         version = keyrings.publish(hub.store, document, terms_of(hub), key, hub.clock(), is_new_root=new_root)
-        made = keyrings.current(hub.store)
-    _show(operator, made)
+        made, names = keyrings.current(hub.store), _names(hub)
+    _show(operator, made, names)
     operator.say("keys.published", version=version)
     for fault in keyrings.faults(made):
         operator.say(f"keys.lacks_{fault}")
@@ -222,7 +223,12 @@ def _public(operator: Operator, text: str) -> bytes:
     return key
 
 
-def _show(operator: Operator, made: Keyring) -> None:
+def _names(hub: Hub) -> dict[str, str]:
+    """Whose key it is, by key id; the keyring itself names nobody."""
+    return {each.kid: each.name for each in keyrings.listed(hub.store) if each.name}
+
+
+def _show(operator: Operator, made: Keyring, names: Mapping[str, str]) -> None:
     """What a keyring says, to be looked at before it is signed: whoever is in it reads."""
     texts = operator.texts
     operator.say(
@@ -235,13 +241,14 @@ def _show(operator: Operator, made: Keyring) -> None:
     rows = [
         (
             each.kid,
-            texts.text("keys.recovery") if each.is_recovery else texts.text(f"keys.held_{each.held}"),
+            texts.text("keys.recovery") if each.is_recovery else names.get(each.kid, "–"),
+            texts.text(f"keys.held_{each.held}"),
             " ".join((*each.regions, *each.teams, *each.partners)) or texts.text("keys.everything"),
             texts.text("keys.named") if each.is_named_reader else "",
         )
         for each in made.recipients
     ]
-    _show_table(operator, ("kid", "held", "scope", "strict"), rows)
+    _show_table(operator, ("kid", "name", "held", "scope", "strict"), rows)
 
 
 def _show_table(operator: Operator, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -8,7 +8,7 @@ import click
 from server.commands import key_files
 from server.commands.key_recovery import desk_of
 from server.commands.operator import Operator, pass_operator
-from server.commands.person import acting
+from server.commands.person import acting, naming
 from server.commands.plain import plain, readable
 from server.commands.spoken import SpokenCommand
 from server.services import vault
@@ -40,7 +40,7 @@ def command(
         return
     if compartment is None or as_name is None:
         raise operator.refuse("open.which")
-    with operator.hub() as hub, acting(operator, hub, as_name) as person:
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(what):
         desk = desk_of(hub, person.actor, person.keys)
         complaint = vault.complaint_numbered(hub.store, what)
         if export is not None:

@@ -46,7 +46,9 @@ class Operator:
         """Whether the person types the word for yes; anything else, or no terminal to ask, is a no."""
         yes = self.texts.text("usage.yes")
         asked = self.texts.text(key, yes=yes, **values)
-        return bool(click.prompt(asked, default="", show_default=False).strip().lower() == yes)
+        suffix = self.texts.text("usage.asks")
+        typed = click.prompt(asked, default="", show_default=False, prompt_suffix=suffix)
+        return bool(typed.strip().lower() == yes)
 
     @contextmanager
     def busy(self, key: str, **values: object) -> Iterator[None]:
@@ -106,7 +108,8 @@ class Operator:
     def _typed(self, key: str) -> str:
         if not sys.stdin.isatty():
             raise self.refuse("passphrase.nobody_asks")
-        return str(click.prompt(self.texts.text(key), hide_input=True, err=True))
+        suffix = self.texts.text("usage.asks")
+        return str(click.prompt(self.texts.text(key), prompt_suffix=suffix, hide_input=True, err=True))
 
     def day(self, moment: datetime | None) -> str:
         """A day as people here read it; a dash for never."""

@@ -19,7 +19,7 @@ def command(operator: Operator, recovery: bool) -> None:
     operator.require_hub()
     path = operator.settings.credential
     secrets = credential.unlock_by_recovery(path, ask_recovery_key(operator)) if recovery else operator.secrets()
-    credential.rewrap(path, secrets, operator.typed_twice())
+    credential.change_passphrase(path, secrets, operator.typed_twice())
     _note(operator, secrets, "recovery" if recovery else "passphrase")
     operator.say("passphrase.changed")
     if operator.settings.passphrase_file is not None:

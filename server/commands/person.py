@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from server.commands.operator import Operator
+from server.domain.errors import NotFound
 from server.hub import Hub
 from server.services.accounts import sessions
 from server.services.accounts.sessions import Claim, Session
@@ -33,10 +34,21 @@ def acting(operator: Operator, hub: Hub, name: str) -> Iterator[Session]:
         sessions.log_out(hub.store, entry.token, hub.clock())
 
 
+@contextmanager
+def naming(typed: str) -> Iterator[None]:
+    """What is not found or reserved is refused as the person typed it, not by the id behind it."""
+    try:
+        yield
+    except NotFound:
+        raise NotFound(object=typed) from None
+
+
 def ask(operator: Operator, key: str, **values: object) -> str:
     """What a person types without its being seen; without a terminal, the next line of the input."""
     if sys.stdin.isatty():
-        return str(click.prompt(operator.texts.text(key, **values), hide_input=True, err=True))
+        suffix = operator.texts.text("usage.asks")
+        asked = operator.texts.text(key, **values)
+        return str(click.prompt(asked, prompt_suffix=suffix, hide_input=True, err=True))
     # Bytes: a reader of text would take more than the line, of an input that a command goes on reading.
     line = sys.stdin.buffer.readline()
     if not line:

@@ -18,7 +18,7 @@ from server.hub import Hub
 from server.services import devices, keyrings
 from server.services.intake import admission
 from server.services.intake.admission import Desk, Settled, Word
-from server.services.intake.sealing import Terms
+from server.services.intake.sealing import Sealing
 
 
 @click.group(cls=SpokenGroup)
@@ -86,7 +86,7 @@ def repair(operator: Operator, id: int, file: Path, as_name: str) -> None:
     """Store a corrected content; what came stays as it came."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         corrected = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        settled = admission.repair(hub.store, id, corrected.strip(), _desk(hub, person.actor), _terms(hub))
+        settled = admission.repair(hub.store, id, corrected.strip(), _desk(hub, person.actor), _sealing(hub))
     _say_settled(operator, "quarantine.repaired", id, settled)
 
 
@@ -116,13 +116,11 @@ def admit(
 
 
 def _desk(hub: Hub, actor: Actor) -> Desk:
-    with hub.store.read() as connection:
-        return Desk(hub.settings.registry_prefix, hub.places.read(connection), hub.clock(), actor)
+    return Desk(hub.settings.registry_prefix, hub.gazetteer(), hub.clock(), actor)
 
 
-def _terms(hub: Hub) -> Terms:
-    with hub.store.read() as connection:
-        return Terms(keyrings.current(hub.store), hub.secrets.pepper, hub.places.read(connection))
+def _sealing(hub: Hub) -> Sealing:
+    return Sealing(keyrings.current(hub.store), hub.secrets.pepper, hub.gazetteer())
 
 
 def _say_settled(operator: Operator, key: str, id: int, settled: Settled) -> None:

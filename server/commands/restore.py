@@ -34,7 +34,9 @@ def command(
 ) -> None:
     """Bring a hub back into an empty folder or database."""
     if last_number is None:
-        last_number = click.prompt(operator.texts.text("restore.ask_number"), type=str)
+        last_number = click.prompt(
+            operator.texts.text("restore.ask_number"), type=str, prompt_suffix=operator.texts.text("usage.asks")
+        )
     last = _last_number(operator, last_number)
     key_of = _by_recovery(operator) if recovery else _by_passphrase(operator)
     with operator.busy("restore.working"):
@@ -71,7 +73,7 @@ def _by_recovery(operator: Operator) -> Callable[[Path], bytes]:
 
     def key_of(path: Path) -> bytes:
         secrets = credential.unlock_by_recovery(path, key)
-        credential.rewrap(path, secrets, passphrase)
+        credential.change_passphrase(path, secrets, passphrase)
         return secrets.database
 
     return key_of

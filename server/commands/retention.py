@@ -1,14 +1,18 @@
 """`seere retention`: what is kept for how long, erasing, and legal holds. Shows numbers and counts, no content."""
 
+from collections.abc import Callable
+
 import click
 
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
 from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.domain.permission import Actor
 from server.domain.retention import REASONS, Hold
 from server.hub import Hub
 from server.services import retention
 from server.services.retention import Desk, Due, Erasure
+from server.store.engine import Store
 
 
 @click.group(cls=SpokenGroup)
@@ -61,8 +65,7 @@ def erase(
 @pass_operator
 def hold(operator: Operator, number: str, as_name: str) -> None:
     """Ask that a complaint be not erased."""
-    with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        _say_hold(operator, number, retention.hold(hub.store, number, person.actor, _desk(hub)))
+    _change_hold(operator, number, as_name, retention.hold)
 
 
 @command.command("agree", cls=SpokenCommand)
@@ -71,8 +74,7 @@ def hold(operator: Operator, number: str, as_name: str) -> None:
 @pass_operator
 def agree(operator: Operator, number: str, as_name: str) -> None:
     """Be the second person, for a hold or for its end."""
-    with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        _say_hold(operator, number, retention.agree(hub.store, number, person.actor, _desk(hub)))
+    _change_hold(operator, number, as_name, retention.agree)
 
 
 @command.command("lift", cls=SpokenCommand)
@@ -81,14 +83,18 @@ def agree(operator: Operator, number: str, as_name: str) -> None:
 @pass_operator
 def lift(operator: Operator, number: str, as_name: str) -> None:
     """Ask for the end of a hold."""
+    _change_hold(operator, number, as_name, retention.lift)
+
+
+def _change_hold(
+    operator: Operator, number: str, as_name: str, change: Callable[[Store, str, Actor, Desk], Hold]
+) -> None:
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        _say_hold(operator, number, retention.lift(hub.store, number, person.actor, _desk(hub)))
+        _say_hold(operator, number, change(hub.store, number, person.actor, _desk(hub)))
 
 
 def _desk(hub: Hub) -> Desk:
-    with hub.store.read() as connection:
-        places = hub.places.read(connection)
-    return retention.desk(hub.settings, hub.secrets.database, places, hub.clock())
+    return retention.desk(hub.settings, hub.secrets.database, hub.gazetteer(), hub.clock())
 
 
 def _say_class(operator: Operator, each: Due) -> None:

@@ -19,7 +19,7 @@ from server.credential import Secrets
 from server.hub import open_hub
 from server.lock import Lock
 from server.scheduler import running_jobs
-from server.serve import Gate, make_server, serve
+from server.serve import Entrance, make_server, serve
 
 
 @click.command(cls=SpokenCommand)
@@ -37,40 +37,40 @@ def command(operator: Operator, host: str | None, port: int | None) -> None:
     operator.require_hub()
     with _alone(operator), ExitStack() as opened:
         secrets = operator.secrets() if operator.can_unlock() else None
-        gate = Gate(create_locked_app(settings))
-        server = _listening(operator, gate, host or settings.host, settings.port if port is None else port)
+        entrance = Entrance(create_locked_app(settings))
+        server = _listening(operator, entrance, host or settings.host, settings.port if port is None else port)
         if secrets is not None:
-            _open(operator, gate, secrets, opened)
+            _open(operator, entrance, secrets, opened)
             serve(server, lambda: operator.say("serve.listening", address=_address(server)))
         else:
-            with _locked(operator, gate, opened):
+            with _locked(operator, entrance, opened):
                 serve(server, lambda: operator.say("serve.locked", address=_address(server)))
     operator.say("serve.stopped")
 
 
-def _open(operator: Operator, gate: Gate, secrets: Secrets, opened: ExitStack) -> None:
+def _open(operator: Operator, entrance: Entrance, secrets: Secrets, opened: ExitStack) -> None:
     """Let devices in and begin the daily work, until `opened` is left."""
     hub = open_hub(operator.settings, secrets, operator.clock)
     opened.callback(hub.close)
-    gate.open(create_app(hub))
+    entrance.open(create_app(hub))
     opened.enter_context(running_jobs(hub))
 
 
 @contextmanager
-def _locked(operator: Operator, gate: Gate, opened: ExitStack) -> Iterator[None]:
+def _locked(operator: Operator, entrance: Entrance, opened: ExitStack) -> Iterator[None]:
     """Wait for the passphrase while the block runs; nothing of the hub is open, and no job runs, before it came."""
 
     def unlock(passphrase: str) -> None:
-        _open(operator, gate, credential.unlock(operator.settings.credential, passphrase), opened)
+        _open(operator, entrance, credential.unlock(operator.settings.credential, passphrase), opened)
         operator.say("serve.unlocked")
 
     with Lock(operator.settings.data, os.getpid(), unlock):
         yield
 
 
-def _listening(operator: Operator, gate: Gate, host: str, port: int) -> TcpWSGIServer:
+def _listening(operator: Operator, entrance: Entrance, host: str, port: int) -> TcpWSGIServer:
     try:
-        return make_server(gate, host, port, operator.settings.threads)
+        return make_server(entrance, host, port, operator.settings.threads)
     except OSError as error:
         key = "serve.port_taken" if error.errno == errno.EADDRINUSE else "serve.address_refused"
         raise operator.refuse(key, host=host, port=port, other=port + 1) from error

@@ -20,7 +20,8 @@ def split(key: bytes) -> list[str]:
 def ask_recovery_key(operator: Operator) -> bytes:
     """The private part of the recovery key, 32 bytes. Raises RecoveryKeyWrong for lists that don't belong together."""
     texts = operator.texts
-    typed = [click.prompt(texts.text("shares.ask", number=number)) for number in range(1, _SHARES_NEEDED + 1)]
+    asked = [texts.text("shares.ask", number=number) for number in range(1, _SHARES_NEEDED + 1)]
+    typed = [click.prompt(each, prompt_suffix=texts.text("usage.asks")) for each in asked]
     try:
         key: bytes = combine_mnemonics([" ".join(words.lower().split()) for words in typed])
     except MnemonicError:

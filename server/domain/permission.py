@@ -74,10 +74,11 @@ JOB: Final = Actor("job", "coordinator", is_named_reader=True)
 _NO_ACCOUNTS: Final = frozenset({OPERATOR.id, JOB.id})
 # For what concerns no case and nobody's own things.
 NOTHING: Final = Target()
+# The confidentiality of a complaint that named readers alone may see.
+STRICT: Final = "strict"
 # What nobody can read may be anything: whoever handles it covers all and is a named reader.
 UNREADABLE: Final = Target(is_strict=True)
 
-_STRICT: Final = "strict"
 _Rule = Callable[[Actor, Target], bool]
 
 
@@ -92,7 +93,7 @@ def case_target(
     """A complaint as permission sees it: by the region around its place, and whether it is strictly confidential."""
     region = places.region_around(place_id) if places is not None and place_id is not None else None
     region_id = None if region is None else region.id
-    return Target(region_id, team, partner, confidentiality == _STRICT, assigned or frozenset())
+    return Target(region_id, team, partner, confidentiality == STRICT, assigned or frozenset())
 
 
 def permit(actor: Actor, action: Action, target: Target = NOTHING) -> bool:

@@ -17,7 +17,7 @@ HoldState = Literal["asked", "agreed", "lift_asked", "lifted"]
 
 
 @dataclass(frozen=True)
-class Terms:
+class Schedule:
     """Days that each class is kept. `withdrawn_days` and `complaint_days` count from the last thing that came about
     a complaint; 0 `complaint_days` keeps until somebody erases."""
 

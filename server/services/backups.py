@@ -24,6 +24,7 @@ import pyrage
 
 from server.domain.errors import BackupUnusable
 from server.domain.retention import backups_before, gone_at
+from server.durable import sync_folder
 from server.store import audit, backups, devices, erasure_list, erasures, migrations, registry, state
 from server.store.backups import SERVER_COPY, SQLITE_COPY, Backup, Contents
 from server.store.engine import Store, open_store
@@ -299,7 +300,7 @@ def _unpack(source: BinaryIO, folder: Path) -> None:
 def _finished(part: Path, path: Path, manifest: Manifest, now: datetime) -> Backup:
     sha256, size = _sha256(part), part.stat().st_size
     part.rename(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return Backup(path.name, sha256, size, manifest.contents.complaints, now, now)
 
 
@@ -308,7 +309,7 @@ def _drop_old(folder: Path, before: datetime) -> int:
     old = [path for path in folder.iterdir() if (made_at := _made_at(path)) is not None and made_at < before]
     for path in old:
         path.unlink()
-    _sync_folder(folder)
+    sync_folder(folder)
     return len(old)
 
 
@@ -388,7 +389,7 @@ def _put_in_place(path: Path, target: Path) -> None:
     with draft.open("rb") as file:
         os.fsync(file.fileno())
     draft.rename(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _recipient(text: str) -> Any:
@@ -438,11 +439,3 @@ def _work_folder(parent: Path) -> Iterator[Path]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.domain.permission import Actor, case_target, permit
+from server.domain.permission import Actor, permit
 from server.domain.places import Gazetteer
 from server.store import complaints, recipients, registry, sealed
 from server.store.engine import Store
@@ -26,10 +26,7 @@ def by_receipt(store: Store, actor: Actor, receipt: str, places: Gazetteer | Non
         numbers = registry.numbers_of(connection, ids)
         standings = sealed.standings(connection, ids)
         assigned = recipients.assigned_to(connection, ids)
-    targets = {
-        id: case_target(places, each.place_id, each.team, each.partner, each.confidentiality, assigned.get(id))
-        for id, each in standings.items()
-    }
+    targets = {id: each.target(places, assigned.get(id)) for id, each in standings.items()}
     return [
         Match(numbers[id], received_at, place)
         for id, received_at, place in found

@@ -8,9 +8,9 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 
 from server.domain.errors import ErasureHeld, HoldRefused, NotFound
-from server.domain.permission import UNREADABLE, Actor, Target, case_target, permit
+from server.domain.permission import UNREADABLE, Actor, Target, permit
 from server.domain.places import Gazetteer
-from server.domain.retention import Hold, Terms, gone_at
+from server.domain.retention import Hold, Schedule, gone_at
 from server.store import audit, devices, erasure_list, erasures, legal_holds, lite, registry, sealed
 from server.store.engine import Store
 from server.store.erasures import Subject
@@ -52,7 +52,7 @@ class Desk:
     `places` say in which region a complaint lies, and so who may erase it.
     """
 
-    terms: Terms
+    schedule: Schedule
     places: Gazetteer | None
     lists: tuple[Path, ...]
     key: bytes
@@ -61,7 +61,7 @@ class Desk:
     @property
     def gone_at(self) -> datetime:
         """When the last backup is gone that may hold what is erased now."""
-        return gone_at(self.now, self.terms.backup_days)
+        return gone_at(self.now, self.schedule.backup_days)
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ class Overview:
 
 def desk(settings: Settings, key: bytes, places: Gazetteer | None, now: datetime) -> Desk:
     """What the settings say; the erasure list is kept beside the data and beside the backups."""
-    terms = Terms(settings.withdrawn_keep_days, settings.complaint_keep_days, settings.backup_keep_days)
+    schedule = Schedule(settings.withdrawn_keep_days, settings.complaint_keep_days, settings.backup_keep_days)
     lists = tuple(folder / erasure_list.NAME for folder in (settings.data, settings.backups))
-    return Desk(terms, places, lists, key, now)
+    return Desk(schedule, places, lists, key, now)
 
 
 def erase(store: Store, number: str, actor: Actor, reason: str, desk: Desk) -> Erasure:
@@ -127,7 +127,7 @@ def erase_due(store: Store, desk: Desk) -> int:
 
     Writes the erasure list in any case: an erasure that was interrupted before its list is made good here.
     """
-    due = [id for state in desk.terms.days for id in _due(store, state, desk)][:ERASED_MAX]
+    due = [id for state in desk.schedule.days for id in _due(store, state, desk)][:ERASED_MAX]
     for complaint in due:
         with store.write() as connection:
             subject = erasures.subject_of(connection, complaint)
@@ -190,7 +190,7 @@ def lift(store: Store, number: str, actor: Actor, desk: Desk) -> Hold:
 
 def overview(store: Store, desk: Desk) -> Overview:
     """What is kept for how long, what is past that, and what holds it."""
-    due = tuple(Due(state, days, len(_due(store, state, desk))) for state, days in desk.terms.days.items())
+    due = tuple(Due(state, days, len(_due(store, state, desk))) for state, days in desk.schedule.days.items())
     with store.read() as connection:
         holds = legal_holds.listed(connection)
         numbers = registry.numbers_of(connection, [each.complaint for each in holds])
@@ -204,7 +204,7 @@ def overview(store: Store, desk: Desk) -> Overview:
 
 def _due(store: Store, state: str, desk: Desk) -> list[int]:
     """Complaints of a state that are past their time and not held."""
-    before = desk.terms.quiet_before(state, desk.now)
+    before = desk.schedule.quiet_before(state, desk.now)
     if before is None:
         return []
     with store.read() as connection:
@@ -237,11 +237,7 @@ def _cleared(store: Store, operations: int, desk: Desk) -> Erasure:
 
 def _target(connection: sa.Connection, complaint: int | None, desk: Desk) -> Target:
     standing = None if complaint is None else sealed.standings(connection, [complaint]).get(complaint)
-    if standing is None:
-        return UNREADABLE
-    return case_target(
-        desk.places, standing.place_id, standing.team, standing.partner, standing.confidentiality
-    )
+    return UNREADABLE if standing is None else standing.target(desk.places)
 
 
 def _remove(connection: sa.Connection, subject: Subject, actor: str, reason: str, desk: Desk) -> int:

@@ -23,7 +23,7 @@ from server.store import accounts, audit, recipients, registry, sealed
 from server.store.accounts import Account
 from server.store.engine import Store
 from server.store.recipients import CURRENT, REMOVED, Holder, Opening, Recipient
-from server.store.sealed import Part, Standing
+from server.store.sealed import Part
 
 Compartment = Literal["statement", "traces", "identity"]
 
@@ -35,7 +35,6 @@ _ACTIONS: Final[Mapping[Compartment, Action]] = {
     "traces": "read_traces",
     "identity": "read_identity",
 }
-_STRICT: Final = "strict"
 
 
 @dataclass(frozen=True)
@@ -150,17 +149,6 @@ def open_file(data: bytes, private: bytes) -> Mapping[str, Any] | None:
         return _read(open_part(box, open_record_key(key, private), compartment, binding))
     except Unopenable:
         return None
-
-
-def who_can_open(store: Store, desk: Desk, complaint: int, compartment: Compartment) -> tuple[Key, ...]:
-    """Who can open a compartment, and where; nobody is named where it is not sealed.
-
-    Raises NotFound where the actor may not find the complaint.
-    """
-    case = _case(store, desk, complaint)
-    if not permit(desk.actor, "find_complaint", case.target):
-        raise NotFound(object=complaint)
-    return case.keys_of(case.find(compartment).part)
 
 
 def openings(store: Store, desk: Desk, complaint: int) -> list[Look]:
@@ -363,11 +351,14 @@ def _case(store: Store, desk: Desk, complaint: int) -> _Case:
         rows = sealed.parts_of(connection, complaint)
         wraps = recipients.wraps_of(connection, [row.received for row in rows])
         assigned = recipients.assigned_to(connection, [complaint]).get(complaint, frozenset())
-        next_readers = _readers(recipients.among_accounts(connection, assigned | {desk.actor.id}))
+        target = standing.target(desk.places, assigned)
+        # Whoever has the case may have lost it since: it became strict, or moved out of their scope.
+        still = {each.id for each in accounts.listed(connection) if each.id in assigned and _may_have(each, target)}
+        next_readers = _readers(recipients.among_accounts(connection, still | {desk.actor.id}))
         known = {each.kid: each for each in recipients.listed(connection)}
         holders = recipients.holders(connection)
     parts = tuple(_Sealed.read(row, wraps.get(row.received, {})) for row in rows)
-    return _Case(_target(standing, desk.places, assigned), parts, tuple(next_readers), known, holders)
+    return _Case(target, parts, tuple(next_readers), known, holders)
 
 
 def _permitted(
@@ -381,17 +372,6 @@ def _permitted(
     if not written and compartment == "identity":
         raise ReasonMissing
     return case, written or TRIAGE
-
-
-def _target(standing: Standing, places: Gazetteer | None, assigned: frozenset[str]) -> Target:
-    region = places.region_around(standing.place_id) if places and standing.place_id else None
-    return Target(
-        region=region.id if region else None,
-        team=standing.team,
-        partner=standing.partner,
-        is_strict=standing.confidentiality == _STRICT,
-        assigned=assigned,
-    )
 
 
 def _opened(part: _Sealed, record_key: bytes | None, compartment: Compartment) -> Mapping[str, Any] | None:
@@ -476,7 +456,7 @@ def _targets(store: Store, parts: Sequence[_Sealed], places: Gazetteer | None) -
     with store.read() as connection:
         standings = sealed.standings(connection, ids)
         assigned = recipients.assigned_to(connection, ids)
-    return {id: _target(each, places, assigned.get(id, frozenset())) for id, each in standings.items()}
+    return {id: each.target(places, assigned.get(id)) for id, each in standings.items()}
 
 
 def _note_opening(

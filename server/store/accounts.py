@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from server.domain.people import Role
 from server.domain.permission import Actor
-from server.store.dialect import put
+from server.store.dialect import insert_new, locked, put
 from server.store.schema import account, login_wait, session
 
 ACTIVE = "active"
@@ -151,6 +151,16 @@ def wait_of(connection: sa.Connection, who: str) -> Wait | None:
     select = sa.select(login_wait.c.failures, login_wait.c.next_try_at).where(login_wait.c.who == who)
     row = connection.execute(select).one_or_none()
     return None if row is None else Wait(*row)
+
+
+def lock_wait(connection: sa.Connection, who: str, now: datetime) -> Wait:
+    """How long this name has to wait, locked until commit, so that guesses made at once are counted one by one."""
+    insert_new(
+        connection, login_wait, [{"who": who, "failures": 0, "next_try_at": now}], ["who"], login_wait.c.who
+    )
+    select = sa.select(login_wait.c.failures, login_wait.c.next_try_at).where(login_wait.c.who == who)
+    row = connection.execute(locked(connection, select)).one()
+    return Wait(row.failures, row.next_try_at)
 
 
 def set_wait(connection: sa.Connection, who: str, wait: Wait) -> None:

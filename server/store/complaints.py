@@ -56,6 +56,7 @@ class Filed:
 
     id: int
     revision: int
+    confidentiality: str
 
 
 def known_hashes(connection: sa.Connection, lineage: str, client_ids: Sequence[str]) -> dict[str, str]:
@@ -106,7 +107,7 @@ def refile(
 def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | None:
     """The stored complaint of that lineage and id, locked until commit: it is changed by one at a time."""
     select = (
-        sa.select(complaint.c.id, complaint.c.revision)
+        sa.select(complaint.c.id, complaint.c.revision, complaint.c.confidentiality)
         .join(received, received.c.id == complaint.c.id)
         .where(received.c.lineage == lineage, received.c.client_id == client_id)
     )

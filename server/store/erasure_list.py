@@ -4,7 +4,6 @@ It says of each erased operation where it came from, its id, its hash and the da
 """
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +14,12 @@ from nacl.exceptions import CryptoError
 from nacl.hash import blake2b
 from nacl.secret import SecretBox
 
+from server import durable
 from server.domain.errors import ErasureListUnreadable
 from server.store.erasures import Erased
 
 NAME: Final = "hub.erasures"
 _PURPOSE: Final = b"seere-erasures"
-_PART: Final = ".part"
 
 
 def write(path: Path, key: bytes, erased: Sequence[Erased]) -> None:
@@ -30,13 +29,7 @@ def write(path: Path, key: bytes, erased: Sequence[Erased]) -> None:
     """
     rows = [[each.lineage, each.client_id, each.hash, f"{each.at:%Y-%m-%d}"] for each in erased]
     box = _box(key).encrypt(json.dumps(rows, separators=(",", ":")).encode())
-    part = path.with_name(path.name + _PART)
-    with open(part, "wb", opener=_private) as file:
-        file.write(box)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    _sync_folder(path.parent)
+    durable.write(path, box)
 
 
 def read(path: Path, key: bytes) -> list[Erased]:
@@ -54,15 +47,3 @@ def _box(key: bytes) -> SecretBox:
 
 def _midnight(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,10 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from server.domain.permission import Target, case_target
+from server.domain.places import Gazetteer
 from server.store.schema import complaint, device, lineage, received, revision, sequel
 
 # Operations whose content may hold sealed compartments.
-SEALABLE = ("complaint", "revision", "answer")
+SEALABLE = ("complaint", "revision", "answer", "consent_change", "withdrawal")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Standing:
     team: str | None
     partner: str | None
     confidentiality: str
+
+    def target(self, places: Gazetteer | None, assigned: frozenset[str] | None = None) -> Target:
+        """The complaint as permission sees it; `assigned` are the ids of the accounts that have it."""
+        return case_target(places, self.place_id, self.team, self.partner, self.confidentiality, assigned)
 
 
 def standings(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Standing]:

@@ -1,6 +1,6 @@
 """A locked hub: it has no passphrase yet, so every door says that it will answer later."""
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 
 from client_sync.protocol.codes import CODES
 from server.i18n import catalogue
@@ -23,10 +23,15 @@ def page() -> tuple[str, int, dict[str, str]]:
 
 @blueprint.before_app_request
 def refuse() -> Response | None:
-    """What a device is told, whatever it asks: to it, this is one more dead link."""
+    """What a device is told, whatever it asks: to it, this is one more dead link. A browser gets the page."""
     if request.endpoint in (f"{blueprint.name}.page", f"{blueprint.name}.static"):
         return None
-    return problem("locked", _status())
+    return make_response(page()) if _is_browser() else problem("locked", _status())
+
+
+def _is_browser() -> bool:
+    wanted = request.accept_mimetypes
+    return wanted["text/html"] > wanted["application/json"]
 
 
 def _status() -> int:

@@ -21,7 +21,7 @@ from server.services.devices import Application, Device
 from server.services.feed import Asked
 from server.services.intake import receiving
 from server.services.intake.receiving import Receipt, Rules
-from server.services.intake.sealing import Terms
+from server.services.intake.sealing import Sealing
 from server.web.auth import for_device, guarded, this_hub
 from server.web.schemas import BYTES, AdmissionShape, AnswerShape, ApplicationShape, StrictParser, body_of
 
@@ -126,11 +126,11 @@ def answer(
     """Take the frames in, then say what the device is to know; the intake is on disk before it is said."""
     with hub.store.read() as connection:
         epoch, places = epoch_of(connection), hub.places.read(connection)
-    terms = Terms(keyrings.current(hub.store), hub.secrets.pepper, places)
-    rules = Rules(hub.identity.id, hub.settings.registry_prefix, refill(hub), terms)
+    sealing = Sealing(keyrings.current(hub.store), hub.secrets.pepper, places)
+    rules = Rules(hub.identity.id, hub.settings.registry_prefix, refill(hub), sealing)
     receipt = receiving.receive(hub.store, device, frames, hub.clock(), rules, carried_by)
     header = frames[0].header
-    marks = tuple((number, frame_mark(digest, terms.pepper)) for number, digest in header.ask)
+    marks = tuple((number, frame_mark(digest, sealing.pepper)) for number, digest in header.ask)
     # Only a device that is on the line: by the time a parcel's reply is back, others have shown it newer ones.
     seen = header.anchor if carried_by is None else None
     asked = Asked(header.cursor, header.limit, marks, header.backed_up_to, seen, header.order)

@@ -17,7 +17,17 @@ from tests.benchmarks.figure import Figure, note
 from tests.benchmarks.harness import Plan, Void
 from tests.benchmarks.proof import prove_checks
 
-FAMILIES: Final = ("intake", "traffic", "slow_clients", "memory", "real_intake", "faults", "device", "growth", "log")
+FAMILIES: Final = (
+    "intake",
+    "traffic",
+    "slow_clients",
+    "memory",
+    "real_intake",
+    "faults",
+    "device",
+    "confidentiality",
+    "growth",
+)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -86,11 +86,20 @@ def opened_device(folder: Folder, into: Path) -> None:
 
     That is what a locked device gives away to who takes its disk: the transport store, by the machine key.
     """
-    into.mkdir()
-    connection = sqlcipher.connect(str(folder.transport))
+    tables_into(folder.transport, bytes.fromhex(folder.machine_key.read_text("ascii").strip()), into)
+
+
+def tables_into(database: Path, key: bytes, into: Path) -> None:
+    """Write every value of every table of an encrypted database, as plain bytes, into a new folder to search.
+
+    Raises sqlcipher3's DatabaseError, and makes no folder, for a key that does not open it.
+    """
+    connection = sqlcipher.connect(str(database))
     try:
-        connection.execute(f"PRAGMA key = \"x'{folder.machine_key.read_text('ascii').strip()}'\"")
+        connection.execute("PRAGMA cipher_log_level = NONE")
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        into.mkdir(parents=True)
         for table in tables:
             rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
             (into / f"{table}.rows").write_bytes(b"\n".join(_bytes(value) for row in rows for value in row))

@@ -82,16 +82,16 @@ class Sender:
     epoch: str
     next_frame: int = 1
 
-    def frame(self, lines: list[bytes]) -> bytes:
-        """The next frame, uncompressed."""
+    def frame(self, lines: list[bytes], cursor: str | None = None) -> bytes:
+        """The next frame, uncompressed; it asks for the changes after the cursor."""
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        header = Header(device=self.device, hub=self.hub, epoch=self.epoch, frame=self.next_frame, at=at)
+        header = Header(self.device, self.hub, self.epoch, self.next_frame, at, cursor=cursor)
         self.next_frame += 1
         return encode_frame(header, lines, lambda digest: self.key.sign(digest).signature)
 
-    def body(self, lines: list[bytes]) -> bytes:
+    def body(self, lines: list[bytes], cursor: str | None = None) -> bytes:
         """The next frame as a body, in the coding that the field client chooses."""
-        return zstandard.ZstdCompressor(_LEVEL, dict_data=_dictionary()).compress(self.frame(lines))
+        return zstandard.ZstdCompressor(_LEVEL, dict_data=_dictionary()).compress(self.frame(lines, cursor))
 
     @property
     def headers(self) -> dict[str, str]:

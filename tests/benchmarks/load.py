@@ -5,13 +5,18 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from http.client import HTTPConnection
 from random import Random
 from threading import Barrier
 from typing import Any, Final, Self
 
+from nacl.public import PrivateKey
+
 from client_sync.protocol.canonical import canonical
+from client_sync.protocol.keyring import Keyring, Policy, Recipient
+from client_sync.sealing import UNKNOWN_SCOPE, Sealer, scope_of
 from fixtures.generate import contents, random_id
 from tests.benchmarks.harness import SYNC, Address, Sender, Void
 
@@ -20,6 +25,14 @@ _SEED: Final = 20_261_121
 # Enough stories that no two of a batch are alike; telling a new one costs more than the hub's whole work on it.
 _STORIES: Final = 2_000
 _ANSWER_PATIENCE_S: Final = 60
+# Two coordinators and the recovery key, who read everything: no complaint has more boxes than another.
+_READERS: Final = tuple(
+    Recipient(bytes(PrivateKey(bytes([no]) * 32).public_key), "offline", is_named_reader=True, is_recovery=no == 3)
+    for no in (1, 2, 3)
+)
+_KEYRING: Final = Keyring(1, datetime(2026, 11, 21, tzinfo=UTC), bytes(32), bytes(32), Policy(), _READERS)
+# Where a box belongs is for its readers to check; to the hub one lineage is as good as another.
+_SEALER: Final = Sealer(_KEYRING, "", None, None)
 
 
 @dataclass(frozen=True)
@@ -70,13 +83,13 @@ class Caller:
 
 
 def complaint_lines(rng: Random, count: int, told: Sequence[dict[str, Any]] | None = None) -> list[bytes]:
-    """So many new complaints; what is told in them (`told`, or stories of the fixtures) may come again, ids never."""
+    """So many new complaints, sealed as devices seal them to three readers, without the linkage that goes along.
+
+    What is told in them (`told`, or stories of the fixtures) may come again; ids and boxes never do.
+    """
     stories = told or _stories()
     chosen = rng.sample(range(len(stories)), count)
-    return [
-        canonical({"content": stories[at], "id": random_id(rng), "op": "complaint", "seq": seq})
-        for seq, at in enumerate(chosen, 1)
-    ]
+    return [_line(random_id(rng), stories[at], seq) for seq, at in enumerate(chosen, 1)]
 
 
 def prepared(
@@ -126,6 +139,17 @@ def randoms(name: str) -> Iterator[Random]:
     while True:
         yield Random(f"{name} {number} {time.time_ns()}")
         number += 1
+
+
+def sealed_content(id: str, told: dict[str, Any]) -> dict[str, Any]:
+    """The content of the complaint `id` as its device sends it, sealed to three readers; what is sealed stays."""
+    if "seal" in told:
+        return told
+    return _SEALER.seal(id, told, scope_of(told) or UNKNOWN_SCOPE)
+
+
+def _line(id: str, told: dict[str, Any], seq: int) -> bytes:
+    return canonical({"content": sealed_content(id, told), "id": id, "op": "complaint", "seq": seq})
 
 
 @cache

@@ -21,10 +21,12 @@ from client_sync.protocol.canonical import canonical
 from client_sync.protocol.frames import read_frames
 from fixtures.generate import contents, random_id
 from server.hub import Hub
-from server.services import devices, maintenance
+from server.services import devices, keyrings, maintenance
 from server.services.intake.receiving import Rules, receive
+from server.services.intake.sealing import Sealing
 from tests.benchmarks.figure import note
 from tests.benchmarks.harness import FIGURES, UNBOUNDED, Sender, Void, enrol, fresh_folder, opened
+from tests.benchmarks.load import sealed_content
 
 RECORDS_PER_DEVICE: Final = 5_000
 _FRAME_RECORDS: Final = 100
@@ -129,14 +131,14 @@ class _Share:
         return self.frames_sent * _FRAME_RECORDS >= self.upto - self.first
 
     def frames(self) -> list[list[bytes]]:
-        """Lines of the frames that are still to be sent; all lines of a share are the same on each call."""
+        """Lines of the frames that are still to be sent; what a share tells is the same on each call, but for boxes."""
         rng = Random(self.number)
+        told = [(random_id(rng), content) for content in contents(self.number, self.upto - self.first)]
         lines = [
-            canonical({"content": content, "id": random_id(rng), "op": "complaint", "seq": seq})
-            for seq, content in enumerate(contents(self.number, self.upto - self.first), 1)
+            canonical({"content": sealed_content(id, content), "id": id, "op": "complaint", "seq": seq})
+            for seq, (id, content) in enumerate(told[self.frames_sent * _FRAME_RECORDS :], 1)
         ]
-        starts = range(self.frames_sent * _FRAME_RECORDS, len(lines), _FRAME_RECORDS)
-        return [lines[at : at + _FRAME_RECORDS] for at in starts]
+        return [lines[at : at + _FRAME_RECORDS] for at in range(0, len(lines), _FRAME_RECORDS)]
 
 
 def _told_ahead(
@@ -155,7 +157,8 @@ def _told_ahead(
 
 def _receive_all(hub: Hub, sender: Sender, frames: Sequence[bytes]) -> None:
     """Hand the frames to the intake, several a transaction. Raises Void unless all is newly stored."""
-    rules = Rules(hub.identity.id, hub.settings.registry_prefix, UNBOUNDED, None)
+    sealing = Sealing(keyrings.current(hub.store), hub.secrets.pepper, None)
+    rules = Rules(hub.identity.id, hub.settings.registry_prefix, UNBOUNDED, sealing)
     for at in range(0, len(frames), _FRAMES_A_BODY):
         body = list(read_frames(b"".join(frames[at : at + _FRAMES_A_BODY])))
         device = devices.authenticate(hub.store, sender.token)

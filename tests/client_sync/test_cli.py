@@ -212,6 +212,7 @@ def test_a_code_that_no_list_has_closes_nothing(run: Run, folder: Folder, tmp_pa
     result = run("new", "--answers", answers_file(tmp_path, ANSWERS.replace("COR-RACKET", "COR-RACKETS")))
     assert result.exit_code == 1
     assert "facts.kinds" in result.output
+    assert "Le centre la garde" not in result.output
     assert closed(folder) == []
 
 

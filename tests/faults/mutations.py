@@ -61,7 +61,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "credential of a new hub is not synced",
-        "server/credential.py",
+        "server/durable.py",
         "        os.fsync(file.fileno())\n",
         "",
         "test_hub_power_cut.py::test_new_hub_never_stands_without_its_credential[ci]",

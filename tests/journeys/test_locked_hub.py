@@ -150,8 +150,10 @@ def test_locked_hub_answers_every_door_alike(start: Start, path: str) -> None:
     assert {(each.status_code, each.json()["code"]) for each in answers} == {(503, "locked")}
 
 
-def test_page_of_a_locked_hub_says_so(start: Start) -> None:
-    page = requests.get(f"{_address(start())}/", headers={"Accept-Language": "fr"}, timeout=LONGEST_WAIT_S)
+@pytest.mark.parametrize("path", ["/", "/login"])
+def test_page_of_a_locked_hub_says_so(start: Start, path: str) -> None:
+    browser = {"Accept-Language": "fr", "Accept": "text/html,*/*;q=0.8"}
+    page = requests.get(f"{_address(start())}{path}", headers=browser, timeout=LONGEST_WAIT_S)
     assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert "n'est pas encore ouvert" in page.text.replace("&#39;", "'")
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
@@ -330,8 +332,8 @@ def test_backup_is_restored_by_the_passphrase(archive: Path, tmp_path: Path) -> 
 
 def test_backup_is_restored_by_two_of_three_lists_when_the_passphrase_is_lost(archive: Path, tmp_path: Path) -> None:
     terminal = _restore(archive, tmp_path / "found", "--recovery")
-    terminal.answer("Liste de secours n° 1", _SHARES[2])
-    terminal.answer("Liste de secours n° 2", _SHARES[0].upper())
+    terminal.answer("Liste de secours, 1 sur 2", _SHARES[2])
+    terminal.answer("Liste de secours, 2 sur 2", _SHARES[0].upper())
     terminal.answer("Nouvelle phrase secrète", OTHER)
     terminal.answer("encore une fois", OTHER)
     assert terminal.end()[0] == 0
@@ -344,7 +346,7 @@ def test_lists_of_another_hub_or_one_list_twice_restore_nothing(
 ) -> None:
     terminal = _restore(archive, tmp_path / "found", "--recovery")
     for number, share in enumerate(shares, 1):
-        terminal.answer(f"Liste de secours n° {number}", share)
+        terminal.answer(f"Liste de secours, {number} sur 2", share)
     if shares[0] != shares[1]:
         terminal.answer("Nouvelle phrase secrète", OTHER)
         terminal.answer("encore une fois", OTHER)

@@ -58,7 +58,7 @@ def test_spacing_of_the_words_does_not_count(path: Path, typed: str) -> None:
 
 
 def test_accents_count_but_not_how_a_keyboard_makes_them(path: Path, secrets: Secrets) -> None:
-    credential.rewrap(path, secrets, "karité néré baobab tamarin", SOFT)
+    credential.change_passphrase(path, secrets, "karité néré baobab tamarin", SOFT)
     credential.unlock(path, "karite\u0301 ne\u0301re\u0301 baobab tamarin")
     with pytest.raises(PassphraseWrong):
         credential.unlock(path, "karite nere baobab tamarin")
@@ -111,7 +111,7 @@ def test_no_secret_is_shown_where_the_object_is(secrets: Secrets) -> None:
 
 
 def test_new_passphrase_takes_the_place_of_the_old(path: Path, secrets: Secrets) -> None:
-    credential.rewrap(path, secrets, OTHER, SOFT)
+    credential.change_passphrase(path, secrets, OTHER, SOFT)
     assert astuple(credential.unlock(path, OTHER)) == astuple(secrets)
     with pytest.raises(PassphraseWrong):
         credential.unlock(path, PASSPHRASE)
@@ -120,7 +120,7 @@ def test_new_passphrase_takes_the_place_of_the_old(path: Path, secrets: Secrets)
 def test_recovery_key_opens_it_also_after_another_passphrase(path: Path, secrets: Secrets) -> None:
     recovery = PrivateKey.generate()
     credential.seal_to_recovery(path, secrets, bytes(recovery.public_key))
-    credential.rewrap(path, secrets, OTHER, SOFT)
+    credential.change_passphrase(path, secrets, OTHER, SOFT)
     assert astuple(credential.unlock_by_recovery(path, bytes(recovery))) == astuple(secrets)
     assert credential.recovery_public(path) == bytes(recovery.public_key)
     credential.unlock(path, OTHER)
@@ -167,7 +167,7 @@ def test_interrupted_writing_leaves_the_old_credential(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fail)
         with pytest.raises(OSError, match="Input/output"):
-            credential.rewrap(path, secrets, OTHER, SOFT)
+            credential.change_passphrase(path, secrets, OTHER, SOFT)
     credential.unlock(path, PASSPHRASE)
-    credential.rewrap(path, secrets, OTHER, SOFT)
+    credential.change_passphrase(path, secrets, OTHER, SOFT)
     credential.unlock(path, OTHER)

@@ -144,8 +144,9 @@ def test_root_key_that_never_comes_to_the_hub(done: Callable[..., str], seere: R
     assert (refused.exit_code, Path("signé.json").exists()) == (1, False)
     done("keys", "sign", "projet.json", "--root", "racine.key", "--out", "signé.json", typed=("oui",))
     said = done("keys", "publish", "--signed", "signé.json")
+    assert re.search(r"awa\s+au centre\s+tout", said)
 
-    assert "Attention : aucun lecteur désigné" in said
+    assert "Attention : aucun lecteur nommé" in said
     assert {each.held for each in _keyring(hub).recipients} == {"hub", "offline"}
 
 
@@ -186,6 +187,17 @@ def test_drill_with_any_two_lists(done: Callable[..., str], seere: Run, hub: Hub
     for pair in ((first, third), (second, first)):
         assert "et 1 envoi scellé" in done("keys", "drill", typed=pair)
     assert seere("keys", "drill", typed=(first, first)).exit_code == 1
+
+
+def test_drill_counts_what_it_opened(done: Callable[..., str], hub: Hub) -> None:
+    _account(hub, "awa")
+    done("keys", "root", "--new", "racine.key")
+    first, second, _ = _shares(done("keys", "recovery", "--new"))
+    done("keys", "publish", "--root", "racine.key")
+    device = enrolled(hub, "Gao 1", team="gao")
+    for name in ("a", "b"):
+        _received(hub, device, name)
+    assert "et 2 envois scellés" in done("keys", "drill", typed=(first, second))
 
 
 def test_credential_is_closed_for_the_recovery_key_too(done: Callable[..., str], folder: Path) -> None:
@@ -271,8 +283,8 @@ def test_identity_is_opened_with_a_reason_and_shows_who_opened_before(
     number = _received(hub, enrolled(hub, "Gao 1", team="gao"))
     look = ("open", number, "--compartment", "identity", "--as", "awa")
     assert seere(*look, "--reason", "x", typed=lines).exit_code == 1
-    desk = _desk(hub, "awa")
-    vault.assign(hub.store, desk, 1, desk.actor.id)
+    assert f"« {number} »" in seere(*look, "--reason", "x", typed=lines).output
+    assert "Clé donnée pour 1 envoi" in done("assign", number, "awa", "--as", "awa", typed=lines)
     assert "--reason" in seere(*look, typed=lines).output
 
     said = done(*look, "--reason", "rappeler", typed=lines)

@@ -11,6 +11,7 @@ from nacl.public import PrivateKey
 from nacl.secret import SecretBox
 
 from client_sync.protocol.frames import to_text
+from client_sync.protocol.keyring import key_id
 from server.domain.errors import PassphraseWrong
 from server.domain.people import NO_KEYS, HeldKeys
 from server.services.accounts import passphrases
@@ -18,7 +19,6 @@ from server.store import recipients
 from server.store.recipients import Recipient
 
 HUB: Final = "hub"
-_KID_CHARS: Final = 16
 _SESSION_DOMAIN: Final = b"seere-session-1"
 
 
@@ -26,10 +26,9 @@ def new_recipient(account_id: str, passphrase: str, now: datetime) -> tuple[Reci
     """A new key pair of an account, its private part closed by the passphrase, and the same in hand."""
     private = PrivateKey.generate()
     public = bytes(private.public_key)
-    kid = hashlib.sha256(public).hexdigest()[:_KID_CHARS]
     slot = passphrases.close_slot(bytes(private), passphrase)
-    made = Recipient(kid, account_id, HUB, to_text(public), slot, recipients.CURRENT, now)
-    return made, HeldKeys({kid: bytes(private)})
+    made = Recipient(key_id(public), account_id, HUB, to_text(public), slot, recipients.CURRENT, now)
+    return made, HeldKeys({made.kid: bytes(private)})
 
 
 def unwrap(kept: Iterable[Recipient], passphrase: str) -> HeldKeys:

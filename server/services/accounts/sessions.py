@@ -80,6 +80,8 @@ def log_in(store: Store, key: bytes, claim: Claim, now: datetime) -> Entry:
         with store.write() as connection:
             _note_failure(connection, who, account, "passphrase", now)
         raise LoginRefused
+    with store.read() as connection:
+        _check_wait(accounts.wait_of(connection, who), now)
     keys, made = _keys_in_hand(account, held, claim.passphrase, now)
     with store.write() as connection:
         _check_unchanged(connection, account)
@@ -105,6 +107,7 @@ def give_code(store: Store, key: bytes, token: str, code: str, origin: str, now:
         _check_wait(accounts.wait_of(connection, who), now)
     step = second_factor.step_of(account.totp, key, code, now)
     with store.write() as connection:
+        _check_wait(accounts.lock_wait(connection, who, now), now)
         if step is not None and accounts.use_step(connection, account.id, step):
             if not accounts.end_session(connection, session.token_hash):
                 raise SessionOver
@@ -228,9 +231,14 @@ def _enter(
 
 
 def _note_failure(connection: sa.Connection, who: str, account: Account | None, factor: str, now: datetime) -> None:
-    """Make the next guess wait, and say in the log at whose account it was, if there is one: never what was typed."""
-    waited = accounts.wait_of(connection, who)
-    failures = 1 + (waited.failures if waited else 0)
+    """Make the next guess wait, and say in the log at whose account it was, if there is one: never what was typed.
+
+    Of guesses made at once, those that should have waited for the others are answered as if they had come after.
+    Raises LoginTooSoon.
+    """
+    waited = accounts.lock_wait(connection, who, now)
+    _check_wait(waited, now)
+    failures = 1 + waited.failures
     accounts.set_wait(connection, who, Wait(failures, now + login_delay(failures)))
     object = f"account:{account.id if account else 'unknown'}"
     audit.record(

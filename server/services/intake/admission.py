@@ -20,7 +20,7 @@ from server.domain.places import Gazetteer
 from server.services.intake.filing import Filing, complaint_of, file_kept, in_order_of_revision, release_waiting
 from server.services.intake.reading import Line, Outcome, read_again, read_line
 from server.services.intake.scope import target_of
-from server.services.intake.sealing import Terms, is_sealed_whole, open_original, seal_line
+from server.services.intake.sealing import Sealing, is_sealed_whole, open_original, seal_line
 from server.store import audit, devices, quarantine, registry
 from server.store.complaints import Origin
 from server.store.engine import Store
@@ -123,7 +123,7 @@ def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> Settled:
         return _settle(connection, kept, read_again(kept.payload, kept.hash), desk, word, "admit")
 
 
-def repair(store: Store, id: int, corrected: bytes, desk: Desk, terms: Terms) -> Settled:
+def repair(store: Store, id: int, corrected: bytes, desk: Desk, sealing: Sealing) -> Settled:
     """File a corrected operation in the place of what was set aside, which is kept as it came.
 
     `corrected` is one operation as JSON, under the same id where that is a readable one; what of it stands in
@@ -140,7 +140,7 @@ def repair(store: Store, id: int, corrected: bytes, desk: Desk, terms: Terms) ->
         maker = devices.find(connection, kept.device)
         assert maker is not None
         # What a person repairs by hand may be as strict as anything.
-        sealed = seal_line(line, maker, terms, lambda _: True)
+        sealed = seal_line(line, maker, sealing, lambda _: True)
         return _settle(connection, kept, sealed, desk, NO_WORD, "repair")
 
 

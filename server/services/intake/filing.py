@@ -13,6 +13,7 @@ from client_sync.protocol.codes import ALREADY_HELD, CONFLICT, STORED
 from server.domain import revision
 from server.domain.complaint import clear_facts, is_ahead_of, parse_complaint
 from server.domain.errors import trace_of
+from server.domain.permission import STRICT
 from server.domain.places import Gazetteer
 from server.domain.retention import kept_id
 from server.services.intake.reading import Line, Outcome, read_again, rejected, set_aside
@@ -361,6 +362,8 @@ def _refile(
     # A consent changed since, and a place that a person named, stand whatever the revised facts repeat.
     kept: tuple[str, ...] = () if "facts.consent" in outcome.fields else complaints.CONSENT_COLUMNS
     kept += () if "facts.place" in outcome.fields else ("place_id",)
+    # No device opens to more readers what was strictly confidential: that is for a person at the hub to say.
+    kept += ("confidentiality",) if target.confidentiality == STRICT else ()
     complaints.refile(filing.connection, target.id, one, number, kept)
 
 

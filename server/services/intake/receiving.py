@@ -13,12 +13,13 @@ from client_sync.protocol.anchors import ANCHOR_SEEN
 from client_sync.protocol.canonical import Operation
 from client_sync.protocol.codes import ALREADY_HELD, STORED
 from client_sync.protocol.frames import Frame, Header, from_text
-from client_sync.protocol.records import read_time
+from client_sync.protocol.records import SHAPES, read_time
 from server.domain.allowance import Allowance, Refill
 from server.domain.digests import frame_mark
+from server.domain.permission import STRICT
 from server.services.intake.filing import Filing, complaint_of, file_lines, release_waiting
 from server.services.intake.reading import Line, Outcome, read_line
-from server.services.intake.sealing import STRICT, Strictness, Terms, seal_line
+from server.services.intake.sealing import Sealing, Strictness, seal_line
 from server.store import audit, complaints, devices, registry
 from server.store.complaints import Origin
 from server.store.devices import Device
@@ -37,7 +38,7 @@ class Rules:
     hub: str
     registry_prefix: str
     refill: Refill
-    terms: Terms
+    sealing: Sealing
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,10 @@ def _is_strict(store: Store, device: Device, operation: Operation) -> bool:
 
 def _check(frame: Frame, device: Device, rules: Rules, is_strict: Strictness) -> _Checked:
     problem = _problem(frame, device, rules)
-    lines = [seal_line(read_line(line), device, rules.terms, is_strict) for line in frame.lines]
+    lines = [seal_line(read_line(line), device, rules.sealing, is_strict) for line in frame.lines]
     if problem is not None:
         lines = [replace(line, operation=None, code=line.code or problem, field="") for line in lines]
-    return _Checked(frame, frame_mark(frame.digest.hex(), rules.terms.pepper), problem, lines)
+    return _Checked(frame, frame_mark(frame.digest.hex(), rules.sealing.pepper), problem, lines)
 
 
 def _is_due(device: Device, header: Header, now: datetime) -> bool:
@@ -198,7 +199,7 @@ def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> No
         body.unread.append(_unread(frame))
         return
     body.allowance = body.allowance.charged(records, size)
-    outcomes = file_lines(Filing(connection, body.origin, body.rules.terms.places), lines)
+    outcomes = file_lines(Filing(connection, body.origin, body.rules.sealing.places), lines)
     body.read.append(_Read(checked, _report(frame.header.frame, outcomes)))
     for line, outcome in zip(lines, outcomes, strict=True):
         body.verdicts[outcome.verdict] = body.verdicts.get(outcome.verdict, 0) + 1
@@ -207,7 +208,14 @@ def _take_frame(connection: sa.Connection, body: _Body, checked: _Checked) -> No
             if about == line.id and outcome.received is not None:
                 body.complaints.append(outcome.received)
         if outcome.verdict == STORED and line.operation is not None and line.operation.op == ANCHOR_SEEN:
-            body.anchors.append(line.operation.content)
+            body.anchors.append(_told(line.operation))
+
+
+def _told(operation: Operation) -> dict[str, Any]:
+    """The anchor that a device saw; nothing else that stands beside it may reach the log, where it would stay."""
+    shape = SHAPES[ANCHOR_SEEN]
+    told: dict[str, Any] = shape.dump(shape.load(operation.content))
+    return told
 
 
 def _unread(frame: Frame) -> dict[str, Any]:
@@ -249,7 +257,7 @@ def _ranges(places: Sequence[int]) -> list[list[int]]:
 
 def _close(connection: sa.Connection, body: _Body, position: int, rolled_back: int | None) -> Receipt:
     if body.arrived:
-        release_waiting(Filing(connection, body.origin, body.rules.terms.places), body.arrived)
+        release_waiting(Filing(connection, body.origin, body.rules.sealing.places), body.arrived)
     reached = position + len(body.read)
     if body.read:
         devices.keep_frames(connection, [_frame_row(body, read) for read in _authentic(body)])

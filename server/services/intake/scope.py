@@ -44,9 +44,7 @@ def _by_complaint(connection: sa.Connection, kept: Kept, content: dict[str, Any]
         return UNREADABLE
     found = complaints.find(connection, lineage, about)
     standing = sealed.standings(connection, [found.id]).get(found.id) if found else None
-    if standing is None:
-        return UNREADABLE
-    return case_target(places, standing.place_id, standing.team, standing.partner, standing.confidentiality)
+    return UNREADABLE if standing is None else standing.target(places)
 
 
 def _members(value: Any) -> dict[str, Any]:

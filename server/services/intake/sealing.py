@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from client_sync.protocol.boxes import read_boxes, write_boxes
-from client_sync.protocol.canonical import Operation, Unreadable, canonical, parse
+from client_sync.protocol.canonical import Operation, Unreadable, canonical, is_id, parse
 from client_sync.protocol.keyring import Keyring, Recipient
-from client_sync.protocol.records import COMPARTMENTS, SHAPES, clear_shape
+from client_sync.protocol.records import COMPARTMENTS, SEAL, SHAPES, clear_shape
 from client_sync.seal import Binding, Unopenable, open_part, open_record_key, seal
 from server.domain.digests import keyed
 from server.domain.people import HeldKeys
+from server.domain.permission import STRICT
 from server.domain.places import Gazetteer
 from server.services.intake.reading import Line
 from server.store.devices import Device
 
 # The box with the line as it came, beside those of its compartments.
 ORIGINAL: Final = "original"
-STRICT: Final = "strict"
 _SEAL: Final = "seal"
 _VERSION: Final = 1
 # By operation, the members beside its compartments.
@@ -31,6 +31,10 @@ _PLAIN_MEMBERS: Final = {
     "revision": SHAPES["revision"].fields.keys(),
     "answer": SHAPES["answer"].fields.keys(),
 }
+# By operation that has none, what a person types.
+_TYPED: Final = {"withdrawal": "reason", "task_done": "result"}
+# Says nothing of a person beside its box, and is kept nowhere as it came.
+_LINKAGE: Final = "linkage"
 
 
 # Whether the complaint that an operation without facts speaks of is strictly confidential.
@@ -38,7 +42,7 @@ Strictness = Callable[[Operation], bool]
 
 
 @dataclass(frozen=True)
-class Terms:
+class Sealing:
     """What sealing goes by. `pepper`: 32 bytes that no disk holds in clear."""
 
     keyring: Keyring
@@ -46,24 +50,27 @@ class Terms:
     places: Gazetteer | None
 
 
-def seal_line(line: Line, device: Device, terms: Terms, is_strict: Strictness) -> Line:
+def seal_line(line: Line, device: Device, sealing: Sealing, is_strict: Strictness) -> Line:
     """The line as it may be kept. One that its device sealed is left as it is, and one without an id is not kept.
 
+    One that is sealed in part is set aside: what a second seal hides, no reader finds beside the first.
     The hash of what comes in clear is keyed, also where nothing had to be sealed: it comes again when more is known.
     """
     operation = line.operation
-    if line.id is None or (operation is not None and _came_sealed(operation.content)):
+    if line.id is None or (operation is not None and _came_sealed(line, operation)):
         return line
     if operation is None or line.code:
-        return _sealed_whole(line, line.id, device, terms)
+        return _sealed_whole(line, line.id, device, sealing)
     if operation.op not in _PLAIN_MEMBERS:
-        return line
-    content = _sealed_content(operation, device, terms, is_strict)
-    hash = keyed(line.hash, terms.pepper)
+        return _without_words(line, operation, device, sealing, is_strict)
+    if _SEAL in operation.content:
+        mixed = replace(line, code="compartment_invalid", field=_SEAL)
+        return _sealed_whole(mixed, line.id, device, sealing)
+    content = _sealed_content(operation, device, sealing, is_strict)
+    hash = keyed(line.hash, sealing.pepper)
     if content == operation.content:
         return replace(line, hash=hash, operation=replace(operation, hash=hash))
-    kept = canonical({"content": content, "id": operation.id, "op": operation.op, "seq": operation.seq})
-    return replace(line, bytes=kept, hash=hash, operation=replace(operation, content=content, line=kept, hash=hash))
+    return _rewritten(line, operation, content, hash)
 
 
 def is_sealed_whole(payload: bytes) -> bool:
@@ -91,26 +98,58 @@ def open_original(payload: bytes, keys: HeldKeys, binding: Binding) -> bytes:
     return payload
 
 
-def _came_sealed(content: Mapping[str, Any]) -> bool:
-    parts = (content.get(name) for name in ("identity", "traces"))
-    return _SEAL in content and all(part is None or (isinstance(part, dict) and "box" in part) for part in parts)
+def _came_sealed(line: Line, operation: Operation) -> bool:
+    """Whether there is a sound seal, and nothing in clear that always has to be under it."""
+    content = operation.content
+    if _SEAL not in content or (operation.op in SHAPES and operation.op not in _PLAIN_MEMBERS):
+        return False
+    # What has no code was looked at already.
+    if line.code and SEAL.validate(content[_SEAL]):
+        return False
+    facts = content.get("facts")
+    clear = facts.get("clear") if isinstance(facts, dict) else None
+    strict = isinstance(clear, dict) and clear.get("confidentiality") == STRICT
+    parts = [content.get(name) for name in ("identity", "traces", *(("statement",) if strict else ()))]
+    return all(part is None or (isinstance(part, dict) and "box" in part) for part in parts)
+
+
+def _rewritten(line: Line, operation: Operation, content: dict[str, Any], hash: str) -> Line:
+    kept = canonical({"content": content, "id": operation.id, "op": operation.op, "seq": operation.seq})
+    return replace(line, bytes=kept, hash=hash, operation=replace(operation, content=content, line=kept, hash=hash))
+
+
+def _without_words(
+    line: Line, operation: Operation, device: Device, sealing: Sealing, is_strict: Strictness
+) -> Line:
+    """An operation without compartments, with what was typed in it, and what no form knows, in a box."""
+    if operation.op == _LINKAGE:
+        return line
+    shape = SHAPES[operation.op]
+    known: dict[str, Any] = shape.dump(shape.load(operation.content))
+    known.pop(_TYPED.get(operation.op, ""), None)
+    if known == operation.content:
+        return line
+    strict = "complaint" not in known or is_strict(operation)
+    readers = _readers({}, device, sealing, is_strict=strict)
+    boxes = _boxes({ORIGINAL: operation.line}, readers, Binding(operation.id, device.lineage))
+    return _rewritten(line, operation, known | boxes, keyed(line.hash, sealing.pepper))
 
 
 def _sealed_content(
-    operation: Operation, device: Device, terms: Terms, is_strict: Strictness
+    operation: Operation, device: Device, sealing: Sealing, is_strict: Strictness
 ) -> dict[str, Any]:
     """The content with what the keyring says sealed, and of the rest only what the form knows."""
     content = operation.content
     clear = {name: content[name]["clear"] for name in COMPARTMENTS if "clear" in content.get(name, {})}
     facts = clear.get("facts", {})
-    strict = facts["confidentiality"] == STRICT if facts else is_strict(operation)
-    hidden = terms.keyring.sealed_compartments(is_strict=strict) & clear.keys()
+    strict = facts.get("confidentiality") == STRICT or ("complaint" in content and is_strict(operation))
+    hidden = sealing.keyring.sealed_compartments(is_strict=strict) & clear.keys()
     plain = {name: content[name] for name in _PLAIN_MEMBERS[operation.op] & content.keys()}
     shown = {name: {"clear": _known_members(name, clear[name])} for name in clear.keys() - hidden}
     if not hidden and plain | shown == content:
         return content
     texts = {name: canonical(clear[name]) for name in hidden} | {ORIGINAL: operation.line}
-    readers = _readers(facts, device, terms, is_strict=strict)
+    readers = _readers(facts, device, sealing, is_strict=strict)
     return plain | shown | _boxes(texts, readers, Binding(operation.id, device.lineage))
 
 
@@ -120,11 +159,15 @@ def _known_members(compartment: str, clear: Mapping[str, Any]) -> dict[str, Any]
     return known
 
 
-def _sealed_whole(line: Line, id: str, device: Device, terms: Terms) -> Line:
-    """Nobody knows what stands in it: named readers alone may look."""
-    readers = terms.keyring.readers_for(None, device.team, device.partner, is_strict=True)
+def _sealed_whole(line: Line, id: str, device: Device, sealing: Sealing) -> Line:
+    """Nobody knows what stands in it: named readers alone may look.
+
+    An id that is none may be anything that a person typed: the line goes by a keyed digest of it.
+    """
+    id = id if is_id(id) else keyed(id, sealing.pepper)
+    readers = sealing.keyring.readers_for(None, device.team, device.partner, is_strict=True)
     kept = canonical(_boxes({ORIGINAL: line.bytes}, readers, Binding(id, device.lineage)))
-    return replace(line, bytes=kept, hash=keyed(line.hash, terms.pepper))
+    return replace(line, id=id, bytes=kept, hash=keyed(line.hash, sealing.pepper))
 
 
 def _boxes(texts: Mapping[str, bytes], readers: Sequence[Recipient], binding: Binding) -> dict[str, Any]:
@@ -132,9 +175,9 @@ def _boxes(texts: Mapping[str, bytes], readers: Sequence[Recipient], binding: Bi
     return write_boxes({}, sealed.boxes, sealed.keys)
 
 
-def _readers(facts: Mapping[str, Any], device: Device, terms: Terms, *, is_strict: bool) -> list[Recipient]:
+def _readers(facts: Mapping[str, Any], device: Device, sealing: Sealing, *, is_strict: bool) -> list[Recipient]:
     place_id = facts.get("place", {}).get("id")
-    region = terms.places.region_around(place_id) if terms.places and place_id else None
+    region = sealing.places.region_around(place_id) if sealing.places and place_id else None
     # What the hub knows of the sender stands before what the record claims.
     team, partner = device.team or facts.get("team"), device.partner or facts.get("partner")
-    return terms.keyring.readers_for(region.id if region else None, team, partner, is_strict=is_strict)
+    return sealing.keyring.readers_for(region.id if region else None, team, partner, is_strict=is_strict)

@@ -266,6 +266,25 @@ def test_right_passphrase_gets_in_after_any_number_of_wrong_ones(
         knock(made.account.name, OTHER_WORDS)
 
 
+def test_guesses_made_at_once_are_no_more_than_guesses_made_in_turn(make: Make, knock: Knock) -> None:
+    name, answers = make().account.name, list[str]()
+
+    def guess() -> None:
+        try:
+            knock(name, OTHER_WORDS)
+        except (LoginRefused, LoginTooSoon) as refusal:
+            answers.append(refusal.code)
+
+    guessing = [threading.Thread(target=guess) for _ in range(8)]
+    for each in guessing:
+        each.start()
+    for each in guessing:
+        each.join()
+
+    assert answers.count(LoginRefused.code) == 3
+    assert answers.count(LoginTooSoon.code) == 5
+
+
 def test_guesses_from_elsewhere_do_not_make_the_holder_wait(make: Make, knock: Knock, enter: Enter) -> None:
     made = make()
     for _ in range(3):

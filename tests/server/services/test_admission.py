@@ -13,7 +13,7 @@ from server.hub import Hub
 from server.services import keyrings, places
 from server.services.intake import admission
 from server.services.intake.admission import Desk, Settled, Tally, Word
-from server.services.intake.sealing import Terms
+from server.services.intake.sealing import Sealing
 from server.store import quarantine, schema
 from server.store.quarantine import Kept
 from tests.builders import (
@@ -45,8 +45,8 @@ def _desk(gazetteer: Gazetteer | None = None) -> Desk:
     return Desk("SRE", gazetteer, NOW, COORDINATOR)
 
 
-def _terms(hub: Hub) -> Terms:
-    return Terms(keyrings.current(hub.store), hub.secrets.pepper, None)
+def _sealing(hub: Hub) -> Sealing:
+    return Sealing(keyrings.current(hub.store), hub.secrets.pepper, None)
 
 
 def _only(device: Sender) -> Kept:
@@ -159,7 +159,7 @@ def test_repaired_line_is_stored_and_the_original_stays_as_it_came(device: Sende
     kept = _only(device)
     corrected = complaint("repair", incident={"from": "2026-12-03", "precision": "day"})
 
-    assert admission.repair(device.hub.store, kept.id, corrected, _desk(), _terms(device.hub)).verdict == "stored"
+    assert admission.repair(device.hub.store, kept.id, corrected, _desk(), _sealing(device.hub)).verdict == "stored"
 
     assert _filed(device.hub, "repair").line == corrected
     assert admission.show(device.hub.store, kept.id, _desk()).payload == original
@@ -171,7 +171,7 @@ def test_indented_repair_is_stored_canonical(device: Sender) -> None:
     device.send(complaint("indented", receipt="7K4M-2QA"))
     corrected = complaint("indented")
     spaced = corrected.replace(b'","', b'" ,\n "')
-    admission.repair(device.hub.store, _only(device).id, spaced, _desk(), _terms(device.hub))
+    admission.repair(device.hub.store, _only(device).id, spaced, _desk(), _sealing(device.hub))
     assert _filed(device.hub, "indented").line == corrected
 
 
@@ -189,7 +189,7 @@ def test_bad_repair_is_refused_and_changes_nothing(
     device.send(complaint("still", receipt="7K4M-2QA"))
     kept = _only(device)
     with pytest.raises(NotAdmissible) as refused:
-        admission.repair(device.hub.store, kept.id, corrected, _desk(), _terms(device.hub))
+        admission.repair(device.hub.store, kept.id, corrected, _desk(), _sealing(device.hub))
     assert (refused.value.values.get("fault"), refused.value.values["reason"]) == (fault, reason)
     assert _only(device) == kept
 
@@ -197,7 +197,7 @@ def test_bad_repair_is_refused_and_changes_nothing(
 def test_line_with_an_unusable_id_is_repaired_under_a_usable_one(device: Sender) -> None:
     line = complaint("braces")
     device.send(line.replace(an_id("braces").encode(), f"{{{an_id('braces')}}}".encode()))
-    admission.repair(device.hub.store, _only(device).id, line, _desk(), _terms(device.hub))
+    admission.repair(device.hub.store, _only(device).id, line, _desk(), _sealing(device.hub))
     assert _filed(device.hub, "braces") is not None
 
 
@@ -208,7 +208,7 @@ def test_two_contents_under_one_id_are_not_decided_here(device: Sender) -> None:
     assert kept.code == "content_differs"
     for attempt in (
         lambda: admission.admit(device.hub.store, kept.id, _desk(), AS_IS),
-        lambda: admission.repair(device.hub.store, kept.id, complaint("clash"), _desk(), _terms(device.hub)),
+        lambda: admission.repair(device.hub.store, kept.id, complaint("clash"), _desk(), _sealing(device.hub)),
         lambda: admission.admit_waiting(device.hub.store, ["content_differs"], _desk(), AS_IS),
     ):
         with pytest.raises(NotAdmissible) as refused:
@@ -270,4 +270,4 @@ def test_bulk_admission_counts_what_it_could_not_store(own_hub: Hub) -> None:
 def test_repair_takes_one_operation_and_not_a_list(device: Sender) -> None:
     device.send(complaint("list", receipt="7K4M-2QA"))
     with pytest.raises(NotAdmissible):
-        admission.repair(device.hub.store, _only(device).id, canonical([1]), _desk(), _terms(device.hub))
+        admission.repair(device.hub.store, _only(device).id, canonical([1]), _desk(), _sealing(device.hub))

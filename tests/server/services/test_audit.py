@@ -248,6 +248,13 @@ def test_head_that_is_not_ours_is_noted_with_the_intake(own_hub: Hub) -> None:
     assert _last_leaf(own_hub)["details"]["strange_anchors"] == [anchor_seen(size=8192)]
 
 
+def test_what_stands_beside_an_anchor_does_not_reach_the_log(own_hub: Hub) -> None:
+    device = enrolled(own_hub, "Gao 1")
+    told = anchor_seen(size=8192)
+    device.send(operation("anchor_seen", "a", told | {"anchor": told["anchor"] | {"later": "Awa"}, "later": "Awa"}))
+    assert _last_leaf(own_hub)["details"]["strange_anchors"] == [told]
+
+
 def test_anchor_that_a_device_made_up_does_not_break_the_log(own_hub: Hub) -> None:
     device = enrolled(own_hub, "Gao 1")
     for no in range(12):

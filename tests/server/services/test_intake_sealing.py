@@ -24,14 +24,18 @@ from tests.builders import (
     Verdict,
     add_person,
     an_id,
+    anchor_seen,
     clear_content,
     complaint,
+    content,
     enrolled,
+    facts,
     found_keyring,
     open_bare_hub,
     operation,
     revision,
     said,
+    sealed_keys,
     verdicts,
 )
 
@@ -161,6 +165,58 @@ def test_revised_statement_stays_clear_where_the_complaint_is_not_strict(device:
     assert _found(device.hub, "fermé") == []
 
 
+def test_statement_of_a_strict_complaint_is_sealed_whatever_a_revision_says(device: Sender, keys: FoundedKeys) -> None:
+    assert keys
+    device.send(complaint("s", confidentiality="strict"))
+
+    device.send(revision("r", "s", 1, facts={"clear": facts()}, statement=said("fermé")))
+
+    assert _found(device.hub, "fermé") == []
+
+
+def test_strict_complaint_sealed_in_part_is_set_aside_with_all_it_holds(device: Sender, keys: FoundedKeys) -> None:
+    whole = content(confidentiality="strict") | {"statement": said(NARRATIVE)}
+    line = operation("complaint", "a", whole)
+
+    assert verdicts(device.send(line)) == [Verdict("quarantined", "compartment_invalid", "seal")]
+
+    kept = _aside(device.hub)
+    assert _found(device.hub, NARRATIVE) == []
+    place = Binding(kept.client_id, device.lineage)
+    assert open_original(kept.payload, keys.people["nationale"].keys, place) == line
+
+
+def test_seal_that_is_none_hides_no_line_from_sealing(device: Sender, keys: FoundedKeys) -> None:
+    assert keys
+    device.send(operation("complaint", "a", content() | {"seal": {"keys": {"Awa Exemple": "x"}, "v": 1}}))
+
+    assert _found(device.hub, "Awa Exemple", NARRATIVE) == []
+
+
+@pytest.mark.parametrize(
+    ("op", "holds"),
+    [
+        ("withdrawal", {"complaint": an_id("a"), "reason": "Awa Exemple a peur", "scope": "exports"}),
+        ("withdrawal", {"complaint": an_id("a"), "later": "Awa Exemple", "scope": "exports", "seal": sealed_keys()}),
+        ("consent_change", {"complaint": an_id("a"), "consent": {"level": "C1", "later": "Awa Exemple"}}),
+        ("task_done", {"result": "Awa Exemple est partie", "task": an_id("t")}),
+        ("seen", {"changes": [1], "later": "Awa Exemple"}),
+        ("anchor_seen", anchor_seen() | {"later": "Awa Exemple"}),
+    ],
+)
+def test_words_of_an_operation_without_compartments_are_kept_in_a_box(
+    device: Sender, keys: FoundedKeys, op: str, holds: dict[str, Any]
+) -> None:
+    device.send(complaint("a"))
+    line = operation(op, "w", holds)
+
+    assert verdicts(device.send(line)) == [STORED]
+    assert verdicts(device.send(line)) == [ALREADY_HELD]
+
+    assert _found(device.hub, "Awa Exemple") == []
+    assert _opened(device, "w", "original", keys.people["nationale"]) == line
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -168,6 +224,7 @@ def test_revised_statement_stays_clear_where_the_complaint_is_not_strict(device:
         operation("complaint", "a", clear_content())[:-1],
         operation("complaint", "a", clear_content(kinds=["Awa Exemple"])),
         operation("rumour", "a", {"who": "Awa Exemple"}),
+        canonical({"content": clear_content(), "id": "Awa Exemple", "op": "complaint", "seq": 1}),
     ],
 )
 def test_line_that_nobody_can_read_is_sealed_whole_and_opens_for_a_named_reader(

@@ -14,7 +14,7 @@ from server.domain.permission import OPERATOR, Actor
 from server.hub import Hub
 from server.services import keyrings, retention
 from server.services.intake import admission
-from server.services.intake.sealing import Terms
+from server.services.intake.sealing import Sealing
 from server.services.retention import Desk
 from server.store import audit, erasure_list, lite, registry, schema
 from server.store.dialect import open_sqlite
@@ -291,17 +291,17 @@ def test_id_that_is_no_uuid_is_kept_as_a_hash(own_hub: Hub, device: Sender, acto
 def test_what_was_repaired_is_erased_with_its_first_form_and_not_repaired_again(
     own_hub: Hub, device: Sender, actor: Actor
 ) -> None:
-    terms = Terms(keyrings.current(own_hub.store), own_hub.secrets.pepper, None)
+    sealing = Sealing(keyrings.current(own_hub.store), own_hub.secrets.pepper, None)
     desk = admission.Desk("SRE", None, own_hub.clock(), actor)
     device.send(b'{"content":{},"id":"Canari de Gao","op":"complaint","seq":1}')
     [kept] = admission.list_waiting(own_hub.store)
-    admission.repair(own_hub.store, kept.id, complaint("a"), desk, terms)
+    admission.repair(own_hub.store, kept.id, complaint("a"), desk, sealing)
     _erase(own_hub, device, "a", actor)
     assert (_counts(own_hub)["received"], _counts(own_hub)["quarantine"]) == (0, 0)
     device.send(b'{"content":{},"id":"Autre","op":"complaint","seq":1}')
     [kept] = admission.list_waiting(own_hub.store)
     with pytest.raises(NotAdmissible) as refused:
-        admission.repair(own_hub.store, kept.id, complaint("a"), desk, terms)
+        admission.repair(own_hub.store, kept.id, complaint("a"), desk, sealing)
     assert refused.value.values["fault"] == "erased"
 
 

@@ -29,10 +29,12 @@ from tests.builders import (
     an_id,
     clear_content,
     enrolled,
+    facts,
     found_keyring,
     open_bare_hub,
     operation,
     publish_keyring,
+    revision,
     verdicts,
 )
 
@@ -201,6 +203,34 @@ def test_strict_case_is_assigned_to_named_readers_alone(hub: Hub, device: Sender
     complaint = _received(device, confidentiality="strict")
     with pytest.raises(NotFound):
         _assign(hub, keys.people["nationale"], complaint, keys.people["gao"])
+
+
+def test_strict_case_stays_strict_whatever_a_device_revises(hub: Hub, device: Sender, keys: FoundedKeys) -> None:
+    gao, nationale = keys.people["gao"], keys.people["nationale"]
+    complaint = _received(device, confidentiality="strict")
+    colleague = enrolled(hub, "Gao 2", team="gao")
+
+    colleague.send(revision("r", "a", 1, lineage=device.lineage, facts={"clear": facts()}))
+
+    assert {each for each in COMPARTMENTS if _opens(hub, gao, complaint, each)} == set()
+    with pytest.raises(NotFound):
+        _assign(hub, nationale, complaint, gao)
+
+
+def test_case_that_became_strict_is_handed_on_to_named_readers_alone(
+    hub: Hub, device: Sender, keys: FoundedKeys
+) -> None:
+    gao, nationale = keys.people["gao"], keys.people["nationale"]
+    complaint = _received(device)
+    _assign(hub, gao, complaint, gao)
+    strict = clear_content(confidentiality="strict")
+    changed = {name: strict[name] for name in ("facts", "statement", "identity")}
+    device.send(_sealed(device, "r", {"base_revision": 1, "complaint": an_id("a")} | changed, "revision"))
+
+    assert _open(hub, nationale, complaint, "statement").clear == SAID
+
+    with hub.store.read() as connection:
+        assert gao.kid not in connection.scalars(sa.select(wrap.c.kid)).all()
 
 
 def test_field_says_who_can_open_it_and_where(hub: Hub, device: Sender, keys: FoundedKeys) -> None:

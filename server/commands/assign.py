@@ -1,0 +1,24 @@
+"""`seere assign`: who has a complaint, and so may read its identity."""
+
+import click
+
+from server.commands.key_recovery import desk_of, say_given
+from server.commands.operator import Operator, pass_operator
+from server.commands.person import acting, as_person, naming
+from server.commands.spoken import SpokenCommand
+from server.services import keyrings, vault
+
+
+@click.command(cls=SpokenCommand)
+@click.argument("number")
+@click.argument("name")
+@as_person
+@pass_operator
+def command(operator: Operator, number: str, name: str, as_name: str) -> None:
+    """Assign a complaint in one's own scope to an account, and hand on the keys that open it."""
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(f"{number}, {name}"):
+        desk = desk_of(hub, person.actor, person.keys)
+        complaint = vault.complaint_numbered(hub.store, number)
+        given = vault.assign(hub.store, desk, complaint, keyrings.account_named(hub.store, name))
+    operator.say("open.assigned", number=number, name=name)
+    say_given(operator, given)
