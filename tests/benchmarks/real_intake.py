@@ -9,19 +9,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from client_sync.importing import Taken, read_map, read_rows
 from client_sync.outbox import Outbox
+from client_sync.protocol.boxes import read_boxes
 from client_sync.protocol.canonical import canonical
+from client_sync.seal import Binding, open_part, open_record_key
 from client_sync.stores import FOLDER_VARIABLE, Folder
 from server.hub import Hub
 from server.store.schema import complaint, received
 from tests.benchmarks.binding import bind
 from tests.benchmarks.figure import Figure, note
 from tests.benchmarks.harness import HubProcess, Plan, Sender, Void, enrol, fresh_folder, opened
+from tests.builders import ROOT, Person, add_person, publish_keyring
 
 FIGURES: Final = ("sent", "stored", "byte_equal", "stored_by_second_run")
 _FIELD: Final = Path(sys.executable).with_name("seere-field")
@@ -39,13 +42,13 @@ class _Backlog:
         with self.file.open(encoding="utf-8-sig", newline="") as source:
             return sum(1 for _ in csv.DictReader(source))
 
-    def lines(self, lineage: str) -> Iterator[bytes]:
-        """The operations that a device of the lineage must have sent, byte for byte, in order."""
+    def told(self, lineage: str) -> Iterator[tuple[str, bytes]]:
+        """Id and canonical content of the complaints that a device of the lineage must have sent, in order."""
         mapping = read_map((resources.files("client_sync") / "maps" / f"{self.map_name}.toml").read_text("utf-8"))
         with self.file.open(encoding=mapping.encoding, newline="") as source:
             taken = (row for row in read_rows(source, mapping, lineage) if isinstance(row, Taken))
-            for seq, row in enumerate(taken, 1):
-                yield canonical({"content": row.content, "id": row.id, "op": "complaint", "seq": seq})
+            for row in taken:
+                yield row.id, canonical(row.content)
 
 
 def measure(plan: Plan) -> Iterator[Figure]:
@@ -62,6 +65,8 @@ def measure(plan: Plan) -> Iterator[Figure]:
 def _figures(boston: _Backlog, haiti: _Backlog) -> Iterator[Figure]:
     with fresh_folder() as folder:
         with opened(folder / "hub") as hub:
+            reader = add_person(hub, "lectrice", is_named_reader=True)
+            publish_keyring(hub, bytes(ROOT))
             first, other = enrol(hub), enrol(hub)
             second = enrol(hub, succeeds=first)
         with HubProcess(folder / "hub") as process:
@@ -69,9 +74,9 @@ def _figures(boston: _Backlog, haiti: _Backlog) -> Iterator[Figure]:
             _send(folder / "other", hub, other, process, haiti)
             with opened(folder / "hub") as hub:
                 stored = _stored(hub, first)
-                is_equal = all(
-                    _is_byte_equal(hub, sender, backlog) for sender, backlog in ((first, boston), (other, haiti))
-                ) and _has_every_text(hub, other, haiti)
+                sent_by = ((first, boston), (other, haiti))
+                is_equal = all(_is_byte_equal(hub, reader, *each) for each in sent_by)
+                is_equal = is_equal and _has_every_text(hub, reader, other, haiti)
             # The file again, on a device that knows nothing of the first run: only the hub can tell.
             _send(folder / "second", hub, second, process, boston)
             with opened(folder / "hub") as hub:
@@ -108,20 +113,33 @@ def _stored(hub: Hub, sender: Sender) -> int:
         return connection.scalar(select.where(received.c.lineage == sender.lineage)) or 0
 
 
-def _is_byte_equal(hub: Hub, sender: Sender, backlog: _Backlog) -> bool:
-    """Whether the hub holds exactly the lines that the file makes, in order, and no other."""
-    return _lines(hub, sender) == list(backlog.lines(sender.lineage))
+def _is_byte_equal(hub: Hub, reader: Person, sender: Sender, backlog: _Backlog) -> bool:
+    """Whether the hub holds exactly what the file makes, its boxes opened by a reader, in order, and no other."""
+    held = [(id, canonical(content)) for id, content in _opened(hub, reader, sender)]
+    return held == list(backlog.told(sender.lineage))
 
 
-def _has_every_text(hub: Hub, sender: Sender, backlog: _Backlog) -> bool:
+def _has_every_text(hub: Hub, reader: Person, sender: Sender, backlog: _Backlog) -> bool:
     """Whether the hub gives back each message as the file has it: no code of ours reads the file here."""
     with backlog.file.open(encoding="utf-8-sig", newline="") as source:
         written = [row["original"] for row in csv.DictReader(source)]
-    contents = [json.loads(line)["content"] for line in _lines(hub, sender)]
-    return [content["statement"]["clear"]["narrative"] for content in contents] == written
+    told = [content["statement"]["clear"]["narrative"] for _, content in _opened(hub, reader, sender)]
+    return told == written
 
 
-def _lines(hub: Hub, sender: Sender) -> list[bytes]:
-    select = sa.select(received.c.line).where(received.c.lineage == sender.lineage).order_by(received.c.id)
+def _opened(hub: Hub, reader: Person, sender: Sender) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Id and content of the complaints of a lineage, in order, as the reader may see them."""
+    columns = received.c
+    select = sa.select(columns.client_id, columns.line).where(columns.lineage == sender.lineage)
     with hub.store.read() as connection:
-        return list(connection.scalars(select))
+        kept = list(connection.execute(select.order_by(columns.id)))
+    for id, line in kept:
+        content = json.loads(line)["content"]
+        sealed = read_boxes(content)
+        if sealed.boxes:
+            key = open_record_key(sealed.keys[reader.kid], reader.keys.private[reader.kid])
+            place = Binding(id, sender.lineage)
+            texts = {name: open_part(box, key, name, place) for name, box in sealed.boxes.items()}
+            content |= {name: {"clear": json.loads(text)} for name, text in texts.items()}
+            del content["seal"]
+        yield id, content
