@@ -33,18 +33,24 @@ def changed_fields(before: Compartments, after: Compartments) -> tuple[str, ...]
 
 
 def apply(
-    base: Compartments, current: Compartments, since_base: Sequence[str], change: Compartments
+    base: Compartments,
+    current: Compartments,
+    since_base: Sequence[str],
+    change: Compartments,
+    *,
+    is_own: bool = True,
 ) -> Outcome:
     """The revision `change`, made against `base`, on top of `current`.
 
     `since_base` are the fields that other revisions set after the base. A field that both set to
-    different values is a clash: the earlier one stands, the other is for a person to see.
+    different values is a clash: the earlier one stands, the other is for a person to see. So is what is
+    sealed, when the revision is not the complaint's own device's: nobody could see what it would replace.
     """
     wanted = changed_fields(base, {**base, **change})
     clashes = tuple(
         path
         for path in wanted
-        if any(_overlap(path, other) for other in since_base)
+        if (any(_overlap(path, other) for other in since_base) or (not is_own and "box" in current.get(path, {})))
         and value_at(change, path) != value_at(current, path)
     )
     applied = tuple(path for path in wanted if path not in clashes)
@@ -56,11 +62,13 @@ def revise(
     earlier: Sequence[tuple[int, Sequence[str], Mapping[str, Any]]],
     base_revision: int,
     change: Mapping[str, Any],
+    *,
+    is_own: bool = True,
 ) -> Outcome:
     """What the revision `change`, made against number `base_revision`, does to a complaint.
 
     `first` is the content as received (revision 1), `earlier` number, fields set and content of each
-    revision since, in order.
+    revision since, in order. `is_own`: it comes from the lineage that made the complaint.
     """
     base = current = of(first)
     since_base: list[str] = []
@@ -70,7 +78,7 @@ def revise(
             base = current
         else:
             since_base.extend(fields)
-    return apply(base, current, since_base, of(change))
+    return apply(base, current, since_base, of(change), is_own=is_own)
 
 
 def value_at(compartments: Compartments, path: str) -> Any:

@@ -327,7 +327,8 @@ def _write_revision(filing: Filing, operation: Operation, target: Filed) -> Outc
         (number, names, json.loads(each)["content"])
         for number, names, each in complaints.revisions(filing.connection, target.id)
     ]
-    outcome = revision.revise(line["content"], earlier, content["base_revision"], content)
+    is_own = content.get("lineage", filing.origin.lineage) == filing.origin.lineage
+    outcome = revision.revise(line["content"], earlier, content["base_revision"], content, is_own=is_own)
     received = complaints.keep_about(filing.connection, filing.origin, _received(operation), target.id)
     if outcome.fields:
         _refile(filing, target, received, content["base_revision"], outcome, line["content"])

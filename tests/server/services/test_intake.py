@@ -273,6 +273,20 @@ def test_sealed_compartment_counts_as_one_field(device: Sender) -> None:
     assert verdicts(device.send(revision("r3", "a", 2, statement=sealed("dHJvaXM"), seal=sealed_keys()))) == [STORED]
 
 
+def test_colleague_adds_to_a_complaint_and_can_not_replace_what_is_sealed(enrol: Enrol) -> None:
+    first, second = enrol("Gao 1", team="gao-x"), enrol("Gao 2", team="gao-x")
+    bare = {name: part for name, part in content().items() if name != "traces"}
+    first.send(operation("complaint", "a", bare))
+    added = revision("r1", "a", 1, lineage=first.lineage, traces=sealed("bmV3"), seal=sealed_keys())
+    replaced = revision("r2", "a", 2, lineage=first.lineage, identity=sealed("anVuaw"), seal=sealed_keys())
+
+    assert verdicts(second.send(added)) == [STORED]
+    assert verdicts(second.send(replaced)) == [Verdict("conflict", "field_changed_twice", "identity")]
+
+    own = revision("r3", "a", 2, identity=sealed("bWluZQ"), seal=sealed_keys())
+    assert verdicts(first.send(own)) == [STORED]
+
+
 def test_revision_held_for_its_base_is_released_when_the_base_comes(device: Sender) -> None:
     last = revision("r3", "a", 2, statement=said("three"))
     middle = revision("r2", "a", 1, statement=said("two"))
