@@ -48,11 +48,6 @@ def canonical(value: object) -> bytes:
         raise Unreadable("json_depth") from None
 
 
-def content_hash(content: object) -> str:
-    """SHA-256 of the canonical content, 64 hexadecimal digits."""
-    return hashlib.sha256(canonical(content)).hexdigest()
-
-
 def is_id(text: object) -> bool:
     """Whether `text` is an id of the wire: a lower-case UUID, 36 characters, not nil."""
     return isinstance(text, str) and text != _NIL and _UUID.fullmatch(text) is not None

@@ -60,7 +60,13 @@ class Key:
 
 def current(store: Store) -> Keyring:
     """The keyring that stands. Raises KeyringMissing."""
-    standing = newest(store)
+    with store.read() as connection:
+        return current_in(connection)
+
+
+def current_in(connection: sa.Connection) -> Keyring:
+    """As `current`, for who is reading already. Raises KeyringMissing."""
+    standing = _newest(connection)
     if standing is None:
         raise KeyringMissing
     return standing
@@ -69,8 +75,7 @@ def current(store: Store) -> Keyring:
 def newest(store: Store) -> Keyring | None:
     """The keyring that stands; None before the first."""
     with store.read() as connection:
-        published = recipients.newest(connection)
-    return None if published is None else _read(published.document, published.root)
+        return _newest(connection)
 
 
 def draft(
@@ -248,6 +253,11 @@ def remove(store: Store, kid: str, now: datetime) -> None:
             raise KeyUnknown(kid=kid)
         recipients.remove(connection, [kid], now)
         audit.record(connection, at=now, actor=_OPERATOR, action="remove_key", object=f"key:{kid}")
+
+
+def _newest(connection: sa.Connection) -> Keyring | None:
+    published = recipients.newest(connection)
+    return None if published is None else _read(published.document, published.root)
 
 
 @lru_cache(maxsize=4)

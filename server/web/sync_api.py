@@ -126,7 +126,7 @@ def answer(
     """Take the frames in, then say what the device is to know; the intake is on disk before it is said."""
     with hub.store.read() as connection:
         epoch, places = epoch_of(connection), hub.places.read(connection)
-    sealing = Sealing(keyrings.current(hub.store), hub.secrets.pepper, places)
+        sealing = Sealing(keyrings.current_in(connection), hub.secrets.pepper, places)
     rules = Rules(hub.identity.id, hub.settings.registry_prefix, refill(hub), sealing)
     receipt = receiving.receive(hub.store, device, frames, hub.clock(), rules, carried_by)
     header = frames[0].header
