@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
@@ -20,6 +21,12 @@ from client_sync.tables import Enrolled
 # What came of an anchor: the log grew out of what was seen; a declared restore lost some of it; neither.
 Outcome = Literal["grown", "restored", "differs"]
 
+# There is one a day: after so many without, a person is told.
+SILENT_DAYS_MAX: Final = 3
+
+
+_DAY_CHARS: Final = 10
+
 
 @dataclass(frozen=True)
 class _Signed:
@@ -34,8 +41,17 @@ class _Signed:
         return {"anchor": asdict(self.anchor), "sig": to_text(self.signature)}
 
 
+def _is_day(text: str) -> None:
+    if len(text) != _DAY_CHARS:
+        raise ValidationError(text)
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValidationError(text) from None
+
+
 class _AnchorShape(Schema):
-    day = fields.String(required=True, validate=Length(10, 10))
+    day = fields.String(required=True, validate=_is_day)
     epoch = fields.String(required=True, validate=Length(1, 64))
     hub = fields.String(required=True)
     root = fields.String(required=True, validate=Regexp(r"\A[0-9a-f]{64}\Z"))
@@ -75,6 +91,28 @@ def witness(outbox: Outbox, came: Mapping[str, Any] | None) -> Outcome | None:
     lost = [*_lines(outbox.link.anchors_lost), _text(seen)]
     _keep(outbox, new, anchors_lost="\n".join(lost))
     return "restored"
+
+
+def note_answer(outbox: Outbox, now: datetime) -> None:
+    """Note on which day the hub answered on the line, by its own clock: from the first on anchors are to come."""
+    day, since = now.date().isoformat(), outbox.link.watched_since
+    if day != outbox.link.answered_on:
+        outbox.note(answered_on=day, watched_since=min(day, since or day))
+
+
+def silent_days(outbox: Outbox) -> int | None:
+    """For how many days the hub answers and brings no anchor of its log; None while that is as it should be.
+
+    Carried answers bring none, and none comes to a device that is revoked. One dated ahead says no more than an old.
+    """
+    link, seen = outbox.link, _kept(outbox)
+    if link.answered_on is None or link.watched_since is None or link.is_revoked or link.is_wiped:
+        return None
+    today, since = date.fromisoformat(link.answered_on), date.fromisoformat(link.watched_since)
+    days = (today - since).days
+    if seen is not None:
+        days = min(days, abs((today - date.fromisoformat(seen.anchor.day)).days))
+    return days if days > SILENT_DAYS_MAX else None
 
 
 def tell(outbox: Outbox) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Final, Literal
 
-from client_sync.anchors import Outcome, tell, witness
+from client_sync.anchors import Outcome, note_answer, tell, witness
 from client_sync.answers import read_answer
 from client_sync.bodies import Body, gather, gather_questions, next_body_bytes
 from client_sync.bundle import post_carried
@@ -232,6 +232,7 @@ class _Session:
         self.orders += obey(self.outbox, said.orders)
         if self._is_over:
             return False
+        note_answer(self.outbox, said.now)
         self.log = witness(self.outbox, said.anchor) or self.log
         self._resize(arrived=True)
         self._note_unread(applied.unread)

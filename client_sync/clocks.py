@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,6 @@ class Clocks:
 def running_s() -> float:
     """Seconds since this machine started, its sleep included where the system counts it."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-def look() -> Clocks:
-    """Both clocks now."""
-    return Clocks(datetime.now(UTC), running_s())
 
 
 def surely_passed_s(before_s: float, now_s: float) -> float:

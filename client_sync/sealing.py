@@ -15,6 +15,7 @@ from client_sync.protocol.frames import to_text
 from client_sync.protocol.keyring import Keyring, KeyringRefused
 from client_sync.protocol.linkage import SCHEME, linkage_keys
 from client_sync.protocol.records import COMPARTMENTS, check_compartments, clear_shape
+from client_sync.protocol.vocabulary import VOCABULARY
 from client_sync.seal import Binding, seal, seal_to
 from client_sync.stores import Folder
 from client_sync.tables import Enrolled
@@ -25,7 +26,6 @@ SEALED_OPERATIONS: Final = frozenset({"complaint", "revision", "answer"})
 LINKAGE: Final = "linkage"
 # What operations with compartments hold beside them: names of versions, ids and numbers.
 _BESIDE: Final = frozenset({"form", "vocabulary", "complaint", "lineage", "base_revision", "question"})
-_STRICT: Final = "strict"
 _ABOUT: Final = ("complaint", "lineage")
 
 
@@ -103,7 +103,8 @@ def scope_of(content: Mapping[str, Any]) -> Scope | None:
         raise ContentRefused(why="compartment_invalid", field="facts")
     place = facts.get("place")
     id = place.get("id") if isinstance(place, dict) else None
-    return Scope(PLACES.region_of(str(id)), facts.get("confidentiality", _STRICT) == _STRICT)
+    is_strict = "confidentiality" not in facts or VOCABULARY.is_strict(facts)
+    return Scope(PLACES.region_of(str(id)), is_strict)
 
 
 def hide_scope(scope: Scope, folder: Folder) -> bytes | None:

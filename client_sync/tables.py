@@ -40,7 +40,8 @@ class Link:
     `ratio` compressed size over size as last measured. `clock_ahead_s` is how far the device's clock runs
     ahead of the hub's: it is shown, and orders nothing.
     `anchor` is the signed head of the hub's log seen last, as text, of `anchor_size` leaves, and `anchors_lost` those
-    that a declared restore lost, one a line.
+    that a declared restore lost, one a line. `watched_since` is the first day, by the hub's clock, on which the hub
+    answered on the line, and `answered_on` the last.
     `is_wiped` says that an administrator had the device wiped: it only brings away what nobody else has.
     """
 
@@ -61,6 +62,8 @@ class Link:
     anchor: str | None
     anchor_size: int
     anchors_lost: str | None
+    watched_since: str | None
+    answered_on: str | None
     is_anchor_untold: bool
     has_log_differed: bool
 
@@ -203,6 +206,8 @@ def _create_link(database: Database) -> None:
             "anchor": str,
             "anchor_size": int,
             "anchors_lost": str,
+            "watched_since": str,
+            "answered_on": str,
             "is_anchor_untold": int,
             "has_log_differed": int,
             "has_missed": int,

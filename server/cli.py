@@ -15,6 +15,7 @@ from server.hub import utc_now
 from server.i18n import LANGUAGES
 
 COMMANDS: Final = (
+    "setup",
     "init",
     "serve",
     "unlock",
@@ -27,6 +28,7 @@ COMMANDS: Final = (
     "find",
     "assign",
     "open",
+    "duplicates",
     "places",
     "backup",
     "restore",

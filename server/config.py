@@ -70,6 +70,10 @@ class Settings:
         "[1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-6]",
     )
     status: str = _setting("plain", "what the page / shows: plain, or full with counts", "plain|full")
+    matcher: str = _setting(
+        "yes", "whether this process looks for duplicates: yes, or no where another on the same database does", "yes|no"
+    )
+    reviews_per_day: int = _setting(30, "possible duplicates that one person is shown a day", _POSITIVE)
     device_burst_records: int = _setting(5_000, "records that a device may send at once", _POSITIVE)
     device_burst_bytes: int = _setting(200_000_000, "bytes, inflated, that a device may send at once", _POSITIVE)
     device_records_per_minute: int = _setting(600, "records that a device gains a minute", _POSITIVE)

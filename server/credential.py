@@ -7,35 +7,21 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
-from nacl import pwhash
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
-from nacl.secret import SecretBox
 
 from server import durable
 from server.domain.errors import (
     CredentialDamaged,
     CredentialMissing,
     CredentialThere,
-    PassphraseWrong,
     RecoveryKeyWrong,
 )
-from server.domain.passphrase import check_new, is_too_long, normal_bytes
+from server.domain.passphrase import check_new
+from server.slots import HARDNESS, Hardness, close_slot, open_slot
 
 SECRET_BYTES: Final = 32
 _VERSION: Final = 1
-
-
-@dataclass(frozen=True)
-class Hardness:
-    """What one guess at a passphrase costs: passes over memory, and how much of it (argon2id)."""
-
-    passes: int
-    memory_bytes: int
-
-
-# RFC 9106, 4: the second recommended option, 64 MiB and 3 passes.
-HARDNESS: Final = Hardness(passes=3, memory_bytes=64 * 2**20)
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,16 +64,9 @@ def unlock(path: Path, passphrase: str) -> Secrets:
     """
     members = _read(path)
     try:
-        slot = members["passphrase"]
-        hardness = Hardness(slot["passes"], slot["memory_bytes"])
-        wrapping = _stretch(passphrase, bytes.fromhex(slot["salt"]), hardness)
-        box = bytes.fromhex(slot["box"])
+        return _unpacked(open_slot(members["passphrase"], passphrase))
     except (KeyError, TypeError, ValueError):
         raise CredentialDamaged(file=path) from None
-    try:
-        return _unpacked(SecretBox(wrapping).decrypt(box))
-    except CryptoError:
-        raise PassphraseWrong from None
 
 
 def change_passphrase(path: Path, secrets: Secrets, new_passphrase: str, hardness: Hardness = HARDNESS) -> None:
@@ -125,23 +104,7 @@ def recovery_public(path: Path) -> bytes | None:
 
 def _close(passphrase: str, secrets: Secrets, hardness: Hardness) -> dict[str, Any]:
     check_new(passphrase)
-    salt = chance.token_bytes(pwhash.argon2id.SALTBYTES)
-    box = SecretBox(_stretch(passphrase, salt, hardness)).encrypt(_packed(secrets))
-    return {
-        "box": bytes(box).hex(),
-        "memory_bytes": hardness.memory_bytes,
-        "passes": hardness.passes,
-        "salt": salt.hex(),
-    }
-
-
-def _stretch(passphrase: str, salt: bytes, hardness: Hardness) -> bytes:
-    if is_too_long(passphrase):
-        raise PassphraseWrong
-    words = normal_bytes(passphrase)
-    return pwhash.argon2id.kdf(
-        SecretBox.KEY_SIZE, words, salt, opslimit=hardness.passes, memlimit=hardness.memory_bytes
-    )
+    return close_slot(_packed(secrets), passphrase, hardness)
 
 
 def _packed(secrets: Secrets) -> bytes:

@@ -12,7 +12,10 @@ from nacl.signing import SigningKey
 
 from server.config import Settings
 from server.credential import Secrets
+from server.domain.desk import Desk
 from server.domain.errors import CredentialForeign
+from server.domain.people import NO_KEYS, HeldKeys
+from server.domain.permission import Actor
 from server.domain.places import Gazetteer
 from server.store import migrations, state
 from server.store.engine import Store, open_store
@@ -50,6 +53,10 @@ class Hub:
         """The place list that holds now; None before the first was imported."""
         with self.store.read() as connection:
             return self.places.read(connection)
+
+    def desk(self, actor: Actor, keys: HeldKeys = NO_KEYS) -> Desk:
+        """The desk of somebody who is at work on this hub now."""
+        return Desk(actor, self.gazetteer(), self.clock(), keys)
 
     def close(self) -> None:
         """Give the database back."""

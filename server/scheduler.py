@@ -13,7 +13,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from server.domain.errors import trace_of
 from server.hub import Hub
-from server.services import audit, backups, maintenance, retention
+from server.services import audit, backups, maintenance, retention, search_texts
 from server.services.intake import admission
 
 log = logging.getLogger(__name__)
@@ -99,12 +99,21 @@ def _anchor_due(_: Hub, now: datetime) -> datetime:
     return _daily(now, _ANCHOR_HOUR)
 
 
+def _index_due(hub: Hub, now: datetime) -> datetime | None:
+    # Only where there is something to do: each due time is a row.
+    return now.replace(second=0, microsecond=0) if search_texts.is_any_pending(hub.store) else None
+
+
 def _anchor(hub: Hub) -> None:
     audit.anchor_day(hub.store, hub.identity.id, hub.identity.sign_key, hub.clock())
 
 
 def _back_up(hub: Hub) -> None:
     backups.make(hub.store, hub.settings, hub.identity.id, hub.secrets.database, hub.clock())
+
+
+def _index(hub: Hub) -> None:
+    search_texts.read_pending(hub.store)
 
 
 def _release(hub: Hub) -> None:
@@ -116,13 +125,13 @@ def _upkeep(hub: Hub) -> None:
 
 
 def _erase_due(hub: Hub) -> None:
-    desk = retention.desk(hub.settings, hub.secrets.database, hub.gazetteer(), hub.clock())
-    retention.erase_due(hub.store, desk)
+    retention.erase_due(hub.store, retention.keeping(hub.settings, hub.secrets.database), hub.clock())
 
 
 JOBS: Final = (
     Job("anchor", _anchor_due, _anchor),
     Job("backup", _backup_due, _back_up),
+    Job("index", _index_due, _index),
     Job("release", _hourly, _release),
     Job("retention", _upkeep_due, _erase_due),
     Job("upkeep", _upkeep_due, _upkeep),

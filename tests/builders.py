@@ -18,21 +18,23 @@ from client_sync.protocol.coding import DICTIONARY_ID, Coding, deflater
 from client_sync.protocol.enrolment import proof_digest
 from client_sync.protocol.frames import Header, encode_frame, to_text
 from client_sync.protocol.keyring import Keyring, key_id
+from client_sync.sealing import Sealer, scope_of
 from server import credential
 from server.app import create_app
 from server.commands.terms import terms_of
 from server.config import Settings
-from server.credential import Hardness, Secrets
+from server.credential import Secrets
 from server.domain.allowance import Refill
-from server.domain.people import HeldKeys, Role
+from server.domain.people import HeldKeys, Role, login_name
 from server.domain.permission import Actor
 from server.hub import Hub, open_hub
 from server.services import devices, keyrings
 from server.services.devices import Admission, Application
 from server.services.keyrings import Administrators
+from server.slots import Hardness
 from server.store import accounts, recipients
 from server.store.accounts import Account
-from server.store.recipients import Recipient
+from server.store.recipients import KnownKey
 
 NOW = datetime(2026, 11, 21, 10, 4, 5, tzinfo=UTC)
 NOW_TEXT = "2026-11-21T10:04:05Z"
@@ -265,6 +267,7 @@ def add_person(
     public = bytes(private.public_key)
     account = Account(
         id=an_id(f"account:{hub.identity.id}:{name}"),
+        login=login_name(name),
         name=name,
         role=role,
         state=accounts.ACTIVE,
@@ -278,7 +281,7 @@ def add_person(
         is_named_reader=is_named_reader,
         made_at=now,
     )
-    made = Recipient(key_id(public), account.id, "hub", to_text(public), b"", recipients.CURRENT, now)
+    made = KnownKey(key_id(public), account.id, "hub", to_text(public), b"", recipients.CURRENT, now)
     with hub.store.write() as connection:
         accounts.add(connection, account)
         recipients.add(connection, made)
@@ -335,6 +338,17 @@ class Sender:
             number, self.next_frame = self.next_frame, self.next_frame + 1
         known = {"device": self.device, "hub": self.hub.identity.id, "epoch": self.hub.epoch(), "at": NOW_TEXT}
         return encode_frame(Header(**known | {"frame": number} | header), lines, self.sign)
+
+    def seal(self, name: object, content: Mapping[str, Any]) -> dict[str, Any]:
+        """The content of the operation called `name`, sealed to the keyring that stands.
+
+        One without facts is for the readers of an ordinary complaint.
+        """
+        scope = scope_of(content) or scope_of(clear_content())
+        assert scope is not None
+        device = self.admission
+        sealer = Sealer(keyrings.current(self.hub.store), device.lineage, device.team, device.partner)
+        return sealer.seal(an_id(name), content, scope)
 
     def sign(self, digest: bytes) -> bytes:
         """64 bytes for 32."""

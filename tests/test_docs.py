@@ -14,9 +14,11 @@ from server import cli as hub_cli
 from server.config import PREFIX, Settings
 from server.scheduler import JOBS
 from server.store.schema import metadata
+from tests.test_layers import MAY_IMPORT
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = "client_sync/PROTOCOL.md"
+ARCHITECTURE = "server/docs/architecture.md"
 OPERATIONS = "server/docs/operations.md"
 DATABASE = "server/docs/database.md"
 GLOSSARY = "server/docs/glossary.md"
@@ -38,6 +40,13 @@ def _pages() -> list[Path]:
 def _not_in(page: str, names: Iterable[str]) -> list[str]:
     text = _read(page)
     return sorted(name for name in names if f"`{name}`" not in text)
+
+
+def test_architecture_page_has_every_room_and_what_it_may_import() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \|[^|]*\| (.*) \|$", _read(ARCHITECTURE), re.M)
+    assert {room: set(re.findall(r"`([\w.]+)`", cell)) for room, cell in rows} == {
+        room: set(allowed) for room, allowed in MAY_IMPORT.items()
+    }
 
 
 def test_operations_page_has_every_setting() -> None:
@@ -68,9 +77,10 @@ def test_operations_page_has_no_setting_that_is_gone() -> None:
     assert {name for name in named - known if not name.startswith(("SEERE_TEST_", "SEERE_FAULTS"))} == set()
 
 
-def test_every_word_of_the_glossary_is_used() -> None:
+def test_every_word_of_the_glossary_stands_once_and_is_used() -> None:
     words = re.findall(r"^\| \*([^*|]+)\*", _read(GLOSSARY), re.M)
     assert words, "no line `| *word* | meaning |` in the glossary: has its form changed?"
+    assert sorted(words) == sorted(set(words))
     sources = (path for package in ("server", "client_sync") for path in (ROOT / package).rglob("*.py"))
     code = _spaced("\n".join(path.read_text("utf-8") for path in sources))
     assert [word for word in words if _spaced(word) not in code] == []

@@ -25,12 +25,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.domain": ("server.domain",),
     "server.config": (),
     "server.durable": (),
-    "server.credential": ("server.durable", "server.domain"),
+    "server.slots": ("server.domain",),
+    "server.credential": ("server.durable", "server.slots", "server.domain"),
     "server.i18n": ("client_sync.i18n",),
     "server.store": ("server.store", "server.durable", "server.domain"),
     "server.services": (
         "server.store",
         "server.durable",
+        "server.slots",
         "server.domain",
         "server.i18n",
         "client_sync.protocol",
@@ -51,6 +53,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.commands": ("server", "client_sync.protocol", "client_sync.seal", "client_sync.i18n"),
     "server.serve": ("server", "client_sync.protocol"),
     "server.lock": ("server.domain",),
+    "server.matcher": (
+        "server.hub",
+        "server.config",
+        "server.credential",
+        "server.services",
+        "server.store",
+        "server.domain",
+    ),
     "server.logs": ("server.domain",),
 }
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import click
 
+from client_sync.anchors import silent_days
 from client_sync.commands.counts import show_counts
 from client_sync.commands.localized import command, option
 from client_sync.commands.session import VERSION, Session, in_session
@@ -55,5 +56,7 @@ def _show_centre(session: Session, outbox: Outbox, enrolled: Enrolled) -> None:
         session.say("sync.wiped")
     if link.has_log_differed:
         session.say("sync.log_differs")
+    elif (days := silent_days(outbox)) is not None:
+        session.say_count("sync.log_silent", days)
     if link.is_revoked:
         session.say("error.device_revoked")

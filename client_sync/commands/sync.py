@@ -8,6 +8,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from client_sync import preferences
+from client_sync.anchors import silent_days
 from client_sync.client import Step, SyncClient, SyncReport
 from client_sync.commands.counts import shown_bytes, weight_bytes
 from client_sync.commands.localized import command, option
@@ -60,6 +61,8 @@ def exchange(session: Session, outbox: Outbox, client: SyncClient) -> SyncReport
     if ERASED in report.orders:
         preferences.forget(session.folder)
     else:
+        if not outbox.link.has_log_differed and (days := silent_days(outbox)) is not None:
+            session.say_count("sync.log_silent", days)
         _show_rest(session, outbox, report)
     return report
 

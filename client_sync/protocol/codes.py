@@ -56,6 +56,7 @@ _RECORD_CODES: Final = (
     "revision_missing",
     "content_differs",
     "field_changed_twice",
+    "readers_differ",
     # The frame that carried it.
     "frame_signature",
     "frame_length",

@@ -26,6 +26,9 @@ _SHINGLE_WORDS: Final = 3
 _PHONE_DIGITS: Final = 8
 _WORD_LEAST_CHARS: Final = 4
 _SAID_MOST_CHARS: Final = 120
+_DAYS_MOST: Final = 8
+_SUMS_MOST: Final = 8
+_SUM_LEAST: Final = 100
 _MINIMA: Final = 16
 _MINIMUM_BYTES: Final = 4
 # Letters of Bambara that half of those who write it type as these.
@@ -33,6 +36,11 @@ _PLAIN: Final = str.maketrans({"ɛ": "e", "ɔ": "o", "ɲ": "ny", "ŋ": "ng"})
 _ACCENTS: Final = re.compile(r"[\u0300-\u036f]")
 _WORD: Final = re.compile(r"[^\W_]+")
 _NUMBER: Final = re.compile(r"\+?[0-9](?:[ .\-/]?[0-9]){7,14}")
+# Day and month in figures, with or without a year; or the year first.
+_DATE: Final = re.compile(r"(?<![\d/.-])(\d{1,2})[/.-](\d{1,2})(?:[/.-](?:20)?\d{2})?(?![\d/.-]?\d)")
+_YEAR_FIRST: Final = re.compile(r"(?<!\d)20\d{2}-(\d{2})-(\d{2})(?!\d)")
+_ORDINAL: Final = re.compile(r"(\d{1,2})(?:er|ere|eme|e|st|nd|rd|th)?")
+_GROUPED: Final = re.compile(r"(?<![\d.,])(\d{1,3}(?:[ .,\u00a0\u202f]\d{3})+|\d{3,9})(?![.,]?\d)")
 _TOKEN: Final = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f]|['’\-](?=[^\W_]))*")
 _ENDS_SENTENCE: Final = frozenset('.!?:;\n«»"“”()')
 
@@ -63,6 +71,26 @@ def names_in(narrative: str) -> list[str]:
         if run and (len(run) > 1 or (not begins and len(run[0]) > 2)):
             found[" ".join(run[:_NAME_WORDS_MOST])[:_NAME_MOST_CHARS]] = None
     return list(found)[:NAMES_FOUND_MOST]
+
+
+def days_in(narrative: str) -> list[str]:
+    """The days, `MM-DD`, and the months without a day, `MM`, that a narrative names in words or figures, ascending."""
+    text = fold(narrative)
+    figures = [(month, day) for day, month in _DATE.findall(text)] + _YEAR_FIRST.findall(text)
+    found = {_day(int(month), int(day)) for month, day in figures}
+    words = _WORD.findall(text)
+    for at, word in enumerate(words):
+        if word in _MONTHS:
+            day = _day_beside(words, at)
+            if day or word not in _ALSO_WORDS:
+                found.add(_day(_MONTHS[word], day))
+    return sorted(found - {""})[:_DAYS_MOST]
+
+
+def sums_in(narrative: str) -> list[int]:
+    """The numbers in figures that may be sums, ascending: of three figures and more, and no year."""
+    numbers = {int(re.sub(r"\D", "", told)) for told in _GROUPED.findall(_NUMBER.sub(_unless_sum, narrative))}
+    return sorted(each for each in numbers if each >= _SUM_LEAST and not 1900 <= each < 2100)[-_SUMS_MOST:]
 
 
 def words_of(text: str) -> list[str]:
@@ -99,7 +127,13 @@ def _identity(identity: Mapping[str, Any]) -> dict[str, Any]:
 def _statement(statement: Mapping[str, Any]) -> dict[str, Any]:
     narrative = statement.get("narrative", "")
     words = words_of(narrative)
-    return _given(names=names_in(narrative), pivots=pivots_of(words), minhash=to_text(minhash_of(words)))
+    return _given(
+        names=names_in(narrative),
+        days=days_in(narrative),
+        sums=sums_in(narrative),
+        pivots=pivots_of(words),
+        minhash=to_text(minhash_of(words)),
+    )
 
 
 def _traces(traces: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +148,33 @@ def _phones(texts: Iterable[str]) -> set[str]:
     """The last eight digits of each number: with and without a country code it is the same telephone."""
     numbers = (re.sub(r"[^0-9]", "", number) for text in texts for number in _NUMBER.findall(text))
     return {digits[-_PHONE_DIGITS:] for digits in numbers}
+
+
+def _unless_sum(number: re.Match[str]) -> str:
+    """Nothing in place of a telephone number, which groups its figures by two."""
+    return "" if re.search(r"(?<!\d)\d\d[ .-]\d\d(?!\d)", number[0]) else number[0]
+
+
+def _day_beside(words: Sequence[str], at: int) -> int:
+    """The day of a month named at `at`: `5 mai`, `5 of May`, `May 5th`, `mɛkalo tile 5`; 0 for none."""
+    around = [words[at - 1] if at else "", *words[at + 1 : at + 2]]
+    if around[0] in _DAY_JOINTS:
+        around[0] = words[at - 2] if at > 1 else ""
+    if len(around) > 1 and around[1] in _DAY_JOINTS:
+        around[1:] = words[at + 2 : at + 3]
+    for word in around:
+        if word in _FIRST:
+            return 1
+        if told := _ORDINAL.fullmatch(word):
+            return int(told[1])
+    return 0
+
+
+def _day(month: int, day: int) -> str:
+    """Nothing where there is no such day."""
+    if not (1 <= month <= 12 and 0 <= day <= 31):
+        return ""
+    return f"{month:02d}-{day:02d}" if day else f"{month:02d}"
 
 
 def _capitalised(narrative: str) -> Iterator[tuple[bool, list[str]]]:
@@ -166,3 +227,9 @@ def _concepts(table: Mapping[str, list[str]]) -> dict[str, str]:
 _PIVOT: Final = _load()
 _GRAMMAR: Final = frozenset(fold(word) for word in _PIVOT["grammar"])
 _CONCEPTS: Final[Mapping[str, str]] = _concepts(_PIVOT["concept"])
+_MONTHS: Final[Mapping[str, int]] = {
+    fold(word): number for number, words in enumerate(_PIVOT["months"], 1) for word in words
+}
+_ALSO_WORDS: Final = frozenset(_PIVOT["also_words"])
+_DAY_JOINTS: Final = frozenset(fold(word) for word in _PIVOT["day_joints"])
+_FIRST: Final = frozenset(fold(word) for word in _PIVOT["first"])

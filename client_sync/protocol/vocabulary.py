@@ -8,6 +8,8 @@ from importlib import resources
 from typing import Any, Final
 
 LANGUAGES: Final = ("fr", "en", "bm")
+# The confidentiality of a complaint that named readers alone may see.
+STRICT: Final = "strict"
 _SOURCE_LANGUAGE: Final = "fr"
 
 
@@ -49,6 +51,19 @@ class Vocabulary:
         Raises KeyError when `kind` is not a code.
         """
         return self.kinds[kind].gbv_rules or self.family(kind) == "gbv"
+
+    def is_strict(self, facts: Mapping[str, Any]) -> bool:
+        """True when named readers alone may see a complaint: its facts say so, or one of its kinds needs that care.
+
+        Of facts that no form allows, what can be read counts.
+        """
+        kinds = facts.get("kinds")
+        said = (kind for kind in kinds if isinstance(kind, str)) if isinstance(kinds, list) else ()
+        return facts.get("confidentiality") == STRICT or not self._strict_kinds.isdisjoint(said)
+
+    @cached_property
+    def _strict_kinds(self) -> frozenset[str]:
+        return frozenset(filter(self.follows_gbv_rules, self.kinds))
 
     @cached_property
     def _code_sets(self) -> Mapping[str, frozenset[str]]:

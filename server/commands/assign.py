@@ -2,7 +2,7 @@
 
 import click
 
-from server.commands.key_recovery import desk_of, say_given
+from server.commands.handing_on import say_given
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.spoken import SpokenCommand
@@ -17,7 +17,7 @@ from server.services import keyrings, vault
 def command(operator: Operator, number: str, name: str, as_name: str) -> None:
     """Assign a complaint in one's own scope to an account, and hand on the keys that open it."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(f"{number}, {name}"):
-        desk = desk_of(hub, person.actor, person.keys)
+        desk = hub.desk(person.actor, person.keys)
         complaint = vault.complaint_numbered(hub.store, number)
         given = vault.assign(hub.store, desk, complaint, keyrings.account_named(hub.store, name))
     operator.say("open.assigned", number=number, name=name)

@@ -10,6 +10,7 @@ from server.commands import audit_verify
 from server.commands.audit_verify import EXIT_CODES, Verdict
 from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.domain.permission import OPERATOR
 from server.services import audit
 
 _NEW_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -39,7 +40,7 @@ def export(operator: Operator, file: Path) -> None:
     """The whole log in a file, without what people typed; the log notes it."""
     with operator.hub() as hub:
         _write(operator, file, audit.export(hub.store, hub.identity.id, hub.identity.sign_key))
-        audit.note_export(hub.store, hub.clock(), "operator")
+        audit.note_export(hub.store, hub.clock(), OPERATOR.signature)
         key = bytes(hub.identity.sign_key.verify_key).hex()
     operator.say("audit.exported", file=file, verifier=Path(audit_verify.__file__), public=key)
 

@@ -7,7 +7,9 @@ from nacl.signing import SigningKey
 from rich import box
 from rich.table import Table
 
+from client_sync.protocol.frames import to_text
 from server.commands import key_files
+from server.commands.key_files import KeyFile, public_part
 from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.hub import Hub
@@ -76,11 +78,12 @@ def revoke(operator: Operator, device: str, reason: str, since: str | None) -> N
 @pass_operator
 def wipe(operator: Operator, device: str, admin_key: Path, reason: str, since: str | None, yes: bool) -> None:
     """Revoke a device and order it to erase what can be read on it, in the name of an administrator."""
-    administrator = SigningKey(key_files.read_key(admin_key, "administrator"))
+    key_file = KeyFile.read(admin_key, "administrator")
     with operator.hub() as hub:
         found = devices.find(hub.store, device)
         if not yes and not operator.agrees("devices.wipe_sure", name=_name(found)):
             raise operator.refuse("usage.nothing_done")
+        administrator = SigningKey(key_files.open_by_asking(operator, key_file))
         devices.wipe(
             hub.store,
             found.id,
@@ -98,8 +101,9 @@ def wipe(operator: Operator, device: str, admin_key: Path, reason: str, since: s
 @pass_operator
 def admin_key(operator: Operator, file: Path) -> None:
     """Make the key of an administrator, for wipes; needs no hub, and is best made far from it."""
-    public = key_files.make_key(file, "administrator", operator.texts.text("devices.admin_key_about"))
-    operator.say("devices.admin_key_made", file=file, public=public)
+    about = operator.texts.text("devices.admin_key_about")
+    made = key_files.make_by_asking(operator, file, "administrator", about)
+    operator.say("devices.admin_key_made", file=file, public=to_text(public_part(made, "administrator")))
 
 
 @command.command("limit", cls=SpokenCommand)

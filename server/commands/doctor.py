@@ -21,8 +21,9 @@ from server.commands.terms import terms_of
 from server.config import Settings
 from server.domain.errors import KeyringMissing
 from server.hub import Hub
-from server.services import keyrings, maintenance
+from server.services import keyrings, maintenance, retention
 from server.services.maintenance import Health
+from server.services.search_texts import READ_MAX
 
 Level = Literal["unsafe", "attention"]
 
@@ -33,6 +34,8 @@ _BACKUP_MAX_AGE: Final = timedelta(days=2)
 _DISK_MIN_BYTES: Final = 500_000_000
 # Below this share of the disk, SQLite can no longer copy itself for a backup.
 _DISK_MIN_COPIES: Final = 3
+# Half a minute's work.
+_UNMATCHED_MAX: Final = 1_000
 _CLOCK_SLACK: Final = timedelta(minutes=5)
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
@@ -84,6 +87,7 @@ def examine(operator: Operator) -> Iterator[Finding]:
         yield from of_engine(maintenance.engine_facts(hub.store))
         yield from of_health(maintenance.health(hub.store), operator.clock(), settings)
         yield from _of_jobs(hub)
+        yield from of_erasures(hub)
         yield from of_keyring(hub)
 
 
@@ -118,8 +122,20 @@ def of_health(health: Health, now: datetime, settings: Settings) -> Iterator[Fin
             yield Finding("backup_none", "unsafe", {})
         elif now - last.verified_at > _BACKUP_MAX_AGE:
             yield Finding("backup_old", "unsafe", {"days": (now - last.verified_at).days})
+    yield from _of_waiting(health)
+
+
+def _of_waiting(health: Health) -> Iterator[Finding]:
     if health.set_aside:
         yield Finding("quarantine", "attention", {"count": health.set_aside})
+    if health.unread > READ_MAX:
+        yield Finding("search_behind", "attention", {"unread": health.unread})
+    if health.unmatched > _UNMATCHED_MAX:
+        yield Finding("matching_behind", "attention", {"unread": health.unmatched})
+    if health.later_linkages:
+        yield Finding("linkage_later", "attention", {"count": health.later_linkages})
+    if health.old_profiles:
+        yield Finding("profiles_old", "attention", {"count": health.old_profiles})
     if health.unconfirmed:
         yield Finding("unconfirmed", "attention", {"count": health.unconfirmed})
 
@@ -176,6 +192,12 @@ def _of_mode(code: str, path: Path) -> Iterator[Finding]:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Finding(code, "unsafe", {"file": path, "mode": f"{mode:04o}"})
+
+
+def of_erasures(hub: Hub) -> Iterator[Finding]:
+    """The erasure lists, against what was erased."""
+    for path in retention.lists_behind(hub.store, retention.keeping(hub.settings, hub.secrets.database)):
+        yield Finding("erasures_behind", "attention", {"file": path})
 
 
 def _of_jobs(hub: Hub) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """`seere init`: make the hub's folder, credential and database."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -21,19 +23,26 @@ from server.store.engine import open_store
 @pass_operator
 def command(operator: Operator, places: Path | None) -> None:
     """Make a hub, or say what one that is there still needs."""
+    with founded(operator, founding_secrets(operator)) as hub:
+        if places is not None:
+            import_list(operator, hub, places, None)
+        say_next_steps(operator, hub)
+
+
+@contextmanager
+def founded(operator: Operator, secrets: Secrets) -> Iterator[Hub]:
+    """The hub of the settings, made if there is none; says which, and who it is."""
     is_new = not has_hub(operator.settings)
-    hub = open_hub(operator.settings, _secrets(operator), operator.clock)
+    hub = open_hub(operator.settings, secrets, operator.clock)
     try:
         operator.say("init.made" if is_new else "init.there", folder=operator.settings.data.resolve())
         operator.say("init.identity", hub=hub.identity.id, epoch=hub.epoch())
-        if places is not None:
-            import_list(operator, hub, places, None)
-        _say_next_steps(operator, hub)
+        yield hub
     finally:
         hub.close()
 
 
-def _secrets(operator: Operator) -> Secrets:
+def founding_secrets(operator: Operator) -> Secrets:
     """Those of the hub that is there, or new ones, never both: new ones would open nothing of it."""
     settings = operator.settings
     if settings.credential.exists():
@@ -55,7 +64,8 @@ def _has_data(settings: Settings) -> bool:
         store.close()
 
 
-def _say_next_steps(operator: Operator, hub: Hub) -> None:
+def say_next_steps(operator: Operator, hub: Hub) -> None:
+    """Say what the hub still needs, in order, each with its command."""
     settings = operator.settings
     steps = ["init.next_passphrase"]
     with hub.store.read() as connection:

@@ -9,17 +9,18 @@ from nacl.utils import random as random_bytes
 
 from client_sync.protocol.keyring import key_id
 from server import credential
+from server.commands.handing_on import say_given
 from server.commands.key_files import KEY_BYTES
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting
-from server.commands.shares import ask_recovery_key, split
+from server.commands.shares import ask_recovery_key, show_shares, split
 from server.commands.spoken import Refused, SpokenCommand
+from server.domain.desk import Desk
 from server.domain.errors import RecoveryKeyWrong
 from server.domain.people import HeldKeys
-from server.domain.permission import OPERATOR, Actor
+from server.domain.permission import OPERATOR
 from server.hub import Hub
 from server.services import keyrings, vault
-from server.services.vault import Desk, Given
 
 
 @click.command("recovery", cls=SpokenCommand)
@@ -31,19 +32,25 @@ def recovery(operator: Operator, new: bool, lost: bool) -> None:  # noqa: ARG001
     with operator.hub() as hub:
         standing = keyrings.recovery_kids(hub.store)
         before = _asked(operator, hub) if standing and not lost else None
-        private = random_bytes(KEY_BYTES)
-        public = bytes(PrivateKey(private).public_key)
-        credential.seal_to_recovery(operator.settings.credential, hub.secrets, public)
-        keyrings.set_recovery(hub.store, public, hub.clock())
+        make_recovery_key(operator, hub)
         given = vault.give_recovery_keys(hub.store, before) if before else None
-    for number, words in enumerate(split(private), 1):
-        operator.say("keys.share", number=number, words=words)
-    operator.say("keys.shares_made")
     if given is not None:
         say_given(operator, given)
     elif standing:
         operator.say("keys.recovery_lost")
     operator.say("keys.publish_next")
+
+
+def make_recovery_key(operator: Operator, hub: Hub) -> None:
+    """Make the key, show its lists, and let it stand in the credential and for the next keyring."""
+    private = random_bytes(KEY_BYTES)
+    public = bytes(PrivateKey(private).public_key)
+    operator.say("keys.shares_why")
+    # Shown first: a key whose lists nobody finished writing down must not be the one that everybody relies on.
+    show_shares(operator, split(private))
+    credential.seal_to_recovery(operator.settings.credential, hub.secrets, public)
+    keyrings.set_recovery(hub.store, public, hub.clock())
+    operator.say("keys.shares_made")
 
 
 @click.command("drill", cls=SpokenCommand)
@@ -93,12 +100,7 @@ def _desk(operator: Operator, hub: Hub, as_name: str | None) -> Iterator[Desk]:
         yield _asked(operator, hub)
         return
     with acting(operator, hub, as_name) as person:
-        yield desk_of(hub, person.actor, person.keys)
-
-
-def desk_of(hub: Hub, actor: Actor, keys: HeldKeys) -> Desk:
-    """Somebody at work with keys in hand."""
-    return Desk(actor, keys, hub.gazetteer(), hub.clock())
+        yield hub.desk(person.actor, person.keys)
 
 
 def _asked(operator: Operator, hub: Hub) -> Desk:
@@ -107,11 +109,4 @@ def _asked(operator: Operator, hub: Hub) -> Desk:
     kid = key_id(bytes(PrivateKey(private).public_key))
     if kid not in keyrings.recovery_kids(hub.store):
         raise RecoveryKeyWrong
-    return desk_of(hub, OPERATOR, HeldKeys({kid: private}))
-
-
-def say_given(operator: Operator, given: Given) -> None:
-    """How many records were handed on, and how many nobody here could open."""
-    click.echo(operator.texts.plural("keys.given", given.given))
-    if given.out_of_reach:
-        click.echo(operator.texts.plural("keys.out_of_reach", given.out_of_reach))
+    return hub.desk(OPERATOR, HeldKeys({kid: private}))

@@ -1,22 +1,18 @@
 """`seere keys`: who can open what is sealed: the root key, the keyring it signs, and the keys of readers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from nacl.signing import SigningKey
-from rich import box
-from rich.table import Table
 
 from client_sync.protocol import keyring
-from client_sync.protocol.frames import from_text
-from client_sync.protocol.keyring import Keyring, KeyringRefused, key_id
-from server.commands import key_files, key_recovery
+from client_sync.protocol.frames import from_text, to_text
+from client_sync.protocol.keyring import KeyringRefused, key_id
+from server.commands import key_files, key_recovery, publishing
+from server.commands.key_files import KeyFile, public_part
 from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand, SpokenGroup
-from server.commands.terms import terms_of
 from server.domain.errors import KeyringUnfit
-from server.hub import Hub
 from server.services import keyrings
 from server.services.keyrings import Administrators
 
@@ -45,8 +41,8 @@ _lost = click.option("--without", multiple=True, metavar="KEY")
 @pass_operator
 def root(operator: Operator, file: Path) -> None:
     """Make the organisation's root key; needs no hub, and is best made far from it."""
-    public = key_files.make_key(file, "root", operator.texts.text("keys.root_about"))
-    operator.say("keys.root_made", file=file, public=public)
+    made = key_files.make_by_asking(operator, file, "root", operator.texts.text("keys.root_about"))
+    operator.say("keys.root_made", file=file, public=to_text(public_part(made, "root")))
 
 
 @command.command("own", cls=SpokenCommand)
@@ -54,8 +50,9 @@ def root(operator: Operator, file: Path) -> None:
 @pass_operator
 def own(operator: Operator, file: Path) -> None:
     """Make a reader's own key, on the reader's own machine: it never comes to the hub."""
-    public = key_files.make_key(file, "reader", operator.texts.text("keys.own_about"))
-    operator.say("keys.own_made", file=file, public=public, kid=key_id(from_text(public)))
+    made = key_files.make_by_asking(operator, file, "reader", operator.texts.text("keys.own_about"))
+    public = public_part(made, "reader")
+    operator.say("keys.own_made", file=file, public=to_text(public), kid=key_id(public))
 
 
 @command.command("add", cls=SpokenCommand)
@@ -90,10 +87,10 @@ def draft(
     signer = _public(operator, root_public) if root_public else None
     changed = _changed(operator, administrator, without)
     with operator.hub() as hub:
-        made = _drawn_up(hub, signer, after, changed)
-        names = _names(hub)
+        made = publishing.drawn_up(hub, signer, after, changed)
+        names, standing = publishing.names_of(hub), keyrings.newest(hub.store)
     file.write_bytes(keyring.draft(made))
-    _show(operator, made, names)
+    publishing.show(operator, made, names, standing)
     operator.say("keys.drafted", file=file)
 
 
@@ -105,14 +102,15 @@ def draft(
 @pass_operator
 def sign(operator: Operator, file: Path, root_file: Path, out: Path, yes: bool) -> None:
     """Look at a draft, and sign it; needs no hub."""
+    found = KeyFile.read(root_file, "root")
     try:
         made = keyring.read_draft(file.read_bytes())
     except KeyringRefused as refused:
         raise KeyringUnfit(fault=refused.reason) from None
-    _show(operator, made, {})
+    publishing.show(operator, made, {}, None)
     if not yes and not operator.agrees("keys.sign_sure"):
         raise operator.refuse("usage.nothing_done")
-    out.write_bytes(keyrings.signed(made, key_files.read_key(root_file, "root")))
+    out.write_bytes(keyrings.signed(made, key_files.open_by_asking(operator, found)))
     operator.say("keys.signed", file=out)
 
 
@@ -120,6 +118,7 @@ def sign(operator: Operator, file: Path, root_file: Path, out: Path, yes: bool) 
 @click.option("--root", "root_file", type=_FILE, metavar="FILE")
 @click.option("--signed", type=_FILE_THERE, metavar="FILE")
 @click.option("--new-root", is_flag=True)
+@click.option("--yes", is_flag=True)
 @_after
 @_gained
 @_lost
@@ -129,6 +128,7 @@ def publish(
     root_file: Path | None,
     signed: Path | None,
     new_root: bool,
+    yes: bool,
     after: int,
     administrator: tuple[str, ...],
     without: tuple[str, ...],
@@ -136,18 +136,22 @@ def publish(
     """Let the next keyring stand, signed here or elsewhere, and send it to every device."""
     if (root_file is None) == (signed is None):
         raise operator.refuse("keys.root_or_signed")
-    given = signed.read_bytes() if signed else b""
     changed = _changed(operator, administrator, without)
-    seed = key_files.read_key(root_file, "root") if root_file else None
+    found = KeyFile.read(root_file, "root") if root_file else None
+    if found is not None and not yes and not operator.has_terminal:
+        raise operator.refuse("keys.yes_needed")
     with operator.hub() as hub:
-        document = _signed_here(hub, seed, after, changed) if seed else given
-        key = hub.identity.sign_key
-        version = keyrings.publish(hub.store, document, terms_of(hub), key, hub.clock(), is_new_root=new_root)
-        made, names = keyrings.current(hub.store), _names(hub)
-    _show(operator, made, names)
-    operator.say("keys.published", version=version)
-    for fault in keyrings.faults(made):
-        operator.say(f"keys.lacks_{fault}")
+        before = keyrings.newest(hub.store)
+        if found is not None:
+            made = publishing.drawn_up(hub, found.public, after, changed)
+            if not publishing.is_agreed(operator, hub, made, is_yes=yes):
+                raise operator.refuse("usage.nothing_done")
+            document = keyrings.signed(made, key_files.open_by_asking(operator, found))
+        else:
+            document = signed.read_bytes() if signed else b""
+        publishing.let_stand(operator, hub, document, is_new_root=new_root)
+        if found is None:
+            publishing.show(operator, keyrings.current(hub.store), publishing.names_of(hub), before)
 
 
 @command.command("list", cls=SpokenCommand)
@@ -172,7 +176,7 @@ def list_(operator: Operator) -> None:
         )
         for each in found
     ]
-    _show_table(operator, ("kid", "name", "held", "state", "made", "keyring"), rows)
+    publishing.show_table(operator, ("kid", "name", "held", "state", "made", "keyring"), rows)
 
 
 @command.command("rotate", cls=SpokenCommand)
@@ -206,53 +210,8 @@ def _changed(operator: Operator, administrator: Sequence[str], without: Sequence
     return Administrators(gained, lost)
 
 
-def _drawn_up(hub: Hub, signer: bytes | None, after: int, changed: Administrators) -> Keyring:
-    terms = terms_of(hub)
-    return keyrings.draft(hub.store, terms, hub.clock(), root=signer, after=after, administrators=changed)
-
-
-def _signed_here(hub: Hub, seed: bytes, after: int, changed: Administrators) -> bytes:
-    made = _drawn_up(hub, bytes(SigningKey(seed).verify_key), after, changed)
-    return keyrings.signed(made, seed)
-
-
 def _public(operator: Operator, text: str) -> bytes:
     key = from_text(text.strip())
     if len(key) != _PUBLIC_BYTES:
         raise operator.refuse("keys.not_a_key", text=text)
     return key
-
-
-def _names(hub: Hub) -> dict[str, str]:
-    """Whose key it is, by key id; the keyring itself names nobody."""
-    return {each.kid: each.name for each in keyrings.listed(hub.store) if each.name}
-
-
-def _show(operator: Operator, made: Keyring, names: Mapping[str, str]) -> None:
-    """What a keyring says, to be looked at before it is signed: whoever is in it reads."""
-    texts = operator.texts
-    operator.say(
-        "keys.shown",
-        version=made.version,
-        statement=texts.text(f"keys.seal_{made.policy.seal_statement}"),
-        strict=texts.text("keys.strict_offline" if made.policy.strict_offline else "keys.strict_anywhere"),
-        administrators=", ".join(key_id(public) for public in made.administrators) or "–",
-    )
-    rows = [
-        (
-            each.kid,
-            texts.text("keys.recovery") if each.is_recovery else names.get(each.kid, "–"),
-            texts.text(f"keys.held_{each.held}"),
-            " ".join((*each.regions, *each.teams, *each.partners)) or texts.text("keys.everything"),
-            texts.text("keys.named") if each.is_named_reader else "",
-        )
-        for each in made.recipients
-    ]
-    _show_table(operator, ("kid", "name", "held", "scope", "strict"), rows)
-
-
-def _show_table(operator: Operator, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*(operator.texts.text(f"keys.column_{name}") for name in columns), box=box.SIMPLE)
-    for row in rows:
-        table.add_row(*row)
-    operator.show(table)

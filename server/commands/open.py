@@ -6,13 +6,15 @@ from typing import get_args
 import click
 
 from server.commands import key_files
-from server.commands.key_recovery import desk_of
+from server.commands.key_files import KeyFile
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, naming
 from server.commands.plain import plain, readable
-from server.commands.spoken import SpokenCommand
+from server.commands.spoken import SpokenCommand, refusal
+from server.domain.contact import WAYS, Reach
+from server.domain.errors import ContactNotAllowed
 from server.services import vault
-from server.services.vault import Compartment, Key, Look, Opened
+from server.services.vault import Compartment, Look, Opened, Opener
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -41,7 +43,7 @@ def command(
     if compartment is None or as_name is None:
         raise operator.refuse("open.which")
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(what):
-        desk = desk_of(hub, person.actor, person.keys)
+        desk = hub.desk(person.actor, person.keys)
         complaint = vault.complaint_numbered(hub.store, what)
         if export is not None:
             export.write_bytes(vault.hand_over(hub.store, desk, complaint, compartment, reason))
@@ -59,10 +61,10 @@ def _open_file(operator: Operator, file: Path, key: Path) -> None:
         data = file.read_bytes()
     except OSError:
         raise operator.refuse("open.file_unreadable", file=file) from None
-    clear = vault.open_file(data, key_files.read_key(key, "reader"))
-    if clear is None:
+    opened = vault.open_file(data, key_files.open_by_asking(operator, KeyFile.read(key, "reader")))
+    if opened.is_unopenable:
         raise operator.refuse("open.other_key", file=file)
-    click.echo(readable(clear))
+    _show_clear(operator, opened)
 
 
 def _show(operator: Operator, opened: Opened) -> None:
@@ -71,15 +73,34 @@ def _show(operator: Operator, opened: Opened) -> None:
     elif opened.clear is None:
         operator.say("open.nothing")
     else:
-        click.echo(readable(opened.clear))
+        _show_clear(operator, opened)
     if opened.is_sealed:
-        operator.say("open.who", who=", ".join(_named(operator, key) for key in opened.keys) or "–")
+        operator.say("open.who", who=", ".join(_named(operator, each) for each in opened.openers) or "–")
 
 
-def _named(operator: Operator, key: Key) -> str:
-    if key.is_recovery:
+def _show_clear(operator: Operator, opened: Opened) -> None:
+    """What was opened; how the person may be reached stands before the names."""
+    if opened.compartment == "identity":
+        _say_reach(operator, opened.reach)
+    if opened.is_withheld:
+        operator.say("open.withheld")
+    click.echo(readable(opened.clear))
+
+
+def _say_reach(operator: Operator, reach: Reach) -> None:
+    ways = [operator.texts.text(f"open.way_{way}") for way in WAYS if way in reach.ways]
+    if ways:
+        operator.say("open.ways", ways=", ".join(ways))
+    else:
+        operator.say("open.no_way")
+    for limit in reach.limits:
+        click.echo(refusal(operator.texts, ContactNotAllowed(fault=limit)))
+
+
+def _named(operator: Operator, opener: Opener) -> str:
+    if opener.is_recovery:
         return operator.texts.text("keys.recovery")
-    return f"{key.name} ({operator.texts.text(f'keys.held_{key.held}')})"
+    return f"{opener.name} ({operator.texts.text(f'keys.held_{opener.held}')})"
 
 
 def _say_look(operator: Operator, look: Look) -> None:

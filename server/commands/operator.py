@@ -1,5 +1,6 @@
 """What every command of the operator has at hand: settings, texts, clock, and the hub when there is one."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,9 +47,51 @@ class Operator:
         """Whether the person types the word for yes; anything else, or no terminal to ask, is a no."""
         yes = self.texts.text("usage.yes")
         asked = self.texts.text(key, yes=yes, **values)
-        suffix = self.texts.text("usage.asks")
-        typed = click.prompt(asked, default="", show_default=False, prompt_suffix=suffix)
-        return bool(typed.strip().lower() == yes)
+        if not sys.stdin.isatty():
+            click.echo(asked)
+        return self.answer(asked).strip().lower() == yes
+
+    def answer(self, asked: str, *, is_hidden: bool = False) -> str:
+        """What a person types, nothing only where it is seen; without a terminal, the next line of the input."""
+        if sys.stdin.isatty():
+            suffix = self.texts.text("usage.asks")
+            if is_hidden:
+                return str(click.prompt(asked, prompt_suffix=suffix, hide_input=True, err=True))
+            return str(click.prompt(asked, default="", show_default=False, prompt_suffix=suffix))
+        # Bytes: a reader of text would take more than the line, of an input that a command goes on reading.
+        line = sys.stdin.buffer.readline()
+        if not line:
+            raise click.Abort
+        return line.decode("utf-8", "replace").rstrip("\r\n")
+
+    @property
+    def has_terminal(self) -> bool:
+        """Whether a person reads and types here."""
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
+    @contextmanager
+    def own_screen(self) -> Iterator[None]:
+        """A screen for what one person alone may see, gone with the block; nothing where there is no terminal."""
+        if not self.has_terminal:
+            yield
+            return
+        console = Console()
+        with console.screen(hide_cursor=False):
+            # The text console of Linux has one screen only: what is not wiped stays on it.
+            console.clear()
+            try:
+                yield
+            finally:
+                console.clear()
+
+    def fits(self, lines: int) -> bool:
+        """Whether so many lines stand on the screen at once; always where there is no terminal."""
+        return not self.has_terminal or lines <= shutil.get_terminal_size().lines
+
+    def wait_for_enter(self, key: str) -> None:
+        """Let a person read until they press Enter; does not wait where there is no terminal."""
+        if self.has_terminal:
+            click.prompt(self.texts.text(key), default="", show_default=False, prompt_suffix=" ")
 
     @contextmanager
     def busy(self, key: str, **values: object) -> Iterator[None]:

@@ -7,6 +7,7 @@ from server.commands.operator import Operator, pass_operator
 from server.commands.shares import ask_recovery_key
 from server.commands.spoken import SpokenCommand
 from server.credential import Secrets
+from server.domain.permission import OPERATOR
 from server.hub import open_hub
 from server.store import audit
 
@@ -33,7 +34,7 @@ def _note(operator: Operator, secrets: Secrets, opened_by: str) -> None:
             audit.record(
                 connection,
                 at=hub.clock(),
-                actor="operator",
+                actor=OPERATOR.signature,
                 action="change_passphrase",
                 object="hub",
                 details={"opened_by": opened_by},

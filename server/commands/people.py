@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
 import segno
@@ -10,16 +10,19 @@ from rich import box
 from rich.table import Table
 
 from server.commands.operator import Operator, pass_operator
-from server.commands.person import ask
+from server.commands.person import ask_new
 from server.commands.spoken import SpokenCommand, SpokenGroup
-from server.domain import passphrase
 from server.domain.people import ROLES
 from server.domain.permission import OPERATOR
+from server.hub import Hub
 from server.services.accounts import people, second_factor
 from server.services.accounts.people import Made, Post
 from server.store.accounts import Account
 
 Command = Callable[..., Any]
+
+# What it is, on a line or two, the same as text, and the wish for Enter.
+_LINES_AROUND: Final = 4
 
 
 @click.group(cls=SpokenGroup)
@@ -47,12 +50,7 @@ def _post(command: Command) -> Command:
 def add(operator: Operator, /, person_name: str, **said: Any) -> None:
     """Make an account under a passphrase that its holder types."""
     with operator.hub() as hub:
-        typed = _new_passphrase(operator, person_name)
-        made = people.make(
-            hub.store, hub.secrets.totp, OPERATOR, person_name, _post_of(**said), typed, hub.clock()
-        )
-    operator.say("people.made", name=made.account.name, account=made.account.id)
-    _show_secret(operator, made)
+        add_person(operator, hub, person_name, _post_of(**said))
 
 
 @command.command("list", cls=SpokenCommand)
@@ -92,7 +90,7 @@ def scope(operator: Operator, /, person_name: str, **said: Any) -> None:
 def reset(operator: Operator, person_name: str) -> None:
     """Another passphrase, second factor and keys, for whoever forgot or lost them."""
     with operator.hub() as hub:
-        typed = _new_passphrase(operator, person_name)
+        typed = ask_new(operator, "people.ask_new", name=person_name)
         made = people.reset(hub.store, hub.secrets.totp, OPERATOR, person_name, typed, hub.clock())
     operator.say("people.reset", name=made.account.name)
     _show_secret(operator, made)
@@ -113,17 +111,18 @@ def leave(operator: Operator, person_name: str, yes: bool) -> None:
     operator.say("people.publish")
 
 
+def add_person(operator: Operator, hub: Hub, name: str, post: Post) -> None:
+    """Make an account under a passphrase that its holder types, and show the second factor to them alone."""
+    typed = ask_new(operator, "people.ask_new", name=name)
+    made = people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, typed, hub.clock())
+    operator.say("people.made", name=made.account.name, account=made.account.id)
+    _show_secret(operator, made)
+
+
 def _post_of(
     role: Any, region: tuple[str, ...], team: tuple[str, ...], partner: tuple[str, ...], named_reader: bool
 ) -> Post:
     return Post(role, region, team, partner, named_reader)
-
-
-def _new_passphrase(operator: Operator, name: str) -> str:
-    typed = ask(operator, "people.ask_new", name=name, words=passphrase.MIN_WORDS, chars=passphrase.MIN_CHARS)
-    if ask(operator, "people.ask_again") != typed:
-        raise operator.refuse("people.differs")
-    return typed
 
 
 def _show_secret(operator: Operator, made: Made) -> None:
@@ -131,12 +130,17 @@ def _show_secret(operator: Operator, made: Made) -> None:
     if made.secret is None:
         return
     name = made.account.name
-    operator.say("people.secret", name=name)
     drawn = io.StringIO()
     hub_name = operator.settings.coalition or operator.texts.text("page.brand")
-    segno.make(second_factor.address(made.secret, name, hub_name)).terminal(drawn, compact=True)
-    click.echo(drawn.getvalue())
-    operator.say("people.secret_text", secret=made.secret)
+    segno.make(second_factor.address(made.secret, name, hub_name)).terminal(drawn, compact=True, border=1)
+    picture = drawn.getvalue().rstrip("\n")
+    with operator.own_screen():
+        operator.say("people.secret", name=name)
+        # What scrolls away is gone from this screen: half a picture is none.
+        if operator.fits(picture.count("\n") + 1 + _LINES_AROUND):
+            click.echo(picture)
+        operator.say("people.secret_text", secret=made.secret)
+        operator.wait_for_enter("people.secret_kept")
 
 
 def _cells(operator: Operator, account: Account) -> list[str]:

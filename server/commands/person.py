@@ -1,6 +1,5 @@
 """Acting as a person: `--as NAME`, with the passphrase and the code that the person types."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -8,10 +7,11 @@ from typing import Final
 import click
 
 from server.commands.operator import Operator
+from server.domain import passphrase
 from server.domain.errors import NotFound
 from server.hub import Hub
 from server.services.accounts import sessions
-from server.services.accounts.sessions import Claim, Session
+from server.services.accounts.sessions import Claim, Login
 
 # Where a guess at a terminal comes from.
 TERMINAL: Final = "terminal"
@@ -20,7 +20,7 @@ as_person = click.option("--as", "as_name", required=True, metavar="NAME")
 
 
 @contextmanager
-def acting(operator: Operator, hub: Hub, name: str) -> Iterator[Session]:
+def acting(operator: Operator, hub: Hub, name: str) -> Iterator[Login]:
     """A session of the person called `name`, which ends with the block; refused as at any other door."""
     key = hub.secrets.totp
     claim = Claim(name, ask(operator, "people.ask_passphrase", name=name), TERMINAL)
@@ -45,12 +45,12 @@ def naming(typed: str) -> Iterator[None]:
 
 def ask(operator: Operator, key: str, **values: object) -> str:
     """What a person types without its being seen; without a terminal, the next line of the input."""
-    if sys.stdin.isatty():
-        suffix = operator.texts.text("usage.asks")
-        asked = operator.texts.text(key, **values)
-        return str(click.prompt(asked, prompt_suffix=suffix, hide_input=True, err=True))
-    # Bytes: a reader of text would take more than the line, of an input that a command goes on reading.
-    line = sys.stdin.buffer.readline()
-    if not line:
-        raise click.Abort
-    return line.decode("utf-8", "replace").rstrip("\r\n")
+    return operator.answer(operator.texts.text(key, **values), is_hidden=True)
+
+
+def ask_new(operator: Operator, key: str, **values: object) -> str:
+    """A new passphrase of somebody, as `ask` asks, twice; refuses when it was not twice the same."""
+    typed = ask(operator, key, words=passphrase.MIN_WORDS, chars=passphrase.MIN_CHARS, **values)
+    if ask(operator, "people.ask_again") != typed:
+        raise operator.refuse("people.differs")
+    return typed

@@ -13,11 +13,10 @@ from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
 from server.commands.plain import plain, readable
 from server.commands.spoken import SpokenCommand, SpokenGroup
-from server.domain.permission import Actor
 from server.hub import Hub
 from server.services import devices, keyrings
 from server.services.intake import admission
-from server.services.intake.admission import Desk, Settled, Word
+from server.services.intake.admission import Settled, Word
 from server.services.intake.sealing import Sealing
 
 
@@ -58,9 +57,9 @@ def list_(operator: Operator, code: str | None, limit: int) -> None:
 def show(operator: Operator, id: int, content: bool, as_name: str) -> None:
     """One operation; its content only on request, and the log says that it was read."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        desk = _desk(hub, person.actor)
-        kept = admission.show(hub.store, id, desk)
-        payload = admission.read_payload(hub.store, id, desk, person.keys) if content else None
+        desk = hub.desk(person.actor, person.keys)
+        kept = admission.show(hub.store, desk, id)
+        payload = admission.read_payload(hub.store, desk, id) if content else None
     operator.say(
         "quarantine.shown",
         id=kept.id,
@@ -86,7 +85,8 @@ def repair(operator: Operator, id: int, file: Path, as_name: str) -> None:
     """Store a corrected content; what came stays as it came."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         corrected = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        settled = admission.repair(hub.store, id, corrected.strip(), _desk(hub, person.actor), _sealing(hub))
+        desk, prefix = hub.desk(person.actor), hub.settings.registry_prefix
+        settled = admission.repair(hub.store, desk, prefix, id, corrected.strip(), _sealing(hub))
     _say_settled(operator, "quarantine.repaired", id, settled)
 
 
@@ -105,18 +105,14 @@ def admit(
         raise operator.refuse("quarantine.which")
     word = Word(as_is, place)
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        desk = _desk(hub, person.actor)
+        desk, prefix = hub.desk(person.actor), hub.settings.registry_prefix
         if id is not None:
-            settled = admission.admit(hub.store, id, desk, word)
+            settled = admission.admit(hub.store, desk, prefix, id, word)
             _say_settled(operator, "quarantine.admitted", id, settled)
             return
         with operator.busy("quarantine.admitting"):
-            tally = admission.admit_waiting(hub.store, [code or ""], desk, word)
+            tally = admission.admit_waiting(hub.store, desk, prefix, [code or ""], word)
     operator.say("quarantine.tally", stored=tally.stored, left=tally.left)
-
-
-def _desk(hub: Hub, actor: Actor) -> Desk:
-    return Desk(hub.settings.registry_prefix, hub.gazetteer(), hub.clock(), actor)
 
 
 def _sealing(hub: Hub) -> Sealing:

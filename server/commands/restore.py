@@ -12,7 +12,7 @@ from server.commands.shares import ask_recovery_key
 from server.commands.spoken import SpokenCommand
 from server.hub import new_epoch
 from server.services import backups
-from server.services.backups import LastNumber
+from server.services.backups import LastNumber, Restored
 
 _WRITTEN = re.compile(r"(?:(?P<prefix>[A-Z][A-Z0-9]*)-(?P<year>\d{4})-)?(?P<number>\d{1,9})")
 
@@ -55,11 +55,17 @@ def command(
     operator.say("restore.epoch", epoch=restored.epoch, day=manifest.made_at[:16].replace("T", " "))
     if restored.lost_numbers:
         click.echo(operator.texts.plural("restore.lost", restored.lost_numbers))
-    if restored.erased_again is None:
-        operator.say("restore.no_list")
-    else:
-        click.echo(operator.texts.plural("restore.erased_again", restored.erased_again))
+    _show_erasures(operator, restored)
     operator.say("restore.devices")
+
+
+def _show_erasures(operator: Operator, restored: Restored) -> None:
+    if restored.erased_again is None or restored.list_written_at is None:
+        operator.say("restore.no_list")
+        return
+    click.echo(operator.texts.plural("restore.erased_again", restored.erased_again))
+    key = "restore.list_older" if restored.is_list_older else "restore.list_of"
+    operator.say(key, at=f"{restored.list_written_at:%Y-%m-%d %H:%M}")
 
 
 def _by_passphrase(operator: Operator) -> Callable[[Path], bytes]:

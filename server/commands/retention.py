@@ -7,11 +7,11 @@ import click
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
 from server.commands.spoken import SpokenCommand, SpokenGroup
-from server.domain.permission import Actor
+from server.domain.desk import Desk
 from server.domain.retention import REASONS, Hold
 from server.hub import Hub
 from server.services import retention
-from server.services.retention import Desk, Due, Erasure
+from server.services.retention import Due, Erasure, Keeping
 from server.store.engine import Store
 
 
@@ -25,7 +25,7 @@ def command() -> None:
 def list_(operator: Operator) -> None:
     """How long each class is kept, what is due, what is held, and when the last erased one is gone everywhere."""
     with operator.hub() as hub:
-        shown = retention.overview(hub.store, _desk(hub))
+        shown = retention.overview(hub.store, _keeping(hub), hub.clock())
     for each in shown.classes:
         _say_class(operator, each)
     operator.say("retention.backups", days=operator.settings.backup_keep_days)
@@ -52,10 +52,11 @@ def erase(
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         if not yes and not operator.agrees("retention.sure", number=number or aside):
             raise operator.refuse("usage.nothing_done")
+        desk = hub.desk(person.actor)
         if number is not None:
-            erasure = retention.erase(hub.store, number, person.actor, because, _desk(hub))
+            erasure = retention.erase(hub.store, desk, number, because, _keeping(hub))
         else:
-            erasure = retention.erase_aside(hub.store, aside or 0, person.actor, because, _desk(hub))
+            erasure = retention.erase_aside(hub.store, desk, aside or 0, because, _keeping(hub))
     _say_erasure(operator, erasure)
 
 
@@ -87,14 +88,14 @@ def lift(operator: Operator, number: str, as_name: str) -> None:
 
 
 def _change_hold(
-    operator: Operator, number: str, as_name: str, change: Callable[[Store, str, Actor, Desk], Hold]
+    operator: Operator, number: str, as_name: str, change: Callable[[Store, Desk, str], Hold]
 ) -> None:
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        _say_hold(operator, number, change(hub.store, number, person.actor, _desk(hub)))
+        _say_hold(operator, number, change(hub.store, hub.desk(person.actor), number))
 
 
-def _desk(hub: Hub) -> Desk:
-    return retention.desk(hub.settings, hub.secrets.database, hub.gazetteer(), hub.clock())
+def _keeping(hub: Hub) -> Keeping:
+    return retention.keeping(hub.settings, hub.secrets.database)
 
 
 def _say_class(operator: Operator, each: Due) -> None:

@@ -18,6 +18,7 @@ from server.commands.spoken import SpokenCommand
 from server.credential import Secrets
 from server.hub import open_hub
 from server.lock import Lock
+from server.matcher import running_matcher
 from server.scheduler import running_jobs
 from server.serve import Entrance, make_server, serve
 
@@ -54,6 +55,8 @@ def _open(operator: Operator, entrance: Entrance, secrets: Secrets, opened: Exit
     opened.callback(hub.close)
     entrance.open(create_app(hub))
     opened.enter_context(running_jobs(hub))
+    if operator.settings.matcher == "yes":
+        opened.enter_context(running_matcher(hub))
 
 
 @contextmanager

@@ -164,6 +164,12 @@ class ReasonMissing(SeereError):
     code = "reason_missing"
 
 
+class ContactNotAllowed(SeereError):
+    """The complaint does not allow this `way` of reaching the person; `fault` is why."""
+
+    code = "contact_not_allowed"
+
+
 class EnrolmentRefused(SeereError):
     """The code is wrong, used or too old, or the proof is wrong; which of them is not said."""
 
@@ -236,3 +242,33 @@ class BackupUnusable(SeereError):
     """A backup could not be made, or could not be opened again."""
 
     code = "backup_unusable"
+
+
+class ModelInvalid(SeereError):
+    """What should be a model of duplicate search can't be read as one."""
+
+    code = "model_invalid"
+
+
+class FitFailed(SeereError):
+    """No model can be fitted to these pairs; `fault` says why."""
+
+    code = "fit_failed"
+
+
+class TableInvalid(SeereError):
+    """A file of records or pairs, or the map of its columns, can't be used; `fault` says why."""
+
+    code = "table_invalid"
+
+
+class DecisionStale(SeereError):
+    """Somebody decided since this person looked: `verdict` by `name` stands, or nothing any more; `last` is its id."""
+
+    code = "decision_stale"
+
+
+class DecisionRefused(SeereError):
+    """This can't be decided, or taken back, as it stands; `fault` says why."""
+
+    code = "decision_refused"

@@ -19,6 +19,9 @@ SESSION_MAX: Final = timedelta(hours=8)
 # Between the passphrase and the code.
 CODE_MAX: Final = timedelta(minutes=5)
 
+# How long wrong guesses are counted on where nobody gets in.
+FAILURES_KEPT: Final = timedelta(days=30)
+
 NAME_MAX_CHARS: Final = 80
 _FREE_FAILURES: Final = 2
 _DELAY_MAX_S: Final = 30
@@ -44,6 +47,11 @@ def login_delay(failures: int) -> timedelta:
     return timedelta(seconds=min(_DELAY_MAX_S, 2 ** min(failures - _FREE_FAILURES - 1, 10)))
 
 
+def is_told(failures: int) -> bool:
+    """Whether the log tells of this failure in a row: of the 1st, 2nd, 4th, 8th …, so that guessing can't flood it."""
+    return failures.bit_count() == 1
+
+
 def is_over(made_at: datetime, used_at: datetime, now: datetime) -> bool:
     """Whether a session has ended by itself: idle for 15 minutes, or 8 hours old."""
     return now - used_at > IDLE_MAX or now - made_at > SESSION_MAX
@@ -51,9 +59,14 @@ def is_over(made_at: datetime, used_at: datetime, now: datetime) -> bool:
 
 def login_name(text: str) -> str:
     """A name as accounts are found by: case, spacing and the form of accents don't count."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return written_name(text).casefold()
+
+
+def written_name(text: str) -> str:
+    """A name as people read it: as it was written, but for spacing and the form of accents."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def is_login_name(name: str) -> bool:
-    """Whether an account can have this name, which `login_name` gave."""
+    """Whether an account can have this name, which `login_name` or `written_name` gave."""
     return 0 < len(name) <= NAME_MAX_CHARS and name.isprintable()

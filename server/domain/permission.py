@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, Protocol, get_args
 
 from server.domain.people import Role
 from server.domain.places import Gazetteer
@@ -68,6 +68,26 @@ class Target:
     is_own: bool = False
 
 
+class Scoped(Protocol):
+    """What of a complaint `case_target` goes by, and a device can revise."""
+
+    @property
+    def place_id(self) -> str | None:
+        """Where it happened."""
+
+    @property
+    def team(self) -> str | None:
+        """The team it names."""
+
+    @property
+    def partner(self) -> str | None:
+        """The partner organisation it names."""
+
+    @property
+    def confidentiality(self) -> str:
+        """Its code."""
+
+
 OPERATOR: Final = Actor("operator", None, is_operator=True)
 # What the hub puts right by itself, whoever's it is, without showing it to anybody.
 JOB: Final = Actor("job", "coordinator", is_named_reader=True)
@@ -76,6 +96,7 @@ _NO_ACCOUNTS: Final = frozenset({OPERATOR.id, JOB.id})
 NOTHING: Final = Target()
 # The confidentiality of a complaint that named readers alone may see.
 STRICT: Final = "strict"
+_SCOPE_FIELDS: Final = {"facts.place": "place_id", "facts.team": "team", "facts.partner": "partner"}
 # What nobody can read may be anything: whoever handles it covers all and is a named reader.
 UNREADABLE: Final = Target(is_strict=True)
 
@@ -96,6 +117,16 @@ def case_target(
     return Target(region_id, team, partner, confidentiality == STRICT, assigned or frozenset())
 
 
+def reader_fields(before: Scoped, after: Scoped) -> tuple[str, ...]:
+    """Paths of the facts by which others might come to read a complaint than before.
+
+    Also a place in the same region: lists move cercles between regions. Making it strict gives nobody more to read.
+    """
+    moved = [path for path, name in _SCOPE_FIELDS.items() if getattr(before, name) != getattr(after, name)]
+    is_opened = before.confidentiality == STRICT and after.confidentiality != STRICT
+    return (*moved, "facts.confidentiality") if is_opened else tuple(moved)
+
+
 def permit(actor: Actor, action: Action, target: Target = NOTHING) -> bool:
     """Whether the actor may do that to the target.
 
@@ -110,6 +141,11 @@ def permit(actor: Actor, action: Action, target: Target = NOTHING) -> bool:
 def may_ever(actor: Actor, action: Action) -> bool:
     """Whether there can be a target on which the actor may do that: what else is not even shown."""
     return action in _OPERATORS if actor.is_operator else actor.role in _TABLE[action]
+
+
+def must_be_assigned(actor: Actor, action: Action) -> bool:
+    """Whether the actor may do that to nothing but what is assigned to the actor."""
+    return _TABLE[action].get(actor.role) is _assigned if actor.role is not None else False
 
 
 def _always(_: Actor, __: Target) -> bool:

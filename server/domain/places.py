@@ -7,13 +7,14 @@ import csv
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Final, Self
 
 from server.domain.errors import PlaceListInvalid
+from server.domain.folding import fold
 
 LEVELS: Final = ("region", "cercle", "commune", "quarter", "locality")
 
@@ -134,17 +135,30 @@ class Gazetteer:
 
     def cercle_of(self, place_id: str) -> Place | None:
         """The cercle that a place lies in or is; None for a region, and for an id that is not in the list."""
-        place = self.by_id.get(place_id)
-        while place is not None and place.level != "cercle":
-            place = self.by_id.get(place.parent_id or "")
-        return place
+        return next((place for place in self.upward(place_id) if place.level == "cercle"), None)
 
     def region_around(self, place_id: str) -> Place | None:
         """The region that a place lies in or is, as scopes of people name it; None for an id not in the list."""
+        return next((place for place in self.upward(place_id) if place.level == "region"), None)
+
+    def within(self, place_ids: Collection[str]) -> frozenset[str]:
+        """The ids of these places and of all that lie in them."""
+        return frozenset(
+            place.id for place in self.places if any(each.id in place_ids for each in self.upward(place.id))
+        )
+
+    def region_named(self, typed: str) -> Place | None:
+        """The region that somebody means, by its id or a name of it however typed; None for none, or several."""
+        return self._named("region", typed)
+
+    def cercle_named(self, typed: str) -> Place | None:
+        """As `region_named`, of cercles."""
+        return self._named("cercle", typed)
+
+    def name_of(self, place_id: str) -> str:
+        """What people call a place; the id itself for one that is not in the list."""
         place = self.by_id.get(place_id)
-        while place is not None and place.level != "region":
-            place = self.by_id.get(place.parent_id or "")
-        return place
+        return place_id if place is None else place.name
 
     def region_of(self, place_id: str, system: str) -> Place | None:
         """The region around a place in the list `system`, of which statistics must choose one and say which.
@@ -156,6 +170,21 @@ class Gazetteer:
             return self.by_id.get(cercle.regions.get(system, ""))
         place = self.by_id.get(place_id)
         return place if place is not None and system in place.codes else None
+
+    def upward(self, place_id: str) -> Iterator[Place]:
+        """The place and those around it, the nearest first."""
+        place = self.by_id.get(place_id)
+        while place is not None:
+            yield place
+            place = self.by_id.get(place.parent_id or "")
+
+    def _named(self, level: str, typed: str) -> Place | None:
+        wanted = fold(typed)
+        known = [place for place in self.places if place.level == level]
+        own = [place for place in known if wanted in (fold(place.id), fold(place.name))]
+        # What a place is called means that place, whichever other was called so once.
+        found = own or [place for place in known if wanted in map(fold, place.aliases)]
+        return found[0] if len(found) == 1 else None
 
     @cached_property
     def _by_code(self) -> Mapping[tuple[str | None, str], Place]:

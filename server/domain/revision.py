@@ -1,6 +1,6 @@
 """Revisions: what a correction changes, and where it clashes with one that came between."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,27 +57,52 @@ def apply(
     return Outcome(_with_fields(current, applied, change), applied, clashes)
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """A revision that was filed: whose it is, the fields that it set, none where it clashed, and what it said."""
+
+    lineage: str
+    fields: Sequence[str]
+    content: Mapping[str, Any]
+
+
+def standing(
+    first: Mapping[str, Any], applied: Iterable[tuple[Sequence[str], Mapping[str, Any]]]
+) -> dict[str, dict[str, Any]]:
+    """The compartments as they stand.
+
+    `first` is the content as received, `applied` the fields that each revision set and its content, in the order
+    filed.
+    """
+    current = of(first)
+    for fields, content in applied:
+        current = _with_fields(current, fields, of(content))
+    return current
+
+
 def revise(
     first: Mapping[str, Any],
-    earlier: Sequence[tuple[int, Sequence[str], Mapping[str, Any]]],
+    earlier: Sequence[Earlier],
     base_revision: int,
     change: Mapping[str, Any],
     *,
+    lineage: str,
     is_own: bool = True,
 ) -> Outcome:
-    """What the revision `change`, made against number `base_revision`, does to a complaint.
+    """What the revision `change` of `lineage` does to a complaint.
 
-    `first` is the content as received (revision 1), `earlier` number, fields set and content of each
-    revision since, in order. `is_own`: it comes from the lineage that made the complaint.
+    No device hears what another wrote, so `base_revision` counts its lineage's own: 1 is the complaint as it came,
+    2 the first revision that this lineage made of it. What others set meanwhile it can't have seen. `first` is the
+    content as received, `earlier` in the order filed; `is_own`: the lineage made the complaint, too.
     """
-    base = current = of(first)
-    since_base: list[str] = []
-    for number, fields, content in earlier:
-        current = _with_fields(current, fields, of(content))
-        if number <= base_revision:
-            base = current
+    base, since_base, own = of(first), list[str](), 1
+    for each in earlier:
+        own += each.lineage == lineage
+        if each.lineage == lineage and own <= base_revision:
+            base |= of(each.content)
         else:
-            since_base.extend(fields)
+            since_base.extend(each.fields)
+    current = standing(first, ((each.fields, each.content) for each in earlier))
     return apply(base, current, since_base, of(change), is_own=is_own)
 
 

@@ -13,6 +13,7 @@ from client_sync.protocol.anchors import Anchor
 from client_sync.protocol.frames import to_text
 from server.domain import merkle
 from server.domain.errors import NotFound
+from server.domain.permission import JOB
 from server.store import audit, state
 from server.store.audit import BLOCK, Anchored, Event
 from server.store.engine import Store
@@ -38,7 +39,7 @@ def anchor_day(store: Store, hub: str, sign_key: SigningKey, now: datetime) -> A
     with store.write() as connection:
         if audit.is_anchored(connection, day):
             return None
-        audit.record(connection, at=now, actor="job", action="anchor", object="log", details={"day": day})
+        audit.record(connection, at=now, actor=JOB.signature, action="anchor", object="log", details={"day": day})
         size = audit.pad(connection)
         audit.keep_block_roots(connection, ready)
         audit.keep_block_roots(connection, _missing_roots(connection, size))

@@ -12,27 +12,31 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 import pyrage
 
 from server.domain.errors import BackupUnusable
+from server.domain.permission import OPERATOR
 from server.domain.retention import backups_before, gone_at
 from server.durable import sync_folder
 from server.store import audit, backups, devices, erasure_list, erasures, migrations, registry, state
 from server.store.backups import SERVER_COPY, SQLITE_COPY, Backup, Contents
 from server.store.engine import Store, open_store
+from server.store.erasure_list import ErasureList
 from server.store.erasures import Erased
 
 MANIFEST: Final = "manifest.json"
 CREDENTIAL: Final = "hub.credential"
 _MEMBERS: Final = (MANIFEST, CREDENTIAL, SQLITE_COPY, SERVER_COPY)
+# The erasure list is written every day: one that is older than its backup by more is not the last.
+_LIST_AGE_MAX: Final = timedelta(days=2)
 _WORK: Final = ".backup-"
 _PART: Final = ".part"
 _NAME: Final = re.compile(r"seere-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{8}\.age")
@@ -94,24 +98,28 @@ class LastNumber:
 class Restored:
     """What a restore brought back, and how many printed numbers it had to give up.
 
-    `erased_again` counts complaints that the backup still had; None where no erasure list was found.
+    `erased_again` counts complaints that the backup still had; None where no erasure list was found. What was erased
+    after `list_written_at`, when the newest of the lists was written, is on none of them. `is_list_older`: they end
+    before the backup, and so can't know what was erased since.
     """
 
     manifest: Manifest
     epoch: str
     lost_numbers: int
     erased_again: int | None
+    list_written_at: datetime | None
+    is_list_older: bool
 
 
 @dataclass(frozen=True)
 class _Start:
-    """How the hub that comes out of a restore begins; `erased` is None where no erasure list was found."""
+    """How the hub that comes out of a restore begins; `erased` is empty where no erasure list was found."""
 
     epoch: str
     last: LastNumber | None
     now: datetime
     gone_at: datetime
-    erased: list[Erased] | None
+    erased: list[ErasureList]
 
 
 def make(store: Store, settings: Settings, hub: str, key: bytes, now: datetime) -> Backup:
@@ -324,14 +332,16 @@ def _note(store: Store, made: Backup, manifest: Manifest, dropped: int, now: dat
         backups.record(connection, made)
         devices.set_backed_up(connection, manifest.contents.positions)
         details = {"bytes": made.bytes, "complaints": made.complaints, "dropped": dropped, "sha256": made.sha256}
-        audit.record(connection, at=now, actor="operator", action="backup", object=f"file:{made.file}", details=details)
+        audit.record(
+            connection, at=now, actor=OPERATOR.signature, action="backup", object=f"file:{made.file}", details=details
+        )
 
 
-def _erased(named: Path | None, archive: Path, settings: Settings, key: bytes) -> list[Erased] | None:
-    """What the erasure lists hold; None where there is none."""
+def _erased(named: Path | None, archive: Path, settings: Settings, key: bytes) -> list[ErasureList]:
+    """The erasure lists that there are."""
     beside = {folder / erasure_list.NAME for folder in (settings.data, settings.backups, archive.parent)}
     lists = [path for path in beside if path.exists()] if named is None else [named]
-    return [each for path in lists for each in erasure_list.read(path, key)] if lists else None
+    return [erasure_list.read(path, key) for path in lists]
 
 
 def _begin(store: Store, start: _Start, manifest: Manifest) -> Restored:
@@ -340,19 +350,35 @@ def _begin(store: Store, start: _Start, manifest: Manifest) -> Restored:
         migrations.upgrade(store)
         with store.write() as connection:
             state.keep(connection, "epoch", start.epoch)
-            again = None if start.erased is None else erasures.again(connection, start.erased, start.gone_at)
+            erased = [each for known in start.erased for each in known.erased]
+            is_older = _is_older(start.erased, erasures.listed(connection), manifest)
+            again = erasures.again(connection, erased, start.gone_at) if start.erased else None
+            written_at = max((known.written_at for known in start.erased), default=None)
             details = {
                 "epoch": start.epoch,
                 "erased_again": again or 0,
+                "erasure_list": None if written_at is None else written_at.isoformat(),
                 "from_epoch": manifest.epoch,
                 "made_at": manifest.made_at,
             }
-            audit.record(connection, at=start.now, actor="operator", action="restore", object="hub", details=details)
+            audit.record(
+                connection, at=start.now, actor=OPERATOR.signature, action="restore", object="hub", details=details
+            )
             last = start.last
             lost = 0 if last is None else registry.declare_lost(connection, last.prefix, last.year, last.number)
-            return Restored(manifest, start.epoch, lost, again)
+            return Restored(manifest, start.epoch, lost, again, written_at, is_older)
     finally:
         store.close()
+
+
+def _is_older(lists: Sequence[ErasureList], in_backup: Sequence[Erased], manifest: Manifest) -> bool:
+    """Whether the lists lack what the backup itself knows, or were written days before it; one is written every day."""
+    if not lists:
+        return False
+    on_lists = {(each.lineage, each.client_id, each.hash) for known in lists for each in known.erased}
+    lacks = any((each.lineage, each.client_id, each.hash) not in on_lists for each in in_backup)
+    newest = max(known.written_at for known in lists)
+    return lacks or newest < datetime.fromisoformat(manifest.made_at) - _LIST_AGE_MAX
 
 
 def _load(work: Path, settings: Settings, epoch: str) -> None:

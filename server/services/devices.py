@@ -25,13 +25,13 @@ from server.domain.errors import (
     KeyringMissing,
     NotFound,
 )
+from server.domain.permission import OPERATOR
 from server.store import audit, devices, recipients
 from server.store.devices import Enrolment, Order
 from server.store.engine import Store
 from server.store.recipients import Published
 
 Device = devices.Device
-OPERATOR: Final = "operator"
 KEY_BYTES: Final = 32
 
 
@@ -104,7 +104,7 @@ def invite(
                 "expires_at": expires_at,
             },
         )
-        audit.record(connection, at=now, actor=OPERATOR, action="invite", object="enrolment")
+        audit.record(connection, at=now, actor=OPERATOR.signature, action="invite", object="enrolment")
     return Invitation(code, label, expires_at)
 
 
@@ -159,7 +159,7 @@ def confirm(store: Store, device_id: str, now: datetime) -> None:
         device = _known(connection, device_id)
         if device.state == "waiting":
             devices.update(connection, device.id, state="ready", confirmed_at=now)
-        audit.record(connection, at=now, actor=OPERATOR, action="confirm", object=f"device:{device.id}")
+        audit.record(connection, at=now, actor=OPERATOR.signature, action="confirm", object=f"device:{device.id}")
 
 
 def revoke(
@@ -176,7 +176,7 @@ def revoke(
         device = _revoked(connection, device_id, suspect_since or now, now)
         _give_order(connection, device, sign_key, "revoke", now)
         audit.record(
-            connection, at=now, actor=OPERATOR, action="revoke", object=f"device:{device.id}", reason=reason
+            connection, at=now, actor=OPERATOR.signature, action="revoke", object=f"device:{device.id}", reason=reason
         )
 
 
@@ -220,7 +220,7 @@ def set_burst(store: Store, device_id: str, records: int, until: datetime, now: 
         devices.update(
             connection, device.id, burst_records=records, burst_until=until, records_left=left
         )
-        audit.record(connection, at=now, actor=OPERATOR, action="limit", object=f"device:{device.id}")
+        audit.record(connection, at=now, actor=OPERATOR.signature, action="limit", object=f"device:{device.id}")
 
 
 def listed(store: Store) -> list[Device]:

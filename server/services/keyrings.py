@@ -16,15 +16,15 @@ from client_sync.protocol.keyring import Held, Keyring, KeyringRefused, Policy, 
 from client_sync.protocol.orders import order_body, order_number, sign_order
 from server.domain.errors import KeyInUse, KeyringMissing, KeyringUnfit, KeyUnknown, NotFound, RecoveryMissing
 from server.domain.people import login_name
+from server.domain.permission import OPERATOR
 from server.store import accounts, audit, devices, recipients
 from server.store.devices import Order
 from server.store.engine import Store
-from server.store.recipients import CURRENT, Holder, Published
+from server.store.recipients import CURRENT, Holder, KnownKey, Published
 
 ORDER: Final = "keyring"
 # Whom devices seal to; a verifier is given single cases instead.
 _READER_ROLES: Final = frozenset({"coordinator"})
-_OPERATOR: Final = "operator"
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ NO_CHANGE: Final = Administrators()
 
 
 @dataclass(frozen=True)
-class Key:
-    """A recipient as people see it: `name` is empty for the recovery key, `in_keyring` of the one that stands."""
+class ListedKey:
+    """A key as people see it in a list: `name` is empty for the recovery key, `in_keyring` of the one that stands."""
 
     kid: str
     name: str
@@ -144,7 +144,7 @@ def publish(
         audit.record(
             connection,
             at=now,
-            actor=_OPERATOR,
+            actor=OPERATOR.signature,
             action="publish_keyring",
             object=f"keyring:{made.version}",
             details=details,
@@ -162,7 +162,7 @@ def is_behind(store: Store, terms: Terms) -> bool:
 def account_named(store: Store, name: str) -> str:
     """The id of the account with this name. Raises NotFound, also when it was ended."""
     with store.read() as connection:
-        found = accounts.by_name(connection, login_name(name))
+        found = accounts.by_login(connection, login_name(name))
     if found is None or found.state != accounts.ACTIVE:
         raise NotFound(object=name)
     return found.id
@@ -178,7 +178,7 @@ def faults(made: Keyring) -> list[str]:
     return found
 
 
-def listed(store: Store) -> list[Key]:
+def listed(store: Store) -> list[ListedKey]:
     """Every key that a recipient has or had, oldest first."""
     with store.read() as connection:
         found, holders = recipients.listed(connection), recipients.holders(connection)
@@ -186,7 +186,7 @@ def listed(store: Store) -> list[Key]:
     standing = _read(published.document, published.root).recipients if published else ()
     kids = {each.kid for each in standing}
     return [
-        Key(
+        ListedKey(
             each.kid,
             holders[each.account].name if each.account else "",
             each.held,
@@ -238,7 +238,7 @@ def rotate(store: Store, account: str, now: datetime) -> int:
         ]
         recipients.retire(connection, found, now)
         for kid in found:
-            audit.record(connection, at=now, actor=_OPERATOR, action="retire_key", object=f"key:{kid}")
+            audit.record(connection, at=now, actor=OPERATOR.signature, action="retire_key", object=f"key:{kid}")
     return len(found)
 
 
@@ -252,7 +252,7 @@ def remove(store: Store, kid: str, now: datetime) -> None:
         if found is None or found.state == recipients.REMOVED:
             raise KeyUnknown(kid=kid)
         recipients.remove(connection, [kid], now)
-        audit.record(connection, at=now, actor=_OPERATOR, action="remove_key", object=f"key:{kid}")
+        audit.record(connection, at=now, actor=OPERATOR.signature, action="remove_key", object=f"key:{kid}")
 
 
 def _newest(connection: sa.Connection) -> Keyring | None:
@@ -293,7 +293,7 @@ def _readers(connection: sa.Connection) -> tuple[Recipient, ...]:
     return tuple(each for each in made if each is not None)
 
 
-def _reader(each: recipients.Recipient, holder: Holder | None) -> Recipient | None:
+def _reader(each: KnownKey, holder: Holder | None) -> Recipient | None:
     made = Recipient(from_text(each.public), cast(Held, each.held), is_recovery=each.is_recovery)
     if holder is None:
         return made
@@ -312,11 +312,11 @@ def _add(connection: sa.Connection, account: str | None, public: bytes, now: dat
     kid = key_id(public)
     if recipients.find(connection, kid) is not None:
         raise KeyInUse(kid=kid)
-    made = recipients.Recipient(kid, account, "offline", to_text(public), None, CURRENT, now)
+    made = KnownKey(kid, account, "offline", to_text(public), None, CURRENT, now)
     recipients.add(connection, made)
     whose = f"account:{account}" if account else "recovery"
     audit.record(
-        connection, at=now, actor=_OPERATOR, action="add_key", object=f"key:{kid}", details={"holder": whose}
+        connection, at=now, actor=OPERATOR.signature, action="add_key", object=f"key:{kid}", details={"holder": whose}
     )
     return kid
 

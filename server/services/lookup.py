@@ -1,34 +1,106 @@
-"""Looking a complaint up by what a person holds in hand."""
+"""Looking complaints up: by what a person holds in hand, and by what they remember."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
-from server.domain.permission import Actor, permit
+import sqlalchemy as sa
+
+from server.domain.folding import search_words
+from server.domain.permission import Action, Actor, may_ever, permit
 from server.domain.places import Gazetteer
-from server.store import complaints, recipients, registry, sealed
+from server.store import complaints, recipients, registry, sealed, search_texts
 from server.store.engine import Store
+from server.store.scopes import scope_of, within
+from server.store.search_texts import Found, Wanted
+
+_PAGE: Final = 200
 
 
 @dataclass(frozen=True)
 class Match:
-    """A complaint that a receipt code may mean, as far as anybody may hear who holds the code."""
+    """A complaint that was looked for, as far as anybody may hear who may find it."""
 
     number: str
     received_at: datetime
     place: str | None
 
 
+@dataclass(frozen=True)
+class Query:
+    """What somebody looks for, all of it at once; what is None is not asked for.
+
+    `words`: each begins a word of the clear statement, however either was typed. `kind`: a code among those of the
+    complaint. `cercle`: the id of a place. `since` and `until`: when the hub received it, `until` excluded.
+    """
+
+    words: str | None = field(default=None, repr=False)
+    kind: str | None = None
+    cercle: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    number: str | None = None
+
+
 def by_receipt(store: Store, actor: Actor, receipt: str, places: Gazetteer | None) -> list[Match]:
     """Every complaint with this receipt code that the actor may find, oldest first: the code is random and no key."""
     with store.read() as connection:
-        found = complaints.by_receipt(connection, receipt)
-        ids = [id for id, _, _ in found]
-        numbers = registry.numbers_of(connection, ids)
-        standings = sealed.standings(connection, ids)
-        assigned = recipients.assigned_to(connection, ids)
+        rows = complaints.by_receipt(connection, receipt)
+        return _permitted(connection, actor, [Found(*row) for row in rows], ["find_complaint"], places)
+
+
+def search(store: Store, actor: Actor, query: Query, places: Gazetteer | None, limit: int) -> list[Match]:
+    """The newest complaints that the query means and the actor may find, at most `limit`, newest first.
+
+    By words, those alone whose statement the actor may read. What the actor may not find changes neither the
+    result nor, but for the index that is read, the work.
+    """
+    actions: list[Action] = ["find_complaint"] if query.words is None else ["find_complaint", "read_statement"]
+    words = [] if query.words is None else search_words(query.words)
+    if not all(may_ever(actor, action) for action in actions) or (query.words is not None and not words):
+        return []
+    with store.read() as connection:
+        number = None if query.number is None else registry.complaint_numbered(connection, query.number)
+        if query.number is not None and number is None:
+            return []
+        cercle = None if query.cercle is None else {query.cercle} | within(places, {query.cercle})
+        wanted = Wanted(words, query.kind, cercle, query.since, query.until, number)
+        return _newest(connection, actor, wanted, actions, places, limit)
+
+
+def _newest(
+    connection: sa.Connection,
+    actor: Actor,
+    wanted: Wanted,
+    actions: Sequence[Action],
+    places: Gazetteer | None,
+    limit: int,
+) -> list[Match]:
+    # Looked for within the scope, so that what others have costs no time; `permit` has the last word on each.
+    scope, before = scope_of(actor, actions, places), None
+    matches: list[Match] = []
+    while len(matches) < limit and (page := search_texts.find(connection, wanted, scope, before, _PAGE)):
+        matches += _permitted(connection, actor, page, actions, places)
+        before = page[-1].id
+    return matches[:limit]
+
+
+def _permitted(
+    connection: sa.Connection,
+    actor: Actor,
+    found: Sequence[Found],
+    actions: Sequence[Action],
+    places: Gazetteer | None,
+) -> list[Match]:
+    """Those on which the actor may do all of that, in order."""
+    ids = [each.id for each in found]
+    standings = sealed.standings(connection, ids)
+    assigned = recipients.assigned_to(connection, ids)
+    numbers = registry.numbers_of(connection, ids)
     targets = {id: each.target(places, assigned.get(id)) for id, each in standings.items()}
     return [
-        Match(numbers[id], received_at, place)
-        for id, received_at, place in found
-        if permit(actor, "find_complaint", targets[id])
+        Match(numbers[each.id], each.received_at, each.place_id)
+        for each in found
+        if all(permit(actor, action, targets[each.id]) for action in actions)
     ]

@@ -4,8 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from server.domain.people import IDLE_MAX
-from server.store import accounts, audit, backups, complaints, devices, jobs, lite, quarantine
+from client_sync.protocol import linkage
+from server.domain.matching import profiles
+from server.domain.people import FAILURES_KEPT, IDLE_MAX
+from server.domain.permission import JOB
+from server.store import (
+    accounts,
+    audit,
+    backups,
+    complaints,
+    devices,
+    duplicates,
+    jobs,
+    lite,
+    quarantine,
+    search_texts,
+)
 from server.store.backups import Backup
 from server.store.engine import Store
 from server.store.jobs import Run
@@ -25,10 +39,18 @@ class Counts:
 
 @dataclass(frozen=True)
 class Health:
-    """How a hub is: what waits for a person, and when things last went well."""
+    """How a hub is: what waits for a person, and when things last went well.
+
+    `unread` complaints are not found by their words yet, `unmatched` ones were not compared with the others;
+    `later_linkages` are of a version that this hub can't read, `old_profiles` not comparable with those made now.
+    """
 
     set_aside: int
     unconfirmed: int
+    unread: int
+    unmatched: int
+    later_linkages: int
+    old_profiles: int
     newest_sync_at: datetime | None
     last_backup: Backup | None
 
@@ -47,9 +69,14 @@ def health(store: Store) -> Health:
     """How the hub is now."""
     with store.read() as connection:
         known = devices.listed(connection)
+        later, old = duplicates.count_foreign(connection, linkage.SCHEME, profiles.SCHEME)
         return Health(
             set_aside=sum(quarantine.count_waiting(connection).values()),
             unconfirmed=sum(device.state == "waiting" for device in known),
+            unread=search_texts.count_pending(connection),
+            unmatched=duplicates.count_waiting(connection),
+            later_linkages=later,
+            old_profiles=old,
             newest_sync_at=max((device.last_sync_at for device in known if device.last_sync_at), default=None),
             last_backup=backups.last(connection),
         )
@@ -60,12 +87,13 @@ def upkeep(store: Store, now: datetime, frame_report_days: int) -> None:
     with store.write() as connection:
         dropped = {
             "enrolments": devices.drop_expired_enrolments(connection, now),
+            "failures": accounts.drop_failures(connection, now - FAILURES_KEPT),
             "frames": devices.forget_frames(connection, now - timedelta(days=frame_report_days)),
             "runs": jobs.forget(connection, now - _RUNS_KEPT),
             "sessions": accounts.drop_unused(connection, now - IDLE_MAX),
         }
         if any(dropped.values()):
-            audit.record(connection, at=now, actor="job", action="upkeep", object="hub", details=dropped)
+            audit.record(connection, at=now, actor=JOB.signature, action="upkeep", object="hub", details=dropped)
     lite.tidy(store.engine)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from server.domain.errors import PlaceListInvalid
+from server.domain.permission import OPERATOR
 from server.domain.places import COD_COLUMNS, LEVELS, Gazetteer, parse_cod, read_list
 from server.store import audit, places
 from server.store.engine import Store
@@ -54,7 +55,7 @@ def import_list(store: Store, gazetteer: Gazetteer, source: str, now: datetime) 
         audit.record(
             connection,
             at=now,
-            actor="operator",
+            actor=OPERATOR.signature,
             action="places",
             object=f"places:{gazetteer.version}",
             details=dict(counts),

@@ -1,15 +1,15 @@
 """Retention: what is erased, by a person or because its time is over, and what a legal hold keeps from it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 import sqlalchemy as sa
 
-from server.domain.errors import ErasureHeld, HoldRefused, NotFound
-from server.domain.permission import UNREADABLE, Actor, Target, permit
-from server.domain.places import Gazetteer
+from server.domain.desk import Desk
+from server.domain.errors import ErasureHeld, ErasureListUnreadable, HoldRefused, NotFound
+from server.domain.permission import JOB, UNREADABLE, Action, permit
 from server.domain.retention import Hold, Schedule, gone_at
 from server.store import audit, devices, erasure_list, erasures, legal_holds, lite, registry, sealed
 from server.store.engine import Store
@@ -46,22 +46,12 @@ class Settings(Protocol):
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What erasing goes by. `lists` are the files of the erasure list, `key` the key of the database, 32 bytes.
-
-    `places` say in which region a complaint lies, and so who may erase it.
-    """
+class Keeping:
+    """What erasing goes by. `lists` are the files of the erasure list, `key` the key of the database, 32 bytes."""
 
     schedule: Schedule
-    places: Gazetteer | None
     lists: tuple[Path, ...]
-    key: bytes
-    now: datetime
-
-    @property
-    def gone_at(self) -> datetime:
-        """When the last backup is gone that may hold what is erased now."""
-        return gone_at(self.now, self.schedule.backup_days)
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -95,14 +85,14 @@ class Overview:
     gone_at: datetime | None
 
 
-def desk(settings: Settings, key: bytes, places: Gazetteer | None, now: datetime) -> Desk:
+def keeping(settings: Settings, key: bytes) -> Keeping:
     """What the settings say; the erasure list is kept beside the data and beside the backups."""
     schedule = Schedule(settings.withdrawn_keep_days, settings.complaint_keep_days, settings.backup_keep_days)
     lists = tuple(folder / erasure_list.NAME for folder in (settings.data, settings.backups))
-    return Desk(schedule, places, lists, key, now)
+    return Keeping(schedule, lists, key)
 
 
-def erase(store: Store, number: str, actor: Actor, reason: str, desk: Desk) -> Erasure:
+def erase(store: Store, desk: Desk, number: str, reason: str, keeping: Keeping) -> Erasure:
     """Erase the complaint with a registry number, and all that came about it; `reason` is one of REASONS.
 
     Raises NotFound, also for who may not, and ErasureHeld when a legal hold keeps it.
@@ -110,87 +100,88 @@ def erase(store: Store, number: str, actor: Actor, reason: str, desk: Desk) -> E
     with store.write() as connection:
         complaint = registry.complaint_numbered(connection, number)
         subject = None if complaint is None else erasures.subject_of(connection, complaint)
-        operations = _erase(connection, _permitted(connection, subject, actor, number, desk), actor, reason, desk)
-    return _cleared(store, operations, desk)
+        operations = _erase(connection, desk, _permitted(connection, desk, subject, number), reason, keeping)
+    return _cleared(store, operations, keeping, desk.now)
 
 
-def erase_aside(store: Store, quarantine: int, actor: Actor, reason: str, desk: Desk) -> Erasure:
+def erase_aside(store: Store, desk: Desk, quarantine: int, reason: str, keeping: Keeping) -> Erasure:
     """Erase what was set aside, and what else waits for it; what is filed goes by its number. Raises as `erase`."""
     with store.write() as connection:
         subject = erasures.subject_aside(connection, quarantine)
-        operations = _erase(connection, _permitted(connection, subject, actor, quarantine, desk), actor, reason, desk)
-    return _cleared(store, operations, desk)
+        operations = _erase(connection, desk, _permitted(connection, desk, subject, quarantine), reason, keeping)
+    return _cleared(store, operations, keeping, desk.now)
 
 
-def erase_due(store: Store, desk: Desk) -> int:
+def erase_due(store: Store, keeping: Keeping, now: datetime) -> int:
     """Erase the complaints whose time is over and that no hold keeps; gives how many.
 
     Writes the erasure list in any case: an erasure that was interrupted before its list is made good here.
     """
-    due = [id for state in desk.schedule.days for id in _due(store, state, desk)][:ERASED_MAX]
+    due = [id for state in keeping.schedule.days for id in _due(store, state, keeping, now)][:ERASED_MAX]
     for complaint in due:
         with store.write() as connection:
             subject = erasures.subject_of(connection, complaint)
             # Somebody else may have erased it, or asked to keep it, since it was found.
             if subject is not None and not legal_holds.blocked(connection, [complaint]):
-                _remove(connection, subject, "job", "expired", desk)
+                _remove(connection, subject, JOB.signature, "expired", keeping, now)
     if due:
         lite.clear_log(store.engine)
-    _write_lists(store, desk)
+    _write_lists(store, keeping, now)
     return len(due)
 
 
-def hold(store: Store, number: str, actor: Actor, desk: Desk) -> Hold:
+def hold(store: Store, desk: Desk, number: str) -> Hold:
     """Ask that nothing of a complaint be erased, which another account agrees to; gives the hold as it stands then.
 
     Raises NotFound, also for who may not, and HoldRefused when there is a hold already.
     """
     with store.write() as connection:
-        complaint = _holdable(connection, number, actor, desk)
+        complaint = _holdable(connection, desk, number)
         if legal_holds.current(connection, complaint) is not None:
             raise HoldRefused(fault="there")
-        legal_holds.ask(connection, complaint, actor.id, desk.now)
-        _note_hold(connection, actor, "hold_ask", complaint, desk)
+        legal_holds.ask(connection, complaint, desk.actor.id, desk.now)
+        _note_hold(connection, desk, "hold_ask", complaint)
         return _held(connection, complaint)
 
 
-def agree(store: Store, number: str, actor: Actor, desk: Desk) -> Hold:
+def agree(store: Store, desk: Desk, number: str) -> Hold:
     """Be the second account for what was asked last, the hold or its end; gives the hold as it stands then.
 
     Raises NotFound, and HoldRefused when nothing was asked, or the same account asked.
     """
     with store.write() as connection:
-        complaint = _holdable(connection, number, actor, desk)
+        complaint = _holdable(connection, desk, number)
         found = _held(connection, complaint)
-        if not found.may_agree(actor.id):
+        if not found.may_agree(desk.actor.id):
             raise HoldRefused(fault="nothing_asked" if found.state == "agreed" else "same_person")
         if found.state == "lift_asked":
-            return _end(connection, found, actor, desk)
-        legal_holds.agree(connection, found.id, actor.id, desk.now)
-        _note_hold(connection, actor, "hold_agree", complaint, desk)
-        return replace(found, agreed_by=actor.id)
+            return _end(connection, desk, found)
+        legal_holds.agree(connection, found.id, desk.actor.id, desk.now)
+        _note_hold(connection, desk, "hold_agree", complaint)
+        return replace(found, agreed_by=desk.actor.id)
 
 
-def lift(store: Store, number: str, actor: Actor, desk: Desk) -> Hold:
+def lift(store: Store, desk: Desk, number: str) -> Hold:
     """Ask for the end of a hold, which another account agrees to; one that nobody agreed to ends at once.
 
     Gives the hold as it stands then. Raises NotFound, and HoldRefused when there is none, or its end was asked before.
     """
     with store.write() as connection:
-        complaint = _holdable(connection, number, actor, desk)
+        complaint = _holdable(connection, desk, number)
         found = _held(connection, complaint)
         if found.state == "lift_asked":
             raise HoldRefused(fault="lift_asked")
         if found.state == "asked":
-            return _end(connection, found, actor, desk)
-        legal_holds.ask_lift(connection, found.id, actor.id)
-        _note_hold(connection, actor, "hold_lift_ask", complaint, desk)
-        return replace(found, lift_asked_by=actor.id)
+            return _end(connection, desk, found)
+        legal_holds.ask_lift(connection, found.id, desk.actor.id)
+        _note_hold(connection, desk, "hold_lift_ask", complaint)
+        return replace(found, lift_asked_by=desk.actor.id)
 
 
-def overview(store: Store, desk: Desk) -> Overview:
+def overview(store: Store, keeping: Keeping, now: datetime) -> Overview:
     """What is kept for how long, what is past that, and what holds it."""
-    due = tuple(Due(state, days, len(_due(store, state, desk))) for state, days in desk.schedule.days.items())
+    days = keeping.schedule.days
+    due = tuple(Due(state, days[state], len(_due(store, state, keeping, now))) for state in days)
     with store.read() as connection:
         holds = legal_holds.listed(connection)
         numbers = registry.numbers_of(connection, [each.complaint for each in holds])
@@ -202,9 +193,20 @@ def overview(store: Store, desk: Desk) -> Overview:
         )
 
 
-def _due(store: Store, state: str, desk: Desk) -> list[int]:
+def lists_behind(store: Store, keeping: Keeping) -> list[Path]:
+    """The erasure lists that lack something erased, are damaged or not there: a restore would bring it back.
+
+    The daily job writes them anew.
+    """
+    with store.read() as connection:
+        erased = {(each.lineage, each.client_id, each.hash) for each in erasures.listed(connection)}
+    there = [path for path in keeping.lists if path.parent.is_dir()]
+    return [path for path in there if not erased <= _on_list(path, keeping.key)]
+
+
+def _due(store: Store, state: str, keeping: Keeping, now: datetime) -> list[int]:
     """Complaints of a state that are past their time and not held."""
-    before = desk.schedule.quiet_before(state, desk.now)
+    before = keeping.schedule.quiet_before(state, now)
     if before is None:
         return []
     with store.read() as connection:
@@ -213,41 +215,42 @@ def _due(store: Store, state: str, desk: Desk) -> list[int]:
     return [id for id in found if id not in held]
 
 
-def _permitted(
-    connection: sa.Connection, subject: Subject | None, actor: Actor, name: object, desk: Desk
-) -> Subject:
+def _permitted(connection: sa.Connection, desk: Desk, subject: Subject | None, name: object) -> Subject:
     """The subject, for who may erase it; to anybody else it is not there."""
-    if subject is None or not permit(actor, "erase_complaint", _target(connection, subject.complaint, desk)):
+    if subject is None or not _may(connection, desk, "erase_complaint", subject.complaint):
         raise NotFound(object=name)
     return subject
 
 
-def _erase(connection: sa.Connection, subject: Subject, actor: Actor, reason: str, desk: Desk) -> int:
+def _erase(connection: sa.Connection, desk: Desk, subject: Subject, reason: str, keeping: Keeping) -> int:
     if subject.complaint is not None and legal_holds.blocked(connection, [subject.complaint]):
         raise ErasureHeld
-    return _remove(connection, subject, actor.signature, reason, desk)
+    return _remove(connection, subject, desk.actor.signature, reason, keeping, desk.now)
 
 
-def _cleared(store: Store, operations: int, desk: Desk) -> Erasure:
+def _cleared(store: Store, operations: int, keeping: Keeping, now: datetime) -> Erasure:
     """What was erased, once it is out of the log of the database and on the erasure list."""
     is_cleared = lite.clear_log(store.engine)
-    _write_lists(store, desk)
-    return Erasure(operations, desk.gone_at, is_cleared)
+    _write_lists(store, keeping, now)
+    return Erasure(operations, gone_at(now, keeping.schedule.backup_days), is_cleared)
 
 
-def _target(connection: sa.Connection, complaint: int | None, desk: Desk) -> Target:
+def _may(connection: sa.Connection, desk: Desk, action: Action, complaint: int | None) -> bool:
     standing = None if complaint is None else sealed.standings(connection, [complaint]).get(complaint)
-    return UNREADABLE if standing is None else standing.target(desk.places)
+    target = UNREADABLE if standing is None else standing.target(desk.places)
+    return permit(desk.actor, action, target)
 
 
-def _remove(connection: sa.Connection, subject: Subject, actor: str, reason: str, desk: Desk) -> int:
+def _remove(
+    connection: sa.Connection, subject: Subject, actor: str, reason: str, keeping: Keeping, now: datetime
+) -> int:
     """Gives how many operations were removed."""
     # Intake of this lineage waits: what it sends next finds the erasure.
     devices.lock_lineage(connection, subject.lineage)
-    left = erasures.wipe(connection, subject, desk.now, desk.gone_at)
+    left = erasures.wipe(connection, subject, now, gone_at(now, keeping.schedule.backup_days))
     audit.record(
         connection,
-        at=desk.now,
+        at=now,
         actor=actor,
         action="erase",
         object=f"complaint:{subject.complaint}" if subject.complaint is not None else f"lineage:{subject.lineage}",
@@ -256,20 +259,27 @@ def _remove(connection: sa.Connection, subject: Subject, actor: str, reason: str
     return len(left)
 
 
-def _write_lists(store: Store, desk: Desk) -> None:
+def _write_lists(store: Store, keeping: Keeping, now: datetime) -> None:
     with store.read() as connection:
         erased = erasures.listed(connection)
-    for path in desk.lists:
+    for path in keeping.lists:
         # The folder of backups may be another disk, which is not there before the first of them.
         if path.parent.is_dir():
-            erasure_list.write(path, desk.key, erased)
+            erasure_list.write(path, keeping.key, erased, now)
 
 
-def _holdable(connection: sa.Connection, number: str, actor: Actor, desk: Desk) -> int:
+def _on_list(path: Path, key: bytes) -> set[tuple[str, str, str]]:
+    try:
+        return {(each.lineage, each.client_id, each.hash) for each in erasure_list.read(path, key).erased}
+    except ErasureListUnreadable:
+        return set()
+
+
+def _holdable(connection: sa.Connection, desk: Desk, number: str) -> int:
     """The complaint with a registry number, locked, for who may hold it; to anybody else it is not there."""
     complaint = registry.complaint_numbered(connection, number)
     is_there = complaint is not None and erasures.subject_of(connection, complaint) is not None
-    if complaint is None or not is_there or not permit(actor, "hold_complaint", _target(connection, complaint, desk)):
+    if complaint is None or not is_there or not _may(connection, desk, "hold_complaint", complaint):
         raise NotFound(object=number)
     return complaint
 
@@ -281,13 +291,13 @@ def _held(connection: sa.Connection, complaint: int) -> Hold:
     return found
 
 
-def _end(connection: sa.Connection, found: Hold, actor: Actor, desk: Desk) -> Hold:
-    legal_holds.lift(connection, found.id, actor.id, desk.now)
-    _note_hold(connection, actor, "hold_lift", found.complaint, desk)
-    return replace(found, lifted_by=actor.id)
+def _end(connection: sa.Connection, desk: Desk, found: Hold) -> Hold:
+    legal_holds.lift(connection, found.id, desk.actor.id, desk.now)
+    _note_hold(connection, desk, "hold_lift", found.complaint)
+    return replace(found, lifted_by=desk.actor.id)
 
 
-def _note_hold(connection: sa.Connection, actor: Actor, action: str, complaint: int, desk: Desk) -> None:
+def _note_hold(connection: sa.Connection, desk: Desk, action: str, complaint: int) -> None:
     audit.record(
-        connection, at=desk.now, actor=actor.signature, action=action, object=f"complaint:{complaint}"
+        connection, at=desk.now, actor=desk.actor.signature, action=action, object=f"complaint:{complaint}"
     )

@@ -14,15 +14,18 @@ from client_sync.protocol.canonical import Unreadable, canonical, parse
 from client_sync.protocol.frames import from_text, to_text
 from client_sync.protocol.keyring import key_id
 from client_sync.seal import Binding, Reader, Unopenable, open_part, open_record_key, rewrap
-from server.domain import revision
+from server.domain import contact, revision
+from server.domain.contact import Reach
+from server.domain.desk import Desk
 from server.domain.errors import NotFound, NotSealed, ReasonMissing
-from server.domain.people import KEY_ROLES, HeldKeys
-from server.domain.permission import Action, Actor, Target, permit
+from server.domain.people import KEY_ROLES
+from server.domain.permission import Action, Target, permit
 from server.domain.places import Gazetteer
 from server.store import accounts, audit, recipients, registry, sealed
+from server.store import contact as contacts
 from server.store.accounts import Account
 from server.store.engine import Store
-from server.store.recipients import CURRENT, REMOVED, Holder, Opening, Recipient
+from server.store.recipients import CURRENT, REMOVED, Holder, KnownKey, Opening
 from server.store.sealed import Part
 
 Compartment = Literal["statement", "traces", "identity"]
@@ -38,7 +41,7 @@ _ACTIONS: Final[Mapping[Compartment, Action]] = {
 
 
 @dataclass(frozen=True)
-class Key:
+class Opener:
     """Who can open something, and where: the key is `held` on the `hub`, or `offline`, on the person's machine.
 
     `name` is empty for the recovery key.
@@ -52,13 +55,18 @@ class Key:
 
 @dataclass(frozen=True)
 class Opened:
-    """A compartment as opened: `clear` is None where there is none, or where no key at hand opens it."""
+    """A compartment as opened: `clear` is None where there is none, or where no key at hand opens it.
+
+    `reach` is how the person may be reached; an identity `is_withheld` of contacts when that is in no way.
+    """
 
     compartment: Compartment
     clear: Mapping[str, Any] | None = field(repr=False)
     is_sealed: bool
     is_unopenable: bool
-    keys: tuple[Key, ...]
+    is_withheld: bool
+    openers: tuple[Opener, ...]
+    reach: Reach
 
 
 @dataclass(frozen=True)
@@ -79,16 +87,6 @@ class Given:
     out_of_reach: int
 
 
-@dataclass(frozen=True)
-class Desk:
-    """Who is at work, with which keys in hand, by which list of places, and when."""
-
-    actor: Actor
-    keys: HeldKeys
-    places: Gazetteer | None
-    now: datetime
-
-
 def open_compartment(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str = "") -> Opened:
     """A compartment as it stands now; before anything is shown, a row and an event say who opened it and why.
 
@@ -100,19 +98,19 @@ def open_compartment(store: Store, desk: Desk, complaint: int, compartment: Comp
     case, why = _permitted(store, desk, complaint, compartment, reason)
     found = case.find(compartment)
     if found.part is None:
-        record_key, clear = None, found.clear
+        proof, clear = None, found.clear
     else:
-        record_key = found.part.record_key(case.usable(desk))
-        clear = _opened(found.part, record_key, compartment)
+        proof = found.part.prove(case.usable(desk), compartment)
+        clear = _opened(found.part, proof, compartment)
     with store.write() as connection:
+        reach = contact.reach(contacts.wishes_of(connection, complaint))
         if clear is not None:
             _note_opening(connection, desk, complaint, compartment, why)
         elif found.part is not None:
             _note(connection, desk, "unopenable", complaint, {"compartment": compartment}, why)
-        if found.part is not None and record_key is not None and clear is not None:
-            recipients.add_wraps(connection, found.part.boxes_for(case.next_readers, record_key), desk.now)
-    is_sealed = found.part is not None
-    return Opened(compartment, clear, is_sealed, is_sealed and clear is None, case.keys_of(found.part))
+        if found.part is not None and proof is not None and clear is not None:
+            recipients.add_wraps(connection, found.part.boxes_for(case.next_readers, proof), desk.now)
+    return _shown(compartment, clear, reach, case.openers_of(found.part), is_sealed=found.part is not None)
 
 
 def hand_over(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str = "") -> bytes:
@@ -126,15 +124,17 @@ def hand_over(store: Store, desk: Desk, complaint: int, compartment: Compartment
     if part is None:
         raise NotSealed
     with store.write() as connection:
+        reach = contact.reach(contacts.wishes_of(connection, complaint))
         _note_opening(connection, desk, complaint, compartment, why, "hand_over")
     keys = {kid: to_text(box) for kid, box in part.keys.items() if case.is_in_use(kid)}
     binding = vars(part.binding)
     box = to_text(part.boxes.boxes[compartment])
-    return canonical(binding | {"box": box, "compartment": compartment, "keys": keys})
+    said = {"limits": list(reach.limits), "ways": sorted(reach.ways)}
+    return canonical(binding | {"box": box, "compartment": compartment, "keys": keys, "reach": said})
 
 
-def open_file(data: bytes, private: bytes) -> Mapping[str, Any] | None:
-    """What `hand_over` wrote, by an X25519 private key of 32 bytes; None when it does not open it.
+def open_file(data: bytes, private: bytes) -> Opened:
+    """What `hand_over` wrote, by an X25519 private key of 32 bytes; how the person may be reached is as of then.
 
     Needs no hub. Raises NotSealed for another file.
     """
@@ -143,12 +143,14 @@ def open_file(data: bytes, private: bytes) -> Mapping[str, Any] | None:
         compartment: Compartment = file["compartment"]
         key = from_text(file["keys"].get(key_id(bytes(PrivateKey(private).public_key))))
         box, binding = from_text(file["box"]), Binding(file["record"], file["lineage"])
+        reach = _read_reach(file["reach"])
     except (Unreadable, KeyError, TypeError, AttributeError):
         raise NotSealed from None
     try:
-        return _read(open_part(box, open_record_key(key, private), compartment, binding))
+        clear = _read(open_part(box, open_record_key(key, private), compartment, binding))
     except Unopenable:
-        return None
+        clear = None
+    return _shown(compartment, clear, reach, (), is_sealed=True)
 
 
 def openings(store: Store, desk: Desk, complaint: int) -> list[Look]:
@@ -165,8 +167,9 @@ def openings(store: Store, desk: Desk, complaint: int) -> list[Look]:
 def assign(store: Store, desk: Desk, complaint: int, account: str) -> Given:
     """Assign a complaint to an account, and seal its keys again to the keys of that account.
 
-    What the assigner can't open stays closed to the assignee, too, until somebody opens it who can. Raises
-    NotFound where the actor may not handle the complaint, and for an account that could not read it.
+    Also where the device says to have sealed to them: nobody knows whether it did. What the assigner can't open
+    stays as it is for the assignee, until somebody opens it who can. Raises NotFound where the actor may not
+    handle the complaint, and for an account that could not read it.
     """
     case = _case(store, desk, complaint)
     with store.read() as connection:
@@ -216,7 +219,7 @@ def drill(store: Store, desk: Desk) -> Given:
     given = out_of_reach = after = 0
     while parts := _page(store, after, PAGE_PARTS):
         for part in (each for each in parts if each.boxes.boxes):
-            is_open = part.record_key(desk.keys.private) is not None
+            is_open = part.prove(desk.keys.private) is not None
             given, out_of_reach = given + is_open, out_of_reach + (not is_open)
         after = parts[-1].row.received
     with store.write() as connection:
@@ -236,46 +239,64 @@ def complaint_numbered(store: Store, number: str) -> int:
 
 
 @dataclass(frozen=True)
+class _Proof:
+    """A record key that opened a box of its record, and the key id that gave it."""
+
+    kid: str
+    record_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class _Sealed:
-    """An operation with its boxes, and all the keys that open them."""
+    """An operation with its boxes; `wraps` are keys of it that were sealed again at the hub, once proven."""
 
     row: Part
     content: dict[str, Any]
     boxes: Boxes
-    keys: dict[str, bytes]
+    wraps: dict[str, bytes]
 
     @classmethod
     def read(cls, row: Part, wraps: Mapping[str, str]) -> Self:
-        """The operation in a row; `wraps` are keys sealed again."""
+        """The operation in a row; `wraps` as text, by key id."""
         content: dict[str, Any] = parse(row.line)["content"]
-        boxes = read_boxes(content)
-        return cls(row, content, boxes, boxes.keys | {kid: from_text(box) for kid, box in wraps.items()})
+        return cls(row, content, read_boxes(content), {kid: from_text(box) for kid, box in wraps.items()})
+
+    @property
+    def keys(self) -> dict[str, bytes]:
+        """By key id, what is said to give the record key."""
+        return self.boxes.keys | self.wraps
 
     @property
     def binding(self) -> Binding:
         """Where its boxes belong."""
         return Binding(self.row.client_id, self.row.lineage)
 
-    def record_key(self, private: Mapping[str, bytes]) -> bytes | None:
-        """The key of its boxes, by any of these private keys; None when none opens it.
+    def prove(self, private: Mapping[str, bytes], compartment: Compartment | None = None) -> _Proof | None:
+        """The key of one of its boxes, or of that compartment's, by any of these private keys; None when none opens it.
 
-        A device may write anything beside a key id: only a key that opens one of the boxes is one.
+        A device may write anything beside a key id: only a key that opens one of the boxes is one, and what was
+        sealed again here is tried first.
         """
-        for kid in self.keys.keys() & private.keys():
-            try:
-                record_key = open_record_key(self.keys[kid], private[kid])
-                if any(self._opens(name, record_key) for name in self.boxes.boxes):
-                    return record_key
-            except Unopenable:
-                continue
+        for source in (self.wraps, self.boxes.keys):
+            for kid in source.keys() & private.keys():
+                try:
+                    record_key = open_record_key(source[kid], private[kid])
+                except Unopenable:
+                    continue
+                names = self.boxes.boxes.keys() if compartment is None else {compartment}
+                if any(self._opens(name, record_key) for name in names):
+                    return _Proof(kid, record_key)
         return None
 
-    def boxes_for(self, readers: Sequence[Reader], record_key: bytes) -> list[tuple[int, str, str]]:
-        """The record key for those readers who have no key of it yet."""
+    def boxes_for(self, readers: Sequence[Reader], proof: _Proof) -> list[tuple[int, str, str]]:
+        """The record key for those readers of whom nobody knows that they have it.
+
+        What the device wrote beside a key id may be anything, but where it was the proof.
+        """
         return [
-            (self.row.received, each.kid, to_text(rewrap(record_key, each, self.boxes.boxes, self.binding)))
+            (self.row.received, each.kid, to_text(rewrap(proof.record_key, each, self.boxes.boxes, self.binding)))
             for each in readers
-            if each.kid not in self.keys
+            if each.kid not in self.wraps and each.kid != proof.kid
         ]
 
     def _opens(self, name: str, record_key: bytes) -> bool:
@@ -301,7 +322,7 @@ class _Case:
     target: Target
     parts: tuple[_Sealed, ...]
     next_readers: tuple[Reader, ...]
-    known: Mapping[str, Recipient]
+    known: Mapping[str, KnownKey]
     holders: Mapping[str, Holder]
 
     @cached_property
@@ -314,8 +335,8 @@ class _Case:
     def find(self, compartment: Compartment) -> _Found:
         """Where the compartment stands now."""
         first, *later = self.numbered
-        earlier = [(each.row.number or 1, each.row.fields, each.content) for each in later]
-        standing = revision.revise(first.content, earlier, len(self.numbered), {}).compartments.get(compartment)
+        applied = ((each.row.fields, each.content) for each in later)
+        standing = revision.standing(first.content, applied).get(compartment)
         if standing is None or "box" not in standing:
             return _Found(None, None if standing is None else standing["clear"])
         setters = [each for each in later if compartment in each.row.fields]
@@ -325,21 +346,21 @@ class _Case:
         """The keys in hand, without those that were taken away since the person logged in."""
         return {kid: private for kid, private in desk.keys.private.items() if self.is_in_use(kid)}
 
-    def keys_of(self, part: _Sealed | None) -> tuple[Key, ...]:
+    def openers_of(self, part: _Sealed | None) -> tuple[Opener, ...]:
         """Who can open the part, the recovery key last."""
         if part is None:
             return ()
-        found = [self._key(kid) for kid in part.keys if self.is_in_use(kid)]
+        found = [self._opener(kid) for kid in part.keys if self.is_in_use(kid)]
         return tuple(sorted(found, key=lambda each: (each.is_recovery, each.name, each.kid)))
 
     def is_in_use(self, kid: str) -> bool:
         """Whether the hub knows the key, and it was not taken away."""
         return kid in self.known and self.known[kid].state != REMOVED
 
-    def _key(self, kid: str) -> Key:
+    def _opener(self, kid: str) -> Opener:
         known = self.known[kid]
         name = "" if known.account is None else self.holders[known.account].name
-        return Key(kid, name, known.held, known.is_recovery)
+        return Opener(kid, name, known.held, known.is_recovery)
 
 
 def _case(store: Store, desk: Desk, complaint: int) -> _Case:
@@ -374,13 +395,32 @@ def _permitted(
     return case, written or TRIAGE
 
 
-def _opened(part: _Sealed, record_key: bytes | None, compartment: Compartment) -> Mapping[str, Any] | None:
-    if record_key is None:
+def _opened(part: _Sealed, proof: _Proof | None, compartment: Compartment) -> Mapping[str, Any] | None:
+    if proof is None:
         return None
     try:
-        return _read(open_part(part.boxes.boxes[compartment], record_key, compartment, part.binding))
+        return _read(open_part(part.boxes.boxes[compartment], proof.record_key, compartment, part.binding))
     except Unopenable:
         return None
+
+
+def _shown(
+    compartment: Compartment,
+    clear: Mapping[str, Any] | None,
+    reach: Reach,
+    openers: tuple[Opener, ...],
+    *,
+    is_sealed: bool,
+) -> Opened:
+    """What the reader gets to see of what was opened."""
+    is_withheld = compartment == "identity" and clear is not None and not reach.ways
+    shown = contact.without_contacts(clear) if is_withheld and clear is not None else clear
+    return Opened(compartment, shown, is_sealed, is_sealed and clear is None, is_withheld, openers, reach)
+
+
+def _read_reach(said: Mapping[str, Any]) -> Reach:
+    ways = frozenset(way for way in contact.WAYS if way in said["ways"])
+    return Reach(ways, tuple(limit for limit in contact.LIMITS if limit in said["limits"]))
 
 
 def _read(text: bytes) -> Mapping[str, Any] | None:
@@ -399,25 +439,27 @@ def _may_have(account: Account, target: Target) -> bool:
     return is_reader and permit(account.actor, "read_identity", own)
 
 
-def _readers(found: Sequence[Recipient]) -> list[Reader]:
+def _readers(found: Sequence[KnownKey]) -> list[Reader]:
     return [Reader(each.kid, from_text(each.public)) for each in found]
 
 
 def _hand_on(
     parts: Sequence[_Sealed], private: Mapping[str, bytes], readers: Sequence[Reader]
 ) -> tuple[list[tuple[int, str, str]], Given]:
-    """The boxes that readers lack, of the parts that the private keys open, and how many parts that makes."""
+    """The boxes that readers lack, of the parts that the private keys open, and how many parts that makes.
+
+    Out of reach is what nobody so much as said to have sealed to them.
+    """
     boxes: list[tuple[int, str, str]] = []
     given = out_of_reach = 0
     for part in parts:
-        if not part.boxes.boxes or all(each.kid in part.keys for each in readers):
+        if not part.boxes.boxes or all(each.kid in part.wraps for each in readers):
             continue
-        record_key = part.record_key(private)
-        if record_key is None:
-            out_of_reach += 1
-        else:
-            given += 1
-            boxes += part.boxes_for(readers, record_key)
+        proof = part.prove(private)
+        made = [] if proof is None else part.boxes_for(readers, proof)
+        given += bool(made)
+        out_of_reach += proof is None and not all(each.kid in part.keys for each in readers)
+        boxes += made
     return boxes, Given(given, out_of_reach)
 
 

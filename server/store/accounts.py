@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from server.domain.people import Role
 from server.domain.permission import Actor
 from server.store.dialect import insert_new, locked, put
-from server.store.schema import account, login_wait, session
+from server.store.schema import account, login_failure, login_wait, session
 
 ACTIVE = "active"
 LEFT = "left"
@@ -19,9 +19,13 @@ SESSION_ID_CHARS = 16
 
 @dataclass(frozen=True)
 class Account:
-    """One person's account. `passphrase` is an argon2id text; `totp` is sealed, None without a second factor."""
+    """One person's account. `login` is what it is found by, `name` the same as it was written.
+
+    `passphrase` is an argon2id text; `totp` is sealed, None without a second factor.
+    """
 
     id: str
+    login: str
     name: str
     role: Role
     state: str
@@ -77,14 +81,14 @@ def find(connection: sa.Connection, id: str) -> Account | None:
     return _one(connection, account.c.id == id)
 
 
-def by_name(connection: sa.Connection, name: str) -> Account | None:
-    """The account with this name, as `login_name` writes it; of those who left, too."""
-    return _one(connection, account.c.name == name)
+def by_login(connection: sa.Connection, login: str) -> Account | None:
+    """The account that is found by this, as `login_name` writes it; of those who left, too."""
+    return _one(connection, account.c.login == login)
 
 
 def listed(connection: sa.Connection) -> list[Account]:
     """Every account, by name."""
-    return [Account(*row) for row in connection.execute(sa.select(*_ACCOUNT).order_by(account.c.name))]
+    return [Account(*row) for row in connection.execute(sa.select(*_ACCOUNT).order_by(account.c.login))]
 
 
 def update(connection: sa.Connection, id: str, **values: Any) -> None:
@@ -171,6 +175,29 @@ def set_wait(connection: sa.Connection, who: str, wait: Wait) -> None:
 def end_wait(connection: sa.Connection, who: str) -> None:
     """Forget the wrong guesses."""
     connection.execute(sa.delete(login_wait).where(login_wait.c.who == who))
+
+
+def count_failure(connection: sa.Connection, who: str, at: datetime) -> int:
+    """Count one more wrong guess, one at a time until commit; gives how many there were since the last login."""
+    columns = login_failure.c
+    insert_new(connection, login_failure, [{"who": who, "failures": 0, "last_at": at}], ["who"], columns.who)
+    one_more = sa.update(login_failure).where(columns.who == who).values(failures=columns.failures + 1, last_at=at)
+    connection.execute(one_more)
+    failures: int = connection.scalars(sa.select(columns.failures).where(columns.who == who)).one()
+    return failures
+
+
+def end_failures(connection: sa.Connection, who: str) -> int:
+    """Count from the beginning again; gives how many wrong guesses there were."""
+    columns = login_failure.c
+    failures = connection.scalar(sa.select(columns.failures).where(columns.who == who))
+    connection.execute(sa.delete(login_failure).where(columns.who == who))
+    return failures or 0
+
+
+def drop_failures(connection: sa.Connection, before: datetime) -> int:
+    """Forget the wrong guesses where there was none since; gives of how many counts."""
+    return connection.execute(sa.delete(login_failure).where(login_failure.c.last_at < before)).rowcount
 
 
 def _one(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Account | None:

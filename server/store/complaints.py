@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from server.domain.complaint import Complaint, Facts, File, Person
-from server.store import dialect
+from server.store import dialect, duplicates, search_texts
 from server.store.schema import act, complaint, conflict, file, linkage_pending, person, received, revision, sequel
 
 CONSENT_COLUMNS = ("consent", "consent_level")
@@ -56,7 +56,19 @@ class Filed:
 
     id: int
     revision: int
+    place_id: str | None
+    team: str | None
+    partner: str | None
     confidentiality: str
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A revision that was filed: whose it is, the fields that it set, none where it clashed, and its line."""
+
+    lineage: str
+    fields: tuple[str, ...]
+    line: bytes
 
 
 def known_hashes(connection: sa.Connection, lineage: str, client_ids: Sequence[str]) -> dict[str, str]:
@@ -90,6 +102,8 @@ def file_complaints(connection: sa.Connection, ids: Sequence[int], complaints: S
     rows = [(id, *_facts_values(one.facts)) for id, one in pairs]
     dialect.insert_many(connection, complaint, ("id", *_FACTS), rows)
     _file_parts(connection, pairs)
+    search_texts.await_reading(connection, ids)
+    duplicates.await_matching(connection, ids)
 
 
 def refile(
@@ -102,17 +116,30 @@ def refile(
     for table in (act, person, file):
         connection.execute(sa.delete(table).where(table.c.complaint == id))
     _file_parts(connection, [(id, one)])
+    search_texts.renew(connection, id)
+    duplicates.renew(connection, id)
 
 
 def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | None:
     """The stored complaint of that lineage and id, locked until commit: it is changed by one at a time."""
     select = (
-        sa.select(complaint.c.id, complaint.c.revision, complaint.c.confidentiality)
+        sa.select(*(complaint.c[name] for name in Filed.__dataclass_fields__))
         .join(received, received.c.id == complaint.c.id)
         .where(received.c.lineage == lineage, received.c.client_id == client_id)
     )
     row = connection.execute(dialect.locked(connection, select)).one_or_none()
     return None if row is None else Filed(*row)
+
+
+def ids_of(connection: sa.Connection, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Stored complaints by lineage and id; those that are not here are left out."""
+    columns = received.c
+    select = (
+        sa.select(columns.lineage, columns.client_id, columns.id)
+        .join(complaint, complaint.c.id == columns.id)
+        .where(sa.tuple_(columns.lineage, columns.client_id).in_(sorted(names)))
+    )
+    return {(lineage, client_id): id for lineage, client_id, id in connection.execute(select)}
 
 
 def confidentiality(connection: sa.Connection, lineage: str, client_id: str) -> str | None:
@@ -125,15 +152,16 @@ def confidentiality(connection: sa.Connection, lineage: str, client_id: str) -> 
     return connection.scalar(select)
 
 
-def revisions(connection: sa.Connection, id: int) -> list[tuple[int, list[str], bytes]]:
-    """Number, fields and line of each revision of a complaint, in order."""
+def revisions(connection: sa.Connection, id: int) -> list[Revision]:
+    """Each revision of a complaint that was filed, also one that only clashed, in the order filed."""
     select = (
-        sa.select(revision.c.number, revision.c.fields, received.c.line)
-        .join(received, received.c.id == revision.c.received)
-        .where(revision.c.complaint == id)
-        .order_by(revision.c.number)
+        sa.select(received.c.lineage, revision.c.fields, received.c.line)
+        .join(sequel, sequel.c.received == received.c.id)
+        .join(revision, revision.c.received == received.c.id, isouter=True)
+        .where(sequel.c.complaint == id, received.c.op == "revision")
+        .order_by(received.c.id)
     )
-    return [(number, list(names), line) for number, names, line in connection.execute(select)]
+    return [Revision(lineage, tuple(fields or ()), line) for lineage, fields, line in connection.execute(select)]
 
 
 def line_of(connection: sa.Connection, id: int) -> bytes:
@@ -213,6 +241,7 @@ def withdraw(connection: sa.Connection, id: int, scope: str) -> None:
     values = {"withdrawn": scope, "state": "withdrawn"} if scope == "all" else {"withdrawn": scope}
     is_lasting = sa.func.coalesce(complaint.c.withdrawn, "") != "all"
     connection.execute(sa.update(complaint).where(complaint.c.id == id, is_lasting).values(values))
+    duplicates.renew(connection, id)
 
 
 def keep_linkage(connection: sa.Connection, lineage: str, linkage: Linkage, at: datetime) -> None:

@@ -95,6 +95,12 @@ def find(connection: sa.Connection, id: str) -> Device | None:
     return _one(connection, device.c.id == id)
 
 
+def several(connection: sa.Connection, ids: Collection[str]) -> dict[str, Device]:
+    """Devices by their ids; those that are not known are left out."""
+    select = sa.select(*_DEVICE).where(device.c.id.in_(ids))
+    return {row.id: Device(*row) for row in connection.execute(select)}
+
+
 def listed(connection: sa.Connection) -> list[Device]:
     """Every device, in the order of enrolment."""
     return [Device(*row) for row in connection.execute(sa.select(*_DEVICE).order_by(device.c.number))]

@@ -196,9 +196,94 @@ def put(
     connection.execute(insert.on_conflict_do_update(index_elements=list(key), set_=others))
 
 
+def put_all(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    key: Sequence[str],
+    only_where: sa.ColumnElement[bool],
+) -> None:
+    """Insert rows of the same columns, or set these where `key` is there and the row that stands is one of those."""
+    if rows:
+        insert = (sqlite if is_sqlite(connection) else postgresql).insert(table)
+        others = {name: insert.excluded[name] for name in rows[0] if name not in key}
+        put = insert.on_conflict_do_update(index_elements=list(key), set_=others, where=only_where)
+        connection.execute(put, list(rows))
+
+
 def locked(connection: sa.Connection, select: sa.Select[Any]) -> sa.Select[Any]:
     """The select with its rows locked until commit; SQLite's immediate transaction has them already."""
     return select if is_sqlite(connection) else select.with_for_update()
+
+
+def unlocked(
+    connection: sa.Connection, select: sa.Select[Any], table: sa.Table, *, by_others_held: bool = False
+) -> sa.Select[Any]:
+    """The select with its rows of `table` locked until commit, but without those that somebody else has locked.
+
+    `by_others_held`: others may still hold them (see `held`), as whoever adds a row that points at them does.
+    """
+    return (
+        select
+        if is_sqlite(connection)
+        else select.with_for_update(of=table, skip_locked=True, key_share=by_others_held)
+    )
+
+
+def held(connection: sa.Connection, select: sa.Select[Any], table: sa.Table) -> sa.Select[Any]:
+    """The select with its rows of `table` kept from being changed or removed until commit, but without those that
+    somebody does that to; whoever holds some so keeps nobody else from holding them so."""
+    if is_sqlite(connection):
+        return select
+    return select.with_for_update(of=table, read=True, key_share=True, skip_locked=True)
+
+
+def newest(
+    connection: sa.Connection, table: sa.Table, key: str, number: str, keys: Collection[int], limit: int
+) -> list[tuple[int, ...]]:
+    """For each of many keys at most `limit` rows with it, those with the highest numbers: all columns, key and number
+    first. One question, whose cost does not grow with the rows that a key has."""
+    others = [name for name in table.columns.keys() if name not in (key, number)]
+    read = ", ".join((number, *others))
+    few = f"FROM {table.name} WHERE {key} = p.value ORDER BY {number} DESC LIMIT :limit"
+    if is_sqlite(connection):
+        # It asks for each value of the list below by the index: measured, and LATERAL it has none.
+        whole = f"FROM json_each(:keys) AS p JOIN {table.name} AS m ON m.{key} = p.value"
+        text = f"SELECT p.value, {read} {whole} AND m.{number} IN (SELECT {number} {few})"
+        asked: Any = _json_text(list(keys))
+    else:
+        whole = "FROM unnest(CAST(:keys AS bigint[])) AS p(value)"
+        text = f"SELECT p.value, {read} {whole} CROSS JOIN LATERAL (SELECT {read} {few}) AS m"
+        asked = list(keys)
+    return [tuple(row) for row in connection.execute(sa.text(text), {"keys": asked, "limit": limit})]
+
+
+def index_words(connection: sa.Connection, table: str, column: str) -> None:
+    """Index the words of a text column, which have one space between them, for `having_words`; not on SQLite."""
+    if not is_sqlite(connection):
+        connection.exec_driver_sql(f"CREATE INDEX ix_{table}_words ON {table} USING gin ({_vector(column)})")
+
+
+def having_words(
+    connection: sa.Connection, key: sa.Column[Any], column: sa.Column[Any], words: Sequence[str]
+) -> tuple[sa.FromClause, sa.ColumnClause[Any], sa.ColumnElement[bool]]:
+    """What to join, the key to order its rows by, and whether a row has, for each word, one that begins with it.
+
+    `key` and `column` are of one table. `words` are letters and digits alone: none can be a sign of the query.
+    """
+    if is_sqlite(connection):
+        index = sa.table(f"{key.table.name}_fts", sa.column("rowid", key.type))
+        query = " ".join(f'"{word}"*' for word in words)
+        # By the key of the index, which gives its rows in order: by another, all of them are sorted first.
+        return index, index.c.rowid, sa.column(index.name).op("MATCH", is_comparison=True)(query)
+    query = " & ".join(f"'{word}':*" for word in words)
+    vector: sa.ColumnElement[Any] = sa.literal_column(_vector(f"{key.table.name}.{column.name}"))
+    return key.table, key, vector.bool_op("@@")(sa.cast(query, postgresql.TSQUERY))
+
+
+def _vector(column: str) -> str:
+    # Not to_tsvector: its parser has ideas of its own of what a number, an address or a letter of N'Ko is.
+    return f"array_to_tsvector(string_to_array({column}, ' '))"
 
 
 def is_full(error: sa.exc.DBAPIError) -> bool:

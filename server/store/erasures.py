@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.retention import kept_id
-from server.store import audit
+from server.store import audit, duplicates
 from server.store.dialect import among, insert_new, locked
 from server.store.schema import (
     act,
@@ -20,6 +20,7 @@ from server.store.schema import (
     file,
     frame,
     legal_hold,
+    lineage,
     linkage_pending,
     opening,
     person,
@@ -27,12 +28,28 @@ from server.store.schema import (
     received,
     registry,
     revision,
+    search_pending,
+    search_text,
     sequel,
     wrap,
 )
 
 # Rows that belong to a complaint, in an order in which none points at one that is gone.
-_BY_COMPLAINT: Final = (act, person, file, revision, conflict, assignment, opening, legal_hold, sequel)
+_BY_COMPLAINT: Final = (
+    act,
+    person,
+    file,
+    revision,
+    conflict,
+    assignment,
+    opening,
+    legal_hold,
+    search_pending,
+    search_text,
+    sequel,
+)
+# Of what waits for more: that is named by the hub, and says nothing of what became of it.
+_OWN_FIELDS: Final = frozenset({"complaint", "base_revision"})
 
 
 @dataclass(frozen=True)
@@ -86,11 +103,14 @@ def subject_aside(connection: sa.Connection, quarantine_id: int) -> Subject | No
 def wipe(connection: sa.Connection, subject: Subject, at: datetime, gone_at: datetime) -> list[Erased]:
     """Remove a complaint and all that came about it; gives what is left, which is kept in `erasure`.
 
+    Of what another team said of it nothing is left: it must not learn, when it says that again, what became of it.
     A row that points at it and is not known here makes the database refuse, and nothing is erased.
     """
     kept = [] if subject.complaint is None else _operations(connection, subject.complaint)
     asides = _set_aside(connection, subject, kept)
-    left = [Erased(each.lineage, kept_id(each.client_id), each.hash, at) for each in (*kept, *asides)]
+    near = _team_of(connection, subject.lineage)
+    told = [*kept, *(each for each in asides if each.lineage in near)]
+    left = [Erased(each.lineage, kept_id(each.client_id), each.hash, at) for each in told]
     keep(connection, left, gone_at)
     _forget_told(connection, [*kept, *asides])
     _forget_fields(connection, asides)
@@ -157,10 +177,14 @@ def again(connection: sa.Connection, left: Sequence[Erased], gone_at: datetime) 
     found = [each for each in back if (each.lineage, each.client_id) in pairs]
     for each in found:
         wipe(connection, each, pairs[each.lineage, each.client_id], gone_at)
-    for lineage, client_id in connection.execute(sa.select(quarantine.c.lineage, quarantine.c.client_id)).all():
-        at = pairs.get((lineage, kept_id(client_id)))
+    columns = quarantine.c
+    aside = sa.select(columns.id, columns.lineage, columns.client_id, columns.about_lineage, columns.about)
+    for id, sender, client_id, about_lineage, about in connection.execute(aside).all():
+        at = pairs.get((sender, kept_id(client_id)))
         if at is not None:
-            wipe(connection, Subject(lineage, client_id, None), at, gone_at)
+            wipe(connection, Subject(sender, client_id, None), at, gone_at)
+        elif (about_lineage, about) in pairs:
+            connection.execute(sa.delete(quarantine).where(columns.id == id))
     keep(connection, left, gone_at)
     return len(found)
 
@@ -190,13 +214,19 @@ def _operations(connection: sa.Connection, complaint_id: int) -> list[_Operation
     return [_Operation(*row) for row in connection.execute(select)]
 
 
+def _team_of(connection: sa.Connection, id: str) -> set[str]:
+    """The lineages that may speak of what this one sent: itself, and those of its team."""
+    team = sa.select(lineage.c.team).where(lineage.c.id == id).scalar_subquery()
+    return {id, *connection.scalars(sa.select(lineage.c.id).where(lineage.c.team == team))}
+
+
 def _set_aside(connection: sa.Connection, subject: Subject, kept: Sequence[_Operation]) -> list[_Operation]:
     """What was set aside under the same ids, became one of the operations, or speaks of the complaint."""
     columns = quarantine.c
     own = {(each.lineage, each.client_id) for each in kept} | {(subject.lineage, subject.client_id)}
     belongs = (
         columns.received.in_([each.id for each in kept])
-        | (columns.about == subject.client_id)
+        | ((columns.about == subject.client_id) & (columns.about_lineage == subject.lineage))
         | sa.tuple_(columns.lineage, columns.client_id).in_(sorted(own))
     )
     select = sa.select(columns.id, columns.lineage, columns.client_id, columns.hash, columns.field)
@@ -211,15 +241,15 @@ def _forget_told(connection: sa.Connection, gone: Sequence[_Operation]) -> None:
 
 def _forget_fields(connection: sa.Connection, asides: Sequence[_Operation]) -> None:
     """Paths in the reports of frames: a member that no form knows may be named by anything."""
-    fields = {each.field for each in asides if each.field}
-    lineages = {each.lineage for each in asides if each.field}
+    named = [each for each in asides if each.field and each.field not in _OWN_FIELDS]
+    fields, lineages = {each.field for each in named}, {each.lineage for each in named}
     select = sa.select(frame.c.lineage, frame.c.number, frame.c.mark, frame.c.report)
-    for lineage, number, digest, report in connection.execute(select.where(frame.c.lineage.in_(lineages))).all():
+    for maker, number, digest, report in connection.execute(select.where(frame.c.lineage.in_(lineages))).all():
         if fields.isdisjoint(each.get("field") for each in report.get("named", ())):
             continue
         connection.execute(
             sa.update(frame)
-            .where(frame.c.lineage == lineage, frame.c.number == number, frame.c.mark == digest)
+            .where(frame.c.lineage == maker, frame.c.number == number, frame.c.mark == digest)
             .values(report=report | {"named": [_without(each, fields) for each in report["named"]]})
         )
 
@@ -233,6 +263,7 @@ def _remove_filed(connection: sa.Connection, complaint_id: int, operations: Sequ
     connection.execute(
         sa.update(registry).where(registry.c.complaint == complaint_id).values(complaint=None, erased_at=at)
     )
+    duplicates.remove(connection, complaint_id)
     for table in _BY_COMPLAINT:
         connection.execute(sa.delete(table).where(table.c.complaint == complaint_id))
     connection.execute(sa.delete(wrap).where(wrap.c.received.in_(operations)))

@@ -56,6 +56,26 @@ def is_sound_again(engine: sa.Engine) -> bool:
         return False
 
 
+def index_words(connection: sa.Connection, table: str, column: str) -> None:
+    """A full-text index of the words of a text column, kept by triggers; part of the transaction, and not elsewhere.
+
+    Words are what has a space or a sign of ASCII around it. What is deleted is taken out of the index at once.
+    """
+    if not is_sqlite(connection):
+        return
+    raw: Any = connection.connection.driver_connection
+    database = Database(raw)
+    database.table(table).enable_fts([column], create_triggers=True, tokenize="ascii")
+    # Otherwise a deletion adds a note with the very word, and both stay until segments are merged.
+    database.execute(f"INSERT INTO {table}_fts ({table}_fts, rank) VALUES ('secure-delete', 1)")
+
+
+def drop_words(connection: sa.Connection, table: str) -> None:
+    """Undo `index_words`."""
+    raw: Any = connection.connection.driver_connection
+    Database(raw).table(table).disable_fts()
+
+
 def facts(engine: sa.Engine) -> dict[str, str]:
     """What SQLite says of itself: version, and what a commit waits for; empty for another engine."""
     if not is_sqlite(engine):

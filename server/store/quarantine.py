@@ -15,7 +15,8 @@ from server.store.schema import quarantine
 class Aside:
     """One operation to set aside; `hash` tells two contents under one id apart.
 
-    `waits_for` is the complaint whose arrival, or next revision, can put it right, `about` the one it speaks of.
+    `waits_for` is the complaint whose arrival, or next revision, can put it right, `about` the one it speaks of, which
+    came from `about_lineage`.
     """
 
     client_id: str
@@ -26,6 +27,7 @@ class Aside:
     field: str
     waits_for: str | None
     about: str | None
+    about_lineage: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def add(connection: sa.Connection, origin: Origin, asides: Sequence[Aside]) -> N
             "field": aside.field,
             "waits_for": aside.waits_for,
             "about": aside.about,
+            "about_lineage": aside.about_lineage,
             "device": origin.device,
             "carried_by": origin.carried_by,
             "received_at": origin.at,
@@ -70,6 +73,15 @@ def add(connection: sa.Connection, origin: Origin, asides: Sequence[Aside]) -> N
     ]
     if rows:
         insert_new(connection, quarantine, rows, ["lineage", "client_id", "hash"], quarantine.c.id)
+
+
+def rehearse(connection: sa.Connection, origin: Origin, asides: Sequence[Aside]) -> None:
+    """Take the time of `add`, and add nothing."""
+    if not asides:
+        return
+    with connection.begin_nested() as savepoint:
+        add(connection, origin, asides)
+        savepoint.rollback()
 
 
 def known(

@@ -16,7 +16,7 @@ REMOVED = "removed"
 
 
 @dataclass(frozen=True)
-class Recipient:
+class KnownKey:
     """A public key, whose it is (nobody's alone for the recovery key), and where its private part is held.
 
     `public` is base64url text. `slot` is the private part under the holder's passphrase, None where it is
@@ -71,34 +71,34 @@ class Opening:
     at: datetime
 
 
-_RECIPIENT = tuple(recipient.c[name] for name in Recipient.__dataclass_fields__)
+_KNOWN_KEY = tuple(recipient.c[name] for name in KnownKey.__dataclass_fields__)
 _HOLDER = (account.c.id, *(account.c[name] for name in list(Holder.__dataclass_fields__)[1:]))
 
 
-def add(connection: sa.Connection, made: Recipient) -> None:
+def add(connection: sa.Connection, made: KnownKey) -> None:
     """Add a recipient."""
     connection.execute(sa.insert(recipient).values(**vars(made)))
 
 
-def find(connection: sa.Connection, kid: str) -> Recipient | None:
+def find(connection: sa.Connection, kid: str) -> KnownKey | None:
     """The recipient with this key id."""
-    row = connection.execute(sa.select(*_RECIPIENT).where(recipient.c.kid == kid)).one_or_none()
-    return None if row is None else Recipient(*row)
+    row = connection.execute(sa.select(*_KNOWN_KEY).where(recipient.c.kid == kid)).one_or_none()
+    return None if row is None else KnownKey(*row)
 
 
-def listed(connection: sa.Connection) -> list[Recipient]:
+def listed(connection: sa.Connection) -> list[KnownKey]:
     """Every recipient, oldest first."""
-    return _several(connection, sa.select(*_RECIPIENT))
+    return _several(connection, sa.select(*_KNOWN_KEY))
 
 
-def of_account(connection: sa.Connection, account: str) -> list[Recipient]:
+def of_account(connection: sa.Connection, account: str) -> list[KnownKey]:
     """The recipients of an account, oldest first; those removed too."""
-    return _several(connection, sa.select(*_RECIPIENT).where(recipient.c.account == account))
+    return _several(connection, sa.select(*_KNOWN_KEY).where(recipient.c.account == account))
 
 
-def recovery(connection: sa.Connection) -> list[Recipient]:
+def recovery(connection: sa.Connection) -> list[KnownKey]:
     """The recovery keys, oldest first."""
-    return _several(connection, sa.select(*_RECIPIENT).where(recipient.c.account.is_(None)))
+    return _several(connection, sa.select(*_KNOWN_KEY).where(recipient.c.account.is_(None)))
 
 
 def holders(connection: sa.Connection) -> dict[str, Holder]:
@@ -174,6 +174,14 @@ def assign(connection: sa.Connection, complaint: int, account: str, by: str, at:
     return bool(insert_new(connection, assignment, [row], ["complaint", "account"], assignment.c.account))
 
 
+def unassign(connection: sa.Connection, account: str) -> list[int]:
+    """Take all complaints from an account; gives which those were."""
+    held = sa.select(assignment.c.complaint).where(assignment.c.account == account).order_by(assignment.c.complaint)
+    complaints = list(connection.scalars(held))
+    connection.execute(sa.delete(assignment).where(assignment.c.account == account))
+    return complaints
+
+
 def assigned_to(connection: sa.Connection, complaints: Collection[int]) -> dict[int, frozenset[str]]:
     """The accounts that each of several complaints is assigned to; those assigned to nobody are left out."""
     found: dict[int, set[str]] = {}
@@ -195,12 +203,12 @@ def openings(connection: sa.Connection, complaint: int) -> list[Opening]:
     return [Opening(*row) for row in connection.execute(select)]
 
 
-def among_accounts(connection: sa.Connection, accounts: Collection[str]) -> list[Recipient]:
+def among_accounts(connection: sa.Connection, accounts: Collection[str]) -> list[KnownKey]:
     """The current recipients of several accounts."""
     held_by = among(connection, recipient.c.account, accounts)
-    return _several(connection, sa.select(*_RECIPIENT).where(held_by, recipient.c.state == CURRENT))
+    return _several(connection, sa.select(*_KNOWN_KEY).where(held_by, recipient.c.state == CURRENT))
 
 
-def _several(connection: sa.Connection, select: sa.Select[Any]) -> list[Recipient]:
+def _several(connection: sa.Connection, select: sa.Select[Any]) -> list[KnownKey]:
     ordered = select.order_by(recipient.c.made_at, recipient.c.kid)
-    return [Recipient(*row) for row in connection.execute(ordered)]
+    return [KnownKey(*row) for row in connection.execute(ordered)]

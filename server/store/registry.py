@@ -34,13 +34,6 @@ def declare_lost(connection: sa.Connection, prefix: str, year: int, last_printed
     return len(rows)
 
 
-def last_number(connection: sa.Connection, prefix: str, year: int) -> int:
-    """The last number given this year; 0 before the first."""
-    counter = registry_counter.c
-    select = sa.select(counter.last).where(counter.prefix == prefix, counter.year == year)
-    return connection.scalar(select) or 0
-
-
 def numbers_of(connection: sa.Connection, complaints: Collection[int]) -> dict[int, str]:
     """The registry number, as people read it, by complaint."""
     columns = registry.c

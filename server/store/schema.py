@@ -1,129 +1,100 @@
 """The tables, written once for both engines; what each is for stands in docs/database.md."""
 
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
+# For its tables alone: whoever has this module has all the tables there are.
+from server.store import match_tables  # noqa: F401
+from server.store.columns import code, column, one_of, slug, uuid
+from server.store.columns import metadata as metadata
 from server.store.dialect import ID, JSON, UtcTime
 
-metadata: Final = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _column(name: str, kind: Any, *args: Any, null: bool = False, **options: Any) -> sa.Column[Any]:
-    return sa.Column(name, kind, *args, nullable=null, **options)
-
-
-def _uuid(name: str, *args: Any, **options: Any) -> sa.Column[Any]:
-    # 36 characters on both engines: sa.Uuid would write two different forms.
-    return _column(name, sa.String(36), *args, **options)
-
-
-def _code(name: str, **options: Any) -> sa.Column[Any]:
-    return _column(name, sa.String(64), **options)
-
-
-def _slug(name: str, **options: Any) -> sa.Column[Any]:
-    return _column(name, sa.String(80), **options)
-
-
-def _one_of(column: str, *values: str) -> sa.CheckConstraint:
-    quoted = ", ".join(f"'{value}'" for value in values)
-    return sa.CheckConstraint(f"{column} IN ({quoted})", name=column)
-
-
 hub_state: Final = sa.Table(
-    "hub_state", metadata, _column("name", sa.String(40), primary_key=True), _column("value", sa.Text)
+    "hub_state", metadata, column("name", sa.String(40), primary_key=True), column("value", sa.Text)
 )
 
 lineage: Final = sa.Table(
     "lineage",
     metadata,
-    _uuid("id", primary_key=True),
-    _slug("team", null=True),
-    _column("position", ID, server_default="0"),
-    _column("backed_up_to", ID, server_default="0"),
-    _column("changes", ID, server_default="0"),
+    uuid("id", primary_key=True),
+    slug("team", null=True),
+    column("position", ID, server_default="0"),
+    column("backed_up_to", ID, server_default="0"),
+    column("changes", ID, server_default="0"),
 )
 
 device: Final = sa.Table(
     "device",
     metadata,
-    _uuid("id", primary_key=True),
-    _uuid("lineage", sa.ForeignKey("lineage.id"), index=True),
-    _column("number", sa.Integer, unique=True),
-    _column("label", sa.String(80)),
-    _slug("team", null=True),
-    _slug("partner", null=True),
-    _column("state", sa.String(10)),
-    _column("sign_key", sa.String(44)),
-    _column("box_key", sa.String(44)),
-    _column("token_hash", sa.String(64), unique=True),
-    _uuid("succeeds", null=True),
-    _column("software", sa.String(80), null=True),
-    _column("enrolled_at", UtcTime),
-    _column("confirmed_at", UtcTime, null=True),
-    _column("revoked_at", UtcTime, null=True),
-    _column("suspect_since", UtcTime, null=True),
-    _column("last_sync_at", UtcTime, null=True),
-    _column("last_frame", ID, server_default="0"),
-    _column("rolled_back_at", UtcTime, null=True),
-    _column("clock_ahead_s", ID, null=True),
-    _column("waiting", ID, null=True),
-    _column("seen_change", ID, server_default="0"),
-    _column("records_left", sa.Float),
-    _column("bytes_left", sa.Float),
-    _column("refilled_at", UtcTime),
-    _column("burst_records", ID, null=True),
-    _column("burst_until", UtcTime, null=True),
-    _one_of("state", "waiting", "ready", "revoked"),
+    uuid("id", primary_key=True),
+    uuid("lineage", sa.ForeignKey("lineage.id"), index=True),
+    column("number", sa.Integer, unique=True),
+    column("label", sa.String(80)),
+    slug("team", null=True),
+    slug("partner", null=True),
+    column("state", sa.String(10)),
+    column("sign_key", sa.String(44)),
+    column("box_key", sa.String(44)),
+    column("token_hash", sa.String(64), unique=True),
+    uuid("succeeds", null=True),
+    column("software", sa.String(80), null=True),
+    column("enrolled_at", UtcTime),
+    column("confirmed_at", UtcTime, null=True),
+    column("revoked_at", UtcTime, null=True),
+    column("suspect_since", UtcTime, null=True),
+    column("last_sync_at", UtcTime, null=True),
+    column("last_frame", ID, server_default="0"),
+    column("rolled_back_at", UtcTime, null=True),
+    column("clock_ahead_s", ID, null=True),
+    column("waiting", ID, null=True),
+    column("seen_change", ID, server_default="0"),
+    column("records_left", sa.Float),
+    column("bytes_left", sa.Float),
+    column("refilled_at", UtcTime),
+    column("burst_records", ID, null=True),
+    column("burst_until", UtcTime, null=True),
+    one_of("state", "waiting", "ready", "revoked"),
 )
 
 enrolment: Final = sa.Table(
     "enrolment",
     metadata,
-    _column("code_hash", sa.String(64), primary_key=True),
-    _column("label", sa.String(80)),
-    _slug("team", null=True),
-    _slug("partner", null=True),
-    _uuid("succeeds", null=True),
-    _column("made_at", UtcTime),
-    _column("expires_at", UtcTime),
-    _uuid("used_by", null=True),
+    column("code_hash", sa.String(64), primary_key=True),
+    column("label", sa.String(80)),
+    slug("team", null=True),
+    slug("partner", null=True),
+    uuid("succeeds", null=True),
+    column("made_at", UtcTime),
+    column("expires_at", UtcTime),
+    uuid("used_by", null=True),
 )
 
 frame: Final = sa.Table(
     "frame",
     metadata,
-    _uuid("lineage", sa.ForeignKey("lineage.id"), primary_key=True),
-    _column("number", ID, primary_key=True, autoincrement=False),
-    _column("mark", sa.String(64), primary_key=True),
-    _uuid("device"),
-    _uuid("carried_by", null=True),
-    _column("report", JSON),
-    _column("received_at", UtcTime),
+    uuid("lineage", sa.ForeignKey("lineage.id"), primary_key=True),
+    column("number", ID, primary_key=True, autoincrement=False),
+    column("mark", sa.String(64), primary_key=True),
+    uuid("device"),
+    uuid("carried_by", null=True),
+    column("report", JSON),
+    column("received_at", UtcTime),
 )
 
 received: Final = sa.Table(
     "received",
     metadata,
     sa.Column("id", ID, primary_key=True),
-    _uuid("lineage"),
-    _uuid("client_id"),
-    _column("op", sa.String(64)),
-    _column("seq", ID),
-    _column("hash", sa.String(64)),
-    _column("line", sa.LargeBinary),
-    _uuid("device"),
-    _uuid("carried_by", null=True),
-    _column("received_at", UtcTime),
+    uuid("lineage"),
+    uuid("client_id"),
+    column("op", sa.String(64)),
+    column("seq", ID),
+    column("hash", sa.String(64)),
+    column("line", sa.LargeBinary),
+    uuid("device"),
+    uuid("carried_by", null=True),
+    column("received_at", UtcTime),
     sa.UniqueConstraint("lineage", "client_id"),
     sqlite_autoincrement=True,
 )
@@ -131,116 +102,132 @@ received: Final = sa.Table(
 complaint: Final = sa.Table(
     "complaint",
     metadata,
-    _column("id", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
-    _column("receipt", sa.String(8), index=True),
-    _column("form", sa.String(40)),
-    _column("vocabulary", sa.String(20)),
-    _code("kind"),
-    _code("channel"),
-    _code("relation", null=True),
-    _code("sector", null=True),
-    _code("language", null=True),
-    _column("incident_from", sa.String(10), null=True),
-    _column("incident_to", sa.String(10), null=True),
-    _code("incident_precision", null=True),
-    _column("place_id", sa.String(80), null=True, index=True),
-    _column("asked_xof", ID, null=True),
-    _column("paid_xof", ID, null=True),
-    _code("paid", null=True),
-    _code("danger", null=True),
-    _column("urgency", sa.String(200), null=True),
-    _code("consent_level"),
-    _column("consent", JSON),
-    _uuid("consent_device", null=True),
-    _column("consent_seq", ID, null=True),
-    _code("confidentiality"),
-    _code("contact_ok"),
-    _column("collected_at", UtcTime, null=True),
-    _column("entered_at", UtcTime),
-    _slug("team", null=True),
-    _slug("partner", null=True),
-    _column("revision", sa.Integer, server_default="1"),
-    _column("state", sa.String(12), server_default="received"),
-    _column("withdrawn", sa.String(8), null=True),
-    _one_of("state", "received", "withdrawn"),
+    column("id", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
+    column("receipt", sa.String(8), index=True),
+    column("form", sa.String(40)),
+    column("vocabulary", sa.String(20)),
+    code("kind"),
+    code("channel"),
+    code("relation", null=True),
+    code("sector", null=True),
+    code("language", null=True),
+    column("incident_from", sa.String(10), null=True),
+    column("incident_to", sa.String(10), null=True),
+    code("incident_precision", null=True),
+    column("place_id", sa.String(80), null=True, index=True),
+    column("asked_xof", ID, null=True),
+    column("paid_xof", ID, null=True),
+    code("paid", null=True),
+    code("danger", null=True),
+    column("urgency", sa.String(200), null=True),
+    code("consent_level"),
+    column("consent", JSON),
+    uuid("consent_device", null=True),
+    column("consent_seq", ID, null=True),
+    code("confidentiality"),
+    code("contact_ok"),
+    column("collected_at", UtcTime, null=True),
+    column("entered_at", UtcTime),
+    slug("team", null=True),
+    slug("partner", null=True),
+    column("revision", sa.Integer, server_default="1"),
+    column("state", sa.String(12), server_default="received"),
+    column("withdrawn", sa.String(8), null=True),
+    one_of("state", "received", "withdrawn"),
 )
 
 act: Final = sa.Table(
     "act",
     metadata,
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-    _column("no", sa.Integer, primary_key=True, autoincrement=False),
-    _code("kind"),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    column("no", sa.Integer, primary_key=True, autoincrement=False),
+    code("kind"),
 )
 
 person: Final = sa.Table(
     "person",
     metadata,
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-    _column("no", sa.Integer, primary_key=True, autoincrement=False),
-    _column("roles", sa.String(400)),
-    _code("sex", null=True),
-    _code("age", null=True),
-    _code("category", null=True),
-    _column("count", ID, null=True),
-    _code("displaced", null=True),
-    _column("disability", sa.Boolean, null=True),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    column("no", sa.Integer, primary_key=True, autoincrement=False),
+    column("roles", sa.String(400)),
+    code("sex", null=True),
+    code("age", null=True),
+    code("category", null=True),
+    column("count", ID, null=True),
+    code("displaced", null=True),
+    column("disability", sa.Boolean, null=True),
 )
 
 file: Final = sa.Table(
     "file",
     metadata,
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-    _column("no", sa.Integer, primary_key=True, autoincrement=False),
-    _column("sha256", sa.String(64)),
-    _column("size", ID),
-    _code("kind"),
-    _code("role"),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    column("no", sa.Integer, primary_key=True, autoincrement=False),
+    column("sha256", sa.String(64)),
+    column("size", ID),
+    code("kind"),
+    code("role"),
 )
 
 # Sealed, until the matcher has read it; in no backup.
 linkage_pending: Final = sa.Table(
     "linkage_pending",
     metadata,
-    _uuid("lineage", primary_key=True),
-    _uuid("id", primary_key=True),
-    _uuid("complaint"),
-    _column("seq", ID),
-    _column("v", sa.Integer),
-    _column("box", sa.Text),
-    _column("received_at", UtcTime),
+    uuid("lineage", primary_key=True),
+    uuid("id", primary_key=True),
+    uuid("complaint"),
+    column("seq", ID),
+    column("v", sa.Integer),
+    column("box", sa.Text),
+    column("received_at", UtcTime),
+    sa.Index("ix_linkage_pending_lineage_complaint", "lineage", "complaint"),
+)
+
+# Words of statements that are clear and not strictly confidential; the full-text index stands over it.
+search_text: Final = sa.Table(
+    "search_text",
+    metadata,
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    column("text", sa.Text),
+)
+
+# New or revised, and not looked at yet.
+search_pending: Final = sa.Table(
+    "search_pending",
+    metadata,
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
 )
 
 revision: Final = sa.Table(
     "revision",
     metadata,
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-    _column("number", sa.Integer, primary_key=True, autoincrement=False),
-    _column("received", ID, sa.ForeignKey("received.id")),
-    _column("base_revision", sa.Integer),
-    _column("fields", JSON),
-    _column("at", UtcTime),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    column("number", sa.Integer, primary_key=True, autoincrement=False),
+    column("received", ID, sa.ForeignKey("received.id")),
+    column("base_revision", sa.Integer),
+    column("fields", JSON),
+    column("at", UtcTime),
 )
 
 sequel: Final = sa.Table(
     "sequel",
     metadata,
-    _column("received", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
+    column("received", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
 )
 
 conflict: Final = sa.Table(
     "conflict",
     metadata,
     sa.Column("id", ID, primary_key=True),
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
     # Text: an unknown member's name is part of it.
-    _column("field", sa.Text),
-    _column("kept_revision", sa.Integer),
-    _column("received", ID, sa.ForeignKey("received.id")),
-    _column("state", sa.String(10), server_default="open"),
-    _column("at", UtcTime),
-    _one_of("state", "open", "settled"),
+    column("field", sa.Text),
+    column("kept_revision", sa.Integer),
+    column("received", ID, sa.ForeignKey("received.id")),
+    column("state", sa.String(10), server_default="open"),
+    column("at", UtcTime),
+    one_of("state", "open", "settled"),
     sqlite_autoincrement=True,
 )
 
@@ -248,294 +235,306 @@ quarantine: Final = sa.Table(
     "quarantine",
     metadata,
     sa.Column("id", ID, primary_key=True),
-    _uuid("lineage", sa.ForeignKey("lineage.id")),
-    _column("client_id", sa.String(64)),
-    _column("hash", sa.String(64)),
-    _column("payload", sa.LargeBinary),
-    _column("verdict", sa.String(12)),
-    _code("code"),
-    _column("field", sa.String(200)),
-    _uuid("waits_for", null=True),
-    # The complaint that it speaks of, also where nobody can read it: erasure goes by it.
-    _uuid("about", null=True),
-    _column("state", sa.String(10), server_default="waiting"),
-    _uuid("device"),
-    _uuid("carried_by", null=True),
-    _column("received_at", UtcTime),
-    _column("settled_at", UtcTime, null=True),
-    _column("received", ID, sa.ForeignKey("received.id"), null=True),
+    uuid("lineage", sa.ForeignKey("lineage.id")),
+    column("client_id", sa.String(64)),
+    column("hash", sa.String(64)),
+    column("payload", sa.LargeBinary),
+    column("verdict", sa.String(12)),
+    code("code"),
+    column("field", sa.String(200)),
+    uuid("waits_for", null=True),
+    # The complaint that it speaks of, and whose that is, also where nobody can read it: erasure goes by it.
+    uuid("about", null=True),
+    uuid("about_lineage", null=True),
+    column("state", sa.String(10), server_default="waiting"),
+    uuid("device"),
+    uuid("carried_by", null=True),
+    column("received_at", UtcTime),
+    column("settled_at", UtcTime, null=True),
+    column("received", ID, sa.ForeignKey("received.id"), null=True),
     sa.UniqueConstraint("lineage", "client_id", "hash"),
     sa.Index("ix_quarantine_lineage_waits_for", "lineage", "waits_for"),
-    _one_of("verdict", "held", "quarantined", "conflict"),
-    _one_of("state", "waiting", "stored"),
+    one_of("verdict", "held", "quarantined", "conflict"),
+    one_of("state", "waiting", "stored"),
     sqlite_autoincrement=True,
 )
 
 change: Final = sa.Table(
     "change",
     metadata,
-    _uuid("lineage", sa.ForeignKey("lineage.id"), primary_key=True),
-    _column("n", ID, primary_key=True, autoincrement=False),
-    _column("kind", sa.String(20)),
-    _uuid("client_id", null=True),
-    _column("body", JSON),
-    _column("at", UtcTime),
+    uuid("lineage", sa.ForeignKey("lineage.id"), primary_key=True),
+    column("n", ID, primary_key=True, autoincrement=False),
+    column("kind", sa.String(20)),
+    uuid("client_id", null=True),
+    column("body", JSON),
+    column("at", UtcTime),
 )
 
 order: Final = sa.Table(
     "device_order",
     metadata,
-    _uuid("device", sa.ForeignKey("device.id"), primary_key=True),
-    _column("no", sa.Integer, primary_key=True, autoincrement=False),
-    _column("kind", sa.String(12)),
-    _column("body", JSON),
-    _column("sig", sa.String(90)),
-    _column("at", UtcTime),
-    _one_of("kind", "wipe", "revoke", "keyring"),
+    uuid("device", sa.ForeignKey("device.id"), primary_key=True),
+    column("no", sa.Integer, primary_key=True, autoincrement=False),
+    column("kind", sa.String(12)),
+    column("body", JSON),
+    column("sig", sa.String(90)),
+    column("at", UtcTime),
+    one_of("kind", "wipe", "revoke", "keyring"),
 )
 
 parcel: Final = sa.Table(
     "parcel",
     metadata,
-    _uuid("device", sa.ForeignKey("device.id"), primary_key=True),
-    _column("number", ID, primary_key=True, autoincrement=False),
-    _uuid("carried_by"),
-    _column("received_at", UtcTime),
+    uuid("device", sa.ForeignKey("device.id"), primary_key=True),
+    column("number", ID, primary_key=True, autoincrement=False),
+    uuid("carried_by"),
+    column("received_at", UtcTime),
 )
 
 event: Final = sa.Table(
     "event",
     metadata,
-    _column("place", ID, primary_key=True, autoincrement=False),
-    _column("at", UtcTime),
-    _column("actor", sa.String(80)),
-    _column("action", sa.String(40)),
-    _column("object", sa.String(120)),
+    column("place", ID, primary_key=True, autoincrement=False),
+    column("at", UtcTime),
+    column("actor", sa.String(80)),
+    column("action", sa.String(40)),
+    column("object", sa.String(120)),
     # What a person typed, outside the leaf: it may name somebody, and erasure empties both.
-    _column("words", sa.Text, null=True),
-    _column("nonce", sa.LargeBinary, null=True),
-    _column("canonical", sa.LargeBinary),
+    column("words", sa.Text, null=True),
+    column("nonce", sa.LargeBinary, null=True),
+    column("canonical", sa.LargeBinary),
 )
 
 log_counter: Final = sa.Table(
     "log_counter",
     metadata,
-    _column("id", sa.Integer, primary_key=True, autoincrement=False),
-    _column("size", ID),
+    column("id", sa.Integer, primary_key=True, autoincrement=False),
+    column("size", ID),
 )
 
 log_block: Final = sa.Table(
     "log_block",
     metadata,
-    _column("no", ID, primary_key=True, autoincrement=False),
-    _column("root", sa.String(64)),
+    column("no", ID, primary_key=True, autoincrement=False),
+    column("root", sa.String(64)),
 )
 
 anchor: Final = sa.Table(
     "anchor",
     metadata,
-    _column("size", ID, primary_key=True, autoincrement=False),
-    _column("day", sa.String(10), unique=True),
-    _column("epoch", sa.String(8)),
-    _column("root", sa.String(64)),
-    _column("sig", sa.String(90)),
+    column("size", ID, primary_key=True, autoincrement=False),
+    column("day", sa.String(10), unique=True),
+    column("epoch", sa.String(8)),
+    column("root", sa.String(64)),
+    column("sig", sa.String(90)),
 )
 
 account: Final = sa.Table(
     "account",
     metadata,
-    _uuid("id", primary_key=True),
-    _column("name", sa.String(80), unique=True),
-    _column("role", sa.String(16)),
-    _column("state", sa.String(10), server_default="active"),
-    _column("language", sa.String(8), server_default="fr"),
+    uuid("id", primary_key=True),
+    # What the name is found by; `name` is it as it was written.
+    column("login", sa.String(80), unique=True),
+    column("name", sa.String(80)),
+    column("role", sa.String(16)),
+    column("state", sa.String(10), server_default="active"),
+    column("language", sa.String(8), server_default="fr"),
     # Argon2id of the passphrase, in its own text form.
-    _column("passphrase", sa.String(200)),
+    column("passphrase", sa.String(200)),
     # The second factor's secret, sealed under a key of the hub's credential, and the last step it was used in.
-    _column("totp", sa.LargeBinary, null=True),
-    _column("totp_step", ID, server_default="0"),
+    column("totp", sa.LargeBinary, null=True),
+    column("totp_step", ID, server_default="0"),
     # Scope: empty lists cover everything of their kind.
-    _column("regions", JSON),
-    _column("teams", JSON),
-    _column("partners", JSON),
-    _column("is_named_reader", sa.Boolean),
-    _column("made_at", UtcTime),
-    _column("left_at", UtcTime, null=True),
-    _one_of("role", "monitor", "verifier", "coordinator", "administrator", "commission", "auditor"),
-    _one_of("state", "active", "left"),
+    column("regions", JSON),
+    column("teams", JSON),
+    column("partners", JSON),
+    column("is_named_reader", sa.Boolean),
+    column("made_at", UtcTime),
+    column("left_at", UtcTime, null=True),
+    one_of("role", "monitor", "verifier", "coordinator", "administrator", "commission", "auditor"),
+    one_of("state", "active", "left"),
 )
 
 recipient: Final = sa.Table(
     "recipient",
     metadata,
-    _column("kid", sa.String(16), primary_key=True),
+    column("kid", sa.String(16), primary_key=True),
     # Empty for the recovery key, which is nobody's alone.
-    _uuid("account", sa.ForeignKey("account.id"), null=True, index=True),
-    _column("held", sa.String(8)),
-    _column("public", sa.String(44)),
+    uuid("account", sa.ForeignKey("account.id"), null=True, index=True),
+    column("held", sa.String(8)),
+    column("public", sa.String(44)),
     # The private key under the holder's passphrase; empty where it is held offline.
-    _column("slot", sa.LargeBinary, null=True),
-    _column("state", sa.String(10), server_default="current"),
-    _column("made_at", UtcTime),
-    _column("retired_at", UtcTime, null=True),
-    _one_of("held", "hub", "offline"),
+    column("slot", sa.LargeBinary, null=True),
+    column("state", sa.String(10), server_default="current"),
+    column("made_at", UtcTime),
+    column("retired_at", UtcTime, null=True),
+    one_of("held", "hub", "offline"),
     # `old`: opens what was sealed to it, nothing new is. `removed`: opens nothing.
-    _one_of("state", "current", "old", "removed"),
+    one_of("state", "current", "old", "removed"),
 )
 
 session: Final = sa.Table(
     "session",
     metadata,
-    _column("token_hash", sa.String(64), primary_key=True),
-    _uuid("account", sa.ForeignKey("account.id"), index=True),
+    column("token_hash", sa.String(64), primary_key=True),
+    uuid("account", sa.ForeignKey("account.id"), index=True),
     # The holder's private keys, under a key that only the cookie gives.
-    _column("keys", sa.LargeBinary, null=True),
+    column("keys", sa.LargeBinary, null=True),
     # Between passphrase and code it opens nothing but the page that asks for the code.
-    _column("needs_code", sa.Boolean),
-    _column("made_at", UtcTime),
-    _column("used_at", UtcTime),
+    column("needs_code", sa.Boolean),
+    column("made_at", UtcTime),
+    column("used_at", UtcTime),
+)
+
+login_failure: Final = sa.Table(
+    "login_failure",
+    metadata,
+    # HMAC of the account, or of there being none, and the address.
+    column("who", sa.String(64), primary_key=True),
+    column("failures", sa.Integer),
+    column("last_at", UtcTime),
 )
 
 login_wait: Final = sa.Table(
     "login_wait",
     metadata,
     # HMAC of name and address, whether or not there is such an account.
-    _column("who", sa.String(64), primary_key=True),
-    _column("failures", sa.Integer),
-    _column("next_try_at", UtcTime),
+    column("who", sa.String(64), primary_key=True),
+    column("failures", sa.Integer),
+    column("next_try_at", UtcTime),
 )
 
 keyring: Final = sa.Table(
     "keyring",
     metadata,
-    _column("version", sa.Integer, primary_key=True, autoincrement=False),
+    column("version", sa.Integer, primary_key=True, autoincrement=False),
     # The public key that signed it, which devices pin.
-    _column("root", sa.String(44)),
-    _column("document", sa.LargeBinary),
-    _column("published_at", UtcTime),
+    column("root", sa.String(44)),
+    column("document", sa.LargeBinary),
+    column("published_at", UtcTime),
 )
 
 assignment: Final = sa.Table(
     "assignment",
     metadata,
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-    _uuid("account", sa.ForeignKey("account.id"), primary_key=True),
-    _uuid("by_account", sa.ForeignKey("account.id")),
-    _column("at", UtcTime),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    uuid("account", sa.ForeignKey("account.id"), primary_key=True),
+    uuid("by_account", sa.ForeignKey("account.id")),
+    column("at", UtcTime),
 )
 
 wrap: Final = sa.Table(
     "wrap",
     metadata,
     # Keys of a sealed operation, sealed again for a reader who came later.
-    _column("received", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
-    _column("kid", sa.String(16), sa.ForeignKey("recipient.kid"), primary_key=True),
-    _column("box", sa.Text),
-    _column("at", UtcTime),
+    column("received", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),
+    column("kid", sa.String(16), sa.ForeignKey("recipient.kid"), primary_key=True),
+    column("box", sa.Text),
+    column("at", UtcTime),
 )
 
 opening: Final = sa.Table(
     "opening",
     metadata,
     sa.Column("id", ID, primary_key=True),
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
-    _uuid("account", sa.ForeignKey("account.id")),
-    _column("compartment", sa.String(12)),
-    _column("reason", sa.Text),
-    _column("at", UtcTime),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
+    uuid("account", sa.ForeignKey("account.id")),
+    column("compartment", sa.String(12)),
+    column("reason", sa.Text),
+    column("at", UtcTime),
     sqlite_autoincrement=True,
 )
 
 erasure: Final = sa.Table(
     "erasure",
     metadata,
-    _uuid("lineage", primary_key=True),
+    uuid("lineage", primary_key=True),
     # As long as a SHA-256: of an id that is no UUID only that is kept.
-    _column("client_id", sa.String(64), primary_key=True),
-    _column("hash", sa.String(64), primary_key=True),
-    _column("at", UtcTime),
+    column("client_id", sa.String(64), primary_key=True),
+    column("hash", sa.String(64), primary_key=True),
+    column("at", UtcTime),
     # When the last backup that may hold it is gone.
-    _column("gone_at", UtcTime),
+    column("gone_at", UtcTime),
 )
 
 legal_hold: Final = sa.Table(
     "legal_hold",
     metadata,
     sa.Column("id", ID, primary_key=True),
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
-    _uuid("asked_by", sa.ForeignKey("account.id")),
-    _uuid("agreed_by", sa.ForeignKey("account.id"), null=True),
-    _column("asked_at", UtcTime),
-    _column("agreed_at", UtcTime, null=True),
-    _uuid("lift_asked_by", sa.ForeignKey("account.id"), null=True),
-    _uuid("lifted_by", sa.ForeignKey("account.id"), null=True),
-    _column("lifted_at", UtcTime, null=True),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),
+    uuid("asked_by", sa.ForeignKey("account.id")),
+    uuid("agreed_by", sa.ForeignKey("account.id"), null=True),
+    column("asked_at", UtcTime),
+    column("agreed_at", UtcTime, null=True),
+    uuid("lift_asked_by", sa.ForeignKey("account.id"), null=True),
+    uuid("lifted_by", sa.ForeignKey("account.id"), null=True),
+    column("lifted_at", UtcTime, null=True),
     sqlite_autoincrement=True,
 )
 
 registry_counter: Final = sa.Table(
     "registry_counter",
     metadata,
-    _column("prefix", sa.String(12), primary_key=True),
-    _column("year", sa.Integer, primary_key=True, autoincrement=False),
-    _column("last", ID),
+    column("prefix", sa.String(12), primary_key=True),
+    column("year", sa.Integer, primary_key=True, autoincrement=False),
+    column("last", ID),
 )
 
 registry: Final = sa.Table(
     "registry",
     metadata,
-    _column("prefix", sa.String(12), primary_key=True),
-    _column("year", sa.Integer, primary_key=True, autoincrement=False),
-    _column("number", ID, primary_key=True, autoincrement=False),
+    column("prefix", sa.String(12), primary_key=True),
+    column("year", sa.Integer, primary_key=True, autoincrement=False),
+    column("number", ID, primary_key=True, autoincrement=False),
     # Empty for a number that was printed and then lost with a disk, or whose complaint was erased: it is never
     # given again.
-    _column("complaint", ID, sa.ForeignKey("complaint.id"), null=True, unique=True),
-    _column("erased_at", UtcTime, null=True),
+    column("complaint", ID, sa.ForeignKey("complaint.id"), null=True, unique=True),
+    column("erased_at", UtcTime, null=True),
 )
 
 place_list: Final = sa.Table(
     "place_list",
     metadata,
-    _column("version", sa.String(20), primary_key=True),
-    _column("source", sa.Text),
-    _column("imported_at", UtcTime),
-    _column("is_current", sa.Boolean),
+    column("version", sa.String(20), primary_key=True),
+    column("source", sa.Text),
+    column("imported_at", UtcTime),
+    column("is_current", sa.Boolean),
 )
 
 place: Final = sa.Table(
     "place",
     metadata,
-    _column("list", sa.String(20), sa.ForeignKey("place_list.version"), primary_key=True),
-    _column("id", sa.String(80), primary_key=True),
-    _column("name", sa.String(120)),
-    _column("level", sa.String(20)),
-    _column("parent", sa.String(80), null=True),
-    _column("valid_from", sa.String(10), null=True),
-    _column("valid_to", sa.String(10), null=True),
-    _column("codes", JSON),
-    _column("aliases", JSON),
-    _column("regions", JSON),
+    column("list", sa.String(20), sa.ForeignKey("place_list.version"), primary_key=True),
+    column("id", sa.String(80), primary_key=True),
+    column("name", sa.String(120)),
+    column("level", sa.String(20)),
+    column("parent", sa.String(80), null=True),
+    column("valid_from", sa.String(10), null=True),
+    column("valid_to", sa.String(10), null=True),
+    column("codes", JSON),
+    column("aliases", JSON),
+    column("regions", JSON),
 )
 
 backup: Final = sa.Table(
     "backup",
     metadata,
     sa.Column("id", ID, primary_key=True),
-    _column("file", sa.String(200)),
-    _column("sha256", sa.String(64)),
-    _column("bytes", ID),
-    _column("complaints", ID),
-    _column("made_at", UtcTime),
-    _column("verified_at", UtcTime),
+    column("file", sa.String(200)),
+    column("sha256", sa.String(64)),
+    column("bytes", ID),
+    column("complaints", ID),
+    column("made_at", UtcTime),
+    column("verified_at", UtcTime),
     sqlite_autoincrement=True,
 )
 
 job_run: Final = sa.Table(
     "job_run",
     metadata,
-    _column("name", sa.String(40), primary_key=True),
-    _column("due_at", UtcTime, primary_key=True),
-    _column("started_at", UtcTime),
-    _column("finished_at", UtcTime, null=True),
-    _column("outcome", sa.String(40), null=True),
+    column("name", sa.String(40), primary_key=True),
+    column("due_at", UtcTime, primary_key=True),
+    column("started_at", UtcTime),
+    column("finished_at", UtcTime, null=True),
+    column("outcome", sa.String(40), null=True),
 )

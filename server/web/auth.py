@@ -12,7 +12,7 @@ from server.domain.permission import Action, may_ever
 from server.hub import Hub
 from server.services import devices
 from server.services.accounts import sessions
-from server.services.accounts.sessions import Session
+from server.services.accounts.sessions import Login
 from server.services.devices import Device
 
 P = ParamSpec("P")
@@ -51,13 +51,13 @@ def for_device(view: Callable[Concatenate[Device, P], R]) -> Callable[P, R]:
 
 def for_person(
     action: Action,
-) -> Callable[[Callable[Concatenate[Session, P], R]], Callable[P, R | Response]]:
+) -> Callable[[Callable[Concatenate[Login, P], R]], Callable[P, R | Response]]:
     """Let in who has a session and a role that may ever do `action`; on what, is for the view's service to permit.
 
     Without a session the caller is sent to log in, and back; for another role the page does not exist.
     """
 
-    def guard(view: Callable[Concatenate[Session, P], R]) -> Callable[P, R | Response]:
+    def guard(view: Callable[Concatenate[Login, P], R]) -> Callable[P, R | Response]:
         @wraps(view)
         def guarded_view(*args: P.args, **kwargs: P.kwargs) -> R | Response:
             try:
@@ -75,7 +75,7 @@ def for_person(
     return guard
 
 
-def this_person() -> Session:
+def this_person() -> Login:
     """The person whose browser asks. Raises SessionOver."""
     token = session.get(TOKEN)
     if token is None:

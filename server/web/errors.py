@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from flask import Flask, Response, current_app, g, json, render_template, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from client_sync.protocol.codes import CODES
 from server.domain.errors import SeereError, trace_of
@@ -15,6 +15,8 @@ from server.web.schemas import PROBLEM
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = {"locked": 120, "storage_full": 600, "storage_failed": 60, "busy": 30, "server_error": 300}
+# What to do, where the sentence of the refusal does not say it.
+_ADVICE = {404: "page.do_not_found", 405: "page.do_again", 413: "page.do_again", 422: "page.do_again"}
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -52,7 +54,7 @@ def _refusal(error: Exception) -> Response:
     status = CODES[error.code].status or 400
     if status >= 500:
         log.error("refused", extra={"code": error.code} | trace_of(error.__cause__ or error))
-    return _answer(error.code, status)
+    return _answer(error, error.code, status)
 
 
 def _http_error(error: Exception) -> Response:
@@ -60,7 +62,7 @@ def _http_error(error: Exception) -> Response:
     status = error.code or 500
     code = _BY_STATUS.get(status, "member_invalid" if status == 422 else "body_unreadable")
     fields = getattr(error, "data", {}).get("messages", {}).get("json")
-    refusal = _answer(code, status, **({"fields": sorted(fields)} if isinstance(fields, dict) else {}))
+    refusal = _answer(error, code, status, **({"fields": sorted(fields)} if isinstance(fields, dict) else {}))
     if isinstance(error, MethodNotAllowed):
         refusal.allow.update(error.valid_methods or ())
     return refusal
@@ -68,19 +70,34 @@ def _http_error(error: Exception) -> Response:
 
 def _fault(error: Exception) -> Response:
     log.error("fault", extra=trace_of(error))
-    return _answer("server_error", 500)
+    return _answer(error, "server_error", 500)
 
 
-def _answer(code: str, status: int, **members: Any) -> Response:
+def _answer(error: Exception, code: str, status: int, **members: Any) -> Response:
     """A page for a browser, and for everybody else a problem document."""
     is_page = request.accept_mimetypes.accept_html and not request.path.startswith(API)
-    return _page(code, status) if is_page else problem(code, status, **members)
+    return _page(code, status, error) if is_page else problem(code, status, **members)
 
 
-def _page(code: str, status: int) -> Response:
+def _page(code: str, status: int, error: Exception) -> Response:
     language = callers_language()
     texts = catalogue(language)
     g.code = code
-    text = texts.text("page.form_old" if code == "body_unreadable" else f"problem.{code}")
-    shown = render_template("error.html", texts=texts, language=language, text=text, status=status)
+    advice = _ADVICE.get(status)
+    shown = render_template(
+        "error.html",
+        texts=texts,
+        language=language,
+        text=texts.text(_sentence(code, error)),
+        is_astray=isinstance(error, SecurityError),
+        advice=texts.text(advice) if advice else None,
+        status=status,
+    )
     return Response(shown, status, mimetype="text/html")
+
+
+def _sentence(code: str, error: Exception) -> str:
+    """The key of what a page says: of a browser something else is true than of a device with the same code."""
+    if isinstance(error, SecurityError):
+        return "page.host_unknown"
+    return "page.form_old" if code == "body_unreadable" else f"problem.{code}"

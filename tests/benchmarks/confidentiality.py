@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from server import credential
-from tests.benchmarks import answers, log, matrix, readers, sealing
+from tests.benchmarks import answers, contacts, log, matrix, readers, sealing
 from tests.benchmarks.canaries import Canary, opened_device, search
 from tests.benchmarks.doors import Images, walk_through
 from tests.benchmarks.figure import Figure, note
@@ -28,6 +28,7 @@ FIGURES: Final = (
     *readers.FIGURES,
     *matrix.FIGURES,
     *log.FIGURES,
+    *contacts.FIGURES,
     *answers.FIGURES,
     *sealing.FIGURES,
 )
@@ -36,7 +37,7 @@ FIGURES: Final = (
 def measure(plan: Plan) -> Iterator[Figure]:
     """Every figure of the family; only what sealing costs depends on the machine and the plan."""
     yield from disk(_CANARIES)
-    for part in (readers, matrix, log, answers, sealing):
+    for part in (readers, matrix, log, contacts, answers, sealing):
         yield from part.measure(plan)
 
 

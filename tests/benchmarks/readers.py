@@ -14,14 +14,14 @@ from client_sync.protocol.boxes import read_boxes
 from client_sync.protocol.canonical import parse
 from client_sync.protocol.keyring import key_id
 from client_sync.seal import Binding, Unopenable, open_part, open_record_key
-from client_sync.sealing import Sealer, scope_of
 from server.commands.shares import split
+from server.domain.desk import Desk
 from server.domain.errors import NotFound
 from server.domain.people import HeldKeys, Role
-from server.domain.permission import OPERATOR, Actor
+from server.domain.permission import OPERATOR
 from server.hub import Hub
-from server.services import keyrings, places, vault
-from server.services.vault import Compartment, Desk
+from server.services import places, vault
+from server.services.vault import Compartment
 from server.store import sealed
 from server.store.sealed import Part
 from tests.benchmarks.figure import Figure, note
@@ -31,7 +31,6 @@ from tests.builders import (
     Clock,
     Person,
     add_person,
-    an_id,
     clear_content,
     enrolled,
     found_keyring,
@@ -95,11 +94,6 @@ class World:
     recovery: bytes
     parts: list[Part]
 
-    def desk(self, actor: Actor, keys: HeldKeys) -> Desk:
-        """A desk of this hub."""
-        with self.hub.store.read() as connection:
-            return Desk(actor, keys, self.hub.places.read(connection), self.hub.clock())
-
 
 def measure(_: Plan) -> Iterator[Figure]:
     """Both figures from one hub with a case of each kind."""
@@ -126,10 +120,7 @@ def settled(url: str, folder: Path) -> World:
         device = devices[case.team]
         place = _PLACES_OF[case.region] and {"id": _PLACES_OF[case.region], "list": "2026.1"}
         content = clear_content(place=place, confidentiality="strict" if case.is_strict else "confidential")
-        scope = scope_of(content)
-        assert scope is not None
-        sealer = Sealer(keyrings.current(hub.store), device.lineage, case.team, None)
-        line = operation("complaint", case, sealer.seal(an_id(case), content, scope))
+        line = operation("complaint", case, device.seal(case, content))
         if verdicts(device.send(line)) != [STORED]:
             raise Void(f"{case} was not stored")
     with hub.store.read() as connection:
@@ -153,7 +144,7 @@ def _assign(world: World) -> None:
         for name, reader in READERS.items():
             if case.is_assigned and case.is_covered_by(reader):
                 to = world.people[name].actor.id
-                vault.assign(world.hub.store, world.desk(by.actor, by.keys), part.complaint, to)
+                vault.assign(world.hub.store, world.hub.desk(by.actor, by.keys), part.complaint, to)
 
 
 def key_surprises(world: World) -> list[str]:
@@ -172,7 +163,7 @@ def surprises(world: World) -> list[str]:
     """Where a person with the own key, and nobody else's, opens at the hub more or less than is permitted."""
     found = []
     for (name, person), (case, part) in product(world.people.items(), _numbered(world)):
-        desk = world.desk(person.actor, person.keys)
+        desk = world.hub.desk(person.actor, person.keys)
         opened = {each for each in _COMPARTMENTS if _opens(world, desk, part.complaint, each)}
         if opened != _permitted(READERS[name], case):
             found.append(f"{name}, {case}: {opened}")
@@ -193,7 +184,7 @@ def open_share(world: World) -> float:
     for lists in combinations(split(world.recovery), 2):
         again: bytes = combine_mnemonics(lists)
         held = HeldKeys({key_id(bytes(PrivateKey(again).public_key)): again})
-        shares.append(vault.drill(world.hub.store, world.desk(OPERATOR, held)).given)
+        shares.append(vault.drill(world.hub.store, world.hub.desk(OPERATOR, held)).given)
     note(f"cases that open, each recipient lost in turn, then each two lists of three: {shares} of {len(CASES)}")
     return min(shares) / len(CASES)
 

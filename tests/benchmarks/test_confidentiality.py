@@ -10,7 +10,7 @@ from client_sync.protocol.canonical import parse
 from server.credential import Secrets
 from server.hub import Hub
 from server.store import backups, dialect
-from tests.benchmarks import harness
+from tests.benchmarks import contacts, harness
 from tests.benchmarks.answers import exchanges
 from tests.benchmarks.canaries import Canary, search
 from tests.benchmarks.confidentiality import disk
@@ -92,6 +92,18 @@ def test_key_of_somebody_else_is_a_surprise(world: World) -> None:
 
 def test_every_case_opens_whoever_is_lost_and_by_any_two_lists(world: World) -> None:
     assert open_share(world) == 1
+
+
+def test_no_way_of_reaching_a_person_is_offered_that_was_not_allowed(database_url: str, tmp_path: Path) -> None:
+    made, tally = contacts.settled(database_url, tmp_path / "walks"), contacts.Tally()
+    try:
+        contacts.walk_through(made, range(6), 15, tally)
+    finally:
+        made.hub.close()
+    assert tally.unsafe == []
+    assert tally.steps > 60
+    assert tally.offered * 2 > tally.allowed > 0
+    assert tally.withheld > 0
 
 
 def test_complaint_like_another_teams_is_answered_as_a_new_one(figures: Path) -> None:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from click.testing import Result
 from nacl.signing import SigningKey
 
-from client_sync.anchors import tell, witness, witnesses
+from client_sync.anchors import note_answer, silent_days, tell, witness, witnesses
 from client_sync.outbox import Outbox
 from client_sync.protocol.anchors import Anchor
 from client_sync.protocol.frames import to_text
@@ -108,6 +109,60 @@ def test_restore_that_lost_nothing_seen_is_growth(outbox: Outbox) -> None:
     witness(outbox, signed(3))
     assert witness(outbox, signed(5, before=3, epoch="0badc0de")) == "grown"
     assert kept(outbox) == [5]
+
+
+def _after(outbox: Outbox, *days: int) -> int | None:
+    """What is said once the hub answered on these days of November."""
+    for day in days:
+        note_answer(outbox, datetime(2026, 11, day, 8, tzinfo=UTC))
+    return silent_days(outbox)
+
+
+def test_hub_that_stopped_giving_anchors_is_told_of_after_three_days(outbox: Outbox) -> None:
+    witness(outbox, signed(3))
+    assert [_after(outbox, day) for day in (20, 24, 26, 27)] == [None, None, None, 4]
+    witness(outbox, signed(7, before=3))
+    assert silent_days(outbox) is None
+
+
+def test_hub_that_never_gave_an_anchor_is_told_of_after_three_days(outbox: Outbox) -> None:
+    assert silent_days(outbox) is None
+    assert [_after(outbox, day) for day in (1, 4, 5)] == [None, None, 4]
+
+
+def test_hub_that_is_new_to_the_device_may_have_an_old_anchor_at_first(outbox: Outbox) -> None:
+    witness(outbox, signed(3))
+    assert [_after(outbox, day) for day in (27, 30)] == [None, None]
+
+
+def test_anchor_dated_ahead_does_not_silence_the_device(outbox: Outbox) -> None:
+    witness(outbox, signed(3, day="2099-01-01"))
+    assert (_after(outbox, 1, 5) or 0) > 0
+
+
+def test_clock_of_the_hub_that_was_ahead_at_first_does_not_silence_the_device(outbox: Outbox) -> None:
+    assert _after(outbox, 28, 1, 5) == 4
+
+
+@pytest.mark.parametrize("ended", ["is_revoked", "is_wiped"])
+def test_device_that_gets_no_anchor_any_more_says_nothing(outbox: Outbox, ended: str) -> None:
+    outbox.note(**{ended: 1})
+    assert _after(outbox, 1, 9) is None
+
+
+@pytest.mark.parametrize("day", ["2026-13-01", "2026W471", "20261121", "hier"])
+def test_anchor_of_no_day_is_refused(outbox: Outbox, day: str) -> None:
+    assert witness(outbox, signed(3, day=day)) == "differs"
+
+
+def test_status_says_that_anchors_stopped_and_whom_to_tell(outbox: Outbox, run: Callable[..., Result]) -> None:
+    note_answer(outbox, datetime(2026, 11, 1, tzinfo=UTC))
+    assert "marque de son journal" not in run("status").output
+    note_answer(outbox, datetime(2026, 11, 9, tzinfo=UTC))
+    outbox.close()
+    said = run("status").output
+    assert "Depuis 8 jours" in said
+    assert "Dites-le à votre coordination" in said
 
 
 def test_witness_is_what_the_verifier_reads(outbox: Outbox, tmp_path: Any, run: Callable[..., Result]) -> None:

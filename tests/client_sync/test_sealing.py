@@ -109,6 +109,13 @@ class TestReaders:
         }
         assert readers(line) == {"recovery", "national", "mopti", "named"}
 
+    def test_gender_based_violence_opens_for_named_readers_alone_whatever_the_monitor_chose(
+        self, outbox: Outbox
+    ) -> None:
+        line = sent(outbox, replace(TOLD, kinds=("GBV-2",), confidentiality="confidential"))
+        assert "statement" in opened(line, "named")
+        assert readers(line) == {"recovery", "named"}
+
     def test_a_strict_complaint_opens_for_named_readers_alone_words_and_all(self, outbox: Outbox) -> None:
         line = sent(outbox, STRICT)
         assert readers(line) == {"recovery", "named"}

@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib import resources
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,22 @@ def test_a_kind_belongs_to_a_family(kind: str, family: str) -> None:
 def test_sexual_extortion_is_corruption_under_the_rules_of_gbv() -> None:
     careful = {kind for kind in VOCABULARY.kinds if VOCABULARY.follows_gbv_rules(kind)}
     assert careful == {"GBV-1", "GBV-2", "GBV-3", "GBV-4", "GBV-5", "GBV-6", "COR-SEX"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_strict"),
+    [
+        ({"kinds": ["HR-ARR"], "confidentiality": "strict"}, True),
+        ({"kinds": ["HR-ARR", "GBV-2"], "confidentiality": "confidential"}, True),
+        ({"kinds": ["COR-SEX"], "confidentiality": "public"}, True),
+        ({"kinds": ["HR-ARR"], "confidentiality": "confidential"}, False),
+        ({"kinds": "GBV-2"}, False),
+        ({"kinds": [["GBV-2"], "GBV-2"]}, True),
+        ({}, False),
+    ],
+)
+def test_strict_is_what_says_so_and_what_needs_the_care_of_gbv(facts: dict[str, Any], is_strict: bool) -> None:
+    assert VOCABULARY.is_strict(facts) is is_strict
 
 
 def test_kinds_carry_the_references_of_other_lists() -> None:

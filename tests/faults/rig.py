@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,9 +36,9 @@ from server.store.engine import Store
 from tests.builders import passphrase_file, secrets_of, with_keyring
 from tests.faults.history import Findings, History, check
 from tests.faults.kill import Child, Ending
+from tests.serving import PROGRAM
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-SEERE: Final = (sys.executable, "-c", "from server.cli import main; main()")
 # A kind of change that a device keeps word for word.
 MESSAGE: Final = "message"
 # A device may send what a run sends: limits have tests of their own.
@@ -145,7 +144,7 @@ class HubChild:
         """Start it, in place of one that still runs; returns when it listens. Raises ChildEnded when it died before."""
         if self._child is not None:
             self._child.kill()
-        self._child = Child([*SEERE, "serve", "--port", str(self._port)], self._environment)
+        self._child = Child([*PROGRAM, "serve", "--port", str(self._port)], self._environment)
         found = _LISTENS_ON.search(self._child.wait_for("http://127.0.0.1:"))
         assert found is not None
         self._port = int(found[1])
@@ -174,7 +173,7 @@ def seere(
 ) -> Ending:
     """Run `seere` with arguments and settings on a folder and wait for its end; fails when it refuses."""
     named = {f"SEERE_{name.upper()}": value for name, value in settings.items()}
-    with Child([*SEERE, *arguments], seere_environment(folder, environment) | named) as child:
+    with Child([*PROGRAM, *arguments], seere_environment(folder, environment) | named) as child:
         ending = child.wait()
     assert ending.returncode == 0, ending
     return ending

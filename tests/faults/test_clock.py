@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from server.domain.desk import Desk
 from server.hub import Hub
 from server.services.intake import admission
-from server.services.intake.admission import Desk, Word
+from server.services.intake.admission import Word
 from server.store import schema
 from tests.builders import COORDINATOR
 from tests.faults.history import Findings, History
@@ -64,8 +65,8 @@ def test_clock_of_either_side_orders_nothing(whose: str, ram: Path) -> None:
 
 def _admit_what_was_ahead(hub: Hub) -> None:
     """What an operator does, once the clock is right, about what seemed to come from the future."""
-    desk = Desk(hub.settings.registry_prefix, None, NOW, COORDINATOR)
-    admission.admit_waiting(hub.store, ["clock_ahead"], desk, Word(as_is=True))
+    desk, prefix = Desk(COORDINATOR, None, NOW), hub.settings.registry_prefix
+    admission.admit_waiting(hub.store, desk, prefix, ["clock_ahead"], Word(as_is=True))
 
 
 @sized(ROUNDS, needs_shim=True)

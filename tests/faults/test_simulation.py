@@ -21,10 +21,11 @@ from client_sync.outbox import Finished
 from client_sync.protocol.coding import Coding
 from client_sync.transport import Answer, HttpTransport
 from fixtures.bad_road import BadRoad, Cut, Pass, Rule
+from server.domain.desk import Desk
 from server.hub import new_epoch, open_hub
 from server.services import backups
 from server.services.intake import admission
-from server.services.intake.admission import Desk, Word
+from server.services.intake.admission import Word
 from tests.builders import COORDINATOR, secrets_of, with_keyring
 from tests.faults.history import Findings, History
 from tests.faults.replay import ram_folder
@@ -117,10 +118,10 @@ class World:
         """Findings once the link is good, the clocks are right and everybody has said everything."""
         self._rules.clear()
         self._offsets.clear()
-        desk = Desk(self._settings.registry_prefix, None, NOW, COORDINATOR)
+        desk, prefix = Desk(COORDINATOR, None, NOW), self._settings.registry_prefix
         for device in self.devices * 2:
             device.sync_to_the_end(self.road.address, self._clock_of(device))
-            admission.admit_waiting(self.hub.store, ["clock_ahead"], desk, Word(as_is=True))
+            admission.admit_waiting(self.hub.store, desk, prefix, ["clock_ahead"], Word(as_is=True))
         messages = said(self.hub, self.devices)
         findings = examine(self.hub.store, [*self.history, *self._pulled(messages)], messages)
         unsent = tuple(device.label for device in self.devices if device.waiting())

@@ -1,7 +1,6 @@
 """`make demo`: the story is told, adds up, and would not if a complaint were missing or there twice."""
 
 import os
-import pty
 import re
 import shutil
 import signal
@@ -20,6 +19,7 @@ from sqlcipher3 import dbapi2 as sqlcipher
 
 from fixtures.demo.__main__ import CHECKOUT, DATA, EXIT_DONE, EXIT_MISUSED, language
 from fixtures.demo.count import HUB, database_key, read_back
+from tests.terminal import Terminal
 
 STORY = r"""
 This hub unlocks itself: .*
@@ -136,30 +136,6 @@ def test_without_a_terminal_it_serves_until_it_is_stopped() -> None:
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
     shutil.rmtree(CHECKOUT / DATA / str(port))
-
-
-class Terminal:
-    """A terminal with a person at it, who reads and presses keys."""
-
-    def __init__(self) -> None:
-        self._ours, self.theirs = pty.openpty()
-        self._unread = b""
-
-    def press(self, keys: str) -> None:
-        """Press keys, one after the other."""
-        os.write(self._ours, keys.encode())
-
-    def read_until(self, words: str) -> str:
-        """What was said up to `words`."""
-        while words.encode() not in self._unread:
-            self._unread += os.read(self._ours, 4096)
-        said, _, self._unread = self._unread.partition(words.encode())
-        return said.decode()
-
-    def close(self) -> None:
-        """Hang up."""
-        os.close(self._ours)
-        os.close(self.theirs)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from nacl.signing import SigningKey
 
 from server.commands.terms import terms_of
 from server.services import keyrings, places, vault
-from server.services.vault import Desk
 from tests.builders import ROOT, add_person, publish_keyring
 from tests.journeys.conftest import FieldDevice, NewDevice, RunningHub
 
@@ -30,8 +29,7 @@ def test_newcomer_reads_what_a_phone_writes_after_its_next_contact(hub: RunningH
     device.write("after")
     assert device.sync().orders == ()
 
-    with own.store.read() as connection:
-        desk = Desk(newcomer.actor, newcomer.keys, own.places.read(connection), hub.clock())
+    desk = own.desk(newcomer.actor, newcomer.keys)
     opened = [vault.open_compartment(own.store, desk, complaint, "traces") for complaint in (1, 2)]
     assert [each.is_unopenable for each in opened] == [True, False]
 

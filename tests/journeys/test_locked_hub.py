@@ -3,10 +3,8 @@
 import base64
 import os
 import pty
-import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import astuple
 from pathlib import Path
@@ -24,9 +22,8 @@ from server.config import Settings
 from server.hub import Hub, open_hub
 from server.services import backups, maintenance
 from tests.builders import PASSPHRASE, Sender, complaint, enrolled, founded, with_keyring
+from tests.serving import PROGRAM, address_of, environ, serving
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = [sys.executable, "-c", "from server.cli import main; main()"]
 LONGEST_WAIT_S = 60
 OTHER = "karité néré baobab tamarin"
 Start = Callable[..., subprocess.Popen[str]]
@@ -46,33 +43,11 @@ def sender(hub: Hub) -> Sender:
     return enrolled(hub, "Gao 1")
 
 
-def _environ(folder: Path, **settings: str) -> dict[str, str]:
-    """No passphrase in it: a person has to bring it."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SEERE_")}
-    return ours | {"SEERE_DATA": str(folder), "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"} | settings
-
-
 @pytest.fixture
 def start(hub: Hub) -> Iterator[Start]:
-    """Starts `seere serve` on the folder of the hub, where no terminal is; what runs at the end is killed."""
-    running: list[subprocess.Popen[str]] = []
-
-    def run() -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*PROGRAM, "serve", "--port", "0"],
-            env=_environ(hub.settings.data),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        running.append(process)
-        return process
-
-    yield run
-    for process in running:
-        process.kill()
-        process.communicate()
+    """Starts `seere serve` where no terminal is: a person has to bring the passphrase."""
+    with serving() as serve:
+        yield lambda: serve(environ(hub.settings.data), stdin=subprocess.DEVNULL)
 
 
 def _line(process: subprocess.Popen[str]) -> str:
@@ -80,19 +55,12 @@ def _line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    line = _line(process)
-    found = re.search(r"http://127\.0\.0\.1:\d+", line)
-    assert found, line
-    return found.group()
-
-
 def _unlock(hub: Hub, passphrase: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     brought = tmp_path / "brought"
     brought.write_text(passphrase)
     return subprocess.run(
         [*PROGRAM, "unlock"],
-        env=_environ(hub.settings.data, SEERE_PASSPHRASE_FILE=str(brought)),
+        env=environ(hub.settings.data, SEERE_PASSPHRASE_FILE=str(brought)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -114,7 +82,7 @@ def test_locked_hub_tells_devices_to_come_back_and_takes_them_once_it_was_opened
     hub: Hub, sender: Sender, start: Start, tmp_path: Path
 ) -> None:
     process = start()
-    address = _address(process)
+    address = address_of(process)
 
     refused = _post(address, sender, complaint("early"))
     assert (refused.status_code, refused.headers["Content-Type"]) == (503, "application/problem+json")
@@ -137,7 +105,7 @@ def test_locked_hub_tells_devices_to_come_back_and_takes_them_once_it_was_opened
 def test_wrong_passphrase_opens_nothing_and_the_next_has_to_wait(
     hub: Hub, sender: Sender, start: Start, tmp_path: Path
 ) -> None:
-    address = _address(start())
+    address = address_of(start())
     wrong = _unlock(hub, OTHER, tmp_path)
     assert (wrong.returncode, "Attendez 1 s" in wrong.stderr) == (1, True)
     assert _post(address, sender, complaint("early")).json()["code"] == "locked"
@@ -145,7 +113,7 @@ def test_wrong_passphrase_opens_nothing_and_the_next_has_to_wait(
 
 @pytest.mark.parametrize("path", ["/api/v1/sync", "/api/v1/enrol", "/health", "/api/v1/openapi.json", "/nowhere"])
 def test_locked_hub_answers_every_door_alike(start: Start, path: str) -> None:
-    address = _address(start())
+    address = address_of(start())
     answers = [requests.request(how, f"{address}{path}", timeout=LONGEST_WAIT_S) for how in ("GET", "POST")]
     assert {(each.status_code, each.json()["code"]) for each in answers} == {(503, "locked")}
 
@@ -153,14 +121,14 @@ def test_locked_hub_answers_every_door_alike(start: Start, path: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/login"])
 def test_page_of_a_locked_hub_says_so(start: Start, path: str) -> None:
     browser = {"Accept-Language": "fr", "Accept": "text/html,*/*;q=0.8"}
-    page = requests.get(f"{_address(start())}{path}", headers=browser, timeout=LONGEST_WAIT_S)
+    page = requests.get(f"{address_of(start())}{path}", headers=browser, timeout=LONGEST_WAIT_S)
     assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert "n'est pas encore ouvert" in page.text.replace("&#39;", "'")
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
 def test_device_takes_a_locked_hub_for_a_busy_one(start: Start, sender: Sender) -> None:
-    transport = HttpTransport(_address(start()))
+    transport = HttpTransport(address_of(start()))
     try:
         with pytest.raises(HubBusy) as busy:
             transport.sync(sender.frame([complaint("one")]), "identity", sender.token)
@@ -171,7 +139,7 @@ def test_device_takes_a_locked_hub_for_a_busy_one(start: Start, sender: Sender) 
 
 def test_no_job_runs_while_the_hub_is_locked(hub: Hub, start: Start, tmp_path: Path) -> None:
     process = start()
-    _address(process)
+    address_of(process)
     assert maintenance.last_runs(hub.store) == []
     assert _unlock(hub, PASSPHRASE, tmp_path).returncode == 0
     _line(process)
@@ -182,7 +150,7 @@ def test_no_job_runs_while_the_hub_is_locked(hub: Hub, start: Start, tmp_path: P
 
 def test_locked_hub_ends_cleanly_and_leaves_no_socket(hub: Hub, start: Start) -> None:
     process = start()
-    _address(process)
+    address_of(process)
     assert [path.suffix for path in hub.settings.data.glob("unlock*")] == [".socket"]
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=LONGEST_WAIT_S)
@@ -226,14 +194,14 @@ class Terminal:
 
 
 def test_passphrase_typed_at_a_terminal_is_not_shown(hub: Hub) -> None:
-    terminal = Terminal("devices", "list", environ=_environ(hub.settings.data))
+    terminal = Terminal("devices", "list", environ=environ(hub.settings.data))
     terminal.answer("Phrase secrète du centre", PASSPHRASE)
     code, said = terminal.end()
     assert (code, "Aucun appareil" in said, PASSPHRASE in said) == (0, True, False)
 
 
 def test_wrong_passphrase_at_a_terminal_is_refused_in_words(hub: Hub) -> None:
-    terminal = Terminal("devices", "list", environ=_environ(hub.settings.data))
+    terminal = Terminal("devices", "list", environ=environ(hub.settings.data))
     terminal.answer("Phrase secrète du centre", OTHER)
     code, said = terminal.end()
     assert (code, "n'ouvre pas" in said, "Traceback" in said) == (1, True, False)
@@ -242,7 +210,7 @@ def test_wrong_passphrase_at_a_terminal_is_refused_in_words(hub: Hub) -> None:
 def test_without_terminal_or_service_a_command_says_what_it_needs(hub: Hub) -> None:
     done = subprocess.run(
         [*PROGRAM, "devices", "list"],
-        env=_environ(hub.settings.data),
+        env=environ(hub.settings.data),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -255,7 +223,7 @@ def test_without_terminal_or_service_a_command_says_what_it_needs(hub: Hub) -> N
 def test_new_hub_gets_the_passphrase_that_was_typed_twice(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     for again, made in ((PASSPHRASE, False), (OTHER, True)):
-        terminal = Terminal("init", environ=_environ(folder))
+        terminal = Terminal("init", environ=environ(folder))
         terminal.answer("Nouvelle phrase secrète", OTHER)
         terminal.answer("encore une fois", again)
         code, _ = terminal.end()
@@ -264,7 +232,7 @@ def test_new_hub_gets_the_passphrase_that_was_typed_twice(tmp_path: Path) -> Non
 
 
 def test_passphrase_is_changed_by_whoever_knows_the_old_one(hub: Hub) -> None:
-    terminal = Terminal("passphrase", environ=_environ(hub.settings.data))
+    terminal = Terminal("passphrase", environ=environ(hub.settings.data))
     terminal.answer("Phrase secrète du centre", PASSPHRASE)
     terminal.answer("Nouvelle phrase secrète", OTHER)
     terminal.answer("encore une fois", OTHER)
@@ -273,7 +241,7 @@ def test_passphrase_is_changed_by_whoever_knows_the_old_one(hub: Hub) -> None:
 
 
 def test_image_of_a_hub_that_is_off_holds_no_key_of_it(hub: Hub, sender: Sender, start: Start, tmp_path: Path) -> None:
-    address = _address(start())
+    address = address_of(start())
     assert _unlock(hub, PASSPHRASE, tmp_path).returncode == 0
     assert _post(address, sender, complaint("one")).status_code == 200
     recipient = backups.new_identity(tmp_path / "identity")
@@ -319,7 +287,7 @@ def _public(private: bytes) -> bytes:
 def _restore(archive: Path, folder: Path, *more: str) -> Terminal:
     identity = str(archive.parent.parent / "identity")
     return Terminal(
-        "restore", str(archive), "--identity", identity, "--last-number", "1", *more, environ=_environ(folder)
+        "restore", str(archive), "--identity", identity, "--last-number", "1", *more, environ=environ(folder)
     )
 
 

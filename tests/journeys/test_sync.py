@@ -15,7 +15,6 @@ from server import credential
 from server.hub import new_epoch
 from server.services import backups, devices, keyrings
 from server.services.intake import admission
-from server.services.intake.admission import Desk
 from server.services.intake.sealing import Sealing
 from server.store.devices import set_backed_up
 from tests.builders import ADMINISTRATOR, COORDINATOR, PASSPHRASE, an_id, clear_content
@@ -25,10 +24,6 @@ from tests.journeys.conftest import FieldDevice, NewDevice, RunningHub
 @pytest.fixture
 def device(new_device: NewDevice) -> FieldDevice:
     return new_device("Mopti 2")
-
-
-def desk(hub: RunningHub) -> Desk:
-    return Desk(hub.hub.settings.registry_prefix, None, hub.clock(), COORDINATOR)
 
 
 def sealing(hub: RunningHub) -> Sealing:
@@ -122,7 +117,7 @@ def test_what_was_set_aside_reaches_the_centre_when_it_is_admitted(hub: RunningH
     [kept] = admission.list_waiting(hub.hub.store)
     corrected = device.outbox._database.execute("SELECT line FROM record WHERE id = ?", [record.id]).fetchone()[0]
     corrected = corrected.replace(b"complaint/2024", b"complaint/1")
-    admission.repair(hub.hub.store, kept.id, corrected, desk(hub), sealing(hub))
+    admission.repair(hub.hub.store, hub.hub.desk(COORDINATOR), "SRE", kept.id, corrected, sealing(hub))
     report = device.sync()
     assert report.changes == 1
     assert device.states() == ["at_centre", "at_centre"]

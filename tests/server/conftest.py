@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from server.hub import Hub
-from tests.builders import NOW, Clock, Sender, enrolled, open_test_hub
+from server.cli import main
+from server.hub import Hub, open_hub, utc_now
+from tests.builders import NOW, Clock, Sender, enrolled, founded, open_test_hub, passphrase_file, with_keyring
 
 ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 Enrol = Callable[..., Sender]
+Run = Callable[..., Result]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -63,3 +66,24 @@ def own_hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
     hub = open_test_hub(database_url, tmp_path, Clock())
     yield hub
     hub.close()
+
+
+@pytest.fixture
+def folder_hub(tmp_path: Path) -> Iterator[Hub]:
+    """A hub of this test alone, in a folder where `seere` finds it, by the clock of the machine."""
+    hub = with_keyring(open_hub(*founded(tmp_path / "hub"), utc_now))
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def seere(folder_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `seere` beside that hub; `typed` are the lines that are typed into it."""
+    folder = folder_hub.settings.data
+    monkeypatch.setenv("SEERE_DATA", str(folder))
+    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(folder)))
+
+    def run(*arguments: str, typed: tuple[str, ...] = ()) -> Result:
+        return CliRunner().invoke(main, list(arguments), input="".join(f"{line}\n" for line in typed))
+
+    return run

@@ -28,12 +28,15 @@ from server.services import backups, devices
 from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.services.maintenance import Health
+from server.services.search_texts import READ_MAX
+from server.slots import close_slot
 from server.store import accounts
 from server.store.backups import Backup
 from tests.builders import (
     ADMINISTRATOR,
     NOW,
     PASSPHRASE,
+    SOFT,
     Sender,
     complaint,
     enrolled,
@@ -125,33 +128,6 @@ def test_module_of_a_command_is_read_only_when_it_is_used() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("typed", [("7k4m-2qg",), ("7K4M2QG",), ("7K4M", "2QG")], ids=" ".join)
-def test_receipt_code_finds_every_complaint_that_has_it_with_its_day(
-    as_awa: Run, hub: Hub, typed: tuple[str, ...]
-) -> None:
-    for label in ("Gao 1", "Mopti 1"):
-        enrolled(hub, label).send(complaint("a"))
-
-    found = as_awa("find", *typed)
-
-    assert found.exit_code == 0
-    day = hub.clock().strftime("%d/%m/%Y")
-    assert [line.split(" · ")[:2] for line in found.output.splitlines()] == [
-        [f"SRE-{hub.clock().year}-00000{number}", f"reçue le {day}"] for number in (1, 2)
-    ]
-
-
-def test_place_of_a_found_complaint_is_shown_by_its_name(seere: Run, as_awa: Run, hub: Hub) -> None:
-    seere("places", "import", str(PLACES))
-    enrolled(hub, "Gao 1").send(complaint("a"))
-    assert as_awa("find", "7K4M-2QG").output.strip().endswith(" · Gao")
-
-
-def test_mistyped_receipt_code_is_told_from_one_that_nobody_has(as_awa: Run, hub: Hub) -> None:
-    assert "n'est pas un code de reçu" in as_awa("find", "7K4M-2QX").stderr
-    assert "Aucune plainte" in as_awa("find", "7K4M-2QG").stderr
-
-
 def test_bare_call_shows_the_commands(seere: Run) -> None:
     shown = seere()
     assert shown.exit_code == 0
@@ -206,7 +182,7 @@ def test_init_is_private_and_changes_nothing_the_second_time(seere: Run, folder:
 def test_no_command_makes_a_hub_by_accident(seere: Run, folder: Path, arguments: tuple[str, ...]) -> None:
     done = seere(*arguments)
     assert done.exit_code == 1
-    assert "seere init" in done.stderr
+    assert "seere setup" in done.stderr
     assert not folder.exists()
 
 
@@ -298,13 +274,13 @@ def test_administrator_key_is_made_once_and_signs_only_when_the_keyring_names_it
 ) -> None:
     enrolled(hub, "Gao 1")
     file = tmp_path / "admin.key"
-    made = seere("devices", "admin-key", str(file))
+    made = seere("devices", "admin-key", str(file), typed=f"{PASSPHRASE}\n" * 2)
     assert (made.exit_code, file.stat().st_mode & 0o777) == (0, 0o600)
     assert made.stdout.split()[-1] in file.read_text("utf-8")
     again = seere("devices", "admin-key", str(file))
     assert (again.exit_code, "une clé n'en remplace pas une autre" in again.stderr) == (1, True)
     wipe = ("devices", "wipe", "M-1", "--reason", "perdu", "--yes", "--admin-key")
-    assert "aucun appareil n'obéirait" in seere(*wipe, str(file)).stderr
+    assert "aucun appareil n'obéirait" in seere(*wipe, str(file), typed=f"{PASSPHRASE}\n").stderr
     assert "n'est pas la clé qu'il faut ici" in seere(*wipe, str(tmp_path / "absent")).stderr
     assert devices.find(hub.store, "M-1").state == "ready"
 
@@ -320,7 +296,10 @@ def test_list_shows_since_when_a_revoked_device_is_suspect(seere: Run, hub: Hub)
 def admin_key(folder: Path) -> Path:
     """The key file of the administrator whom the keyring of the tests names."""
     file = folder / "admin.key"
-    file.write_text(f"# une ligne\nSEERE-ADMINISTRATOR-KEY-{to_text(bytes(ADMINISTRATOR))}\n", "utf-8")
+    public = to_text(bytes(ADMINISTRATOR.verify_key))
+    slot = close_slot(bytes(ADMINISTRATOR), PASSPHRASE, SOFT)
+    members = {"about": "une ligne", "kind": "administrator", "public": public, "slot": slot, "v": 1}
+    file.write_text(json.dumps(members), "utf-8")
     return file
 
 
@@ -329,7 +308,7 @@ def test_wipe_asks_before_it_orders(seere: Run, hub: Hub, tmp_path: Path) -> Non
     wipe = ("devices", "wipe", "M-1", "--admin-key", str(admin_key(tmp_path)), "--reason", "perdu")
     kept = seere(*wipe, typed="\n")
     assert (kept.exit_code, devices.find(hub.store, "M-1").state) == (1, "ready")
-    done = seere(*wipe, "--since", "2026-11-01", "--yes")
+    done = seere(*wipe, "--since", "2026-11-01", "--yes", typed=f"{PASSPHRASE}\n")
     found = devices.find(hub.store, "M-1")
     assert (done.exit_code, found.state) == (0, "revoked")
     assert found.suspect_since is not None
@@ -554,8 +533,8 @@ def test_engine_that_could_lose_or_damage_is_unsafe(changes: dict[str, str], cod
 
 def _health(**changes: Any) -> Health:
     backup = Backup("a.age", "0" * 64, 1, 1, NOW, NOW)
-    values = {"set_aside": 0, "unconfirmed": 0, "newest_sync_at": NOW, "last_backup": backup} | changes
-    return Health(**values)
+    none = dict.fromkeys(("set_aside", "unconfirmed", "unread", "unmatched", "later_linkages", "old_profiles"), 0)
+    return Health(**none | {"newest_sync_at": NOW, "last_backup": backup} | changes)
 
 
 @pytest.mark.parametrize(
@@ -566,6 +545,11 @@ def _health(**changes: Any) -> Health:
         ({"last_backup": None}, timedelta(0), ["backup_none"]),
         ({}, timedelta(days=-1), ["clock_behind"]),
         ({}, timedelta(minutes=-4), []),
+        ({"unread": READ_MAX}, timedelta(0), []),
+        ({"unread": READ_MAX + 1}, timedelta(0), ["search_behind"]),
+        ({"unmatched": 1_000}, timedelta(0), []),
+        ({"unmatched": 1_001}, timedelta(0), ["matching_behind"]),
+        ({"later_linkages": 1, "old_profiles": 1}, timedelta(0), ["linkage_later", "profiles_old"]),
     ],
 )
 def test_time_and_backups_of_the_data(changes: dict[str, Any], later: timedelta, codes: list[str]) -> None:
@@ -580,8 +564,8 @@ def test_every_finding_of_the_doctor_says_what_to_do(language: str) -> None:
     codes = re.findall(r'Finding\("(\w+)"', source) + ["folder_open", "key_open"]
     texts = catalogue(language)
     values: dict[str, object] = dict.fromkeys(("file", "folder", "mode", "value", "version", "days", "newest"), "x")
-    values |= dict.fromkeys(("megabytes", "host", "name", "outcome"), "x")
-    counted = {code: {"count": 2} for code in ("quarantine", "unconfirmed")}
+    values |= dict.fromkeys(("megabytes", "host", "name", "outcome", "unread"), "x")
+    counted = {code: {"count": 2} for code in ("quarantine", "unconfirmed", "linkage_later", "profiles_old")}
     findings = [Finding(code, "unsafe", values | counted.get(code, {})) for code in codes]
     assert len(codes) > 15
     assert all(doctor.sentence(texts, each).count(" ") > 3 for each in findings)

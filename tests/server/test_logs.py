@@ -66,6 +66,58 @@ def test_malformed_json_leaves_no_word_in_the_log(device: Sender, written: io.St
     _assert_clean(written)
 
 
+HOSTILE = ('x\n{"event":"login"}', "\x1b[31mrouge", "\ud800", "a\u2028b", "nul\x00", "\r\x85")
+
+
+def _assert_lines_are_whole(written: io.StringIO) -> None:
+    """One object a line, in which nothing steers a terminal."""
+    text = written.getvalue()
+    assert text.replace("\n", "").isascii()
+    assert text.replace("\n", "").isprintable()
+    assert [type(json.loads(line)) for line in text.split("\n")[:-1]] == [dict] * text.count("\n")
+    assert {name for line in _lines(written) for name in line} <= {"time", "level", *ALLOWED}
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_no_field_that_a_caller_writes_breaks_a_line_or_steers_a_terminal(
+    own_hub: Hub, written: io.StringIO, text: str
+) -> None:
+    device = enrolled(own_hub, "Gao 1")
+    client, raw = device.app.test_client(), text.encode("utf-8", "surrogatepass").decode("latin-1")
+    fields = ("HTTP_AUTHORIZATION", "HTTP_USER_AGENT", "HTTP_COOKIE", "CONTENT_TYPE", "HTTP_CONTENT_ENCODING",
+              "HTTP_HOST", "HTTP_X_FORWARDED_FOR", "HTTP_SEERE_DICTIONARY", "REMOTE_ADDR", "PATH_INFO", "QUERY_STRING",
+              "REQUEST_METHOD", "HTTP_ACCEPT_LANGUAGE", "HTTP_REFERER")  # fmt: skip
+    for path in ("/api/v1/sync", "/login", "/api/v1/enrol"):
+        for name in fields:
+            client.post(path, environ_overrides={name: raw}, data=b"x")
+    client.post("/login", data={"name": text.encode("utf-8", "surrogatepass"), "passphrase": "x", "code": "y"})
+    named = json.dumps({text: text, "code": text, "op": text, "id": text, "seq": 1, "content": {text: text}}).encode()
+    client.post("/api/v1/enrol", data=named, content_type="application/json")
+    device.post(device.frame([named], version=text.encode("utf-8", "replace").decode()))
+    _assert_lines_are_whole(written)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_no_key_takes_a_value_that_breaks_a_line(text: str) -> None:
+    # Not through a logger: pytest keeps what it logs, and can't hand a lone surrogate from process to process.
+    lines = [
+        line
+        for name in ALLOWED
+        for value in (text, f"a{text}", [text], {text: text})
+        for line in (
+            _formatted("server.essai", "tried", {name: value}),
+            _formatted("server.essai", text, {name: "a"}),
+            _formatted(f"libs.{text}", text, {}),
+        )
+    ]
+    _assert_lines_are_whole(io.StringIO("".join(f"{line}\n" for line in lines)))
+
+
+def _formatted(logger: str, message: str, extra: dict[str, Any]) -> str:
+    record = logging.getLogger().makeRecord(logger, logging.ERROR, "", 0, message, (), None, extra=extra)
+    return Formatter().format(record)
+
+
 def test_wrong_token_and_made_up_path_leave_nothing(device: Sender, written: io.StringIO) -> None:
     client = device.app.test_client()
     client.post("/api/v1/sync", headers={"Authorization": f"Bearer {CANARY}"}, data=b"x")

@@ -1,21 +1,20 @@
 """`seere people` and `--as`: accounts as an operator makes them, and commands as a person runs them."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pyotp
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from server.cli import main
+from server.domain.people import login_name
 from server.domain.permission import OPERATOR
-from server.hub import Hub, open_hub, utc_now
+from server.hub import Hub, utc_now
 from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.store import accounts
 from server.store.accounts import Account
-from tests.builders import Sender, complaint, enrolled, founded, passphrase_file, with_keyring
+from tests.builders import Sender, complaint, enrolled
 
 Run = Callable[..., Result]
 WORDS = "mil sorgho riz fonio"
@@ -24,22 +23,8 @@ RECEIPT = "7K4M-2QG"
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    opened = with_keyring(open_hub(*founded(tmp_path / "hub"), utc_now))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `seere` beside the open hub; `typed` are the lines that are typed into it."""
-    monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
-    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
-
-    def run(*arguments: str, typed: tuple[str, ...] = ()) -> Result:
-        return CliRunner().invoke(main, list(arguments), input="".join(f"{line}\n" for line in typed))
-
-    return run
+def hub(folder_hub: Hub) -> Hub:
+    return folder_hub
 
 
 @pytest.fixture
@@ -56,7 +41,7 @@ def person(hub: Hub) -> Callable[..., tuple[str, ...]]:
 
 def _account(hub: Hub, name: str) -> Account | None:
     with hub.store.read() as connection:
-        return accounts.by_name(connection, name)
+        return accounts.by_login(connection, login_name(name))
 
 
 def _forget_codes(hub: Hub, name: str) -> None:
@@ -75,7 +60,7 @@ def test_account_is_made_under_a_typed_passphrase_and_its_second_factor_is_shown
     assert WORDS not in made.output
 
     listed = seere("people", "list").stdout
-    assert re.search(r"moussa +coordinateur +ml-r-gao", listed)
+    assert re.search(r"Moussa +coordinateur +ml-r-gao", listed)
     assert secret not in listed
 
     enrolled(hub, "Gao 1").send(complaint("a"))

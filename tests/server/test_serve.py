@@ -6,7 +6,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,18 +25,15 @@ from server.hub import Hub, open_hub
 from server.serve import PatientServer, SalvagingChannel, make_server, serve
 from server.services import maintenance
 from tests.builders import Sender, complaint, enrolled, founded, passphrase_file, with_keyring
+from tests.serving import PROGRAM, ROOT, address_of, environ, serving
 
-PROGRAM = [sys.executable, "-c", "from server.cli import main; main()"]
-ROOT = Path(__file__).resolve().parents[2]
 CERTIFICATE = ROOT / "tests" / "client_sync" / "loopback.pem"
 LONGEST_WAIT_S = 60
 Start = Callable[..., subprocess.Popen[str]]
 
 
 def _environ(folder: Path, **settings: str) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SEERE_")}
-    place = {"SEERE_DATA": str(folder), "SEERE_PASSPHRASE_FILE": str(passphrase_file(folder))}
-    return ours | {"PYTHONPATH": str(ROOT)} | place | settings
+    return environ(folder, SEERE_PASSPHRASE_FILE=str(passphrase_file(folder))) | settings
 
 
 def _seere(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -60,57 +56,34 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Start]:
-    """Starts `seere serve` on any free port; what still runs at the end is killed."""
-    running: list[subprocess.Popen[str]] = []
-
-    def run(*before: str, **settings: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*before, *PROGRAM, "serve", "--port", "0"],
-            env=_environ(folder, **settings),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        running.append(process)
-        return process
-
-    yield run
-    for process in running:
-        process.kill()
-        process.communicate()
-
-
-def _address(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+", line)
-    assert found, line
-    return found.group()
+    """Starts `seere serve`, with its passphrase."""
+    with serving() as serve:
+        yield lambda *before, **settings: serve(_environ(folder, **settings), *before)
 
 
 def test_server_says_its_address_and_answers_there(start: Start) -> None:
-    address = _address(start())
+    address = address_of(start())
     assert requests.get(f"{address}/health", timeout=30).json() == {"status": "ok"}
 
 
 def test_term_ends_it_cleanly_and_frees_the_folder(start: Start) -> None:
     process = start()
-    _address(process)
+    address_of(process)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, "arrêté" in out, "Traceback" in err) == (0, True, False)
-    _address(start())
+    address_of(start())
 
 
 def test_second_hub_on_the_same_file_is_refused(start: Start, folder: Path) -> None:
-    _address(start())
+    address_of(start())
     second = _seere(folder, "serve", "--port", "0")
     assert second.returncode == 1
     assert "tourne déjà" in second.stderr
 
 
 def test_operator_works_while_the_hub_serves(start: Start, folder: Path) -> None:
-    _address(start())
+    address_of(start())
     assert _seere(folder, "enrol", "--label", "Gao 1", "--no-qr").returncode == 0
     assert _seere(folder, "devices", "list").returncode == 0
 
@@ -126,7 +99,7 @@ def test_taken_port_is_said_and_another_is_offered(folder: Path) -> None:
 def test_server_makes_no_hub_where_there_is_none(tmp_path: Path) -> None:
     done = _seere(tmp_path / "typo", "serve")
     assert done.returncode == 1
-    assert "seere init" in done.stderr
+    assert "seere setup" in done.stderr
     assert not (tmp_path / "typo").exists()
 
 
@@ -165,14 +138,14 @@ def _send_a_part(connection: socket.socket, sender: Sender) -> None:
 
 
 def test_whole_frames_of_a_cut_body_are_kept(start: Start, sender: Sender) -> None:
-    parts = urlsplit(_address(start()))
+    parts = urlsplit(address_of(start()))
     with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
         _send_a_part(connection, sender)
     assert _stored(sender.hub, 3) == 3
 
 
 def test_connections_beyond_the_soft_limit_of_files_keep_nobody_out(start: Start) -> None:
-    parts = urlsplit(_address(start("sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh")))
+    parts = urlsplit(address_of(start("sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh")))
     address = (parts.hostname or "", parts.port or 0)
     with ExitStack() as open_ones:
         for _ in range(100):
@@ -337,7 +310,7 @@ def proxy(program: Callable[[str], str], start: Start, tmp_path: Path) -> Iterat
         ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
         ("/etc/ssl/centre.crt", str(CERTIFICATE)),
         ("/etc/ssl/centre.key", str(CERTIFICATE)),
-        ("http://127.0.0.1:8000", _address(start())),
+        ("http://127.0.0.1:8000", address_of(start())),
     ):
         assert recipe.count(stated) == 1
         recipe = recipe.replace(stated, ours)
@@ -385,7 +358,7 @@ def test_documented_proxy_hands_on_whole_bodies_and_those_that_fall_silent(proxy
 def test_body_that_is_too_large_is_refused_in_words_of_the_protocol(start: Start, folder: Path) -> None:
     sender = enrolled(open_hub(*founded(folder)), "Gao 1")
     refused = requests.post(
-        f"{_address(start())}/api/v1/sync",
+        f"{address_of(start())}/api/v1/sync",
         data=b"\0" * (BODY_MAX_BYTES + 1),
         headers={"Authorization": f"Bearer {sender.token}"},
         timeout=LONGEST_WAIT_S,

@@ -16,28 +16,28 @@ from server.domain.errors import PassphraseWrong
 from server.domain.people import NO_KEYS, HeldKeys
 from server.services.accounts import passphrases
 from server.store import recipients
-from server.store.recipients import Recipient
+from server.store.recipients import KnownKey
 
 HUB: Final = "hub"
 _SESSION_DOMAIN: Final = b"seere-session-1"
 
 
-def new_recipient(account_id: str, passphrase: str, now: datetime) -> tuple[Recipient, HeldKeys]:
+def new_key(account_id: str, passphrase: str, now: datetime) -> tuple[KnownKey, HeldKeys]:
     """A new key pair of an account, its private part closed by the passphrase, and the same in hand."""
     private = PrivateKey.generate()
     public = bytes(private.public_key)
     slot = passphrases.close_slot(bytes(private), passphrase)
-    made = Recipient(key_id(public), account_id, HUB, to_text(public), slot, recipients.CURRENT, now)
+    made = KnownKey(key_id(public), account_id, HUB, to_text(public), slot, recipients.CURRENT, now)
     return made, HeldKeys({made.kid: bytes(private)})
 
 
-def unwrap(kept: Iterable[Recipient], passphrase: str) -> HeldKeys:
+def unwrap(kept: Iterable[KnownKey], passphrase: str) -> HeldKeys:
     """The keys that the passphrase opens; one that it does not is left out, so that its holder still gets in."""
     private: dict[str, bytes] = {}
-    for recipient in kept:
-        if recipient.slot is not None:
+    for each in kept:
+        if each.slot is not None:
             try:
-                private[recipient.kid] = passphrases.open_slot(recipient.slot, passphrase)
+                private[each.kid] = passphrases.open_slot(each.slot, passphrase)
             except PassphraseWrong:
                 continue
     return HeldKeys(private)

@@ -7,17 +7,15 @@ from threading import BoundedSemaphore
 from typing import Final
 
 from nacl import pwhash
-from nacl.exceptions import CryptoError
 from nacl.exceptions import InvalidkeyError as KeyDiffers
-from nacl.secret import SecretBox
-from nacl.utils import random as random_bytes
 
-from server.domain.errors import Busy, PassphraseWrong
+from server import slots
+from server.domain.errors import Busy
 from server.domain.passphrase import is_too_long, normal_bytes
+from server.slots import Hardness
 
 # OWASP, Password Storage Cheat Sheet: argon2id with 19 MiB and 2 passes.
-PASSES: Final = 2
-MEMORY_BYTES: Final = 19 * 2**20
+HARDNESS: Final = Hardness(passes=2, memory_bytes=19 * 2**20)
 # Logins must take neither the memory of the machine nor all of its threads.
 AT_ONCE: Final = 4
 _PATIENCE_S: Final = 2.0
@@ -33,7 +31,9 @@ _hashings = BoundedSemaphore(AT_ONCE)
 def hashed(passphrase: str) -> str:
     """The passphrase as it is kept: an argon2id text with its own salt. Raises Busy when too many are at it."""
     with _hashing():
-        kept = pwhash.argon2id.str(normal_bytes(passphrase), opslimit=PASSES, memlimit=MEMORY_BYTES)
+        kept = pwhash.argon2id.str(
+            normal_bytes(passphrase), opslimit=HARDNESS.passes, memlimit=HARDNESS.memory_bytes
+        )
     return kept.decode("ascii")
 
 
@@ -54,27 +54,14 @@ def is_right(kept: str | None, passphrase: str) -> bool:
 
 def close_slot(private: bytes, passphrase: str) -> bytes:
     """A private key that only the passphrase opens. Raises Busy as `hashed` does."""
-    salt = random_bytes(pwhash.argon2id.SALTBYTES)
-    box = SecretBox(_stretched(passphrase, salt, PASSES, MEMORY_BYTES)).encrypt(private)
-    slot = {"box": box.hex(), "memory_bytes": MEMORY_BYTES, "passes": PASSES, "salt": salt.hex()}
-    return json.dumps(slot).encode()
+    with _hashing():
+        return json.dumps(slots.close_slot(private, passphrase, HARDNESS)).encode()
 
 
 def open_slot(slot: bytes, passphrase: str) -> bytes:
     """The private key in a slot. Raises PassphraseWrong, and Busy as `hashed` does."""
-    members = json.loads(slot)
-    key = _stretched(passphrase, bytes.fromhex(members["salt"]), members["passes"], members["memory_bytes"])
-    try:
-        return SecretBox(key).decrypt(bytes.fromhex(members["box"]))
-    except CryptoError:
-        raise PassphraseWrong from None
-
-
-def _stretched(passphrase: str, salt: bytes, passes: int, memory_bytes: int) -> bytes:
     with _hashing():
-        return pwhash.argon2id.kdf(
-            SecretBox.KEY_SIZE, normal_bytes(passphrase), salt, opslimit=passes, memlimit=memory_bytes
-        )
+        return slots.open_slot(json.loads(slot), passphrase)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from server.domain.errors import NameRefused, NotFound
 from server.domain.passphrase import check_new
-from server.domain.people import KEY_ROLES, SECOND_FACTOR_ROLES, Role, is_login_name, login_name
+from server.domain.people import KEY_ROLES, SECOND_FACTOR_ROLES, Role, is_login_name, login_name, written_name
 from server.domain.permission import Actor, permit
 from server.services.accounts import held_keys, passphrases, second_factor
 from server.store import accounts, audit, recipients
@@ -43,14 +43,15 @@ def make(store: Store, key: bytes, actor: Actor, name: str, post: Post, passphra
     Raises NotFound where the actor does not manage people, NameRefused and PassphraseRefused.
     """
     _check_manager(actor)
-    login = login_name(name)
-    if not is_login_name(login):
+    login, written = login_name(name), written_name(name)
+    if not (is_login_name(login) and is_login_name(written)):
         raise NameRefused(name=name)
     check_new(passphrase)
     id, secret = str(uuid4()), _secret_for(post.role)
     account = Account(
         id=id,
-        name=login,
+        login=login,
+        name=written,
         state=accounts.ACTIVE,
         language="fr",
         passphrase=passphrases.hashed(passphrase),
@@ -59,9 +60,9 @@ def make(store: Store, key: bytes, actor: Actor, name: str, post: Post, passphra
         made_at=now,
         **_columns(post),
     )
-    made = held_keys.new_recipient(id, passphrase, now)[0] if post.role in KEY_ROLES else None
+    made = held_keys.new_key(id, passphrase, now)[0] if post.role in KEY_ROLES else None
     with store.write() as connection:
-        if accounts.by_name(connection, login) is not None:
+        if accounts.by_login(connection, login) is not None:
             raise NameRefused(fault="taken", name=name)
         accounts.add(connection, account)
         if made is not None:
@@ -102,7 +103,8 @@ def reset(store: Store, key: bytes, actor: Actor, name: str, passphrase: str, no
     """Give an account another passphrase and second factor, and keys that open nothing that was sealed before.
 
     So whoever resets an account does not come to read what its holder read: somebody who reads it has to seal
-    it again for the new keys. Raises NotFound and PassphraseRefused.
+    it again for the new keys. Nor is anything assigned to the account any more: what a colleague opens is handed on to
+    who has it. Raises NotFound and PassphraseRefused.
     """
     _check_manager(actor)
     check_new(passphrase)
@@ -110,7 +112,7 @@ def reset(store: Store, key: bytes, actor: Actor, name: str, passphrase: str, no
     with store.read() as connection:
         account = _known(connection, name)
     secret = _secret_for(account.role)
-    made = held_keys.new_recipient(account.id, passphrase, now)[0] if account.role in KEY_ROLES else None
+    made = held_keys.new_key(account.id, passphrase, now)[0] if account.role in KEY_ROLES else None
     with store.write() as connection:
         factor = second_factor.closed(secret, key) if secret else None
         accounts.update(connection, account.id, passphrase=kept, totp=factor, totp_step=0)
@@ -118,7 +120,8 @@ def reset(store: Store, key: bytes, actor: Actor, name: str, passphrase: str, no
         taken = _take_keys(connection, account.id, now)
         if made is not None:
             recipients.add(connection, made)
-        details = {"keys": [made.kid] if made else [], "keys_removed": taken}
+        unassigned = recipients.unassign(connection, account.id)
+        details = {"keys": [made.kid] if made else [], "keys_removed": taken, "unassigned": unassigned}
         _note(connection, actor, "reset_account", account.id, now, details)
     return Made(account, secret)
 
@@ -141,7 +144,7 @@ def _check_manager(actor: Actor) -> None:
 
 def _known(connection: sa.Connection, name: str) -> Account:
     login = login_name(name)
-    account = accounts.by_name(connection, login) if is_login_name(login) else None
+    account = accounts.by_login(connection, login) if is_login_name(login) else None
     if account is None or account.state != accounts.ACTIVE:
         raise NotFound(object=name)
     return account

@@ -12,15 +12,26 @@ import sqlalchemy as sa
 
 from server.domain.errors import LoginRefused, LoginTooSoon, NotFound, SessionOver
 from server.domain.passphrase import check_new
-from server.domain.people import CODE_MAX, KEY_ROLES, HeldKeys, is_login_name, is_over, login_delay, login_name
+from server.domain.people import (
+    CODE_MAX,
+    KEY_ROLES,
+    HeldKeys,
+    is_login_name,
+    is_over,
+    is_told,
+    login_delay,
+    login_name,
+)
 from server.domain.permission import Actor, Target, permit
 from server.services.accounts import held_keys, passphrases, second_factor
 from server.store import accounts, audit, recipients
 from server.store.accounts import Account, Wait
 from server.store.engine import Store
-from server.store.recipients import Recipient
+from server.store.recipients import KnownKey
 
 TOKEN_BYTES: Final = 32
+# Stands for whoever has no account, where an id is asked for.
+_UNKNOWN: Final = "unknown"
 # A page that is read again within a minute costs no write.
 _TOUCH_S: Final = 60
 
@@ -43,7 +54,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Session:
+class Login:
     """A person who is in: who it is to `permit`, the name and language for pages, and the private keys in hand."""
 
     id: str
@@ -63,22 +74,37 @@ class OpenSession:
     used_at: datetime
 
 
+@dataclass(frozen=True)
+class _Guesser:
+    """Whose wrong guesses count: `who` is made to wait, `failing` is what the log tells of, `account` an id or none.
+
+    One waits by the name that was typed, and is told of by the account: names of nobody are told of together, or
+    whoever invents them could flood the log.
+    """
+
+    who: str
+    failing: str
+    account: str
+
+
 def log_in(store: Store, key: bytes, claim: Claim, now: datetime) -> Entry:
     """Let somebody in by name and passphrase; `key` is the hub's for second factors, 32 bytes.
 
     Raises LoginRefused, in one way and at one cost for every cause, LoginTooSoon after wrong guesses, whether or
     not there is such an account, and Busy when too many try at once.
     """
-    name = login_name(claim.name)
-    who = _who(key, name, claim.origin)
+    login = login_name(claim.name)
+    who = _who(key, login, claim.origin)
     with store.read() as connection:
         _check_wait(accounts.wait_of(connection, who), now)
-        account = _active(accounts.by_name(connection, name) if is_login_name(name) else None)
-        held = recipients.of_account(connection, account.id) if account else []
+        account = _active(accounts.by_login(connection, login) if is_login_name(login) else None)
+        # Asked for in any case: time must not tell whether there is an account.
+        held = recipients.of_account(connection, account.id if account else _UNKNOWN)
     kept = None if account is None else account.passphrase
+    guesser = _guesser(key, who, account, claim.origin)
     if not passphrases.is_right(kept, claim.passphrase) or account is None:
         with store.write() as connection:
-            _note_failure(connection, who, account, "passphrase", now)
+            _note_failure(connection, guesser, "passphrase", now)
         raise LoginRefused
     with store.read() as connection:
         _check_wait(accounts.wait_of(connection, who), now)
@@ -88,7 +114,7 @@ def log_in(store: Store, key: bytes, claim: Claim, now: datetime) -> Entry:
         if made is not None:
             recipients.add(connection, made)
             _note(connection, account.id, "make_key", now, kid=made.kid)
-        return _enter(connection, who, account, keys, now, needs_code=account.totp is not None)
+        return _enter(connection, guesser, keys, now, needs_code=account.totp is not None)
 
 
 def give_code(store: Store, key: bytes, token: str, code: str, origin: str, now: datetime) -> Entry:
@@ -103,8 +129,9 @@ def give_code(store: Store, key: bytes, token: str, code: str, origin: str, now:
         account = _active(accounts.find(connection, session.account))
         if account is None or account.totp is None:
             raise SessionOver
-        who = _who(key, account.name, origin)
+        who = _who(key, account.login, origin)
         _check_wait(accounts.wait_of(connection, who), now)
+    guesser = _guesser(key, who, account, origin)
     step = second_factor.step_of(account.totp, key, code, now)
     with store.write() as connection:
         _check_wait(accounts.lock_wait(connection, who, now), now)
@@ -112,12 +139,12 @@ def give_code(store: Store, key: bytes, token: str, code: str, origin: str, now:
             if not accounts.end_session(connection, session.token_hash):
                 raise SessionOver
             keys = held_keys.open_for_session(session.keys, token)
-            return _enter(connection, who, account, keys, now, needs_code=False)
-        _note_failure(connection, who, account, "code", now)
+            return _enter(connection, guesser, keys, now, needs_code=False)
+        _note_failure(connection, guesser, "code", now)
     raise LoginRefused
 
 
-def resume(store: Store, token: str, now: datetime) -> Session:
+def resume(store: Store, token: str, now: datetime) -> Login:
     """The session of a token, which goes on from now. Raises SessionOver."""
     with store.read() as connection:
         row = accounts.session_of(connection, _hashed(token))
@@ -130,7 +157,7 @@ def resume(store: Store, token: str, now: datetime) -> Session:
         with store.write() as connection:
             accounts.touch(connection, row.token_hash, now)
     keys = held_keys.open_for_session(row.keys, token)
-    return Session(_public_id(row.token_hash), account.actor, account.name, account.language, keys, row.made_at)
+    return Login(_public_id(row.token_hash), account.actor, account.name, account.language, keys, row.made_at)
 
 
 def log_out(store: Store, token: str, now: datetime) -> None:
@@ -181,12 +208,13 @@ def change_passphrase(
     with store.read() as connection:
         account = accounts.find(connection, account_id)
         assert account is not None
-        who = _who(key, account.name, origin)
+        who = _who(key, account.login, origin)
         _check_wait(accounts.wait_of(connection, who), now)
         held = recipients.of_account(connection, account.id)
+    guesser = _guesser(key, who, account, origin)
     if not passphrases.is_right(account.passphrase, old):
         with store.write() as connection:
-            _note_failure(connection, who, account, "passphrase", now)
+            _note_failure(connection, guesser, "passphrase", now)
         raise LoginRefused
     slots = _closed_again(held, old, new)
     kept = passphrases.hashed(new)
@@ -196,54 +224,60 @@ def change_passphrase(
         for kid, slot in slots.items():
             recipients.set_slot(connection, kid, slot)
         accounts.end_sessions(connection, account.id, but=_hashed(token))
-        accounts.end_wait(connection, who)
-        _note(connection, account.id, "change_passphrase", now)
+        _note(connection, account.id, "change_passphrase", now, failures=_forgiven(connection, guesser))
 
 
 def _keys_in_hand(
-    account: Account, held: list[Recipient], passphrase: str, now: datetime
-) -> tuple[HeldKeys, Recipient | None]:
+    account: Account, held: list[KnownKey], passphrase: str, now: datetime
+) -> tuple[HeldKeys, KnownKey | None]:
     """What the passphrase opens; with the key made now, for a role that was given since the account was made."""
     keys = held_keys.unwrap(held, passphrase)
     has_key = any(each.state == recipients.CURRENT for each in held)
     if account.role not in KEY_ROLES or has_key:
         return keys, None
-    made, made_keys = held_keys.new_recipient(account.id, passphrase, now)
+    made, made_keys = held_keys.new_key(account.id, passphrase, now)
     return HeldKeys({**keys.private, **made_keys.private}), made
 
 
-def _closed_again(held: list[Recipient], old: str, new: str) -> dict[str, bytes]:
+def _closed_again(held: list[KnownKey], old: str, new: str) -> dict[str, bytes]:
     private = held_keys.unwrap(held, old).private
     return {kid: passphrases.close_slot(each, new) for kid, each in private.items()}
 
 
 def _enter(
-    connection: sa.Connection, who: str, account: Account, keys: HeldKeys, now: datetime, *, needs_code: bool
+    connection: sa.Connection, guesser: _Guesser, keys: HeldKeys, now: datetime, *, needs_code: bool
 ) -> Entry:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     sealed = held_keys.seal_for_session(keys, token)
-    row = accounts.Session(_hashed(token), account.id, sealed, needs_code, now, now)
+    row = accounts.Session(_hashed(token), guesser.account, sealed, needs_code, now, now)
     accounts.add_session(connection, row)
     if not needs_code:
-        accounts.end_wait(connection, who)
-        _note(connection, account.id, "login", now)
+        _note(connection, guesser.account, "login", now, failures=_forgiven(connection, guesser))
     return Entry(token, needs_code)
 
 
-def _note_failure(connection: sa.Connection, who: str, account: Account | None, factor: str, now: datetime) -> None:
+def _note_failure(connection: sa.Connection, guesser: _Guesser, factor: str, now: datetime) -> None:
     """Make the next guess wait, and say in the log at whose account it was, if there is one: never what was typed.
+
+    The log tells of the 1st, 2nd, 4th, 8th … since somebody got in; those between cost as much.
 
     Of guesses made at once, those that should have waited for the others are answered as if they had come after.
     Raises LoginTooSoon.
     """
-    waited = accounts.lock_wait(connection, who, now)
+    waited = accounts.lock_wait(connection, guesser.who, now)
     _check_wait(waited, now)
-    failures = 1 + waited.failures
-    accounts.set_wait(connection, who, Wait(failures, now + login_delay(failures)))
-    object = f"account:{account.id if account else 'unknown'}"
-    audit.record(
-        connection, at=now, actor="login", action="login_failed", object=object, details={"factor": factor}
-    )
+    in_a_row = 1 + waited.failures
+    accounts.set_wait(connection, guesser.who, Wait(in_a_row, now + login_delay(in_a_row)))
+    failures = accounts.count_failure(connection, guesser.failing, now)
+    object, details = f"account:{guesser.account}", {"factor": factor, "failures": failures}
+    with audit.at_one_cost(connection, is_told=is_told(failures)):
+        audit.record(connection, at=now, actor="login", action="login_failed", object=object, details=details)
+
+
+def _forgiven(connection: sa.Connection, guesser: _Guesser) -> int:
+    """Forget the wrong guesses of somebody who got in; gives how many there were."""
+    accounts.end_wait(connection, guesser.who)
+    return accounts.end_failures(connection, guesser.failing)
 
 
 def _check_wait(wait: Wait | None, now: datetime) -> None:
@@ -264,8 +298,16 @@ def _active(account: Account | None) -> Account | None:
 
 def _who(key: bytes, name: str, origin: str) -> str:
     """What waits: a name at an address. Keyed, for people type passphrases into the field of the name."""
-    text = f"login\n{name}\n{origin}".encode("utf-8", "surrogatepass")
-    return hmac.new(key, text, hashlib.sha256).hexdigest()
+    return _keyed(key, "login", name, origin)
+
+
+def _guesser(key: bytes, who: str, account: Account | None, origin: str) -> _Guesser:
+    id = account.id if account else _UNKNOWN
+    return _Guesser(who, _keyed(key, "failures", id, origin), id)
+
+
+def _keyed(key: bytes, *parts: str) -> str:
+    return hmac.new(key, "\n".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def _hashed(token: str) -> str:
@@ -277,6 +319,6 @@ def _public_id(token_hash: str) -> str:
     return token_hash[: accounts.SESSION_ID_CHARS]
 
 
-def _note(connection: sa.Connection, account_id: str, action: str, now: datetime, **details: str) -> None:
+def _note(connection: sa.Connection, account_id: str, action: str, now: datetime, **details: str | int) -> None:
     signature = f"account:{account_id}"
     audit.record(connection, at=now, actor=signature, action=action, object=signature, details=details)

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
 from client_sync.protocol.codes import ALREADY_HELD, STORED
 from client_sync.seal import Binding
+from server.domain.desk import Desk
 from server.domain.errors import NotAdmissible, NotFound
-from server.domain.people import HeldKeys
-from server.domain.permission import JOB, Actor, permit
+from server.domain.permission import JOB, permit
 from server.domain.places import Gazetteer
 from server.services.intake.filing import Filing, complaint_of, file_kept, in_order_of_revision, release_waiting
 from server.services.intake.reading import Line, Outcome, read_again, read_line
-from server.services.intake.scope import target_of
+from server.services.intake.scope import targets_of
 from server.services.intake.sealing import Sealing, is_sealed_whole, open_original, seal_line
 from server.store import audit, devices, quarantine, registry
 from server.store.complaints import Origin
@@ -31,22 +31,12 @@ FRAME_CODES: Final = frozenset({"frame_signature", "frame_length", "frame_hub", 
 # Readable and complete: an operator who asked the team can say that it is as it is.
 WORD_CODES: Final = FRAME_CODES | {"clock_ahead", "place_unknown", "place_vintage"}
 # Two contents stand against each other: that is a decision on the case, which nobody makes from here.
-DECISION_CODES: Final = frozenset({"content_differs", "field_changed_twice"})
+DECISION_CODES: Final = frozenset({"content_differs", "field_changed_twice", "readers_differ"})
 # What may come right by itself: other operations and place lists arrive, and the hub's own clock is set right.
 RELEASED_CODES: Final = ("complaint_missing", "revision_missing", "place_unknown", "clock_ahead", "internal")
 
 # One transaction each: intake waits no longer than for a body of its own.
 _PAGE_ROWS: Final = 100
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What admission goes by, and who is at it."""
-
-    registry_prefix: str
-    places: Gazetteer | None
-    now: datetime
-    actor: Actor
 
 
 @dataclass(frozen=True)
@@ -91,27 +81,27 @@ def count_waiting(store: Store) -> dict[str, int]:
         return quarantine.count_waiting(connection)
 
 
-def show(store: Store, id: int, desk: Desk) -> Kept:
+def show(store: Store, desk: Desk, id: int) -> Kept:
     """One operation that was set aside; raises NotFound, also where it is not for who asks."""
     with store.read() as connection:
         return _known(connection, id, desk)
 
 
-def read_payload(store: Store, id: int, desk: Desk, keys: HeldKeys) -> bytes:
-    """What arrived, byte for byte where the keys open it; that it was read stands in the log. Raises NotFound."""
+def read_payload(store: Store, desk: Desk, id: int) -> bytes:
+    """What arrived, byte for byte where the keys at hand open it; the log says that it was read. Raises NotFound."""
     with store.write() as connection:
         kept = _known(connection, id, desk)
         _note(connection, desk, "read_quarantine", f"quarantine:{id}", kept.code, [id])
-    return open_original(kept.payload, keys, Binding(kept.client_id, kept.lineage))
+    return open_original(kept.payload, desk.keys, Binding(kept.client_id, kept.lineage))
 
 
-def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> Settled:
+def admit(store: Store, desk: Desk, registry_prefix: str, id: int, word: Word = NO_WORD) -> Settled:
     """File what was set aside, read again under today's rules and with what the operator vouches for.
 
     Raises NotFound, or NotAdmissible with the code that still stands in the way.
     """
     _check_place(desk, word)
-    lineage = show(store, id, desk).lineage
+    lineage = show(store, desk, id).lineage
     with store.write() as connection:
         devices.lock_lineage(connection, lineage)
         kept = _known(connection, id, desk)
@@ -120,17 +110,19 @@ def admit(store: Store, id: int, desk: Desk, word: Word = NO_WORD) -> Settled:
             raise NotAdmissible(fault="sealed", reason=kept.code, field=kept.field)
         if kept.code in FRAME_CODES and not word.as_is:
             raise NotAdmissible(fault="word_needed", reason=kept.code, field=kept.field)
-        return _settle(connection, kept, read_again(kept.payload, kept.hash), desk, word, "admit")
+        return _settle(connection, desk, registry_prefix, kept, read_again(kept.payload, kept.hash), word, "admit")
 
 
-def repair(store: Store, id: int, corrected: bytes, desk: Desk, sealing: Sealing) -> Settled:
+def repair(
+    store: Store, desk: Desk, registry_prefix: str, id: int, corrected: bytes, sealing: Sealing
+) -> Settled:
     """File a corrected operation in the place of what was set aside, which is kept as it came.
 
     `corrected` is one operation as JSON, under the same id where that is a readable one; what of it stands in
     clear is sealed as at any other door. Raises NotFound, or NotAdmissible with what is still wrong with it.
     """
     line = _corrected(corrected)
-    lineage = show(store, id, desk).lineage
+    lineage = show(store, desk, id).lineage
     with store.write() as connection:
         devices.lock_lineage(connection, lineage)
         kept = _known(connection, id, desk)
@@ -141,10 +133,12 @@ def repair(store: Store, id: int, corrected: bytes, desk: Desk, sealing: Sealing
         assert maker is not None
         # What a person repairs by hand may be as strict as anything.
         sealed = seal_line(line, maker, sealing, lambda _: True)
-        return _settle(connection, kept, sealed, desk, NO_WORD, "repair")
+        return _settle(connection, desk, registry_prefix, kept, sealed, NO_WORD, "repair")
 
 
-def admit_waiting(store: Store, codes: Collection[str], desk: Desk, word: Word = NO_WORD) -> Tally:
+def admit_waiting(
+    store: Store, desk: Desk, registry_prefix: str, codes: Collection[str], word: Word = NO_WORD
+) -> Tally:
     """Store all that waits for these reasons, is for who asks and can be stored, a page at a time.
 
     Raises NotAdmissible when one of the codes needs a person's word and there is none.
@@ -158,16 +152,18 @@ def admit_waiting(store: Store, codes: Collection[str], desk: Desk, word: Word =
         raise NotAdmissible(fault=fault, reason=unvouched[0], field="")
     with store.read() as connection:
         lineages = quarantine.lineages_waiting(connection, codes)
-    tallies = [_admit_lineage(store, lineage, codes, desk, word) for lineage in lineages]
+    tallies = [_admit_lineage(store, desk, registry_prefix, lineage, codes, word) for lineage in lineages]
     return Tally(sum(each.stored for each in tallies), sum(each.left for each in tallies))
 
 
 def release_held(store: Store, registry_prefix: str, now: datetime, places: Gazetteer | None) -> int:
     """Store what was held for something that is here now; gives how many."""
-    return admit_waiting(store, RELEASED_CODES, Desk(registry_prefix, places, now, JOB)).stored
+    return admit_waiting(store, Desk(JOB, places, now), registry_prefix, RELEASED_CODES).stored
 
 
-def _admit_lineage(store: Store, lineage: str, codes: Collection[str], desk: Desk, word: Word) -> Tally:
+def _admit_lineage(
+    store: Store, desk: Desk, registry_prefix: str, lineage: str, codes: Collection[str], word: Word
+) -> Tally:
     stored, left, after = 0, 0, 0
     while True:
         with store.write() as connection:
@@ -175,14 +171,16 @@ def _admit_lineage(store: Store, lineage: str, codes: Collection[str], desk: Des
             page = quarantine.waiting_for(connection, lineage, codes, after=after, limit=_PAGE_ROWS)
             if not page:
                 return Tally(stored, left)
-            permitted = [kept for kept in page if _is_for(connection, kept, desk)]
-            done = _file_page(connection, permitted, desk, word)
+            permitted = _permitted(connection, page, desk)
+            done = _file_page(connection, desk, registry_prefix, permitted, word)
         stored += done
         left += len(permitted) - done
         after = page[-1].id
 
 
-def _file_page(connection: sa.Connection, page: Sequence[Kept], desk: Desk, word: Word) -> int:
+def _file_page(
+    connection: sa.Connection, desk: Desk, registry_prefix: str, page: Sequence[Kept], word: Word
+) -> int:
     filed = [
         (kept, line, file_kept(_filing(connection, kept, desk, word), line, kept))
         for line, kept in in_order_of_revision(page)
@@ -190,15 +188,16 @@ def _file_page(connection: sa.Connection, page: Sequence[Kept], desk: Desk, word
     ids = [kept.id for kept, _, outcome in filed if outcome.verdict == STORED]
     if ids:
         _note(connection, desk, "release", f"lineage:{page[0].lineage}", "", ids)
-        _assign_numbers(connection, desk, [(line, outcome) for _, line, outcome in filed])
+        _assign_numbers(connection, desk, registry_prefix, [(line, outcome) for _, line, outcome in filed])
     return len(ids)
 
 
 def _settle(
     connection: sa.Connection,
+    desk: Desk,
+    registry_prefix: str,
     kept: Kept,
     line: Line,
-    desk: Desk,
     word: Word,
     action: str,
 ) -> Settled:
@@ -211,7 +210,7 @@ def _settle(
     arrived = complaint_of(line)
     release_waiting(filing, [arrived] if arrived else [])
     _note(connection, desk, action, f"quarantine:{kept.id}", kept.code, [kept.id])
-    _assign_numbers(connection, desk, [(line, outcome)])
+    _assign_numbers(connection, desk, registry_prefix, [(line, outcome)])
     received = outcome.received
     numbers = {} if received is None else registry.numbers_of(connection, [received])
     return Settled(outcome.verdict, None if received is None else numbers.get(received))
@@ -223,14 +222,16 @@ def _filing(connection: sa.Connection, kept: Kept, desk: Desk, word: Word) -> Fi
     return Filing(connection, origin, desk.places, waived, word.place_id)
 
 
-def _assign_numbers(connection: sa.Connection, desk: Desk, filed: Sequence[tuple[Line, Outcome]]) -> None:
+def _assign_numbers(
+    connection: sa.Connection, desk: Desk, registry_prefix: str, filed: Sequence[tuple[Line, Outcome]]
+) -> None:
     complaints = [
         outcome.received
         for line, outcome in filed
         if outcome.verdict == STORED and outcome.received is not None and _is_complaint(line)
     ]
     if complaints:
-        registry.assign(connection, desk.registry_prefix, desk.now.year, complaints)
+        registry.assign(connection, registry_prefix, desk.now.year, complaints)
 
 
 def _is_complaint(line: Line) -> bool:
@@ -261,13 +262,17 @@ def _raise_unless_open(kept: Kept) -> None:
 
 def _known(connection: sa.Connection, id: int, desk: Desk) -> Kept:
     kept = quarantine.find(connection, id)
-    if kept is None or not _is_for(connection, kept, desk):
+    if kept is None or not _permitted(connection, [kept], desk):
         raise NotFound(object=id)
     return kept
 
 
-def _is_for(connection: sa.Connection, kept: Kept, desk: Desk) -> bool:
-    return permit(desk.actor, "settle_set_aside", target_of(connection, kept, desk.places))
+def _permitted(connection: sa.Connection, page: Sequence[Kept], desk: Desk) -> list[Kept]:
+    """Those that are for who is at the desk, in order."""
+    targets = targets_of(connection, page, desk.places)
+    return [
+        kept for kept, target in zip(page, targets, strict=True) if permit(desk.actor, "settle_set_aside", target)
+    ]
 
 
 def _note(

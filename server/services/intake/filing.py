@@ -10,14 +10,15 @@ import sqlalchemy as sa
 
 from client_sync.protocol.canonical import Operation
 from client_sync.protocol.codes import ALREADY_HELD, CONFLICT, STORED
+from client_sync.protocol.vocabulary import VOCABULARY
 from server.domain import revision
-from server.domain.complaint import clear_facts, is_ahead_of, parse_complaint
+from server.domain.complaint import Complaint, clear_facts, is_ahead_of, parse_complaint
 from server.domain.errors import trace_of
-from server.domain.permission import STRICT
+from server.domain.permission import STRICT, reader_fields
 from server.domain.places import Gazetteer
 from server.domain.retention import kept_id
-from server.services.intake.reading import Line, Outcome, read_again, rejected, set_aside
-from server.store import changes, complaints, devices, erasures, quarantine
+from server.services.intake.reading import LINKAGE, Line, Outcome, read_again, rejected, set_aside
+from server.store import changes, complaints, devices, duplicates, erasures, quarantine
 from server.store.complaints import Filed, Origin, Received
 from server.store.dialect import is_busy, is_damage, is_full
 from server.store.quarantine import Aside
@@ -30,6 +31,8 @@ Asides = Mapping[tuple[str, str], Standing]
 
 # What the arrival of something else can put right, without a person.
 _WAITING_FOR_MORE = ("complaint_missing", "revision_missing")
+# Said of another team's complaint: as of one that is not here, but nothing waits.
+_UNKEPT: Final = replace(set_aside("complaint_missing", "complaint"), is_kept=False)
 # Operations released within one body.
 RELEASED_MAX: Final = 100
 
@@ -54,7 +57,8 @@ def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     known = complaints.known_hashes(filing.connection, filing.origin.lineage, ids)
     aside = quarantine.known(filing.connection, filing.origin.lineage, ids)
     before = dict(aside)
-    outcomes = dict.fromkeys(_erased(filing, lines), Outcome(ALREADY_HELD))
+    gone = _erased(filing, lines)
+    outcomes = {at: Outcome(ALREADY_HELD) for at, is_told in gone.items() if is_told}
     waiting: Sequence[int] = [at for at in range(len(lines)) if at not in outcomes]
     while waiting:
         # An id that stands twice: the second waits for what becomes of the first.
@@ -62,6 +66,8 @@ def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
         turn = sorted(first.values())
         outcomes |= zip(turn, _file_distinct(filing, [lines[at] for at in turn], known, aside), strict=True)
         waiting = [at for at in waiting if at not in outcomes]
+    # Answered as if the complaint had never been: what another team says of an erased one is kept no more than that.
+    outcomes |= {at: replace(outcomes[at], is_kept=False) for at, is_told in gone.items() if not is_told}
     _keep_aside(filing, lines, [outcomes[at] for at in range(len(lines))], before)
     return [outcomes[at] for at in range(len(lines))]
 
@@ -103,7 +109,7 @@ def file_kept(filing: Filing, line: Line, kept: quarantine.Kept) -> Outcome:
         return set_aside(line.code, line.field)
     if complaints.known_hashes(filing.connection, kept.lineage, [line.operation.id]):
         return set_aside("content_differs", "content")
-    if _erased(filing, [line]):
+    if _erased(filing, [line]).get(0):
         return Outcome(ALREADY_HELD)
     origin = Origin(kept.lineage, kept.device, kept.carried_by, filing.origin.at)
     outcome = _file_alone(replace(filing, origin=origin), line)
@@ -111,25 +117,26 @@ def file_kept(filing: Filing, line: Line, kept: quarantine.Kept) -> Outcome:
     return outcome
 
 
-def _erased(filing: Filing, lines: Sequence[Line]) -> list[int]:
-    """Places of the lines that were erased, or speak of a complaint that was: they are never kept again.
+def _erased(filing: Filing, lines: Sequence[Line]) -> dict[int, bool]:
+    """Lines that were erased, or speak of a complaint that was, by place: whether the sender may be told.
 
-    Whatever their content: another under the same id would bring the same person back.
+    They are never kept again, whatever their content: another under the same id would bring the same person back.
     """
+    own = filing.origin.lineage
     ids = {kept_id(line.id) for line in lines if line.id is not None}
     ids |= {line.about.complaint for line in lines if line.about is not None}
     gone = erasures.known(filing.connection, ids)
-    return [at for at, line in enumerate(lines) if gone and _is_among(filing, line, gone)]
-
-
-def _is_among(filing: Filing, line: Line, gone: Collection[tuple[str, str]]) -> bool:
-    own = filing.origin.lineage
-    if line.id is not None and (own, kept_id(line.id)) in gone:
-        return True
-    if line.about is None:
-        return False
-    lineage = line.about.lineage or own
-    return (lineage, line.about.complaint) in gone and _is_ours(filing, lineage)
+    # Asked of all, erased or not: time must not tell.
+    makers = {line.about.lineage or own for line in lines if line.about is not None}
+    ours = {own, *(lineage for lineage in makers if _is_ours(filing, lineage))}
+    found: dict[int, bool] = {}
+    for at, line in enumerate(lines):
+        maker = own if line.about is None else line.about.lineage or own
+        if line.id is not None and (own, kept_id(line.id)) in gone:
+            found[at] = True
+        elif line.about is not None and (maker, line.about.complaint) in gone:
+            found[at] = maker in ours
+    return found
 
 
 def _file_distinct(
@@ -212,7 +219,7 @@ def _raise_if_of_the_hub(fault: Exception) -> None:
 def _write_one(filing: Filing, operation: Operation, line: Line) -> Outcome:
     if operation.op == "complaint":
         return _write_complaints(filing, [line])[0]
-    if operation.op == "linkage":
+    if operation.op == LINKAGE:
         return _write_linkage(filing, operation)
     if operation.op in ("revision", "answer", "consent_change", "withdrawal"):
         return _write_about(filing, operation)
@@ -228,7 +235,7 @@ def _write_complaints(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     operations = [_operation(lines[at]) for at in sound]
     if operations:
         ids = complaints.keep(filing.connection, filing.origin, [_received(each) for each in operations])
-        parsed = [parse_complaint(each.content, _place_id(filing, each.content)) for each in operations]
+        parsed = [_parsed(filing, each.content) for each in operations]
         complaints.file_complaints(filing.connection, ids, parsed)
         for at, id in zip(sound, ids, strict=True):
             outcomes[at] = Outcome(STORED, received=id)
@@ -268,10 +275,16 @@ def _place_id(filing: Filing, content: Mapping[str, Any]) -> str | None:
 def _write_linkage(filing: Filing, operation: Operation) -> Outcome:
     content = operation.content
     lineage = content.get("lineage", filing.origin.lineage)
-    if lineage != filing.origin.lineage and _target(filing, content) is None:
-        return _missing(filing, lineage, content)
+    if not _is_ours(filing, lineage):
+        # Nobody is to match by it, and what is set aside goes into backups, where the hub's own key would open it.
+        return _UNKEPT
+    target = _target(filing, content)
+    if target is None and _is_gone(filing, lineage, content):
+        return Outcome(ALREADY_HELD)
     linkage = complaints.Linkage(operation.id, content["complaint"], operation.seq, content["v"], content["box"])
     complaints.keep_linkage(filing.connection, lineage, linkage, filing.origin.at)
+    if target is not None:
+        duplicates.renew(filing.connection, target.id)
     return Outcome(STORED)
 
 
@@ -309,44 +322,67 @@ def _is_ours(filing: Filing, lineage: str) -> bool:
 
 def _missing(filing: Filing, lineage: str, content: Mapping[str, Any]) -> Outcome:
     """The outcome of what speaks of a complaint that is not here: it waits, unless that was erased just now."""
-    # Found when the body was read, the complaint may have gone while this waited for its lock.
-    pair = (lineage, content["complaint"])
-    if pair in erasures.known(filing.connection, [pair[1]]) and _is_ours(filing, lineage):
-        return Outcome(ALREADY_HELD)
+    is_ours, is_gone = _is_ours(filing, lineage), _is_gone(filing, lineage, content)
+    if is_gone:
+        return Outcome(ALREADY_HELD) if is_ours else _UNKEPT
     return set_aside("complaint_missing", "complaint")
 
 
+def _is_gone(filing: Filing, lineage: str, content: Mapping[str, Any]) -> bool:
+    """Whether a complaint was erased: it may have gone while this waited for its lock."""
+    pair = (lineage, content["complaint"])
+    return pair in erasures.known(filing.connection, [pair[1]])
+
+
 def _write_revision(filing: Filing, operation: Operation, target: Filed) -> Outcome:
-    content = operation.content
-    if content["base_revision"] > target.revision:
+    content, lineage = operation.content, filing.origin.lineage
+    earlier = [
+        revision.Earlier(each.lineage, each.fields, json.loads(each.line)["content"])
+        for each in complaints.revisions(filing.connection, target.id)
+    ]
+    if content["base_revision"] > 1 + sum(each.lineage == lineage for each in earlier):
         return set_aside("revision_missing", "base_revision")
     if "facts" in content and (refused := _refuse_facts(filing, content)) is not None:
         return refused
     line = json.loads(complaints.line_of(filing.connection, target.id))
-    earlier = [
-        (number, names, json.loads(each)["content"])
-        for number, names, each in complaints.revisions(filing.connection, target.id)
-    ]
-    is_own = content.get("lineage", filing.origin.lineage) == filing.origin.lineage
-    outcome = revision.revise(line["content"], earlier, content["base_revision"], content, is_own=is_own)
+    is_own = content.get("lineage", lineage) == lineage
+    outcome = revision.revise(
+        line["content"], earlier, content["base_revision"], content, lineage=lineage, is_own=is_own
+    )
+    one = _revised(filing, line["content"], outcome)
     received = complaints.keep_about(filing.connection, filing.origin, _received(operation), target.id)
+    moved = () if is_own else tuple(path for path in reader_fields(target, one.facts) if path in outcome.fields)
+    if moved:
+        # Nothing of it is applied: one revision, one verdict.
+        return _in_conflict(filing, target, received, "readers_differ", (*moved, *outcome.clashes, *outcome.fields))
     if outcome.fields:
-        _refile(filing, target, received, content["base_revision"], outcome, line["content"])
+        _refile(filing, target, received, content["base_revision"], outcome.fields, one)
     if outcome.clashes:
-        complaints.add_conflicts(
-            filing.connection, target.id, target.revision, received, outcome.clashes, filing.origin.at
-        )
-        return replace(set_aside("field_changed_twice", outcome.clashes[0]), received=received)
+        return _in_conflict(filing, target, received, "field_changed_twice", outcome.clashes)
     return Outcome(STORED, received=received)
 
 
+def _revised(filing: Filing, first: Mapping[str, Any], outcome: revision.Outcome) -> Complaint:
+    return _parsed(filing, {**first, **outcome.compartments})
+
+
+def _parsed(filing: Filing, content: Mapping[str, Any]) -> Complaint:
+    """The complaint in a content; what named readers alone may see is filed as strict, whatever it calls itself."""
+    one = parse_complaint(content, _place_id(filing, content))
+    if not VOCABULARY.is_strict(clear_facts(content)):
+        return one
+    return replace(one, facts=replace(one.facts, confidentiality=STRICT))
+
+
+def _in_conflict(filing: Filing, target: Filed, received: int, code: str, paths: Sequence[str]) -> Outcome:
+    """Both values of each field are kept, for a person to decide; the first path is told."""
+    fields = tuple(dict.fromkeys(paths))
+    complaints.add_conflicts(filing.connection, target.id, target.revision, received, fields, filing.origin.at)
+    return replace(set_aside(code, fields[0]), received=received)
+
+
 def _refile(
-    filing: Filing,
-    target: Filed,
-    received: int,
-    base_revision: int,
-    outcome: revision.Outcome,
-    first: Mapping[str, Any],
+    filing: Filing, target: Filed, received: int, base_revision: int, fields: Sequence[str], one: Complaint
 ) -> None:
     number = target.revision + 1
     complaints.add_revision(
@@ -355,14 +391,12 @@ def _refile(
         number=number,
         received_id=received,
         base_revision=base_revision,
-        field_names=outcome.fields,
+        field_names=fields,
         at=filing.origin.at,
     )
-    merged = {**first, **outcome.compartments}
-    one = parse_complaint(merged, _place_id(filing, merged))
     # A consent changed since, and a place that a person named, stand whatever the revised facts repeat.
-    kept: tuple[str, ...] = () if "facts.consent" in outcome.fields else complaints.CONSENT_COLUMNS
-    kept += () if "facts.place" in outcome.fields else ("place_id",)
+    kept: tuple[str, ...] = () if "facts.consent" in fields else complaints.CONSENT_COLUMNS
+    kept += () if "facts.place" in fields else ("place_id",)
     # No device opens to more readers what was strictly confidential: that is for a person at the hub to say.
     kept += ("confidentiality",) if target.confidentiality == STRICT else ()
     complaints.refile(filing.connection, target.id, one, number, kept)
@@ -371,19 +405,40 @@ def _refile(
 def _keep_aside(filing: Filing, lines: Sequence[Line], outcomes: Sequence[Outcome], before: Asides) -> None:
     """Keep what is not filed; settle what was aside before and is filed now."""
     fresh: dict[tuple[str, str], Aside] = {}
+    dropped: list[Aside] = []
     for line, outcome in zip(lines, outcomes, strict=True):
         known = None if line.id is None else before.get((line.id, line.hash))
         if known is not None and known[-1] == "waiting" and outcome.verdict != ALREADY_HELD:
             _decide_again(filing, line, outcome, known[:-1])
         elif known is None and line.id is not None and outcome.code:
-            fresh.setdefault((line.id, line.hash), _aside(line.id, line, outcome))
+            aside = _aside(filing, line.id, line, outcome)
+            if outcome.is_kept and not _is_linkage(line):
+                fresh.setdefault((line.id, line.hash), aside)
+            else:
+                dropped.append(replace(aside, payload=bytes(len(aside.payload))))
     quarantine.add(filing.connection, filing.origin, list(fresh.values()))
+    # What is not kept costs what keeping it would; nothing of it is written meanwhile.
+    quarantine.rehearse(filing.connection, filing.origin, dropped)
 
 
-def _aside(client_id: str, line: Line, outcome: Outcome) -> Aside:
-    waits_for = complaint_of(line) if outcome.code in _WAITING_FOR_MORE else None
-    about = None if line.about is None else line.about.complaint
-    return Aside(client_id, line.hash, line.bytes, outcome.verdict, outcome.code, outcome.field, waits_for, about)
+def _is_linkage(line: Line) -> bool:
+    """Whether it is a box for the matcher, which waits in no place that a backup takes along; one with a code is
+    sealed to people."""
+    return line.operation is not None and line.operation.op == LINKAGE and not line.code
+
+
+def _aside(filing: Filing, client_id: str, line: Line, outcome: Outcome) -> Aside:
+    return Aside(
+        client_id=client_id,
+        hash=line.hash,
+        payload=line.bytes,
+        verdict=outcome.verdict,
+        code=outcome.code,
+        field=outcome.field,
+        waits_for=complaint_of(line) if outcome.code in _WAITING_FOR_MORE else None,
+        about=None if line.about is None else line.about.complaint,
+        about_lineage=None if line.about is None else line.about.lineage or filing.origin.lineage,
+    )
 
 
 def _decide_again(filing: Filing, line: Line, outcome: Outcome, before: tuple[str, str, str]) -> None:

@@ -14,7 +14,10 @@ from server.services.intake.gate import check, write_canonical
 
 # Kept until something else comes, or until a person says which of two things is meant.
 _HELD_CODES = frozenset({"place_vintage", "place_unknown", "complaint_missing", "revision_missing"})
-_CONFLICT_CODES = frozenset({"content_differs", "field_changed_twice"})
+_CONFLICT_CODES = frozenset({"content_differs", "field_changed_twice", "readers_differ"})
+
+# A box for the matcher alone; where it waits is in no backup.
+LINKAGE: Final = "linkage"
 
 # An unknown member's name is part of a field's path, and may be as long as a line.
 FIELD_MAX_CHARS = 200
@@ -52,12 +55,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a line; `received` is the id of the stored operation."""
+    """What became of a line; `received` is the id of the stored operation.
+
+    One that is not `is_kept` is answered as if it were, and leaves nothing.
+    """
 
     verdict: str
     code: str = ""
     field: str = ""
     received: int | None = None
+    is_kept: bool = True
 
 
 def read_line(line: bytes) -> Line:

@@ -18,7 +18,7 @@ from server.domain.allowance import Allowance, Refill
 from server.domain.digests import frame_mark
 from server.domain.permission import STRICT
 from server.services.intake.filing import Filing, complaint_of, file_lines, release_waiting
-from server.services.intake.reading import Line, Outcome, read_line
+from server.services.intake.reading import LINKAGE, Line, Outcome, read_line
 from server.services.intake.sealing import Sealing, Strictness, seal_line
 from server.store import audit, complaints, devices, registry
 from server.store.complaints import Origin
@@ -150,10 +150,20 @@ def _is_strict(store: Store, device: Device, operation: Operation) -> bool:
 
 def _check(frame: Frame, device: Device, rules: Rules, is_strict: Strictness) -> _Checked:
     problem = _problem(frame, device, rules)
-    lines = [seal_line(read_line(line), device, rules.sealing, is_strict) for line in frame.lines]
+    read = (_suspected(read_line(line), problem) for line in frame.lines)
+    lines = [seal_line(line, device, rules.sealing, is_strict) for line in read]
     if problem is not None:
         lines = [replace(line, operation=None, code=line.code or problem, field="") for line in lines]
     return _Checked(frame, frame_mark(frame.digest.hex(), rules.sealing.pepper), problem, lines)
+
+
+def _suspected(line: Line, problem: str | None) -> Line:
+    """A linkage of a frame that can't be trusted counts as unreadable, and is sealed to people before it is set aside.
+
+    Its own box opens with the hub's key, and what is set aside goes into backups.
+    """
+    is_linkage = line.operation is not None and line.operation.op == LINKAGE
+    return replace(line, operation=None, code=line.code or problem) if problem is not None and is_linkage else line
 
 
 def _is_due(device: Device, header: Header, now: datetime) -> bool:

@@ -13,18 +13,17 @@ from client_sync.protocol.boxes import read_boxes, write_boxes
 from client_sync.protocol.canonical import Operation, Unreadable, canonical, is_id, parse
 from client_sync.protocol.keyring import Keyring, Recipient
 from client_sync.protocol.records import COMPARTMENTS, SEAL, SHAPES, clear_shape
+from client_sync.protocol.vocabulary import VOCABULARY
 from client_sync.seal import Binding, Unopenable, open_part, open_record_key, seal
 from server.domain.digests import keyed
 from server.domain.people import HeldKeys
-from server.domain.permission import STRICT
 from server.domain.places import Gazetteer
-from server.services.intake.reading import Line
+from server.services.intake.reading import LINKAGE, Line
 from server.store.devices import Device
 
 # The box with the line as it came, beside those of its compartments.
 ORIGINAL: Final = "original"
 _SEAL: Final = "seal"
-_VERSION: Final = 1
 # By operation, the members beside its compartments.
 _PLAIN_MEMBERS: Final = {
     "complaint": frozenset({"form", "vocabulary"}),
@@ -33,8 +32,6 @@ _PLAIN_MEMBERS: Final = {
 }
 # By operation that has none, what a person types.
 _TYPED: Final = {"withdrawal": "reason", "task_done": "result"}
-# Says nothing of a person beside its box, and is kept nowhere as it came.
-_LINKAGE: Final = "linkage"
 
 
 # Whether the complaint that an operation without facts speaks of is strictly confidential.
@@ -108,7 +105,7 @@ def _came_sealed(line: Line, operation: Operation) -> bool:
         return False
     facts = content.get("facts")
     clear = facts.get("clear") if isinstance(facts, dict) else None
-    strict = isinstance(clear, dict) and clear.get("confidentiality") == STRICT
+    strict = isinstance(clear, dict) and VOCABULARY.is_strict(clear)
     parts = [content.get(name) for name in ("identity", "traces", *(("statement",) if strict else ()))]
     return all(part is None or (isinstance(part, dict) and "box" in part) for part in parts)
 
@@ -122,7 +119,8 @@ def _without_words(
     line: Line, operation: Operation, device: Device, sealing: Sealing, is_strict: Strictness
 ) -> Line:
     """An operation without compartments, with what was typed in it, and what no form knows, in a box."""
-    if operation.op == _LINKAGE:
+    # It says nothing of a person beside its box.
+    if operation.op == LINKAGE:
         return line
     shape = SHAPES[operation.op]
     known: dict[str, Any] = shape.dump(shape.load(operation.content))
@@ -142,7 +140,7 @@ def _sealed_content(
     content = operation.content
     clear = {name: content[name]["clear"] for name in COMPARTMENTS if "clear" in content.get(name, {})}
     facts = clear.get("facts", {})
-    strict = facts.get("confidentiality") == STRICT or ("complaint" in content and is_strict(operation))
+    strict = VOCABULARY.is_strict(facts) or ("complaint" in content and is_strict(operation))
     hidden = sealing.keyring.sealed_compartments(is_strict=strict) & clear.keys()
     plain = {name: content[name] for name in _PLAIN_MEMBERS[operation.op] & content.keys()}
     shown = {name: {"clear": _known_members(name, clear[name])} for name in clear.keys() - hidden}

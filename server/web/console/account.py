@@ -8,9 +8,10 @@ from werkzeug.wrappers import Response
 from server.domain import passphrase
 from server.domain.errors import LoginRefused, LoginTooSoon, PassphraseRefused
 from server.domain.people import KEY_ROLES
+from server.domain.permission import Actor
 from server.i18n import LANGUAGES, catalogue
 from server.services.accounts import sessions
-from server.services.accounts.sessions import Session
+from server.services.accounts.sessions import Login
 from server.web.auth import TOKEN, for_person, this_hub
 from server.web.console.login import Answer, caller, refusal_members
 from server.web.console.pages import page
@@ -20,14 +21,14 @@ blueprint = Blueprint("account", __name__, url_prefix="/console/account")
 
 @blueprint.get("")
 @for_person("use_account")
-def show(person: Session) -> str:
+def show(person: Login) -> str:
     """The account."""
     return _shown(person, is_changed="changed" in request.args)
 
 
 @blueprint.post("/passphrase")
 @for_person("use_account")
-def change_passphrase(person: Session) -> Answer:
+def change_passphrase(person: Login) -> Answer:
     """Put another passphrase in the place of this one."""
     hub, form = this_hub(), request.form
     old, new = form.get("old", ""), form.get("new", "")
@@ -47,7 +48,7 @@ def change_passphrase(person: Session) -> Answer:
 
 @blueprint.post("/language")
 @for_person("use_account")
-def set_language(person: Session) -> Response:
+def set_language(person: Login) -> Response:
     """Read pages in another language."""
     hub, language = this_hub(), request.form.get("language", "")
     if language in LANGUAGES:
@@ -57,14 +58,14 @@ def set_language(person: Session) -> Response:
 
 @blueprint.post("/sessions/<own_session>/end")
 @for_person("use_account")
-def end_session(person: Session, own_session: str) -> Response:
+def end_session(person: Login, own_session: str) -> Response:
     """End one of one's own sessions."""
     hub = this_hub()
     sessions.end(hub.store, person.actor, own_session, hub.clock())
     return redirect(url_for("account.show"), 303)
 
 
-def _shown(person: Session, **values: Any) -> str:
+def _shown(person: Login, **values: Any) -> str:
     hub, texts = this_hub(), catalogue(person.language)
     return page(
         "account.html",
@@ -78,10 +79,10 @@ def _shown(person: Session, **values: Any) -> str:
     )
 
 
-def _facts(person: Session) -> dict[str, str]:
+def _facts(person: Login) -> dict[str, str]:
     """What the hub takes the person for, by what each is called."""
     texts, actor = catalogue(person.language), person.actor
-    scopes = {"regions": actor.regions, "teams": actor.teams, "partners": actor.partners}
+    scopes = {"regions": _region_names(actor), "teams": actor.teams, "partners": actor.partners}
     facts = {texts.text("account.role"): texts.text(f"role.{actor.role}")}
     for kind, names in scopes.items():
         facts[texts.text(f"account.{kind}")] = ", ".join(sorted(names)) or texts.text("account.all")
@@ -92,3 +93,9 @@ def _facts(person: Session) -> dict[str, str]:
         keys = texts.plural("account.keys_held", held) if held else texts.text("account.keys_none")
         facts[texts.text("account.keys")] = keys
     return facts
+
+
+def _region_names(actor: Actor) -> set[str]:
+    """What the regions of a scope are called; one that is on no list keeps its id."""
+    gazetteer = this_hub().gazetteer()
+    return set(actor.regions) if gazetteer is None else {gazetteer.name_of(each) for each in actor.regions}

@@ -5,12 +5,12 @@ from typing import Any
 from flask import render_template
 
 from server.i18n import catalogue
-from server.services.accounts.sessions import Session
+from server.services.accounts.sessions import Login
 from server.web.auth import this_hub
 from server.web.errors import callers_language
 
 
-def page(template: str, person: Session | None = None, **values: Any) -> str:
+def page(template: str, person: Login | None = None, **values: Any) -> str:
     """A page in the language of its reader: that of the account, else that of the browser."""
     language = person.language if person else callers_language()
     coalition = this_hub().settings.coalition

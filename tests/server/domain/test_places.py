@@ -365,3 +365,18 @@ def test_the_shipped_list_says_of_every_place_what_the_whole_lists_say(
         return (place.id, place.level, place.parent_id, place.valid_from, place.codes, place.regions)
 
     assert [place.id for place in shipped.places if facts(place) != facts(whole.by_id[place.id])] == []
+
+
+def test_a_place_is_known_by_its_id_and_by_its_names_however_typed() -> None:
+    gao = Place("ml-r-gao", "Gao", "region", None, aliases=("Tombouctou", "Gao-Gao"))
+    timbuktu = Place("ml-r-tombouctou", "Tombouctou", "region", None, aliases=("Timbuktu", "Gao-Gao"))
+    cercle = Place("ml-c-gao", "Gao", "cercle", "ml-r-gao")
+    places = Gazetteer("v", (gao, timbuktu, cercle))
+    assert [places.region_named(typed) for typed in ("ml-r-gao", " GÀO ", "timbuktu", "TOMBOUCTOU")] == [
+        gao,
+        gao,
+        timbuktu,
+        timbuktu,
+    ]
+    assert places.cercle_named("gao") == cercle
+    assert [places.region_named(typed) for typed in ("gao gao", "Kidal", "")] == [None] * 3

@@ -3,7 +3,7 @@
 from typing import Any
 
 from server.domain import revision
-from server.domain.revision import Outcome, changed_fields, revise
+from server.domain.revision import Earlier, Outcome, changed_fields, revise, standing
 
 
 def _facts(**members: Any) -> dict[str, Any]:
@@ -12,6 +12,11 @@ def _facts(**members: Any) -> dict[str, Any]:
 
 BASE = {"facts": _facts(channel="phone", sector="health"), "statement": _facts(narrative="a")}
 BOX = {"box": "x"}
+OURS, THEIRS = "ours", "theirs"
+
+
+def _revise(earlier: list[Earlier], base_revision: int, change: dict[str, Any]) -> Outcome:
+    return revise(BASE, earlier, base_revision, change, lineage=OURS)
 
 
 def test_changed_fields_are_named_by_path() -> None:
@@ -33,7 +38,7 @@ def test_sealing_changes_the_compartment_as_one_field() -> None:
 def test_revision_on_the_newest_sets_its_fields() -> None:
     change = {"facts": _facts(channel="radio", sector="health")}
 
-    outcome = revise(BASE, [], 1, change)
+    outcome = _revise([], 1, change)
 
     assert outcome == Outcome(
         {"facts": _facts(channel="radio", sector="health"), "statement": _facts(narrative="a")},
@@ -43,22 +48,22 @@ def test_revision_on_the_newest_sets_its_fields() -> None:
 
 
 def test_member_left_out_is_taken_away() -> None:
-    assert revise(BASE, [], 1, {"facts": _facts(channel="phone")}).compartments["facts"] == _facts(channel="phone")
+    assert _revise([], 1, {"facts": _facts(channel="phone")}).compartments["facts"] == _facts(channel="phone")
 
 
 def test_two_changes_to_different_fields_both_stand() -> None:
-    earlier = [(2, ["facts.channel"], {"facts": _facts(channel="radio", sector="health")})]
+    earlier = [Earlier(THEIRS, ["facts.channel"], {"facts": _facts(channel="radio", sector="health")})]
 
-    outcome = revise(BASE, earlier, 1, {"facts": _facts(channel="phone", sector="land")})
+    outcome = _revise(earlier, 1, {"facts": _facts(channel="phone", sector="land")})
 
     assert outcome.compartments["facts"] == _facts(channel="radio", sector="land")
     assert outcome.clashes == ()
 
 
 def test_two_changes_to_one_field_leave_the_earlier_and_name_the_clash() -> None:
-    earlier = [(2, ["facts.channel"], {"facts": _facts(channel="radio", sector="health")})]
+    earlier = [Earlier(THEIRS, ["facts.channel"], {"facts": _facts(channel="radio", sector="health")})]
 
-    outcome = revise(BASE, earlier, 1, {"facts": _facts(channel="sms", sector="land")})
+    outcome = _revise(earlier, 1, {"facts": _facts(channel="sms", sector="land")})
 
     assert outcome == Outcome(
         {"facts": _facts(channel="radio", sector="land"), "statement": _facts(narrative="a")},
@@ -70,25 +75,51 @@ def test_two_changes_to_one_field_leave_the_earlier_and_name_the_clash() -> None
 def test_two_changes_to_the_same_value_agree() -> None:
     change = {"facts": _facts(channel="radio", sector="health")}
 
-    assert revise(BASE, [(2, ["facts.channel"], change)], 1, change).clashes == ()
+    assert _revise([Earlier(THEIRS, ["facts.channel"], change)], 1, change).clashes == ()
 
 
 def test_revision_that_knows_the_earlier_one_does_not_clash() -> None:
-    earlier = [(2, ["facts.channel"], {"facts": _facts(channel="radio", sector="health")})]
+    earlier = [Earlier(OURS, ["facts.channel"], {"facts": _facts(channel="radio", sector="health")})]
 
-    outcome = revise(BASE, earlier, 2, {"facts": _facts(channel="sms", sector="health")})
+    outcome = _revise(earlier, 2, {"facts": _facts(channel="sms", sector="health")})
 
     assert (outcome.fields, outcome.clashes) == (("facts.channel",), ())
 
 
-def test_sealing_clashes_with_a_change_inside() -> None:
-    earlier = [(2, ["statement.narrative"], {"statement": _facts(narrative="b")})]
+def test_number_of_ones_own_revisions_does_not_vouch_for_what_a_colleague_set_meanwhile() -> None:
+    own = Earlier(OURS, ["facts.sector"], {"facts": _facts(channel="phone", sector="land")})
+    theirs = Earlier(THEIRS, ["facts.channel"], {"facts": _facts(channel="radio", sector="health")})
 
-    assert revise(BASE, earlier, 1, {"statement": BOX}).clashes == ("statement",)
+    outcome = _revise([own, theirs], 2, {"facts": _facts(channel="sms", sector="water")})
+
+    assert (outcome.fields, outcome.clashes) == (("facts.sector",), ("facts.channel",))
+    assert outcome.compartments["facts"] == _facts(channel="radio", sector="water")
+
+
+def test_what_clashed_once_is_no_new_wish_when_its_compartment_is_sent_again() -> None:
+    theirs = Earlier(THEIRS, ["facts.channel"], {"facts": _facts(channel="radio", sector="health")})
+    clashed = Earlier(OURS, [], {"facts": _facts(channel="sms", sector="health")})
+
+    outcome = _revise([theirs, clashed], 2, {"facts": _facts(channel="sms", sector="land")})
+
+    assert (outcome.fields, outcome.clashes) == (("facts.sector",), ())
+
+
+def test_complaint_stands_as_the_revisions_left_it_in_the_order_filed() -> None:
+    first = (["facts.channel"], {"facts": _facts(channel="radio", sector="health")})
+    second = (["facts.sector"], {"facts": _facts(channel="phone", sector="land")})
+
+    assert standing(BASE, [first, second])["facts"] == _facts(channel="radio", sector="land")
+
+
+def test_sealing_clashes_with_a_change_inside() -> None:
+    earlier = [Earlier(THEIRS, ["statement.narrative"], {"statement": _facts(narrative="b")})]
+
+    assert _revise(earlier, 1, {"statement": BOX}).clashes == ("statement",)
 
 
 def test_change_inside_clashes_with_sealing() -> None:
-    outcome = revise(BASE, [(2, ["statement"], {"statement": BOX})], 1, {"statement": _facts(narrative="b")})
+    outcome = _revise([Earlier(THEIRS, ["statement"], {"statement": BOX})], 1, {"statement": _facts(narrative="b")})
 
     assert outcome.clashes == ("statement.narrative",)
     assert outcome.compartments["statement"] == BOX

@@ -27,9 +27,9 @@ from server.domain.permission import OPERATOR, Actor
 from server.hub import Hub
 from server.services.accounts import passphrases, people, sessions
 from server.services.accounts.people import Made, Post
-from server.services.accounts.sessions import Claim, Entry, Session
+from server.services.accounts.sessions import Claim, Entry, Login
 from server.store import recipients, schema
-from server.store.recipients import Recipient
+from server.store.recipients import KnownKey
 from tests.builders import Clock
 
 WORDS = "mil sorgho riz fonio"
@@ -62,10 +62,10 @@ def knock(hub: Hub, key: bytes) -> Callable[..., Entry]:
 
 
 @pytest.fixture
-def enter(hub: Hub, key: bytes, knock: Callable[..., Entry]) -> Callable[..., tuple[str, Session]]:
+def enter(hub: Hub, key: bytes, knock: Callable[..., Entry]) -> Callable[..., tuple[str, Login]]:
     """Logs the holder of an account in, with the code where one is asked; gives token and session."""
 
-    def log_in(made: Made, passphrase: str = WORDS) -> tuple[str, Session]:
+    def log_in(made: Made, passphrase: str = WORDS) -> tuple[str, Login]:
         entry = knock(made.account.name, passphrase)
         if entry.needs_code:
             entry = sessions.give_code(hub.store, key, entry.token, _code(made, hub), HERE, hub.clock())
@@ -79,7 +79,7 @@ def _code(made: Made, hub: Hub, steps: int = 0) -> str:
     return pyotp.TOTP(made.secret).at(hub.clock(), counter_offset=steps)
 
 
-def _recipients(hub: Hub, made: Made) -> list[Recipient]:
+def _recipients(hub: Hub, made: Made) -> list[KnownKey]:
     with hub.store.read() as connection:
         return recipients.of_account(connection, made.account.id)
 
@@ -99,7 +99,7 @@ def _opens(keys: HeldKeys, public: str, sealed: bytes) -> bool:
 
 Make = Callable[..., Made]
 Knock = Callable[..., Entry]
-Enter = Callable[..., tuple[str, Session]]
+Enter = Callable[..., tuple[str, Login]]
 
 
 def test_login_gives_the_actor_and_the_keys_that_the_account_was_made_with(
@@ -301,11 +301,12 @@ def test_log_names_an_account_by_id_and_an_unknown_one_not_at_all(
     made = make("coordinator", regions=["ml-r-gao"])
     enter(made)
     _refusal(knock, made.account.name, OTHER_WORDS)
-    _refusal(knock, "fatoumata-unknown", OTHER_WORDS)
+    with pytest.raises(LoginRefused):
+        knock("fatoumata-unknown", OTHER_WORDS, origin=str(uuid4()))
 
     actions = [action for action, _ in _events(hub, f"account:{made.account.id}")]
     assert actions == ["make_account", "login", "login_failed"]
-    assert _events(hub, "account:unknown")[-1] == ("login_failed", {"factor": "passphrase"})
+    assert _events(hub, "account:unknown")[-1] == ("login_failed", {"factor": "passphrase", "failures": 1})
     with hub.store.read() as connection:
         written = b"".join(connection.scalars(sa.select(schema.event.c.canonical)))
     assert made.account.name.encode() not in written

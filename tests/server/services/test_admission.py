@@ -6,13 +6,13 @@ import pytest
 import sqlalchemy as sa
 
 from client_sync.protocol.canonical import canonical
+from server.domain.desk import Desk
 from server.domain.errors import NotAdmissible, NotFound
-from server.domain.people import HeldKeys
 from server.domain.places import Gazetteer, Place
 from server.hub import Hub
 from server.services import keyrings, places
 from server.services.intake import admission
-from server.services.intake.admission import Desk, Settled, Tally, Word
+from server.services.intake.admission import Settled, Tally, Word
 from server.services.intake.sealing import Sealing
 from server.store import quarantine, schema
 from server.store.quarantine import Kept
@@ -32,6 +32,7 @@ from tests.builders import (
 )
 
 AS_IS = Word(as_is=True)
+PREFIX = "SRE"
 LIST = Gazetteer(
     "2026.1",
     (
@@ -42,7 +43,7 @@ LIST = Gazetteer(
 
 
 def _desk(gazetteer: Gazetteer | None = None) -> Desk:
-    return Desk("SRE", gazetteer, NOW, COORDINATOR)
+    return Desk(COORDINATOR, gazetteer, NOW)
 
 
 def _sealing(hub: Hub) -> Sealing:
@@ -88,11 +89,11 @@ def test_wrong_clock_is_admitted_on_a_persons_word_numbered_and_told_to_the_devi
     assert verdicts(device.send(line)) == [Verdict("quarantined", "clock_ahead", "facts.entered_at")]
     kept = _only(device)
     with pytest.raises(NotAdmissible) as refused:
-        admission.admit(device.hub.store, kept.id, _desk())
+        admission.admit(device.hub.store, _desk(), PREFIX, kept.id)
     assert refused.value.values["fault"] == "word_needed"
     assert _filed(device.hub, "ahead") is None
 
-    settled = admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
+    settled = admission.admit(device.hub.store, _desk(), PREFIX, kept.id, AS_IS)
 
     filed = _filed(device.hub, "ahead")
     assert settled == Settled("stored", f"SRE-{NOW.year}-{filed.number:06d}")
@@ -105,10 +106,10 @@ def test_wrong_clock_is_admitted_on_a_persons_word_numbered_and_told_to_the_devi
 def test_second_admission_is_refused_and_adds_no_row(device: Sender) -> None:
     device.send(complaint("once", entered_at="2036-10-06T18:40:12Z"))
     kept = _only(device)
-    admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
+    admission.admit(device.hub.store, _desk(), PREFIX, kept.id, AS_IS)
     numbers = _numbers(device.hub)
     with pytest.raises(NotAdmissible) as refused:
-        admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
+        admission.admit(device.hub.store, _desk(), PREFIX, kept.id, AS_IS)
     assert refused.value.values["fault"] == "settled"
     assert _numbers(device.hub) == numbers
 
@@ -118,15 +119,15 @@ def test_code_without_vintage_gets_the_place_that_a_person_names(device: Sender)
     kept = _only(device)
     assert (kept.verdict, kept.code) == ("held", "place_vintage")
     with pytest.raises(NotAdmissible) as refused:
-        admission.admit(device.hub.store, kept.id, _desk(LIST), Word(place_id="ml-c-nowhere"))
+        admission.admit(device.hub.store, _desk(LIST), PREFIX, kept.id, Word(place_id="ml-c-nowhere"))
     assert refused.value.values["fault"] == "no_such_place"
-    admission.admit(device.hub.store, kept.id, _desk(LIST), Word(place_id="ml-c-gao"))
+    admission.admit(device.hub.store, _desk(LIST), PREFIX, kept.id, Word(place_id="ml-c-gao"))
     assert _filed(device.hub, "vintage").place_id == "ml-c-gao"
 
 
 def test_place_that_nobody_can_name_is_admitted_as_said(device: Sender) -> None:
     device.send(complaint("as-said", place={"code": "ML0701"}))
-    admission.admit(device.hub.store, _only(device).id, _desk(LIST), AS_IS)
+    admission.admit(device.hub.store, _desk(LIST), PREFIX, _only(device).id, AS_IS)
     assert _filed(device.hub, "as-said").place_id is None
 
 
@@ -137,11 +138,11 @@ def test_forged_looking_frame_needs_a_word_even_when_its_content_is_sound(device
     kept = _only(device)
     assert kept.code == "frame_signature"
     with pytest.raises(NotAdmissible) as refused:
-        admission.admit(device.hub.store, kept.id, _desk())
+        admission.admit(device.hub.store, _desk(), PREFIX, kept.id)
     assert refused.value.values["fault"] == "word_needed"
     with pytest.raises(NotAdmissible):
-        admission.admit_waiting(device.hub.store, ["frame_signature"], _desk())
-    admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
+        admission.admit_waiting(device.hub.store, _desk(), PREFIX, ["frame_signature"])
+    admission.admit(device.hub.store, _desk(), PREFIX, kept.id, AS_IS)
     assert _filed(device.hub, "unsigned") is not None
     assert _states(other) == []
 
@@ -149,7 +150,7 @@ def test_forged_looking_frame_needs_a_word_even_when_its_content_is_sound(device
 def test_word_does_not_make_an_impossible_date_possible(device: Sender) -> None:
     device.send(complaint("thirteenth", incident={"from": "2026-13-03", "precision": "day"}))
     with pytest.raises(NotAdmissible) as refused:
-        admission.admit(device.hub.store, _only(device).id, _desk(), AS_IS)
+        admission.admit(device.hub.store, _desk(), PREFIX, _only(device).id, AS_IS)
     assert refused.value.values["reason"] == "date_impossible"
 
 
@@ -159,10 +160,11 @@ def test_repaired_line_is_stored_and_the_original_stays_as_it_came(device: Sende
     kept = _only(device)
     corrected = complaint("repair", incident={"from": "2026-12-03", "precision": "day"})
 
-    assert admission.repair(device.hub.store, kept.id, corrected, _desk(), _sealing(device.hub)).verdict == "stored"
+    settled = admission.repair(device.hub.store, _desk(), PREFIX, kept.id, corrected, _sealing(device.hub))
+    assert settled.verdict == "stored"
 
     assert _filed(device.hub, "repair").line == corrected
-    assert admission.show(device.hub.store, kept.id, _desk()).payload == original
+    assert admission.show(device.hub.store, _desk(), kept.id).payload == original
     assert _states(device) == [(an_id("repair")[:8], "stored")]
     assert verdicts(device.send(original)) == [Verdict("already_held")]
 
@@ -171,7 +173,7 @@ def test_indented_repair_is_stored_canonical(device: Sender) -> None:
     device.send(complaint("indented", receipt="7K4M-2QA"))
     corrected = complaint("indented")
     spaced = corrected.replace(b'","', b'" ,\n "')
-    admission.repair(device.hub.store, _only(device).id, spaced, _desk(), _sealing(device.hub))
+    admission.repair(device.hub.store, _desk(), PREFIX, _only(device).id, spaced, _sealing(device.hub))
     assert _filed(device.hub, "indented").line == corrected
 
 
@@ -189,7 +191,7 @@ def test_bad_repair_is_refused_and_changes_nothing(
     device.send(complaint("still", receipt="7K4M-2QA"))
     kept = _only(device)
     with pytest.raises(NotAdmissible) as refused:
-        admission.repair(device.hub.store, kept.id, corrected, _desk(), _sealing(device.hub))
+        admission.repair(device.hub.store, _desk(), PREFIX, kept.id, corrected, _sealing(device.hub))
     assert (refused.value.values.get("fault"), refused.value.values["reason"]) == (fault, reason)
     assert _only(device) == kept
 
@@ -197,7 +199,7 @@ def test_bad_repair_is_refused_and_changes_nothing(
 def test_line_with_an_unusable_id_is_repaired_under_a_usable_one(device: Sender) -> None:
     line = complaint("braces")
     device.send(line.replace(an_id("braces").encode(), f"{{{an_id('braces')}}}".encode()))
-    admission.repair(device.hub.store, _only(device).id, line, _desk(), _sealing(device.hub))
+    admission.repair(device.hub.store, _desk(), PREFIX, _only(device).id, line, _sealing(device.hub))
     assert _filed(device.hub, "braces") is not None
 
 
@@ -207,9 +209,9 @@ def test_two_contents_under_one_id_are_not_decided_here(device: Sender) -> None:
     kept = _only(device)
     assert kept.code == "content_differs"
     for attempt in (
-        lambda: admission.admit(device.hub.store, kept.id, _desk(), AS_IS),
-        lambda: admission.repair(device.hub.store, kept.id, complaint("clash"), _desk(), _sealing(device.hub)),
-        lambda: admission.admit_waiting(device.hub.store, ["content_differs"], _desk(), AS_IS),
+        lambda: admission.admit(device.hub.store, _desk(), PREFIX, kept.id, AS_IS),
+        lambda: admission.repair(device.hub.store, _desk(), PREFIX, kept.id, complaint("clash"), _sealing(device.hub)),
+        lambda: admission.admit_waiting(device.hub.store, _desk(), PREFIX, ["content_differs"], AS_IS),
     ):
         with pytest.raises(NotAdmissible) as refused:
             attempt()
@@ -220,20 +222,20 @@ def test_what_waited_for_the_admitted_complaint_comes_with_it(device: Sender) ->
     device.send(complaint("first", entered_at="2036-10-06T18:40:12Z"))
     kept = _only(device)
     device.send(revision("second", "first", 1, statement=said("corrigé")))
-    admission.admit(device.hub.store, kept.id, _desk(), AS_IS)
+    admission.admit(device.hub.store, _desk(), PREFIX, kept.id, AS_IS)
     assert sorted(_states(device)) == sorted([(an_id("first")[:8], "stored"), (an_id("second")[:8], "stored")])
 
 
 def test_unknown_number_is_not_found(hub: Hub) -> None:
     with pytest.raises(NotFound):
-        admission.admit(hub.store, 10**9, _desk())
+        admission.admit(hub.store, _desk(), PREFIX, 10**9)
 
 
 def test_reading_a_content_stands_in_the_log(device: Sender) -> None:
     line = complaint("read", receipt="7K4M-2QA")
     device.send(line)
     kept = _only(device)
-    assert admission.read_payload(device.hub.store, kept.id, _desk(), HeldKeys({})) == line
+    assert admission.read_payload(device.hub.store, _desk(), kept.id) == line
     assert (f"quarantine:{kept.id}", "receipt_invalid") in _events(device.hub, "read_quarantine")
 
 
@@ -246,13 +248,13 @@ def test_list_of_places_releases_what_was_held_for_it(own_hub: Hub) -> None:
     assert verdicts(answer)[:250] == [Verdict("held", "place_unknown", "facts.place")] * 250
 
     places.import_list(own_hub.store, LIST, "test", NOW)
-    released = admission.release_held(own_hub.store, "SRE", NOW, LIST)
+    released = admission.release_held(own_hub.store, PREFIX, NOW, LIST)
 
     assert released == 250
     assert _numbers(own_hub) == list(range(1, 252))
     assert admission.count_waiting(own_hub.store) == {}
     assert len(_states(device)) == 250
-    assert admission.release_held(own_hub.store, "SRE", NOW, LIST) == 0
+    assert admission.release_held(own_hub.store, PREFIX, NOW, LIST) == 0
 
 
 def test_bulk_admission_counts_what_it_could_not_store(own_hub: Hub) -> None:
@@ -260,8 +262,8 @@ def test_bulk_admission_counts_what_it_could_not_store(own_hub: Hub) -> None:
     first.send(*(complaint(n, entered_at="2036-10-06T18:40:12Z") for n in range(3)))
     second.send(complaint("x", entered_at="2036-10-06T18:40:12Z"))
     second.send(operation("complaint", "y", content() | {"form": "complaint/0"}))
-    assert admission.admit_waiting(own_hub.store, ["form_unknown"], _desk()) == Tally(0, 1)
-    assert admission.admit_waiting(own_hub.store, ["clock_ahead"], _desk(), AS_IS) == Tally(4, 0)
+    assert admission.admit_waiting(own_hub.store, _desk(), PREFIX, ["form_unknown"]) == Tally(0, 1)
+    assert admission.admit_waiting(own_hub.store, _desk(), PREFIX, ["clock_ahead"], AS_IS) == Tally(4, 0)
     assert _numbers(own_hub) == [1, 2, 3, 4]
     with own_hub.store.read() as connection:
         assert quarantine.count_waiting(connection) == {"form_unknown": 1}
@@ -270,4 +272,4 @@ def test_bulk_admission_counts_what_it_could_not_store(own_hub: Hub) -> None:
 def test_repair_takes_one_operation_and_not_a_list(device: Sender) -> None:
     device.send(complaint("list", receipt="7K4M-2QA"))
     with pytest.raises(NotAdmissible):
-        admission.repair(device.hub.store, _only(device).id, canonical([1]), _desk(), _sealing(device.hub))
+        admission.repair(device.hub.store, _desk(), PREFIX, _only(device).id, canonical([1]), _sealing(device.hub))

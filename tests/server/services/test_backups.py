@@ -21,7 +21,7 @@ from server.domain.errors import BackupUnusable
 from server.hub import Hub, epoch_of, open_hub
 from server.services import backups
 from server.services.backups import LastNumber
-from server.store import devices, lite, schema
+from server.store import devices, lite, match_tables, schema
 from tests.builders import (
     NOW,
     PASSPHRASE,
@@ -35,6 +35,7 @@ from tests.builders import (
     secrets_of,
     with_keyring,
 )
+from tests.matching import match_all, report
 from tests.postgres import Cluster, client_programs
 
 on_both_engines = pytest.mark.parametrize(
@@ -202,6 +203,25 @@ def test_what_waits_to_be_matched_is_in_no_backup(rig: Rig, empty: Settings) -> 
         assert (_waiting(rig.hub), _waiting(hub)) == (["Ym94"], [])
     finally:
         hub.close()
+
+
+@on_both_engines
+def test_what_complaints_are_matched_by_comes_back(rig: Rig, empty: Settings) -> None:
+    report(rig.device, "a")
+    match_all(rig.hub)
+    _restore(rig, rig.make(), empty)
+    hub = open_hub(empty, secrets_of(empty), Clock())
+    try:
+        assert _matched_by(hub) == _matched_by(rig.hub)
+        assert match_all(hub) == 0
+    finally:
+        hub.close()
+
+
+def _matched_by(hub: Hub) -> list[object]:
+    tables = (match_tables.match_profile, match_tables.match_key, match_tables.model)
+    with hub.store.read() as connection:
+        return [connection.execute(sa.select(each).order_by(*each.primary_key)).all() for each in tables]
 
 
 def _waiting(hub: Hub) -> list[str]:

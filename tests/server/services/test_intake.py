@@ -245,7 +245,10 @@ def test_two_devices_of_a_team_changing_one_field_keep_both_and_a_visible_confli
     with first.hub.store.read() as connection:
         id = _filed(first, "a").id
         assert complaints.conflicts(connection, id) == ["facts.channel"]
-        assert [line for _, _, line in complaints.revisions(connection, id)] == [one]
+        assert [(each.line, each.fields) for each in complaints.revisions(connection, id)] == [
+            (one, ("facts.channel",)),
+            (two, ()),
+        ]
         kept = connection.scalars(sa.select(received.c.line).where(received.c.lineage == second.lineage)).all()
     assert kept == [two]
 
@@ -283,7 +286,7 @@ def test_colleague_adds_to_a_complaint_and_can_not_replace_what_is_sealed(enrol:
     assert verdicts(second.send(added)) == [STORED]
     assert verdicts(second.send(replaced)) == [Verdict("conflict", "field_changed_twice", "identity")]
 
-    own = revision("r3", "a", 2, identity=sealed("bWluZQ"), seal=sealed_keys())
+    own = revision("r3", "a", 1, identity=sealed("bWluZQ"), seal=sealed_keys())
     assert verdicts(first.send(own)) == [STORED]
 
 

@@ -14,6 +14,7 @@ from client_sync.protocol.canonical import canonical
 from client_sync.seal import Binding, Unopenable, open_part, open_record_key
 from server.hub import Hub
 from server.services.intake.sealing import is_sealed_whole, open_original
+from server.store.schema import complaint as filed
 from server.store.schema import metadata, quarantine, received
 from tests.builders import (
     ALREADY_HELD,
@@ -145,6 +146,27 @@ def test_strict_complaint_is_sealed_to_named_readers_alone(device: Sender, keys:
     assert _found(device.hub, NARRATIVE) == []
     assert json.loads(_opened(device, "a", "statement", keys.people["nationale"]))["narrative"] == NARRATIVE
     assert keys.people["gao"].kid not in read_boxes(_content(device.hub, "a")).keys
+
+
+@pytest.mark.parametrize("kind", ["GBV-1", "COR-SEX"])
+def test_gender_based_violence_is_strict_whatever_it_calls_itself(
+    device: Sender, keys: FoundedKeys, kind: str
+) -> None:
+    device.send(operation("complaint", "a", clear_content(kinds=["HR-THR", kind], confidentiality="confidential")))
+
+    assert _found(device.hub, NARRATIVE) == []
+    assert keys.people["gao"].kid not in read_boxes(_content(device.hub, "a")).keys
+    with device.hub.store.read() as connection:
+        assert connection.scalars(sa.select(filed.c.confidentiality)).all() == ["strict"]
+
+
+def test_complaint_that_comes_to_speak_of_gender_based_violence_becomes_strict(device: Sender) -> None:
+    device.send(complaint("a", confidentiality="confidential"))
+
+    device.send(revision("r", "a", 1, facts={"clear": facts(kinds=["GBV-2"], confidentiality="confidential")}))
+
+    with device.hub.store.read() as connection:
+        assert connection.scalars(sa.select(filed.c.confidentiality)).all() == ["strict"]
 
 
 def test_readers_are_those_whose_scope_covers_the_place(device: Sender, keys: FoundedKeys) -> None:

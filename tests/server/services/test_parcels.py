@@ -218,8 +218,8 @@ def test_erased_complaint_in_a_parcel_is_already_held_and_not_kept(author: Sende
         id = connection.scalars(sa.select(received.c.id).where(received.c.lineage == author.lineage)).first()
         assert id is not None
         number = registry.numbers_of(connection, [id])[id]
-    desk = retention.desk(hub.settings, hub.secrets.database, None, hub.clock())
-    retention.erase(hub.store, number, add_person(hub, "parcels").actor, "asked", desk)
+    keeping = retention.keeping(hub.settings, hub.secrets.database)
+    retention.erase(hub.store, hub.desk(add_person(hub, "parcels").actor), number, "asked", keeping)
 
     answer = _opened(author, carrier.post(_parcel(author, author.frame(lines), parcel=2), PARCELS))
 

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from client_sync.protocol.frames import read_frames
 from server.domain.errors import ErasureHeld, HoldRefused, NotAdmissible, NotFound
 from server.domain.permission import OPERATOR, Actor
 from server.hub import Hub
-from server.services import keyrings, retention
+from server.services import devices, keyrings, retention
 from server.services.intake import admission
 from server.services.intake.sealing import Sealing
-from server.services.retention import Desk
-from server.store import audit, erasure_list, lite, registry, schema
+from server.services.retention import Keeping
+from server.store import audit, erasure_list, erasures, lite, registry, schema
 from server.store.dialect import open_sqlite
+from server.store.erasures import Erased
 from tests.builders import (
     ALREADY_HELD,
     STORED,
@@ -65,9 +67,8 @@ def other(own_hub: Hub) -> Actor:
     return add_person(own_hub, "moussa").actor
 
 
-def _desk(hub: Hub, **changes: Any) -> Desk:
-    settings = hub.settings
-    return retention.desk(settings, hub.secrets.database, None, hub.clock(), **changes)
+def _keeping(hub: Hub) -> Keeping:
+    return retention.keeping(hub.settings, hub.secrets.database)
 
 
 def _id_of(hub: Hub, device: Sender, name: object) -> int:
@@ -84,7 +85,7 @@ def _number_of(hub: Hub, device: Sender, name: object) -> str:
 
 
 def _erase(hub: Hub, device: Sender, name: object, actor: Actor) -> retention.Erasure:
-    return retention.erase(hub.store, _number_of(hub, device, name), actor, "asked", _desk(hub))
+    return retention.erase(hub.store, hub.desk(actor), _number_of(hub, device, name), "asked", _keeping(hub))
 
 
 def _counts(hub: Hub) -> dict[str, int]:
@@ -142,7 +143,7 @@ def _content() -> dict[str, Any]:
     return made
 
 
-def _image(hub: Hub, folder: Path, program: Callable[[str], str]) -> bytes:
+def image(hub: Hub, folder: Path, program: Callable[[str], str]) -> bytes:
     """All that the disk holds of the database, in clear, as a thief with its key would have it."""
     if hub.settings.database:
         url = sa.make_url(hub.settings.database).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -191,7 +192,7 @@ def test_erased_complaint_is_nowhere_in_the_database(
     left = _counts(own_hub)
     emptied = ("received", "complaint", "revision", "conflict", "quarantine", "sequel", "opening", "linkage_pending")
     assert {table: left[table] for table in emptied} == dict.fromkeys(emptied, 0)
-    assert _found(_image(own_hub, tmp_path, program)) == []
+    assert _found(image(own_hub, tmp_path, program)) == []
 
 
 def test_canaries_are_found_before_the_erasure(
@@ -199,7 +200,7 @@ def test_canaries_are_found_before_the_erasure(
 ) -> None:
     _tell_much(own_hub, device, mate, actor)
     own_hub.store.close()
-    assert _found(_image(own_hub, tmp_path, program)) == list(CANARIES)
+    assert _found(image(own_hub, tmp_path, program)) == list(CANARIES)
     if not own_hub.settings.database:
         assert _found(_decrypted_pages(own_hub, program("openssl"))) == list(CANARIES)
 
@@ -241,6 +242,135 @@ def test_what_was_erased_is_already_held_when_it_comes_back(
     }
 
 
+@pytest.fixture
+def stranger(own_hub: Hub) -> Sender:
+    """A device of another team."""
+    return enrolled(own_hub, "Mopti 1", team="mopti")
+
+
+def _said_by_a_stranger(name: str, of: str, lineage: str) -> list[bytes]:
+    """All that a device can say of a complaint, also so that nobody can read it."""
+    about = {"complaint": an_id(of), "lineage": lineage}
+    consent = _content()["facts"]["clear"]["consent"]
+    return [
+        _canary(f"{name} r", of, 1, lineage=lineage),
+        operation("withdrawal", f"{name} w", about | {"scope": "all", "reason": WORDS}),
+        operation("consent_change", f"{name} c", about | {"consent": consent}),
+        operation("linkage", f"{name} l", about | {"v": 1, "box": "Ym94"}),
+        operation("revision", f"{name} bad", about | {"base_revision": "?", FIELD: WORDS}),
+    ]
+
+
+def test_another_team_is_told_of_an_erased_complaint_what_it_is_told_of_one_that_never_was(
+    own_hub: Hub, device: Sender, stranger: Sender, actor: Actor
+) -> None:
+    device.send(complaint("a"))
+    _erase(own_hub, device, "a", actor)
+    before = _counts(own_hub)
+
+    of_erased = [verdicts(stranger.send(*_said_by_a_stranger("e", "a", device.lineage))) for _ in range(2)]
+
+    kept = {name: count - before[name] for name, count in _counts(own_hub).items() if count != before[name]}
+    assert kept == {"event": 2, "frame": 2}
+    of_none = [verdicts(stranger.send(*_said_by_a_stranger("n", "never", device.lineage))) for _ in range(2)]
+    assert of_erased == of_none
+    assert [each.code for each in of_none[0][:4]] == ["complaint_missing"] * 4
+
+
+def test_what_another_team_said_before_goes_with_the_erasure_and_it_is_told_nothing(
+    own_hub: Hub, device: Sender, stranger: Sender, actor: Actor
+) -> None:
+    lines = _said_by_a_stranger("e", "a", device.lineage)
+    first = stranger.send(*lines[:3])
+    device.send(complaint("a"))
+    assert _counts(own_hub)["quarantine"] == 3
+
+    _erase(own_hub, device, "a", actor)
+
+    assert _counts(own_hub)["quarantine"] == 0
+    assert verdicts(stranger.send(*lines[:3])) == verdicts(first)
+    assert _counts(own_hub)["quarantine"] == 0
+
+
+def test_report_asked_for_again_does_not_tell_that_something_was_erased(
+    own_hub: Hub, device: Sender, stranger: Sender, actor: Actor
+) -> None:
+    body = stranger.frame(_said_by_a_stranger("e", "a", device.lineage)[:3])
+    [frame] = read_frames(body)
+    first = stranger.send_body(body)
+    device.send(complaint("a"))
+    _erase(own_hub, device, "a", actor)
+    assert stranger.send(ask=((1, frame.digest.hex()[:16]),))["frames"] == first["frames"]
+
+
+def test_what_waits_for_ones_own_complaint_outlives_the_erasure_of_anothers_under_the_same_id(
+    own_hub: Hub, device: Sender, stranger: Sender, actor: Actor
+) -> None:
+    held = revision("r", "a", 2, statement=said("deux"))
+    device.send(complaint("a"))
+    stranger.send(complaint("a"), held)
+    _erase(own_hub, device, "a", actor)
+    assert _counts(own_hub)["quarantine"] == 1
+    assert [each.code for each in verdicts(stranger.send(held))] == ["revision_missing"]
+
+
+def test_another_teams_linkage_is_kept_nowhere_and_a_colleagues_goes_with_the_erasure(
+    own_hub: Hub, device: Sender, mate: Sender, stranger: Sender, actor: Actor
+) -> None:
+    about = {"complaint": an_id("a"), "lineage": device.lineage, "v": 1, "box": "Ym94"}
+    missing = [each.code for each in verdicts(stranger.send(operation("linkage", "s", about)))]
+    assert (missing, _counts(own_hub)["quarantine"]) == (["complaint_missing"], 0)
+    assert verdicts(mate.send(operation("linkage", "m", about))) == [STORED]
+    assert (_counts(own_hub)["linkage_pending"], _counts(own_hub)["quarantine"]) == (1, 0)
+    device.send(complaint("a"))
+    _erase(own_hub, device, "a", actor)
+    assert _counts(own_hub)["linkage_pending"] == 0
+    assert verdicts(mate.send(operation("linkage", "m2", about))) == [ALREADY_HELD]
+    assert _counts(own_hub)["linkage_pending"] == 0
+
+
+def test_linkage_of_a_revoked_device_waits_under_nothing_that_the_hub_can_open(own_hub: Hub, device: Sender) -> None:
+    devices.revoke(own_hub.store, device.device, own_hub.clock(), own_hub.identity.sign_key, reason="perdu")
+    device.send(operation("linkage", "l", {"complaint": an_id("a"), "v": 1, "box": "Ym94"}))
+    [kept] = admission.list_waiting(own_hub.store)
+    assert (kept.code, b"Ym94" in kept.payload) == ("device_revoked", False)
+
+
+def test_linkage_that_can_not_be_read_is_kept_sealed_to_people(own_hub: Hub, device: Sender) -> None:
+    device.send(operation("linkage", "l", {"complaint": an_id("a"), "v": "?", "box": "Ym94"}))
+    [kept] = admission.list_waiting(own_hub.store)
+    assert (kept.code, b"Ym94" in kept.payload) == ("member_invalid", False)
+
+
+def test_older_state_of_the_data_forgets_what_another_team_said_of_what_was_erased(
+    own_hub: Hub, device: Sender, stranger: Sender
+) -> None:
+    stranger.send(*_said_by_a_stranger("e", "a", device.lineage)[:3])
+    erased = Erased(device.lineage, an_id("a"), "0" * 64, own_hub.clock())
+    with own_hub.store.write() as connection:
+        erasures.again(connection, [erased], own_hub.clock())
+    assert _counts(own_hub)["quarantine"] == 0
+
+
+def test_what_is_not_kept_costs_what_keeping_it_would(
+    own_hub: Hub, device: Sender, stranger: Sender, actor: Actor
+) -> None:
+    device.send(complaint("a"))
+    _erase(own_hub, device, "a", actor)
+    heard = list[list[str]]()
+
+    def note(_: Any, __: Any, statement: str, *rest: Any) -> None:
+        heard[-1].append(" ".join(statement.split()[:3]))
+
+    sa.event.listen(own_hub.store.engine, "before_cursor_execute", note)
+    for name, of in (("e", "a"), ("n", "never")):
+        heard.append([])
+        stranger.send(*_said_by_a_stranger(name, of, device.lineage)[:3])
+    of_erased, of_none = ([each for each in said if "SAVEPOINT" not in each] for said in heard)
+    assert of_erased == of_none
+    assert "INSERT INTO quarantine" in of_none
+
+
 def test_another_content_under_an_erased_id_is_not_kept_either(own_hub: Hub, device: Sender, actor: Actor) -> None:
     device.send(complaint("a"))
     _erase(own_hub, device, "a", actor)
@@ -263,7 +393,7 @@ def test_what_was_set_aside_is_erased_and_stays_away(own_hub: Hub, device: Sende
     line = complaint("a", kinds=["NO-SUCH"])
     device.send(line)
     [kept] = admission.list_waiting(own_hub.store)
-    retention.erase_aside(own_hub.store, kept.id, actor, "asked", _desk(own_hub))
+    retention.erase_aside(own_hub.store, own_hub.desk(actor), kept.id, "asked", _keeping(own_hub))
     assert verdicts(device.send(line)) == [ALREADY_HELD]
     assert _counts(own_hub)["quarantine"] == 0
 
@@ -273,7 +403,7 @@ def test_what_is_filed_goes_by_its_number_alone(own_hub: Hub, device: Sender, ac
     device.send(complaint("a", contact_ok="never"))
     [kept] = admission.list_waiting(own_hub.store)
     with pytest.raises(NotFound):
-        retention.erase_aside(own_hub.store, kept.id, actor, "asked", _desk(own_hub))
+        retention.erase_aside(own_hub.store, own_hub.desk(actor), kept.id, "asked", _keeping(own_hub))
     assert _counts(own_hub)["complaint"] == 1
 
 
@@ -281,7 +411,7 @@ def test_id_that_is_no_uuid_is_kept_as_a_hash(own_hub: Hub, device: Sender, acto
     line = b'{"content":{},"id":"Canari de Gao","op":"complaint","seq":1}'
     device.send(line)
     [kept] = admission.list_waiting(own_hub.store)
-    retention.erase_aside(own_hub.store, kept.id, actor, "asked", _desk(own_hub))
+    retention.erase_aside(own_hub.store, own_hub.desk(actor), kept.id, "asked", _keeping(own_hub))
     with own_hub.store.read() as connection:
         [id] = connection.scalars(sa.select(schema.erasure.c.client_id))
     assert (len(id), "Canari" in id) == (64, False)
@@ -292,16 +422,16 @@ def test_what_was_repaired_is_erased_with_its_first_form_and_not_repaired_again(
     own_hub: Hub, device: Sender, actor: Actor
 ) -> None:
     sealing = Sealing(keyrings.current(own_hub.store), own_hub.secrets.pepper, None)
-    desk = admission.Desk("SRE", None, own_hub.clock(), actor)
+    desk = own_hub.desk(actor)
     device.send(b'{"content":{},"id":"Canari de Gao","op":"complaint","seq":1}')
     [kept] = admission.list_waiting(own_hub.store)
-    admission.repair(own_hub.store, kept.id, complaint("a"), desk, sealing)
+    admission.repair(own_hub.store, desk, "SRE", kept.id, complaint("a"), sealing)
     _erase(own_hub, device, "a", actor)
     assert (_counts(own_hub)["received"], _counts(own_hub)["quarantine"]) == (0, 0)
     device.send(b'{"content":{},"id":"Autre","op":"complaint","seq":1}')
     [kept] = admission.list_waiting(own_hub.store)
     with pytest.raises(NotAdmissible) as refused:
-        admission.repair(own_hub.store, kept.id, complaint("a"), desk, sealing)
+        admission.repair(own_hub.store, desk, "SRE", kept.id, complaint("a"), sealing)
     assert refused.value.values["fault"] == "erased"
 
 
@@ -309,7 +439,7 @@ def test_date_when_the_last_backup_is_gone_is_told(own_hub: Hub, device: Sender,
     device.send(complaint("a"))
     erasure = _erase(own_hub, device, "a", actor)
     assert erasure.gone_at == own_hub.clock() + timedelta(days=36)
-    shown = retention.overview(own_hub.store, _desk(own_hub))
+    shown = retention.overview(own_hub.store, _keeping(own_hub), own_hub.clock())
     assert (shown.erased, shown.gone_at) == (1, erasure.gone_at)
 
 
@@ -318,32 +448,31 @@ def test_one_person_alone_holds_nothing_and_two_do(
 ) -> None:
     device.send(complaint("a"), complaint("b"))
     held, asked = (_number_of(own_hub, device, name) for name in "ab")
-    desk = _desk(own_hub)
     for number in (held, asked):
-        assert retention.hold(own_hub.store, number, actor, desk).state == "asked"
+        assert retention.hold(own_hub.store, own_hub.desk(actor), number).state == "asked"
     with pytest.raises(HoldRefused):
-        retention.agree(own_hub.store, held, actor, desk)
-    assert retention.agree(own_hub.store, held, other, desk).state == "agreed"
+        retention.agree(own_hub.store, own_hub.desk(actor), held)
+    assert retention.agree(own_hub.store, own_hub.desk(other), held).state == "agreed"
 
     with pytest.raises(ErasureHeld):
-        retention.erase(own_hub.store, held, actor, "asked", desk)
-    retention.erase(own_hub.store, asked, actor, "asked", desk)
+        retention.erase(own_hub.store, own_hub.desk(actor), held, "asked", _keeping(own_hub))
+    retention.erase(own_hub.store, own_hub.desk(actor), asked, "asked", _keeping(own_hub))
     assert _counts(own_hub)["complaint"] == 1
 
 
 def test_hold_ends_only_when_two_people_say_so(own_hub: Hub, device: Sender, actor: Actor, other: Actor) -> None:
     device.send(complaint("a"))
-    number, desk, store = _number_of(own_hub, device, "a"), _desk(own_hub), own_hub.store
-    retention.hold(store, number, actor, desk)
-    retention.agree(store, number, other, desk)
-    assert retention.lift(store, number, other, desk).state == "lift_asked"
+    number, store = _number_of(own_hub, device, "a"), own_hub.store
+    retention.hold(store, own_hub.desk(actor), number)
+    retention.agree(store, own_hub.desk(other), number)
+    assert retention.lift(store, own_hub.desk(other), number).state == "lift_asked"
     for refused in (retention.lift, retention.agree):
         with pytest.raises(HoldRefused):
-            refused(store, number, other, desk)
+            refused(store, own_hub.desk(other), number)
     with pytest.raises(ErasureHeld):
-        retention.erase(store, number, actor, "asked", desk)
-    assert retention.agree(store, number, actor, desk).state == "lifted"
-    retention.erase(store, number, actor, "asked", desk)
+        retention.erase(store, own_hub.desk(actor), number, "asked", _keeping(own_hub))
+    assert retention.agree(store, own_hub.desk(actor), number).state == "lifted"
+    retention.erase(store, own_hub.desk(actor), number, "asked", _keeping(own_hub))
 
 
 @pytest.mark.parametrize(
@@ -357,7 +486,7 @@ def test_who_may_not_erase_is_answered_as_if_nothing_were_there(
     for actor in (stranger, OPERATOR):
         for number in ("SRE-2026-000001", "SRE-2026-000999"):
             with pytest.raises(NotFound) as refused:
-                retention.erase(own_hub.store, number, actor, "asked", _desk(own_hub))
+                retention.erase(own_hub.store, own_hub.desk(actor), number, "asked", _keeping(own_hub))
             assert refused.value.values == {"object": number}
     assert _counts(own_hub)["complaint"] == 1
 
@@ -369,16 +498,17 @@ def test_time_erases_what_was_withdrawn_and_nothing_that_is_held(
     for name in "ab":
         device.send(operation("withdrawal", f"w{name}", {"complaint": an_id(name), "scope": "all"}))
     held = _number_of(own_hub, device, "b")
-    retention.hold(own_hub.store, held, actor, _desk(own_hub))
-    retention.agree(own_hub.store, held, other, _desk(own_hub))
+    retention.hold(own_hub.store, own_hub.desk(actor), held)
+    retention.agree(own_hub.store, own_hub.desk(other), held)
     clock = own_hub.clock
     assert isinstance(clock, Clock)
 
     clock.pass_(days=30)
-    assert retention.erase_due(own_hub.store, _desk(own_hub)) == 0
+    assert retention.erase_due(own_hub.store, _keeping(own_hub), own_hub.clock()) == 0
     clock.pass_(seconds=1)
-    assert [each.due for each in retention.overview(own_hub.store, _desk(own_hub)).classes] == [1, 0]
-    assert retention.erase_due(own_hub.store, _desk(own_hub)) == 1
+    shown = retention.overview(own_hub.store, _keeping(own_hub), own_hub.clock())
+    assert [each.due for each in shown.classes] == [1, 0]
+    assert retention.erase_due(own_hub.store, _keeping(own_hub), own_hub.clock()) == 1
     with pytest.raises(sa.exc.NoResultFound):
         _id_of(own_hub, device, "a")
     assert _counts(own_hub)["complaint"] == 2
@@ -392,7 +522,7 @@ def test_list_holds_ids_hashes_and_days_and_opens_with_the_key_alone(
         hash = connection.scalar(sa.select(schema.received.c.hash))
     _erase(own_hub, device, "a", actor)
     path = own_hub.settings.data / erasure_list.NAME
-    [left] = erasure_list.read(path, own_hub.secrets.database)
+    [left] = erasure_list.read(path, own_hub.secrets.database).erased
     assert (left.lineage, left.client_id, left.hash) == (device.lineage, an_id("a"), hash)
     assert f"{left.at:%Y-%m-%d %H:%M}" == "2026-11-21 00:00"
     assert an_id("a").encode() not in path.read_bytes()
@@ -408,4 +538,8 @@ def test_every_table_that_points_at_a_complaint_is_emptied() -> None:
         if key.column.table.name in ("complaint", "received")
     }
     known = {"complaint", "act", "person", "file", "revision", "conflict", "quarantine", "registry", "sequel"}
-    assert into == known | {"assignment", "wrap", "opening", "legal_hold"}
+    assert into == known | {"assignment", "wrap", "opening", "legal_hold", "search_pending", "search_text"} | {
+        "match_pending",
+        "match_profile",
+        "link",
+    }

@@ -11,14 +11,17 @@ import pytest
 import sqlalchemy as sa
 
 from server import credential
+from server.commands.doctor import of_erasures
 from server.config import Settings
 from server.domain.errors import ErasureListUnreadable
 from server.hub import Hub, open_hub
-from server.services import backups, retention
+from server.services import backups, lookup, retention, search_texts
 from server.services.backups import Restored
+from server.services.lookup import Query
 from server.store import erasure_list, registry, schema
 from tests.builders import (
     ALREADY_HELD,
+    COORDINATOR,
     PASSPHRASE,
     STORED,
     Clock,
@@ -58,9 +61,9 @@ class Rig:
         with self.hub.store.read() as connection:
             id = connection.scalars(sa.select(columns.id).where(columns.client_id == an_id(name))).one()
             number = registry.numbers_of(connection, [id])[id]
-        desk = retention.desk(self.hub.settings, self.hub.secrets.database, None, self.hub.clock())
+        keeping = retention.keeping(self.hub.settings, self.hub.secrets.database)
         actor = add_person(self.hub, f"actor {name}").actor
-        retention.erase(self.hub.store, number, actor, "asked", desk)
+        retention.erase(self.hub.store, self.hub.desk(actor), number, "asked", keeping)
 
     def restore(self, archive: Path, settings: Settings, **changes: Any) -> Restored:
         options = {"epoch": "0badc0de", "last": None, "now": self.hub.clock()} | changes
@@ -127,6 +130,28 @@ def test_backup_that_is_put_back_forgets_what_was_erased_since(rig: Rig, empty: 
         hub.close()
 
 
+def test_words_are_found_after_a_restore_but_for_what_was_erased_since(rig: Rig, empty: Settings) -> None:
+    rig.device.send(complaint("c"))
+    search_texts.read_pending(rig.hub.store)
+    rig.device.send(complaint("late"))
+    archive = rig.make()
+    rig.erase("a")
+
+    rig.restore(shutil.copy(archive, archive.with_name("kept.age")), empty)
+
+    hub = open_hub(empty, secrets_of(empty), rig.hub.clock)
+    try:
+        found = [_found(hub)]
+        search_texts.read_pending(hub.store)
+        assert [*found, _found(hub)] == [["SRE-2026-000003"], ["SRE-2026-000004", "SRE-2026-000003"]]
+    finally:
+        hub.close()
+
+
+def _found(hub: Hub) -> list[str]:
+    return [each.number for each in lookup.search(hub.store, COORDINATOR, Query("argent"), None, 10)]
+
+
 def test_list_may_lie_elsewhere_and_its_absence_is_told(rig: Rig, empty: Settings, tmp_path: Path) -> None:
     archive = Path(shutil.copy(rig.make(), tmp_path / "carried.age"))
     rig.erase("b")
@@ -154,6 +179,52 @@ def test_damaged_list_stops_the_restore_before_anything_is_there(rig: Rig, empty
     assert not empty.credential.exists()
 
 
+def test_older_copy_of_the_list_is_noticed_by_what_the_backup_knows(rig: Rig, empty: Settings, tmp_path: Path) -> None:
+    rig.erase("b")
+    older = Path(shutil.copy(rig.hub.settings.data / erasure_list.NAME, tmp_path / "older.erasures"))
+    rig.device.send(complaint("c"))
+    rig.erase("c")
+    archive = rig.make()
+    restored = rig.restore(archive, empty, listed_in=older)
+    assert (restored.is_list_older, restored.list_written_at) == (True, rig.hub.clock().replace(microsecond=0))
+
+
+def test_older_copy_of_the_list_is_noticed_by_its_age(rig: Rig, empty: Settings, tmp_path: Path) -> None:
+    clock = rig.hub.clock
+    assert isinstance(clock, Clock)
+    rig.erase("b")
+    older = Path(shutil.copy(rig.hub.settings.data / erasure_list.NAME, tmp_path / "older.erasures"))
+    clock.pass_(days=3)
+    archive = rig.make()
+    assert rig.restore(archive, empty, listed_in=older).is_list_older
+
+
+def test_list_written_since_the_backup_is_not_called_old(rig: Rig, empty: Settings) -> None:
+    clock = rig.hub.clock
+    assert isinstance(clock, Clock)
+    archive = rig.make()
+    clock.pass_(days=9)
+    rig.erase("b")
+    restored = rig.restore(archive, empty)
+    assert (restored.is_list_older, restored.list_written_at) == (False, clock())
+
+
+def test_doctor_notices_an_older_list_in_either_place_until_the_job_wrote_it_anew(rig: Rig) -> None:
+    rig.make()
+    rig.erase("b")
+    data, beside = (folder / erasure_list.NAME for folder in (rig.hub.settings.data, rig.hub.settings.backups))
+    older = data.read_bytes()
+    rig.device.send(complaint("c"))
+    rig.erase("c")
+    assert list(of_erasures(rig.hub)) == []
+    data.write_bytes(older)
+    beside.unlink()
+    assert [finding.values["file"] for finding in of_erasures(rig.hub)] == [data, beside]
+    keeping = retention.keeping(rig.hub.settings, rig.hub.secrets.database)
+    retention.erase_due(rig.hub.store, keeping, rig.hub.clock())
+    assert list(of_erasures(rig.hub)) == []
+
+
 def test_list_beside_an_empty_folder_does_not_make_it_a_hub(rig: Rig, empty: Settings) -> None:
     archive = rig.make()
     rig.erase("b")
@@ -165,11 +236,11 @@ def test_list_beside_an_empty_folder_does_not_make_it_a_hub(rig: Rig, empty: Set
 def test_job_makes_good_a_list_that_an_interruption_left_behind(rig: Rig) -> None:
     rig.erase("b")
     path = rig.hub.settings.data / erasure_list.NAME
-    whole = erasure_list.read(path, rig.hub.secrets.database)
+    whole = erasure_list.read(path, rig.hub.secrets.database).erased
     path.unlink()
-    desk = retention.desk(rig.hub.settings, rig.hub.secrets.database, None, rig.hub.clock())
-    retention.erase_due(rig.hub.store, desk)
-    assert erasure_list.read(path, rig.hub.secrets.database) == whole
+    keeping = retention.keeping(rig.hub.settings, rig.hub.secrets.database)
+    retention.erase_due(rig.hub.store, keeping, rig.hub.clock())
+    assert erasure_list.read(path, rig.hub.secrets.database).erased == whole
 
 
 def test_backups_are_deleted_after_35_days_by_the_next_one(rig: Rig) -> None:

@@ -1,5 +1,6 @@
 """The vault: who opens which compartment, what is left behind, and that losing a reader loses no case."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,17 +8,20 @@ from typing import Any, get_args
 
 import pytest
 import sqlalchemy as sa
+from nacl.public import PrivateKey
 
 from client_sync.protocol.boxes import write_boxes
+from client_sync.protocol.canonical import canonical
 from client_sync.protocol.frames import from_text, to_text
 from client_sync.seal import Binding, seal
-from client_sync.sealing import Sealer, scope_of
+from server.domain.desk import Desk
 from server.domain.errors import NotFound, ReasonMissing
 from server.domain.people import NO_KEYS, HeldKeys
 from server.domain.permission import OPERATOR, Actor
 from server.hub import Hub
 from server.services import keyrings, places, vault
-from server.services.vault import Compartment, Desk, Opened
+from server.services.accounts import people
+from server.services.vault import Compartment, Opened
 from server.store import recipients
 from server.store.schema import event, opening, recipient, wrap
 from tests.builders import (
@@ -70,10 +74,7 @@ def device(hub: Hub, keys: FoundedKeys) -> Sender:
 
 def _sealed(device: Sender, name: object, whole: dict[str, Any], op: str = "complaint") -> bytes:
     """The line of an operation, sealed as its device does."""
-    sealer = Sealer(keyrings.current(device.hub.store), device.lineage, "gao", None)
-    scope = scope_of(whole) or scope_of(clear_content())
-    assert scope is not None
-    return operation(op, name, sealer.seal(an_id(name), whole, scope))
+    return operation(op, name, device.seal(name, whole))
 
 
 def _received(device: Sender, name: object = "a", **facts: Any) -> int:
@@ -86,9 +87,7 @@ def _received(device: Sender, name: object = "a", **facts: Any) -> int:
 
 
 def _desk(hub: Hub, person: Person, keys: HeldKeys | None = None) -> Desk:
-    with hub.store.read() as connection:
-        gazetteer = hub.places.read(connection)
-    return Desk(person.actor, person.keys if keys is None else keys, gazetteer, hub.clock())
+    return hub.desk(person.actor, person.keys if keys is None else keys)
 
 
 def _open(hub: Hub, person: Person, complaint: int, compartment: Compartment, why: str = WHY) -> Opened:
@@ -195,7 +194,7 @@ def test_strict_case_opens_for_named_readers_alone(hub: Hub, device: Sender, key
     }
     # Not by permission alone: the key of the others opens nothing of it.
     [part] = vault._page(hub.store, 0, 9)
-    assert part.record_key(keys.people["gao"].keys.private) is None
+    assert part.prove(keys.people["gao"].keys.private) is None
     assert part.boxes.boxes.keys() == {"identity", "statement", "traces"}
 
 
@@ -235,7 +234,7 @@ def test_case_that_became_strict_is_handed_on_to_named_readers_alone(
 
 def test_field_says_who_can_open_it_and_where(hub: Hub, device: Sender, keys: FoundedKeys) -> None:
     opened = _open(hub, keys.people["gao"], _received(device), "traces")
-    assert [(key.name, key.held, key.is_recovery) for key in opened.keys] == [
+    assert [(key.name, key.held, key.is_recovery) for key in opened.openers] == [
         ("gao", "hub", False),
         ("nationale", "hub", False),
         ("", "offline", True),
@@ -245,7 +244,7 @@ def test_field_says_who_can_open_it_and_where(hub: Hub, device: Sender, keys: Fo
 def test_clear_statement_is_opened_and_logged_too(hub: Hub, device: Sender, keys: FoundedKeys) -> None:
     complaint = _received(device)
     opened = _open(hub, keys.people["gao"], complaint, "statement")
-    assert (opened.clear, opened.is_sealed, opened.keys) == (SAID, False, ())
+    assert (opened.clear, opened.is_sealed, opened.openers) == (SAID, False, ())
     assert len(vault.openings(hub.store, _desk(hub, keys.people["gao"]), complaint)) == 1
 
 
@@ -253,7 +252,7 @@ def test_without_a_key_at_hand_the_field_is_shown_as_closed(hub: Hub, device: Se
     complaint = _received(device)
     opened = vault.open_compartment(hub.store, _desk(hub, keys.people["gao"], NO_KEYS), complaint, "traces")
     assert (opened.clear, opened.is_unopenable) == (None, True)
-    assert [key.name for key in opened.keys] == ["gao", "nationale", ""]
+    assert [key.name for key in opened.openers] == ["gao", "nationale", ""]
 
 
 @pytest.mark.parametrize(
@@ -267,10 +266,7 @@ def test_without_a_key_at_hand_the_field_is_shown_as_closed(hub: Hub, device: Se
 def test_spoilt_record_renders_as_one_that_does_not_open(
     hub: Hub, device: Sender, keys: FoundedKeys, spoil: Any
 ) -> None:
-    sealer = Sealer(keyrings.current(hub.store), device.lineage, "gao", None)
-    scope = scope_of(clear_content())
-    assert scope is not None
-    whole = spoil(sealer.seal(an_id("a"), clear_content(), scope))
+    whole = spoil(device.seal("a", clear_content()))
     assert [each.verdict for each in verdicts(device.send(operation("complaint", "a", whole)))] == ["stored"]
 
     opened = _open(hub, keys.people["gao"], 1, "traces")
@@ -279,10 +275,7 @@ def test_spoilt_record_renders_as_one_that_does_not_open(
 
 
 def test_boxes_of_another_record_do_not_open_in_this_one(hub: Hub, device: Sender, keys: FoundedKeys) -> None:
-    sealer = Sealer(keyrings.current(hub.store), device.lineage, "gao", None)
-    scope = scope_of(clear_content())
-    assert scope is not None
-    moved = operation("complaint", "b", sealer.seal(an_id("a"), clear_content(), scope))
+    moved = operation("complaint", "b", device.seal("a", clear_content()))
     device.send(moved)
 
     assert _open(hub, keys.people["gao"], 1, "traces").is_unopenable
@@ -353,10 +346,7 @@ def test_key_slipped_under_another_record_is_not_handed_on(hub: Hub, device: Sen
     """A device that copies the key of somebody else's record into its own must not have it sealed to more readers."""
     _received(device, "a")
     [other] = vault._page(hub.store, 0, 9)
-    sealer = Sealer(keyrings.current(hub.store), device.lineage, "gao", None)
-    scope = scope_of(clear_content())
-    assert scope is not None
-    mine = sealer.seal(an_id("b"), clear_content(), scope)
+    mine = device.seal("b", clear_content())
     stolen = {kid: to_text(key) for kid, key in other.boxes.keys.items()}
     device.send(operation("complaint", "b", mine | {"seal": {"v": 1, "keys": stolen}}))
 
@@ -364,6 +354,77 @@ def test_key_slipped_under_another_record_is_not_handed_on(hub: Hub, device: Sen
     given = _assign(hub, keys.people["nationale"], 2, verifier)
 
     assert (given.given, given.out_of_reach) == (0, 1)
+
+
+def _with_junk_for(device: Sender, kid: str) -> bytes:
+    """A complaint whose device wrote, beside the id of one reader's key, a box that this key opens to nothing."""
+    whole = json.loads(_sealed(device, "a", clear_content()))
+    assert kid in whole["content"]["seal"]["keys"]
+    whole["content"]["seal"]["keys"][kid] = "A" * 107
+    return canonical(whole)
+
+
+def test_junk_beside_a_readers_key_does_not_keep_the_case_from_who_is_assigned(
+    hub: Hub, device: Sender, keys: FoundedKeys
+) -> None:
+    gao, nationale = keys.people["gao"], keys.people["nationale"]
+    device.send(_with_junk_for(device, gao.kid))
+    assert _open(hub, gao, 1, "traces").is_unopenable
+
+    given = _assign(hub, nationale, 1, gao)
+
+    assert (given.given, given.out_of_reach) == (1, 0)
+    assert _open(hub, gao, 1, "identity").clear == WHO
+    again = _assign(hub, nationale, 1, gao)
+    assert (again.given, again.out_of_reach) == (0, 0)
+
+
+def test_junk_beside_a_readers_key_is_put_right_by_giving_keys(hub: Hub, device: Sender, keys: FoundedKeys) -> None:
+    gao = keys.people["gao"]
+    device.send(_with_junk_for(device, gao.kid))
+    given = vault.give_keys(hub.store, _desk(hub, keys.people["nationale"]), gao.actor.id)
+    assert (given.given, given.out_of_reach) == (1, 0)
+    assert _opens(hub, gao, 1, "traces")
+
+
+def test_what_was_sealed_again_wrongly_does_not_keep_out_who_has_the_devices_key(
+    hub: Hub, device: Sender, keys: FoundedKeys
+) -> None:
+    gao, complaint = keys.people["gao"], _received(device)
+    with hub.store.write() as connection:
+        recipients.add_wraps(connection, [(complaint, gao.kid, "A" * 107)], hub.clock())
+    assert _opens(hub, gao, complaint, "traces")
+
+
+def test_opening_by_the_devices_own_key_seals_nothing_again(hub: Hub, device: Sender, keys: FoundedKeys) -> None:
+    _open(hub, keys.people["gao"], _received(device), "traces")
+    with hub.store.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(wrap)) == 0
+
+
+def test_reset_account_is_handed_nothing_because_a_colleague_opens_what_it_had(
+    hub: Hub, device: Sender, keys: FoundedKeys
+) -> None:
+    """Who resets an account knows its new passphrase: only a colleague's word gives it keys again."""
+    gao, nationale, complaint = keys.people["gao"], keys.people["nationale"], _received(device)
+    offline = PrivateKey.generate()
+    kid = keyrings.add_offline(hub.store, gao.actor.id, bytes(offline.public_key), hub.clock())
+    _assign(hub, nationale, complaint, gao)
+
+    people.reset(hub.store, hub.secrets.totp, OPERATOR, "gao", "mil sorgho riz fonio", hub.clock())
+    assert _open(hub, nationale, complaint, "traces").clear is not None
+
+    with hub.store.read() as connection:
+        handed = set(connection.scalars(sa.select(wrap.c.kid)))
+        held = {each.kid: each.state for each in recipients.of_account(connection, gao.actor.id)}
+        assert recipients.assigned_to(connection, [complaint]) == {}
+    assert handed.isdisjoint(held)
+    assert sorted(held.values()) == ["current", "removed", "removed"]
+    # Neither of the old keys, also in hand or in a file, opens anything here any more.
+    old = HeldKeys({**gao.keys.private, kid: bytes(offline)})
+    assert vault.open_compartment(hub.store, _desk(hub, gao, old), complaint, "traces").is_unopenable
+    file = vault.hand_over(hub.store, _desk(hub, nationale), complaint, "traces")
+    assert vault.open_file(file, bytes(offline)).is_unopenable
 
 
 @pytest.mark.parametrize("lost", ["gao", "mopti", "nationale", "recovery"])

@@ -88,7 +88,7 @@ def test_revisions_come_in_order_with_their_fields(device: Sender) -> None:
 
     with device.hub.store.read() as connection:
         found = complaints.revisions(connection, _id(device, "a"))
-    assert found == [(n, ["facts.channel"], line) for n, line in enumerate(lines, 2)]
+    assert found == [complaints.Revision(device.lineage, ("facts.channel",), line) for line in lines]
 
 
 def test_change_numbers_are_each_lineages_own(enrol: Enrol, hub: Hub) -> None:

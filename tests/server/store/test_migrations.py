@@ -10,8 +10,9 @@ from server.store.schema import metadata
 
 
 def test_migrations_build_the_schema(hub: Hub) -> None:
+    options = {"compare_type": False, "include_object": _is_of_the_schema}
     with hub.store.read() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": False}), metadata)
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
     assert differences == []
 
 
@@ -24,6 +25,11 @@ def test_checks_stand_in_the_database(hub: Hub) -> None:
 def test_database_that_is_up_to_date_is_left_alone(hub: Hub) -> None:
     migrations.upgrade(hub.store)
     assert migrations.current(hub.store) == migrations.HEAD
+
+
+def _is_of_the_schema(_: object, name: str | None, *__: object) -> bool:
+    """The index of words is each engine's own: tables of FTS5, or one over an expression."""
+    return name != "ix_search_text_words" and not str(name).startswith("search_text_fts")
 
 
 def _checks(connection: sa.Connection, table: str) -> set[str | None]:

@@ -61,7 +61,6 @@ def test_printed_and_lost_numbers_are_never_given_again(device: Sender, own_hub:
     with own_hub.store.read() as connection:
         ids = connection.scalars(sa.select(complaints.complaint.c.id).order_by(complaints.complaint.c.id)).all()
         given = registry.numbers_of(connection, ids)
-        assert registry.last_number(connection, "SRE", 2026) == 5
     assert [given[id] for id in ids] == ["SRE-2026-000001", "SRE-2026-000005"]
 
 

@@ -16,6 +16,7 @@ from server.app import create_app
 from server.domain.people import Role
 from server.domain.permission import OPERATOR
 from server.hub import Hub
+from server.services import places
 from server.services.accounts import people
 from server.services.accounts.people import Made, Post
 from tests.builders import Clock, Sender, open_test_hub
@@ -23,6 +24,7 @@ from tests.builders import Clock, Sender, open_test_hub
 WORDS = "mil sorgho riz fonio"
 OTHER_WORDS = "karité néré baobab kapok"
 ACCOUNT = "/console/account"
+PLACES = Path(__file__).resolve().parents[3] / "fixtures" / "places" / "mali-2026.1.csv"
 HTML = {"Accept": "text/html", "Accept-Language": "fr"}
 
 
@@ -252,8 +254,25 @@ def test_missing_page_is_a_page_for_a_browser_and_a_problem_for_a_program(browse
     shown = browser.get("/nothing-here")
     assert (shown.status_code, shown.mimetype) == (404, "text/html")
     assert "Introuvable ou réservé." in shown.text
+    assert re.findall(r'<a href="([^"]+)"', shown.text) == ["/", ACCOUNT]
     assert app.test_client().get("/nothing-here").mimetype == "application/problem+json"
     assert browser.get("/api/v1/nothing-here").mimetype == "application/problem+json"
+
+
+def test_page_under_a_name_that_is_not_the_hubs_says_so_and_leads_nowhere(app: Flask) -> None:
+    shown = app.test_client().get("/login", base_url="http://ailleurs.example", headers=HTML)
+    assert (shown.status_code, "ne répond pas sous cette adresse" in shown.text) == (400, True)
+    assert 'href="/"' not in shown.text
+
+
+def test_account_shows_a_name_as_it_was_written_and_regions_by_name(browser: Browser, hub: Hub) -> None:
+    places.import_list(hub.store, places.read_list_file(PLACES, "2026.1"), "essai", hub.clock())
+    post = Post("verifier", ["ml-r-gao", "ml-r-nulle-part"])
+    people.make(hub.store, hub.secrets.totp, OPERATOR, " Awa  Ékélé ", post, WORDS, hub.clock())
+    browser.get("/login")
+    assert browser.post("/login", name="awa ÉKÉLÉ", passphrase=WORDS).location == ACCOUNT
+    page = browser.get(ACCOUNT)
+    assert all(words in page.text for words in ("<h2>Awa Ékélé</h2>", "<dd>Gao, ml-r-nulle-part</dd>"))
 
 
 def test_route_of_devices_neither_reads_nor_sets_a_cookie(

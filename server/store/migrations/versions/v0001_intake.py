@@ -14,7 +14,8 @@ down_revision = None
 _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
     "account": (
         sa.Column("id", sa.String(36), primary_key=True),
-        sa.Column("name", sa.String(80), nullable=False, unique=True),
+        sa.Column("login", sa.String(80), nullable=False, unique=True),
+        sa.Column("name", sa.String(80), nullable=False),
         sa.Column("role", sa.String(16), nullable=False),
         sa.Column("state", sa.String(10), nullable=False, server_default="active"),
         sa.Column("language", sa.String(8), nullable=False, server_default="fr"),
@@ -116,6 +117,11 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
     "log_counter": (
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("size", ID, nullable=False),
+    ),
+    "login_failure": (
+        sa.Column("who", sa.String(64), primary_key=True),
+        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("last_at", UtcTime, nullable=False),
     ),
     "login_wait": (
         sa.Column("who", sa.String(64), primary_key=True),
@@ -250,6 +256,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("field", sa.String(200), nullable=False),
         sa.Column("waits_for", sa.String(36)),
         sa.Column("about", sa.String(36)),
+        sa.Column("about_lineage", sa.String(36)),
         sa.Column("state", sa.String(10), nullable=False, server_default="waiting"),
         sa.Column("device", sa.String(36), nullable=False),
         sa.Column("carried_by", sa.String(36)),
@@ -369,6 +376,13 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("base_revision", sa.Integer, nullable=False),
         sa.Column("fields", JSON, nullable=False),
         sa.Column("at", UtcTime, nullable=False),
+    ),
+    "search_pending": (
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    ),
+    "search_text": (
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+        sa.Column("text", sa.Text, nullable=False),
     ),
     "sequel": (
         sa.Column("received", ID, sa.ForeignKey("received.id"), primary_key=True, autoincrement=False),

@@ -1,0 +1,68 @@
+"""`seere duplicates`: how well duplicates are found."""
+
+import json
+import secrets
+import time
+from pathlib import Path
+
+import click
+
+from server.commands import duplicate_pairs
+from server.commands.operator import Operator, pass_operator
+from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.domain.matching.model import shipped
+from server.services.duplicates import measuring, tables
+from server.services.duplicates.arriving import CLEAR, veiled
+
+_PEPPER_BYTES = 32
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.group(cls=SpokenGroup)
+def command() -> None:
+    """Find, decide, measure."""
+
+
+for each in duplicate_pairs.COMMANDS:
+    command.add_command(each)
+
+
+@command.command(cls=SpokenCommand)
+@click.option("--records", type=_FILE, required=True, metavar="FILE.csv")
+@click.option("--pairs", type=_FILE, required=True, metavar="FILE.csv")
+@click.option("--fields", required=True, metavar="MAP")
+@click.option("--id", default="id", show_default=True, metavar="COLUMN")
+@click.option("--order", metavar="COLUMN")
+@click.option("--across", metavar="COLUMN")
+@click.option("--labels", type=click.IntRange(min=0), default=0, metavar="N")
+@click.option("--veiled", "is_veiled", is_flag=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@pass_operator
+def evaluate(
+    operator: Operator,
+    records: Path,
+    pairs: Path,
+    fields: str,
+    id: str,
+    order: str | None,
+    across: str | None,
+    labels: int,
+    is_veiled: bool,
+    seed: int,
+) -> None:
+    """Match a table whose duplicates are known; needs no hub."""
+    table = tables.read_table(records, tables.read_map(fields), id, order, across)
+    gold = tables.read_pairs(pairs, table)
+    pepper = secrets.token_bytes(_PEPPER_BYTES)
+    with operator.busy("duplicates.matching", count=len(table.ids)):
+        reached = measuring.evaluate(
+            table,
+            gold,
+            shipped("table_veiled" if is_veiled else "table"),
+            veiled(pepper) if is_veiled else CLEAR,
+            labels=labels,
+            seed=seed,
+            pepper=pepper,
+            clock_s=time.perf_counter,
+        )
+    click.echo(json.dumps(reached, ensure_ascii=False, indent=2))

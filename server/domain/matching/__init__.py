@@ -1,0 +1,1 @@
+"""Record linkage after Fellegi and Sunter: comparisons in levels, match weights, calibrated probabilities."""

@@ -1,0 +1,85 @@
+"""Decisions on a link: what people said of it in order, what of that stands, and the state that follows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+
+class Verdict(StrEnum):
+    """What a decision says: the two match, they don't, or an earlier word is taken back."""
+
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    UNDONE = "undone"
+
+
+PROPOSED: Final = "proposed"
+# The relation that holds by itself: the same report again.
+RETRY: Final = "retry"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How a link was judged: `model` is None for a retry; reasons are a name, a level or None, and bits."""
+
+    model: str | None
+    levels: Mapping[str, int]
+    reasons: Sequence[tuple[str, int | None, float]]
+    weight: float
+    probability: float
+    band: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One word on a link, never changed: `undoes` is the decision that it takes back.
+
+    `is_blind`: made without the score. `is_second`: a second person's judgement of the pair, which changes nothing.
+    `judged`: the link as it was judged then.
+    """
+
+    id: int
+    link: int
+    verdict: Verdict
+    account: str
+    reason: str | None
+    at: datetime
+    undoes: int | None
+    is_blind: bool
+    is_second: bool
+    judged: Judged
+
+
+def undone(history: Sequence[Decision]) -> frozenset[int]:
+    """The ids of those that were taken back."""
+    return frozenset(each.undoes for each in history if each.undoes is not None)
+
+
+def words_that_stand(history: Sequence[Decision], *, is_second: bool) -> list[Decision]:
+    """The verdicts that nobody took back, in order: those that decide, or those beside them."""
+    gone = undone(history)
+    return [
+        each
+        for each in history
+        if each.is_second is is_second and each.verdict is not Verdict.UNDONE and each.id not in gone
+    ]
+
+
+def standing(history: Sequence[Decision]) -> Decision | None:
+    """The decision that holds: the last that nobody took back."""
+    return next(reversed(words_that_stand(history, is_second=False)), None)
+
+
+def last_of(history: Sequence[Decision]) -> int:
+    """The id of the last word that decided or took back; 0 before the first. Who decides says what they saw."""
+    return max((each.id for each in history if not each.is_second), default=0)
+
+
+def state_of(relation: str, history: Sequence[Decision]) -> str:
+    """The state of a link, by what stands alone."""
+    held = standing(history)
+    if held is not None:
+        return held.verdict
+    return Verdict.CONFIRMED if relation == RETRY else PROPOSED

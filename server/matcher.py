@@ -1,0 +1,222 @@
+"""The matcher: a child process that compares complaints beside intake, and the thread that writes what it found.
+
+A thread for the comparison would take intake's turn at the interpreter; a second writer would take its turn at the
+database. So the child reads by a connection of its own, and the hub's one write lane keeps what comes of it.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from threading import Event, Thread
+from typing import Any, Final
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from server.config import Settings
+from server.credential import Secrets
+from server.domain.errors import trace_of
+from server.hub import Hub
+from server.services.duplicates import matching, turning
+from server.services.duplicates.turning import Desk
+from server.store.duplicates import Matched, Turned, Waiting
+from server.store.engine import Store, open_store
+from server.store.places import CurrentPlaces
+
+log = logging.getLogger(__name__)
+
+_LOOK_S: Final = 1.0
+# A page takes a tenth of a second; a child that is silent for so long hangs.
+_ANSWER_MAX_S: Final = 60.0
+_ENDS_S: Final = 5.0
+_DELAY_MAX_S: Final = 60.0
+_NICENESS: Final = 10
+
+
+class ChildGone(Exception):
+    """The child died, or says nothing."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why the child could not do a page: type and frames, no words."""
+
+    trace: dict[str, object]
+
+
+_Step = Callable[["_Bench", Sequence[Waiting]], "list[Turned] | list[Matched]"]
+
+
+class Child:
+    """The child process, started when it is first asked for something."""
+
+    def __init__(self, settings: Settings, secrets: Secrets) -> None:
+        self._told = settings, secrets
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+
+    @property
+    def process_id(self) -> int | None:
+        """The id of the process; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def turn(self, page: Sequence[Waiting]) -> "list[Turned] | Fault":
+        """The profiles of a page. Raises ChildGone."""
+        answer: list[Turned] | Fault = self._ask("turn", page)
+        return answer
+
+    def match(self, page: Sequence[Waiting]) -> "list[Matched] | Fault":
+        """The links of a page. Raises ChildGone."""
+        answer: list[Matched] | Fault = self._ask("match", page)
+        return answer
+
+    def end(self) -> None:
+        """Let it end by itself, which it does when nobody can ask it any more; or kill it."""
+        process, self._process = self._process, None
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
+        if process is not None:
+            process.join(_ENDS_S)
+            process.kill()
+            process.join()
+            process.close()
+
+    def _ask(self, step: str, page: Sequence[Waiting]) -> Any:
+        try:
+            pipe = self._pipe or self._start()
+            pipe.send((step, page))
+            if not pipe.poll(_ANSWER_MAX_S):
+                raise ChildGone
+            return pipe.recv()
+        except (EOFError, OSError) as gone:
+            raise ChildGone from gone
+
+    def _start(self) -> Connection:
+        # Not forked: this process has threads, and pages of secrets that the child has no need of.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_run, args=(theirs,), name="matcher", daemon=True)
+        self._process.start()
+        # Or the end of this process would never be heard in the child.
+        theirs.close()
+        self._pipe.send(self._told)
+        return self._pipe
+
+
+@contextmanager
+def running_matcher(hub: Hub) -> Iterator[Child]:
+    """Match what waits, in the background; the block ends when the page in hand is done."""
+    stop = Event()
+    child = Child(hub.settings, hub.secrets)
+    thread = Thread(target=_work, args=(hub, child, stop), name="matcher")
+    thread.start()
+    try:
+        yield child
+    finally:
+        stop.set()
+        thread.join()
+        child.end()
+
+
+def match_waiting(hub: Hub, child: Child, by: str, stop: Event | None = None) -> int:
+    """Match page by page until nothing waits or `stop` is set; gives how many complaints that were."""
+    done = 0
+    while (stop is None or not stop.is_set()) and matching.is_any_waiting(hub.store, hub.clock()):
+        page = matching.claim(hub.store, by, hub.clock())
+        done += _match_page(hub, child, page)
+    return done
+
+
+def _work(hub: Hub, child: Child, stop: Event) -> None:
+    by, failures = str(uuid4()), 0
+    while not stop.is_set():
+        try:
+            if not failures:
+                matching.keep_models(hub.store, hub.clock())
+            match_waiting(hub, child, by, stop)
+            failures = 0
+            stop.wait(_LOOK_S)
+        except Exception as fault:  # noqa: BLE001 - whatever it was, complaints go on waiting to be matched
+            log.error("matcher_failed", extra=trace_of(fault))
+            child.end()
+            stop.wait(min(2.0**failures, _DELAY_MAX_S))
+            failures += 1
+
+
+def _match_page(hub: Hub, child: Child, page: Sequence[Waiting]) -> int:
+    """Two steps, each committed: candidates are read when the keys of the page can be read by all."""
+    turned = child.turn(page)
+    if isinstance(turned, Fault):
+        return _one_by_one(hub, child, page, turned)
+    kept = turning.keep(hub.store, turned, hub.clock())
+    matched = child.match(kept)
+    if isinstance(matched, Fault):
+        return _one_by_one(hub, child, kept, matched)
+    matching.keep(hub.store, matched, hub.clock())
+    return len(page)
+
+
+def _one_by_one(hub: Hub, child: Child, page: Sequence[Waiting], fault: Fault) -> int:
+    """One that can't be matched keeps no other from it; it is tried again when its claim is over."""
+    if len(page) > 1:
+        return sum(_match_page(hub, child, [each]) for each in page)
+    log.error("match_failed", extra=fault.trace)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What the child works with."""
+
+    store: Store
+    secrets: Secrets
+    places: CurrentPlaces
+
+    def desk(self, connection: sa.Connection) -> Desk:
+        return Desk(self.secrets.pepper, self.secrets.linkage, self.places.read(connection))
+
+
+def _run(pipe: Connection) -> None:
+    """The child: answers until nobody asks any more."""
+    # A terminal and a service manager signal the whole group; who started it says when it ends.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(_NICENESS)
+    try:
+        settings, secrets = pipe.recv()
+        store = open_store(settings.database_url, None if settings.database else secrets.database)
+        bench = _Bench(store, secrets, CurrentPlaces())
+        while True:
+            step, page = pipe.recv()
+            pipe.send(_answer(bench, _STEPS[step], page))
+    except (EOFError, OSError):
+        # Its parent is gone, and what it did last with it: the claim runs out, and the page is matched again.
+        return
+
+
+def _answer(bench: _Bench, step: _Step, page: Sequence[Waiting]) -> "list[Turned] | list[Matched] | Fault":
+    try:
+        return step(bench, page)
+    except Exception as fault:  # noqa: BLE001 - the parent tries the others of the page without it
+        return Fault(trace_of(fault))
+
+
+def _turn(bench: _Bench, page: Sequence[Waiting]) -> list[Turned]:
+    with bench.store.read() as connection:
+        return turning.turn(connection, page, bench.desk(connection))
+
+
+def _match(bench: _Bench, page: Sequence[Waiting]) -> list[Matched]:
+    with bench.store.read() as connection:
+        models = matching.models_of(connection)
+        return matching.match(connection, page, models, bench.desk(connection))
+
+
+_STEPS: Final[dict[str, _Step]] = {"turn": _turn, "match": _match}

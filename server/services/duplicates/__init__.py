@@ -1,0 +1,1 @@
+"""Duplicates: complaints that tell of one incident or one complainant, linked and never merged."""

@@ -1,0 +1,408 @@
+"""Deciding: which pairs a person is shown, what they say of them, and what follows; nothing is ever merged."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from itertools import count, islice
+from math import inf
+from typing import Final
+
+import sqlalchemy as sa
+
+from server.domain.desk import Desk
+from server.domain.errors import DecisionRefused, DecisionStale, NotFound
+from server.domain.matching import clusters, decisions, review
+from server.domain.matching.clusters import Cluster, Edge
+from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, Verdict
+from server.domain.matching.model import Band, Relation
+from server.domain.matching.review import Estimate, Pair, Sample, Slot, Stratum
+from server.domain.permission import Action, may_ever, permit
+from server.store import accounts, audit, links, registry, sealed
+from server.store.engine import Store
+from server.store.links import Link, Report
+from server.store.scopes import Scope, scope_of
+
+_ACTION: Final[Action] = "handle_case"
+RELATIONS: Final = (Relation.SAME_INCIDENT, Relation.SAME_COMPLAINANT)
+# Links of a shelf that are weighed against each other, and read at once.
+_SHELF_MOST: Final = 200
+# Of a cluster no more is shown; the strongest are reached first.
+MEMBERS_MOST: Final = 200
+_REASON_MAX_CHARS: Final = 2_000
+
+_Page = Callable[[Link | None, Collection[str]], list[Link]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pair to look at: registry numbers of both, and what it is shown for; `judged` is None where that is blind."""
+
+    link: int
+    numbers: tuple[str, str]
+    relation: str
+    slot: Slot
+    judged: Judged | None
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The pairs that come next, and how many of the day's are left, these included."""
+
+    cases: tuple[Case, ...]
+    left: int
+
+
+@dataclass(frozen=True)
+class Word:
+    """A decision as the team sees it: who by name, and whether it was taken back."""
+
+    name: str
+    is_undone: bool
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A pair with all that is known of it: both reports, the link as it stands, and every word in order.
+
+    `judged` is None, and `words` are empty, for whoever is to decide without them. `last` is what a decision says
+    to have seen.
+    """
+
+    link: int
+    relation: str
+    state: str
+    numbers: tuple[str, str]
+    reports: tuple[Report, Report]
+    judged: Judged | None
+    words: tuple[Word, ...]
+    last: int
+
+
+@dataclass(frozen=True)
+class View:
+    """A cluster of one relation, by registry number where it names complaints; `is_cut`: there is more."""
+
+    relation: str
+    cluster: Cluster
+    numbers: dict[int, str]
+    is_cut: bool
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What the samples tell of one relation: what share of each stratum matches, and how much of that is shown."""
+
+    relation: str
+    samples: tuple[Sample, ...]
+    shares: dict[Stratum, Estimate]
+    recall: Estimate
+
+
+def next_pairs(store: Store, desk: Desk, capacity: int, limit: int) -> Queue:
+    """The pairs that the actor should decide next, of those whose complaints the actor handles both.
+
+    `capacity`: pairs that one person is shown a day. What the actor may not see changes nothing of it.
+    """
+    if not may_ever(desk.actor, _ACTION):
+        return Queue((), 0)
+    midnight = datetime.combine(desk.now.date(), time(), desk.now.tzinfo)
+    with store.read() as connection:
+        today = links.decided_since(connection, desk.actor.id, midnight)
+        left = max(capacity - len(today), 0)
+        done = links.count_decided(connection, desk.actor.id)
+        slots = [review.slot_at(number) for number in islice(count(done), min(limit, left))]
+        seen = Counter(lineage for pair in today for lineage in pair)
+        room = review.lineage_room(capacity)
+        shelves, by_id = _shelves(connection, desk, seen, room) if slots else ({}, {})
+        filled = review.fill(slots, shelves, seen, room)
+        chosen = [(slot, by_id[pair.link]) for slot, pair in filled]
+        numbers = registry.numbers_of(connection, {id for _, each in chosen for id in (each.a, each.b)})
+    return Queue(tuple(_case(slot, each, numbers) for slot, each in chosen), left)
+
+
+def decide(
+    store: Store,
+    desk: Desk,
+    link_id: int,
+    verdict: Verdict,
+    *,
+    reason: str = "",
+    after: int = 0,
+    is_second: bool = False,
+) -> int:
+    """Say of a pair that it matches or does not; gives the id of the decision. The reports stay as they are.
+
+    `after`: the last decision that the actor saw of it, 0 for none. `is_second`: beside a decision of somebody else,
+    whose word goes on holding. Raises NotFound where the actor does not handle both complaints, DecisionStale where
+    somebody decided since, and DecisionRefused.
+    """
+    with store.write() as connection:
+        decided, history = _opened(connection, desk, link_id, is_locked=True)
+        if is_second:
+            _require_first(desk, history)
+        elif decisions.last_of(history) != after:
+            raise _stale(connection, history, verdict)
+        is_blind = review.is_blind(decided.judged.band, decided.draw) and not history
+        made = _say(connection, desk, decided, verdict, reason, is_blind=is_blind, is_second=is_second)
+        if not is_second:
+            links.set_state(connection, decided.id, verdict)
+    return made
+
+
+def undo(store: Store, desk: Desk, decision_id: int, reason: str = "") -> str:
+    """Take a decision back; gives the state of its link, which follows from the decisions that still stand.
+
+    Raises NotFound as `decide` does, and DecisionRefused for what was taken back already.
+    """
+    with store.write() as connection:
+        about = links.link_decided_by(connection, decision_id)
+        if about is None:
+            raise NotFound(object=decision_id)
+        decided, history = _opened(connection, desk, about, is_locked=True)
+        [told] = [each for each in history if each.id == decision_id]
+        if told.verdict is Verdict.UNDONE or told.id in decisions.undone(history):
+            raise DecisionRefused(fault="undone")
+        _say(connection, desk, decided, Verdict.UNDONE, reason, undoes=told.id, is_second=told.is_second)
+        state = decisions.state_of(decided.relation, links.history_of(connection, decided.id))
+        links.set_state(connection, decided.id, state)
+    return state
+
+
+def explain(store: Store, desk: Desk, link_id: int, *, is_blind: bool = False) -> Explained:
+    """Both reports of a pair, how it is judged, and what was decided; of a pair of a sample, or where the actor
+    asks so, without what would lead the actor's own judgement. Raises NotFound as `decide` does."""
+    with store.read() as connection:
+        shown, history = _opened(connection, desk, link_id)
+        told = links.reports(connection, (shown.a, shown.b))
+        numbers = registry.numbers_of(connection, (shown.a, shown.b))
+        names = {each.id: each.name for each in accounts.listed(connection)}
+    is_hidden = is_blind or _is_to_be_blind(shown, history)
+    gone = decisions.undone(history)
+    words = [Word(names[each.account], each.id in gone, each) for each in history]
+    return Explained(
+        link=shown.id,
+        relation=shown.relation,
+        state=PROPOSED if is_hidden else shown.state,
+        numbers=(numbers[shown.a], numbers[shown.b]),
+        reports=(told[shown.a], told[shown.b]),
+        judged=None if is_hidden else shown.judged,
+        words=() if is_hidden else tuple(words),
+        last=decisions.last_of(history),
+    )
+
+
+def clusters_of(store: Store, desk: Desk, number: str) -> list[View]:
+    """What a complaint is joined to, by each relation: confirmed links and strong proposals, read now.
+
+    Over the complaints that the actor handles alone: what others have joins nothing here. Raises NotFound.
+    """
+    with store.read() as connection:
+        complaint = registry.complaint_numbered(connection, number)
+        if complaint is None or complaint not in _handled(connection, desk, [complaint]):
+            raise NotFound(object=number)
+        return [_view(connection, desk, complaint, relation) for relation in RELATIONS]
+
+
+def estimates(store: Store, desk: Desk) -> list[Reached]:
+    """What the samples tell, of the pairs that the actor handles; nothing for whoever handles none."""
+    if not may_ever(desk.actor, _ACTION):
+        return []
+    with store.read() as connection:
+        counted = links.counted(connection, _scope(desk))
+    found: dict[tuple[str, Stratum], Sample] = {}
+    for each in counted:
+        stratum = Stratum.NEAR if each.band == Band.SILENT and each.is_near else review.stratum_of(each.band, 0)
+        before = found.get((each.relation, stratum), Sample(stratum, 0, 0, 0))
+        found[each.relation, stratum] = Sample(
+            stratum,
+            before.kept + each.links,
+            before.decided + each.decided,
+            before.confirmed + each.confirmed,
+        )
+    return [_reached(relation, [each for (of, _), each in found.items() if of == relation]) for relation in RELATIONS]
+
+
+def _shelves(
+    connection: sa.Connection, desk: Desk, seen: Counter[str], room: int
+) -> tuple[dict[Slot, list[Pair]], dict[int, Link]]:
+    """What waits for each kind of slot, the best first, and the links by id."""
+    scope = _scope(desk)
+
+    def valued(band: Band) -> _Page:
+        return lambda after, skip: links.most_valued(connection, scope, band, after, skip, _SHELF_MOST)
+
+    def sampled(is_silent: bool) -> _Page:
+        return lambda after, skip: links.drawn(connection, scope, after, skip, _SHELF_MOST, is_silent=is_silent)
+
+    strong, possible = (_shelf(connection, desk, valued(band), seen, room) for band in (Band.STRONG, Band.POSSIBLE))
+    blind, silent = (_shelf(connection, desk, sampled(each), seen, room) for each in (False, True))
+    linked = _confirmed_of(connection, desk, [*strong, *possible])
+    ranked = [_ranked(each, linked) for each in (strong, possible)]
+    shelves = {
+        Slot.VALUE: [*ranked[0], *ranked[1]],
+        Slot.UNCERTAIN: ranked[1],
+        Slot.BLIND: [_pair(each) for each in blind],
+        Slot.SILENT: [_pair(each) for each in silent],
+    }
+    return shelves, {each.id: each for each in (*strong, *possible, *blind, *silent)}
+
+
+def _shelf(connection: sa.Connection, desk: Desk, page: _Page, seen: Counter[str], room: int) -> list[Link]:
+    """The first links that wait, of which the actor handles both complaints, no more of one lineage than have room."""
+    kept: list[Link] = []
+    counts = Counter(seen)
+    after: Link | None = None
+    while len(kept) < _SHELF_MOST:
+        # A lineage with its share is passed over by the database: a flood of it costs no page.
+        found = page(after, [lineage for lineage, number in counts.items() if number >= room])
+        for each in _permitted(connection, desk, found):
+            if all(counts[lineage] < room for lineage in each.lineages):
+                counts.update(each.lineages)
+                kept.append(each)
+        if len(found) < _SHELF_MOST:
+            break
+        after = found[-1]
+    return kept[:_SHELF_MOST]
+
+
+def _ranked(shelf: Sequence[Link], linked: Counter[int]) -> list[Pair]:
+    pairs = [_pair(each, linked[each.a] + linked[each.b]) for each in shelf]
+    return sorted(pairs, key=lambda pair: (-pair.value, pair.link))
+
+
+def _pair(link: Link, linked: int = 0) -> Pair:
+    return Pair(link.id, review.weighed(link.value, linked), link.lineages)
+
+
+def _confirmed_of(connection: sa.Connection, desk: Desk, waiting: Sequence[Link]) -> Counter[int]:
+    """How many confirmed links each complaint has, that the actor may know of."""
+    ids = {id for each in waiting for id in (each.a, each.b)}
+    near = links.touching(connection, ids, (*RELATIONS, RETRY)) if ids else []
+    confirmed = [each for each in near if each.state == Verdict.CONFIRMED]
+    return Counter(id for each in _permitted(connection, desk, confirmed) for id in (each.a, each.b))
+
+
+def _case(slot: Slot, link: Link, numbers: dict[int, str]) -> Case:
+    judged = None if review.is_blind(link.judged.band, link.draw) else link.judged
+    return Case(link.id, (numbers[link.a], numbers[link.b]), link.relation, slot, judged)
+
+
+def _opened(
+    connection: sa.Connection, desk: Desk, link_id: int, *, is_locked: bool = False
+) -> tuple[Link, list[Decision]]:
+    """A link whose complaints the actor handles both, and what was decided of it. Raises NotFound."""
+    found = links.find(connection, link_id, is_locked=is_locked)
+    if found is None or not _permitted(connection, desk, [found]):
+        raise NotFound(object=link_id)
+    return found, links.history_of(connection, link_id)
+
+
+def _is_to_be_blind(link: Link, history: Sequence[Decision]) -> bool:
+    return not history and link.relation != RETRY and review.is_blind(link.judged.band, link.draw)
+
+
+def _require_first(desk: Desk, history: Sequence[Decision]) -> None:
+    first = decisions.standing(history)
+    if first is None:
+        raise DecisionRefused(fault="first")
+    words = [first, *decisions.words_that_stand(history, is_second=True)]
+    if desk.actor.id in {each.account for each in words}:
+        raise DecisionRefused(fault="own")
+
+
+def _stale(connection: sa.Connection, history: Sequence[Decision], verdict: Verdict) -> DecisionStale:
+    held, last = decisions.standing(history), decisions.last_of(history)
+    if held is None:
+        return DecisionStale(fault="none", said=verdict.value, last=last)
+    names = {each.id: each.name for each in accounts.listed(connection)}
+    return DecisionStale(name=names[held.account], verdict=held.verdict.value, said=verdict.value, last=last)
+
+
+def _say(
+    connection: sa.Connection,
+    desk: Desk,
+    link: Link,
+    verdict: Verdict,
+    reason: str,
+    *,
+    undoes: int | None = None,
+    is_blind: bool = False,
+    is_second: bool = False,
+) -> int:
+    """Keep a word on a link; the log has ids only, the reason goes with the link."""
+    made = links.add_decision(
+        connection,
+        link,
+        verdict,
+        desk.actor.id,
+        desk.now,
+        reason=reason.strip()[:_REASON_MAX_CHARS] or None,
+        undoes=undoes,
+        is_blind=is_blind,
+        is_second=is_second,
+    )
+    details = {"blind": is_blind, "decision": made, "second": is_second, "undoes": undoes, "verdict": verdict.value}
+    signature = desk.actor.signature
+    audit.record(connection, at=desk.now, actor=signature, action="decide", object=f"link:{link.id}", details=details)
+    return made
+
+
+def _view(connection: sa.Connection, desk: Desk, complaint: int, relation: Relation) -> View:
+    near, is_cut = _neighbourhood(connection, desk, complaint, relation)
+    edges = [_edge(each) for each in near if _joins(each)]
+    apart = [(each.a, each.b) for each in near if each.state == Verdict.REJECTED and each.relation == relation]
+    cluster = clusters.cluster_of(complaint, edges, apart)
+    named = {id for each in cluster.barred for id in (each.a, each.b)} | set(cluster.members)
+    return View(relation, cluster, registry.numbers_of(connection, named), is_cut)
+
+
+def _neighbourhood(
+    connection: sa.Connection, desk: Desk, complaint: int, relation: Relation
+) -> tuple[list[Link], bool]:
+    """All links among the complaints that joints lead to, by ever more of them, at most MEMBERS_MOST complaints."""
+    reached, fresh, is_cut = {complaint}, {complaint}, False
+    known: dict[int, Link] = {}
+    while fresh:
+        found = _permitted(connection, desk, links.touching(connection, fresh, (relation, RETRY)))
+        known |= {each.id: each for each in found}
+        joints = sorted((each for each in found if _joins(each)), key=lambda each: clusters.strength(_edge(each)))
+        ends = dict.fromkeys(id for each in joints for id in (each.a, each.b) if id not in reached)
+        fresh = set(islice(ends, MEMBERS_MOST - len(reached)))
+        is_cut = is_cut or len(fresh) < len(ends)
+        reached |= fresh
+    return [each for each in known.values() if {each.a, each.b} <= reached], is_cut
+
+
+def _joins(link: Link) -> bool:
+    """Whether a link holds a cluster together. One of a sample does so when it is decided: this would show its band."""
+    if link.state == PROPOSED:
+        return link.judged.band == Band.STRONG and not review.is_blind(link.judged.band, link.draw)
+    return link.state == Verdict.CONFIRMED
+
+
+def _edge(link: Link) -> Edge:
+    weight = inf if link.relation == RETRY else link.judged.weight
+    return Edge(link.id, link.a, link.b, link.state == Verdict.CONFIRMED, weight)
+
+
+def _permitted(connection: sa.Connection, desk: Desk, found: Sequence[Link]) -> list[Link]:
+    """The links of which the actor handles both complaints."""
+    handled = _handled(connection, desk, {id for each in found for id in (each.a, each.b)})
+    return [each for each in found if {each.a, each.b} <= handled]
+
+
+def _handled(connection: sa.Connection, desk: Desk, complaints: Collection[int]) -> set[int]:
+    standings = sealed.standings(connection, complaints)
+    return {id for id, each in standings.items() if permit(desk.actor, _ACTION, each.target(desk.places))}
+
+
+def _scope(desk: Desk) -> Scope:
+    return scope_of(desk.actor, [_ACTION], desk.places)
+
+
+def _reached(relation: str, samples: Iterable[Sample]) -> Reached:
+    present = sorted(samples, key=lambda each: list(Stratum).index(each.stratum))
+    shares = {each.stratum: review.precision(each) for each in present}
+    return Reached(relation, tuple(present), shares, review.recall(present))

@@ -1,0 +1,231 @@
+"""Matching: who may tell of the same incident, or be the same complainant, found by keys, compared, and proposed."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+import sqlalchemy as sa
+
+from server.domain.matching import complaints, profiles, review
+from server.domain.matching.complaints import Judged
+from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, rank
+from server.domain.matching.model import Band, Model
+from server.domain.matching.profiles import Profile
+from server.services.duplicates.turning import Desk
+from server.store import duplicates
+from server.store.duplicates import CONFIRMED, PROPOSED, RETRY, Candidate, Link, Matched, Proposal, Waiting
+from server.store.engine import Store
+
+# Complaints in hand at once: few, as intake waits while what came of them is written.
+PAGE: Final = 3
+# Whoever died with a page in hand keeps it from the others no longer than this.
+CLAIM: Final = timedelta(minutes=2)
+# Of what is read by one key, no more than this is of one lineage: a flood of its reports hides nobody's.
+SHARE_MOST: Final = 20
+# Links of one complaint to those of one lineage, of one relation: a flood is seen by a few, and fills no queue.
+LINKS_MOST: Final = 8
+_BITS_DECIMALS: Final = 3
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A complaint in memory: where it came from, and its profile."""
+
+    candidate: Candidate
+    profile: Profile
+
+    @property
+    def id(self) -> int:
+        """Of the complaint."""
+        return self.candidate.complaint
+
+    @cached_property
+    def is_matchable(self) -> bool:
+        """Whether it says enough to be compared."""
+        return not profiles.why_unmatchable(self.profile)
+
+
+class _Tally:
+    """How many links complaints have to those of each lineage, those that are proposed now with them."""
+
+    def __init__(self, links: Collection[Link]) -> None:
+        self._pairs = {(each.a, each.b, each.relation) for each in links}
+        self._counts: Counter[tuple[int, str, str]] = Counter()
+        for each in links:
+            self._counts.update(_ends(each, each.lineages))
+
+    def has_room(self, proposal: Proposal, lineages: tuple[str, str]) -> bool:
+        """Whether neither has its share of the other's lineage yet; one that stands already always has its room."""
+        key = (proposal.a, proposal.b, proposal.relation)
+        if key not in self._pairs:
+            ends = _ends(proposal, lineages)
+            if max(self._counts[each] for each in ends) >= LINKS_MOST:
+                return False
+            self._pairs.add(key)
+            self._counts.update(ends)
+        return True
+
+
+def is_any_waiting(store: Store, now: datetime) -> bool:
+    """Whether there is anything to match that nobody has in hand."""
+    with store.read() as connection:
+        return duplicates.is_any_waiting(connection, now)
+
+
+def claim(store: Store, by: str, now: datetime) -> list[Waiting]:
+    """Take a page of complaints that wait; nobody else does until CLAIM is over."""
+    with store.write() as connection:
+        return duplicates.claim(connection, by, now, now + CLAIM, PAGE)
+
+
+def keep_models(store: Store, now: datetime) -> None:
+    """Keep the models that come with this version; those that judge now go on doing so."""
+    for relation in complaints.RELATIONS:
+        shipped = complaints.shipped(relation)
+        with store.read() as connection:
+            is_known = duplicates.knows_model(connection, shipped.version)
+        if not is_known:
+            with store.write() as connection:
+                duplicates.keep_model(connection, shipped.version, relation, shipped.write(), now)
+
+
+def models_of(connection: sa.Connection) -> list[Model]:
+    """The models that judge now."""
+    return [complaints.read_model(document) for document in duplicates.current_models(connection).values()]
+
+
+def match(connection: sa.Connection, page: Sequence[Waiting], models: Sequence[Model], desk: Desk) -> list[Matched]:
+    """What becomes of complaints whose keys are there to be read: nothing is written.
+
+    Of two that are matched at once, by whomever, the one whose keys were committed last sees the other.
+    """
+    own = _seen(connection, [each.complaint for each in page], desk)
+    keys = {id: profiles.blocking_keys(each.profile, desk.pepper) for id, each in own.items() if each.is_matchable}
+    postings = duplicates.postings(connection, {key for each in keys.values() for key in each}, POSTINGS_MOST)
+    read = {key: in_turn(each) for key, each in postings.items()}
+    links = duplicates.links_of(connection, list(own))
+    found = {id: _ranked(id, keys.get(id, ()), read) | _linked(id, links) for id in own}
+    others = {id for each in found.values() for id in each}
+    seen = own | _seen(connection, others - own.keys(), desk)
+    tally = _Tally(duplicates.links_of(connection, list(seen)))
+    matched = []
+    for each in page:
+        ours = own.get(each.complaint)
+        if ours is not None:
+            theirs = [seen[id] for id in sorted(found[ours.id]) if id in seen]
+            proposals, over = _judged(ours, theirs, links, models, tally, desk.pepper)
+            # What it is not found by is not kept either.
+            unread = (key for key in keys.get(ours.id, ()) if ours.id not in read.get(key, ()))
+            crowded = tuple(key for key in unread if ours.id in dict(postings.get(key, ())))
+            matched.append(Matched(each, proposals, over, crowded))
+    return matched
+
+
+def keep(store: Store, matched: Sequence[Matched], now: datetime) -> None:
+    """Keep the links; these complaints wait no more."""
+    with store.write() as connection:
+        duplicates.keep_matched(connection, matched, now)
+
+
+def in_turn(postings: Sequence[tuple[int, int]]) -> list[int]:
+    """The complaints of one key but for those that came when their lineage had its share of it."""
+    found, counts = [], Counter[int]()
+    for number, source in sorted(postings):
+        counts[source] += 1
+        if counts[source] <= SHARE_MOST:
+            found.append(number)
+    return found
+
+
+def _seen(connection: sa.Connection, ids: Collection[int], desk: Desk) -> dict[int, _Seen]:
+    found = duplicates.candidates(connection, ids, profiles.SCHEME)
+    features = desk.features
+    opened = ((each, features.open(id, each.features)) for id, each in found.items())
+    return {each.complaint: _Seen(each, profile) for each, profile in opened if profile is not None}
+
+
+def _ranked(id: int, keys: Sequence[int], read: Mapping[int, Sequence[int]]) -> set[int]:
+    """Those that share the most telling keys with a complaint."""
+    return set(rank([[other for other in read.get(key, ()) if other != id] for key in keys], CANDIDATES_MOST))
+
+
+def _linked(id: int, links: Sequence[Link]) -> set[int]:
+    """Those that it has links with: what it says now may speak against them."""
+    return {each.b if each.a == id else each.a for each in links if id in (each.a, each.b)}
+
+
+def _judged(
+    ours: _Seen,
+    others: Sequence[_Seen],
+    links: Sequence[Link],
+    models: Sequence[Model],
+    tally: _Tally,
+    pepper: bytes,
+) -> tuple[tuple[Proposal, ...], tuple[int, ...]]:
+    """The links to propose, the weightiest first, and those proposed before that hold no more."""
+    likely = [each for theirs in others for each in _proposals(ours, theirs, models, pepper)]
+    likely.sort(key=lambda each: (-each[0].weight, each[0].a, each[0].b))
+    proposals = tuple(proposal for proposal, lineages in likely if tally.has_room(proposal, lineages))
+    still = {(each.a, each.b, each.relation) for each, _ in likely}
+    compared = {frozenset((ours.id, theirs.id)) for theirs in others}
+    over = tuple(
+        each.id
+        for each in links
+        if each.state == PROPOSED
+        and {each.a, each.b} in compared
+        and (each.a, each.b, each.relation) not in still
+    )
+    return proposals, over
+
+
+def _proposals(
+    ours: _Seen, theirs: _Seen, models: Sequence[Model], pepper: bytes
+) -> Iterator[tuple[Proposal, tuple[str, str]]]:
+    """The links of two complaints that a person should see, or that a sample has; that of a retry holds without one."""
+    first, then = sorted((ours, theirs), key=lambda each: each.id)
+    lineages = first.candidate.lineage, then.candidate.lineage
+    if lineages[0] == lineages[1] and first.candidate.hash == then.candidate.hash:
+        yield _retry(first.id, then.id, pepper), lineages
+    elif first.is_matchable and then.is_matchable:
+        for model, judged in zip(models, complaints.judge_pair(models, first.profile, then.profile), strict=True):
+            probability = judged.judgement.probability
+            band, draw = model.band(probability), review.draw_of(pepper, first.id, then.id, judged.relation)
+            if review.is_kept(band, probability, draw):
+                is_urgent = first.candidate.is_urgent or then.candidate.is_urgent
+                yield _proposal(first.id, then.id, model, judged, band, is_urgent, draw), lineages
+
+
+def _retry(a: int, b: int, pepper: bytes) -> Proposal:
+    draw = review.draw_of(pepper, a, b, RETRY)
+    return Proposal(a, b, RETRY, None, {}, (), 0.0, 1.0, Band.STRONG, 0.0, draw, CONFIRMED)
+
+
+def _proposal(a: int, b: int, model: Model, judged: Judged, band: Band, is_urgent: bool, draw: int) -> Proposal:
+    judgement = judged.judgement
+    reasons = [
+        (each.name, None if each.level is None else int(each.level), round(each.bits, _BITS_DECIMALS))
+        for each in judgement.reasons
+    ]
+    levels = {str(field): int(level) for field, level in judged.levels.items() if level}
+    return Proposal(
+        a=a,
+        b=b,
+        relation=judged.relation,
+        model=model.version,
+        levels=levels,
+        reasons=reasons,
+        weight=judgement.weight,
+        probability=judgement.probability,
+        band=band,
+        value=review.value_of(judgement.probability, is_urgent),
+        draw=draw,
+    )
+
+
+def _ends(link: Link | Proposal, lineages: tuple[str, str]) -> list[tuple[int, str, str]]:
+    """Both complaints, each with the lineage at the other end; pairs that nobody is shown count apart."""
+    kind = f"{link.relation} {link.band == Band.SILENT}"
+    return [(link.a, kind, lineages[1]), (link.b, kind, lineages[0])]

@@ -1,0 +1,42 @@
+"""What tables are made of: one metadata, and columns that say no more than they must."""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+metadata: Final = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def column(name: str, kind: Any, *args: Any, null: bool = False, **options: Any) -> sa.Column[Any]:
+    """A column that is never empty, unless `null`."""
+    return sa.Column(name, kind, *args, nullable=null, **options)
+
+
+def uuid(name: str, *args: Any, **options: Any) -> sa.Column[Any]:
+    """A UUID."""
+    # 36 characters on both engines: sa.Uuid would write two different forms.
+    return column(name, sa.String(36), *args, **options)
+
+
+def code(name: str, **options: Any) -> sa.Column[Any]:
+    """A code of the vocabulary."""
+    return column(name, sa.String(64), **options)
+
+
+def slug(name: str, **options: Any) -> sa.Column[Any]:
+    """A team or a partner."""
+    return column(name, sa.String(80), **options)
+
+
+def one_of(column: str, *values: str) -> sa.CheckConstraint:
+    """That a column has one of these."""
+    quoted = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({quoted})", name=column)

@@ -1,0 +1,109 @@
+"""The tables that complaints are matched by, and of what was found; what each is for stands in docs/database.md."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from server.store.columns import column, metadata, one_of, uuid
+from server.store.dialect import ID, JSON, UtcTime
+
+# Complaints that have to be matched, again or for the first time.
+match_pending: Final = sa.Table(
+    "match_pending",
+    metadata,
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    # Counts up with whatever is new of the complaint: what was read before that is not the whole any more.
+    column("asked", sa.Integer, server_default="1"),
+    # The process that has it in hand, and until when nobody else takes it.
+    uuid("claimed_by", null=True),
+    column("claimed_until", UtcTime, null=True),
+)
+
+match_profile: Final = sa.Table(
+    "match_profile",
+    metadata,
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    column("scheme", sa.Integer),
+    # Veils and keyed numbers, sealed under a key of the credential.
+    column("features", sa.LargeBinary),
+    # Its blocking keys, 8 bytes each: they are found again without a second index over the posting table.
+    column("posted", sa.LargeBinary),
+    column("is_matchable", sa.Boolean),
+)
+
+# The posting table. `source` stands in the key so that one index answers all.
+match_key: Final = sa.Table(
+    "match_key",
+    metadata,
+    column("k", sa.BigInteger, primary_key=True, autoincrement=False),
+    column("complaint", ID, primary_key=True, autoincrement=False),
+    # Of the lineage that sent it, 15 bits under the pepper.
+    column("source", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+model: Final = sa.Table(
+    "model",
+    metadata,
+    column("version", sa.String(40), primary_key=True),
+    column("relation", sa.String(20)),
+    column("document", sa.Text),
+    column("state", sa.String(10)),
+    column("at", UtcTime),
+    one_of("relation", "same_incident", "same_complainant"),
+    one_of("state", "current", "proposed", "old"),
+)
+
+link: Final = sa.Table(
+    "link",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    # The lower id first.
+    column("a", ID, sa.ForeignKey("complaint.id")),
+    column("b", ID, sa.ForeignKey("complaint.id"), index=True),
+    column("relation", sa.String(20)),
+    # Empty for a retry, which no model judges.
+    column("model", sa.String(40), sa.ForeignKey("model.version"), null=True),
+    column("levels", JSON),
+    column("reasons", JSON),
+    column("weight", sa.Float),
+    column("probability", sa.Float),
+    column("band", sa.String(10)),
+    # What a decision is worth, and a keyed number by which pairs are drawn for samples.
+    column("value", sa.Float),
+    column("draw", sa.Integer),
+    column("state", sa.String(10), server_default="proposed"),
+    column("at", UtcTime),
+    sa.UniqueConstraint("a", "b", "relation"),
+    sa.Index("ix_link_state_band_value", "state", "band", "value"),
+    sa.Index("ix_link_state_draw", "state", "draw"),
+    sa.CheckConstraint("a < b", name="order"),
+    one_of("relation", "retry", "same_incident", "same_complainant"),
+    one_of("band", "strong", "possible", "silent"),
+    one_of("state", "proposed", "confirmed", "rejected"),
+    sqlite_autoincrement=True,
+)
+
+decision: Final = sa.Table(
+    "decision",
+    metadata,
+    sa.Column("id", ID, primary_key=True),
+    column("link", ID, sa.ForeignKey("link.id"), index=True),
+    column("verdict", sa.String(10)),
+    uuid("account", sa.ForeignKey("account.id"), index=True),
+    column("reason", sa.Text, null=True),
+    column("at", UtcTime),
+    column("undoes", ID, sa.ForeignKey("decision.id"), null=True),
+    # Made without the score, or by a second person beside a decision that stands.
+    column("is_blind", sa.Boolean),
+    column("is_second", sa.Boolean),
+    # The link as it was judged then: models change, and links with them.
+    column("model", sa.String(40), null=True),
+    column("levels", JSON),
+    column("reasons", JSON),
+    column("weight", sa.Float),
+    column("probability", sa.Float),
+    column("band", sa.String(10)),
+    one_of("verdict", "confirmed", "rejected", "undone"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,101 @@
+"""Duplicates: profiles, blocking keys, models, links and decisions; what waits to be matched."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import op
+
+from server.store.dialect import ID, JSON, UtcTime
+
+revision = "0003"
+down_revision = "0002"
+
+# Written out, and never changed again: later versions alter what this one made.
+_TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
+    "match_pending": (
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+        sa.Column("asked", sa.Integer, nullable=False, server_default="1"),
+        sa.Column("claimed_by", sa.String(36)),
+        sa.Column("claimed_until", UtcTime),
+    ),
+    "match_profile": (
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+        sa.Column("scheme", sa.Integer, nullable=False),
+        sa.Column("features", sa.LargeBinary, nullable=False),
+        sa.Column("posted", sa.LargeBinary, nullable=False),
+        sa.Column("is_matchable", sa.Boolean, nullable=False),
+    ),
+    "match_key": (
+        sa.Column("k", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("complaint", ID, primary_key=True, autoincrement=False),
+        sa.Column("source", sa.SmallInteger, primary_key=True, autoincrement=False),
+    ),
+    "model": (
+        sa.Column("version", sa.String(40), primary_key=True),
+        sa.Column("relation", sa.String(20), nullable=False),
+        sa.Column("document", sa.Text, nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("at", UtcTime, nullable=False),
+        sa.CheckConstraint("relation IN ('same_incident', 'same_complainant')", name="relation"),
+        sa.CheckConstraint("state IN ('current', 'proposed', 'old')", name="state"),
+    ),
+    "link": (
+        sa.Column("id", ID, primary_key=True),
+        sa.Column("a", ID, sa.ForeignKey("complaint.id"), nullable=False),
+        sa.Column("b", ID, sa.ForeignKey("complaint.id"), nullable=False, index=True),
+        sa.Column("relation", sa.String(20), nullable=False),
+        sa.Column("model", sa.String(40), sa.ForeignKey("model.version")),
+        sa.Column("levels", JSON, nullable=False),
+        sa.Column("reasons", JSON, nullable=False),
+        sa.Column("weight", sa.Float, nullable=False),
+        sa.Column("probability", sa.Float, nullable=False),
+        sa.Column("band", sa.String(10), nullable=False),
+        sa.Column("value", sa.Float, nullable=False),
+        sa.Column("draw", sa.Integer, nullable=False),
+        sa.Column("state", sa.String(10), nullable=False, server_default="proposed"),
+        sa.Column("at", UtcTime, nullable=False),
+        sa.UniqueConstraint("a", "b", "relation"),
+        sa.CheckConstraint("a < b", name="order"),
+        sa.CheckConstraint("relation IN ('retry', 'same_incident', 'same_complainant')", name="relation"),
+        sa.CheckConstraint("band IN ('strong', 'possible', 'silent')", name="band"),
+        sa.CheckConstraint("state IN ('proposed', 'confirmed', 'rejected')", name="state"),
+        sa.Index("ix_link_state_band_value", "state", "band", "value"),
+        sa.Index("ix_link_state_draw", "state", "draw"),
+    ),
+    "decision": (
+        sa.Column("id", ID, primary_key=True),
+        sa.Column("link", ID, sa.ForeignKey("link.id"), nullable=False, index=True),
+        sa.Column("verdict", sa.String(10), nullable=False),
+        sa.Column("account", sa.String(36), sa.ForeignKey("account.id"), nullable=False, index=True),
+        sa.Column("reason", sa.Text),
+        sa.Column("at", UtcTime, nullable=False),
+        sa.Column("undoes", ID, sa.ForeignKey("decision.id")),
+        sa.Column("is_blind", sa.Boolean, nullable=False),
+        sa.Column("is_second", sa.Boolean, nullable=False),
+        sa.Column("model", sa.String(40)),
+        sa.Column("levels", JSON, nullable=False),
+        sa.Column("reasons", JSON, nullable=False),
+        sa.Column("weight", sa.Float, nullable=False),
+        sa.Column("probability", sa.Float, nullable=False),
+        sa.Column("band", sa.String(10), nullable=False),
+        sa.CheckConstraint("verdict IN ('confirmed', 'rejected', 'undone')", name="verdict"),
+    ),
+}
+_NEVER_GIVEN_TWICE: Final = frozenset({"link", "decision"})
+_PENDING_INDEX: Final = "ix_linkage_pending_lineage_complaint"
+
+
+def upgrade() -> None:
+    """Create the tables, and have every complaint that is here matched."""
+    for name, items in _TABLES.items():
+        options = {"sqlite_with_rowid": False} if name == "match_key" else {}
+        op.create_table(name, *items, sqlite_autoincrement=name in _NEVER_GIVEN_TWICE, **options)
+    op.create_index(_PENDING_INDEX, "linkage_pending", ["lineage", "complaint"])
+    op.execute("INSERT INTO match_pending (complaint) SELECT id FROM complaint")
+
+
+def downgrade() -> None:
+    """Drop them all."""
+    op.drop_index(_PENDING_INDEX, "linkage_pending")
+    for name in reversed(_TABLES):
+        op.drop_table(name)

@@ -1,0 +1,61 @@
+"""Scopes: whose complaints somebody's search reads at all, so that what others have costs no time."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from server.domain.permission import STRICT, Action, Actor, must_be_assigned
+from server.domain.places import Gazetteer
+from server.store.dialect import among
+from server.store.schema import assignment
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose complaints are looked through, as far as columns tell; None: all of that kind.
+
+    `assignee`: the account that has to have the complaint. `permit` has the last word on each.
+    """
+
+    teams: Collection[str] | None
+    partners: Collection[str] | None
+    places: Collection[str] | None
+    with_strict: bool
+    assignee: str | None
+
+
+def scope_of(actor: Actor, actions: Sequence[Action], places: Gazetteer | None) -> Scope:
+    """What the actor may do all of that to."""
+    return Scope(
+        teams=actor.teams or None,
+        partners=actor.partners or None,
+        places=within(places, actor.regions) if actor.regions else None,
+        with_strict=actor.is_named_reader,
+        assignee=actor.id if any(must_be_assigned(actor, action) for action in actions) else None,
+    )
+
+
+def within(places: Gazetteer | None, ids: Collection[str]) -> frozenset[str]:
+    """All places in these; none where there is no list of them."""
+    return frozenset() if places is None else places.within(ids)
+
+
+def limits(
+    connection: sa.Connection, scope: Scope, complaint: sa.FromClause, lineage: sa.FromClause, device: sa.FromClause
+) -> list[sa.ColumnElement[bool]]:
+    """What has to hold of a complaint; the tables, or aliases of them, are those of its lineage and device."""
+    covered = (
+        (sa.func.coalesce(lineage.c.team, complaint.c.team), scope.teams),
+        (sa.func.coalesce(device.c.partner, complaint.c.partner), scope.partners),
+        (complaint.c.place_id, scope.places),
+    )
+    found = [among(connection, column, values) for column, values in covered if values is not None]
+    if not scope.with_strict:
+        found.append(complaint.c.confidentiality != STRICT)
+    if scope.assignee is not None:
+        has_it = sa.exists().where(
+            assignment.c.complaint == complaint.c.id, assignment.c.account == scope.assignee
+        )
+        found.append(has_it)
+    return found

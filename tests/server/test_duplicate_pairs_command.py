@@ -1,0 +1,126 @@
+"""`seere duplicates`: a coordinator at the terminal reads a pair, decides, thinks again."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyotp
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from server.cli import main
+from server.domain.permission import OPERATOR
+from server.hub import Hub, open_hub, utc_now
+from server.services.accounts import people
+from server.services.accounts.people import Post
+from server.store import accounts
+from server.store.match_tables import link
+from tests.builders import NOW, PASSPHRASE, enrolled, founded, passphrase_file, with_keyring
+from tests.matching import ENGLISH, links, match_all, report
+
+Run = Callable[..., Result]
+_NAME = "Awa"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    opened = with_keyring(open_hub(*founded(tmp_path / "hub"), utc_now))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `seere duplicates` as a coordinator for everything, who types passphrase and code."""
+    monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
+    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
+    post = Post("coordinator", is_named_reader=True)
+    made = people.make(hub.store, hub.secrets.totp, OPERATOR, _NAME, post, PASSPHRASE, NOW)
+    assert made.secret is not None
+    totp = pyotp.TOTP(made.secret)
+
+    def run(*arguments: str) -> Result:
+        with hub.store.write() as connection:
+            accounts.update(connection, made.account.id, totp_step=0)
+        typed = f"{PASSPHRASE}\n{totp.now()}\n"
+        return CliRunner().invoke(main, ["duplicates", *arguments, "--as", _NAME], input=typed)
+
+    return run
+
+
+@pytest.fixture
+def pair(hub: Hub) -> int:
+    """The link of two reports that the matcher found, of no sample."""
+    report(enrolled(hub, "Gao 1", team="gao"), "a")
+    report(enrolled(hub, "Mopti 1", team="mopti"), "b", names=("Exemplaire Fatoumata",), narrative=ENGLISH)
+    match_all(hub)
+    with hub.store.write() as connection:
+        connection.execute(sa.update(link).values(draw=2**31 - 1))
+        connection.execute(sa.delete(link).where(link.c.relation != "same_incident"))
+    [found] = links(hub).values()
+    return int(found.id)
+
+
+def test_pair_is_shown_read_decided_and_taken_back(seere: Run, hub: Hub, pair: int) -> None:
+    numbers = [f"SRE-{hub.clock().year}-00000{at}" for at in (1, 2)]
+    shown = seere("next")
+    assert shown.exit_code == 0, shown.output
+    assert f"Paire {pair} · même fait ? · {numbers[0]} et {numbers[1]}" in shown.output
+    assert "Proposition forte" in shown.output
+    assert "personnes nommées : les mêmes" in shown.output
+
+    read = seere("explain", str(pair))
+    assert re.search(r"équipe : gao \| mopti", read.output)
+    assert "Exemplaire" not in read.output + shown.output
+
+    told = seere("decide", str(pair), "confirmed", "--reason", "même mouton")
+    assert told.exit_code == 0, told.output
+    decision = re.search(r"duplicates undo (\d+)", told.output)
+    assert decision is not None
+    assert "elles vont ensemble" in told.output
+    assert "2 plaintes" in seere("clusters", numbers[0]).output
+    assert "même mouton" in seere("explain", str(pair)).output
+    assert seere("next").output.startswith("Aucune paire")
+
+    assert "de nouveau : proposée" in seere("undo", decision[1]).output
+    assert f"Paire {pair}" in seere("next").output
+
+
+def test_both_decisions_are_told_where_one_came_too_late(seere: Run, pair: int) -> None:
+    seere("decide", str(pair), "rejected")
+    late = seere("decide", str(pair), "confirmed")
+    assert late.exit_code == 1
+    assert "Awa a décidé entre-temps : elles ne vont pas ensemble" in late.stderr
+    assert "(elles vont ensemble)" in late.stderr
+    after = re.search(r"--after (\d+)", late.stderr)
+    assert after is not None
+    assert seere("decide", str(pair), "confirmed", "--after", after[1]).exit_code == 0
+
+
+def test_pair_of_a_sample_is_shown_without_score_or_reasons(seere: Run, hub: Hub, pair: int) -> None:
+    with hub.store.write() as connection:
+        connection.execute(sa.update(link).values(draw=0))
+    for shown in (seere("next"), seere("explain", str(pair))):
+        assert "À juger par vous-même" in shown.output
+        assert "Proposition" not in shown.output
+    seere("decide", str(pair), "confirmed")
+    assert "Jugée sans aide" in seere("explain", str(pair)).output
+    told = seere("estimates").output
+    assert "propositions fortes : environ 1 paires, 1 jugées, 1 vont ensemble" in told
+    assert "100 sur 100 (entre 2 et 100" in told
+
+
+def test_statement_is_opened_on_request_alone_and_the_log_knows(seere: Run, hub: Hub, pair: int) -> None:
+    assert "demandé de l'argent" not in seere("explain", str(pair)).output
+    assert seere("explain", str(pair), "--open", "statement").output.count("demandé de l'argent") == 2
+    with hub.store.read() as connection:
+        opened = connection.scalar(sa.text("SELECT count(*) FROM event WHERE action = 'open'"))
+    assert opened == 2
+
+
+@pytest.mark.parametrize("arguments", [("explain", "404"), ("decide", "404", "confirmed"), ("undo", "404")])
+def test_what_is_not_there_is_refused(seere: Run, pair: int, arguments: tuple[str, ...]) -> None:
+    assert pair
+    refused = seere(*arguments)
+    assert (refused.exit_code, "404" in refused.stderr) == (1, True)

@@ -1,0 +1,136 @@
+"""`seere find`: complaints by a receipt code, or by what is remembered of them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pyotp
+import pytest
+from click.testing import Result
+
+from server.domain.permission import OPERATOR
+from server.hub import Hub
+from server.services import search_texts
+from server.services.accounts import people
+from server.services.accounts.people import Post
+from server.store import accounts
+from tests.builders import (
+    NOW,
+    PASSPHRASE,
+    complaint,
+    content,
+    enrolled,
+    operation,
+    said,
+)
+
+PLACES = Path(__file__).parents[2] / "fixtures/places/mali-2026.1.csv"
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def hub(folder_hub: Hub) -> Hub:
+    return folder_hub
+
+
+@pytest.fixture
+def find(seere: Run, hub: Hub) -> Run:
+    """Runs `seere find` as a coordinator for everything, who types passphrase and code."""
+    post = Post("coordinator", is_named_reader=True)
+    made = people.make(hub.store, hub.secrets.totp, OPERATOR, "Awa", post, PASSPHRASE, NOW)
+    assert made.secret is not None
+    totp = pyotp.TOTP(made.secret)
+
+    def run(*arguments: str) -> Result:
+        # A code is good once: nobody waits 30 s here for the next.
+        with hub.store.write() as connection:
+            accounts.update(connection, made.account.id, totp_step=0)
+        return seere("find", *arguments, "--as", "Awa", typed=(PASSPHRASE, totp.now()))
+
+    return run
+
+
+def _send(hub: Hub, *texts: str) -> None:
+    """A complaint for each text, which is its clear statement; their words can be found."""
+    sender = enrolled(hub, "Gao 1")
+    sender.send(*(operation("complaint", text, content() | {"statement": said(text)}) for text in texts))
+    search_texts.read_pending(hub.store)
+
+
+def _numbers(found: Result) -> list[int]:
+    assert found.exit_code == 0, found.output
+    return [int(line.split(" · ")[0][-6:]) for line in found.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("typed", [("7k4m-2qg",), ("7K4M2QG",), ("7K4M", "2QG")], ids=" ".join)
+def test_receipt_code_finds_every_complaint_that_has_it_with_its_day(
+    find: Run, hub: Hub, typed: tuple[str, ...]
+) -> None:
+    for label in ("Gao 1", "Mopti 1"):
+        enrolled(hub, label).send(complaint("a"))
+
+    found = find(*typed)
+
+    assert found.exit_code == 0
+    day = hub.clock().strftime("%d/%m/%Y")
+    assert [line.split(" · ")[:2] for line in found.output.splitlines()] == [
+        [f"SRE-{hub.clock().year}-00000{number}", f"reçue le {day}"] for number in (1, 2)
+    ]
+
+
+def test_place_of_a_found_complaint_is_shown_by_its_name(seere: Run, find: Run, hub: Hub) -> None:
+    seere("places", "import", str(PLACES))
+    enrolled(hub, "Gao 1").send(complaint("a"))
+    assert find("7K4M-2QG").output.strip().endswith(" · Gao")
+
+
+def test_mistyped_receipt_code_is_told_from_one_that_nobody_has(find: Run) -> None:
+    assert "n'est pas un code de reçu" in find("7K4M-2QX").stderr
+    assert "Aucune plainte" in find("7K4M-2QG").stderr
+
+
+def test_words_find_the_complaints_that_tell_them(find: Run, hub: Hub) -> None:
+    _send(hub, "Le pont de Bourem", "La route de l'école")
+    assert _numbers(find("--words", "ECOLE rout")) == [2]
+    nothing = find("--words", "pont école")
+    assert (nothing.exit_code, nothing.stdout) == (1, "")
+    assert "scellé" in nothing.stderr
+    assert "pont" not in nothing.output
+
+
+def test_kind_cercle_days_and_number_are_asked_together(seere: Run, find: Run, hub: Hub) -> None:
+    seere("places", "import", str(PLACES))
+    _send(hub, "Le pont", "La route")
+    today, tomorrow = (f"{hub.clock() + timedelta(days=days):%Y-%m-%d}" for days in (0, 1))
+    for cercle in ("Gao", "gao", "ml-c-gao"):
+        assert _numbers(find("--kind", "cor-racket", "--cercle", cercle, "--since", today, "--until", today)) == [2, 1]
+    assert _numbers(find("--number", f"SRE-{hub.clock().year}-000001", "--until", tomorrow)) == [1]
+    assert find("--since", tomorrow).exit_code == 1
+    assert find("--cercle", "Kidal").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ((), "Que chercher ?"),
+        (("--words", ""), "Que chercher ?"),
+        (("7K4M-2QG", "--kind", "COR-RACKET"), "se cherche seul"),
+        (("--kind", "COR-NOPE"), "COR-NOPE"),
+        (("--since", "hier"), "hier"),
+        (("--cercle", "Gaoo"), "Gaoo"),
+    ],
+)
+def test_question_that_can_t_be_answered_is_refused_in_words(
+    seere: Run, find: Run, typed: tuple[str, ...], said: str
+) -> None:
+    seere("places", "import", str(PLACES))
+    refused = find(*typed)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert said in refused.stderr
+
+
+def test_no_more_are_shown_than_anybody_reads(find: Run, hub: Hub) -> None:
+    _send(hub, *(f"Le pont {n}" for n in range(51)))
+    shown = find("--words", "pont").stdout.splitlines()
+    assert len(shown) == 51
+    assert "50 plus récentes" in shown[-1]
