@@ -28,7 +28,6 @@ _WORD_LEAST_CHARS: Final = 4
 _SAID_MOST_CHARS: Final = 120
 _DAYS_MOST: Final = 8
 _SUMS_MOST: Final = 8
-_SUM_LEAST: Final = 100
 _MINIMA: Final = 16
 _MINIMUM_BYTES: Final = 4
 # Letters of Bambara that half of those who write it type as these.
@@ -36,11 +35,12 @@ _PLAIN: Final = str.maketrans({"ɛ": "e", "ɔ": "o", "ɲ": "ny", "ŋ": "ng"})
 _ACCENTS: Final = re.compile(r"[\u0300-\u036f]")
 _WORD: Final = re.compile(r"[^\W_]+")
 _NUMBER: Final = re.compile(r"\+?[0-9](?:[ .\-/]?[0-9]){7,14}")
-# Day and month in figures, with or without a year; or the year first.
-_DATE: Final = re.compile(r"(?<![\d/.-])(\d{1,2})[/.-](\d{1,2})(?:[/.-](?:20)?\d{2})?(?![\d/.-]?\d)")
+# Day and month in figures, a year after them or not; or the year first.
+_DATE: Final = re.compile(r"(?<![\d/.-])(\d{1,2})[/.-](\d{1,2})(?:[/.-](?:20)?\d{2})?(?![/.-]?\d)")
 _YEAR_FIRST: Final = re.compile(r"(?<!\d)20\d{2}-(\d{2})-(\d{2})(?!\d)")
 _ORDINAL: Final = re.compile(r"(\d{1,2})(?:er|ere|eme|e|st|nd|rd|th)?")
-_GROUPED: Final = re.compile(r"(?<![\d.,])(\d{1,3}(?:[ .,\u00a0\u202f]\d{3})+|\d{3,9})(?![.,]?\d)")
+_SUM: Final = re.compile(r"(?<![\d.,])(?<!\d[ -])([1-9]\d{0,2}(?:[ .,]\d{3})+|[1-9]\d{2,8})(?![ .,-]?\d)")
+_YEARS: Final = range(1900, 2100)
 _TOKEN: Final = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f]|['’\-](?=[^\W_]))*")
 _ENDS_SENTENCE: Final = frozenset('.!?:;\n«»"“”()')
 
@@ -88,9 +88,9 @@ def days_in(narrative: str) -> list[str]:
 
 
 def sums_in(narrative: str) -> list[int]:
-    """The numbers in figures that may be sums, ascending: of three figures and more, and no year."""
-    numbers = {int(re.sub(r"\D", "", told)) for told in _GROUPED.findall(_NUMBER.sub(_unless_sum, narrative))}
-    return sorted(each for each in numbers if each >= _SUM_LEAST and not 1900 <= each < 2100)[-_SUMS_MOST:]
+    """The numbers in figures that may be sums of money, ascending: of three figures and more, and no year."""
+    found = {int(re.sub(r"[ .,]", "", told)) for told in _SUM.findall(fold(narrative))}
+    return sorted(found.difference(_YEARS))[-_SUMS_MOST:]
 
 
 def words_of(text: str) -> list[str]:
@@ -150,24 +150,21 @@ def _phones(texts: Iterable[str]) -> set[str]:
     return {digits[-_PHONE_DIGITS:] for digits in numbers}
 
 
-def _unless_sum(number: re.Match[str]) -> str:
-    """Nothing in place of a telephone number, which groups its figures by two."""
-    return "" if re.search(r"(?<!\d)\d\d[ .-]\d\d(?!\d)", number[0]) else number[0]
-
-
 def _day_beside(words: Sequence[str], at: int) -> int:
-    """The day of a month named at `at`: `5 mai`, `5 of May`, `May 5th`, `mɛkalo tile 5`; 0 for none."""
-    around = [words[at - 1] if at else "", *words[at + 1 : at + 2]]
-    if around[0] in _DAY_JOINTS:
-        around[0] = words[at - 2] if at > 1 else ""
-    if len(around) > 1 and around[1] in _DAY_JOINTS:
-        around[1:] = words[at + 2 : at + 3]
-    for word in around:
-        if word in _FIRST:
-            return 1
-        if told := _ORDINAL.fullmatch(word):
-            return int(told[1])
-    return 0
+    """The day of the month named at `at`: `5 mai`, `5 of May`, `May 5th`, `mɛkalo tile 5`; 0 for none."""
+    before, after = words[max(at - 2, 0) : at][::-1], words[at + 1 : at + 3]
+    told = [_day_among(before), _day_among(after)]
+    if after and after[0] in _DAY_JOINTS:
+        told.reverse()
+    return told[0] or told[1]
+
+
+def _day_among(nearest_first: Sequence[str]) -> int:
+    words = nearest_first[1:] if nearest_first and nearest_first[0] in _DAY_JOINTS else nearest_first
+    if words and words[0] in _FIRST:
+        return 1
+    told = _ORDINAL.fullmatch(words[0]) if words else None
+    return int(told[1]) if told else 0
 
 
 def _day(month: int, day: int) -> str:

@@ -101,7 +101,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A link to propose, or, of a retry, to hold for certain; `value` and `draw` as in `domain.matching.review`."""
+    """A link to propose, or, of a retry, to hold for certain; the rest as in `domain.matching.review`."""
 
     a: int
     b: int
@@ -112,6 +112,7 @@ class Proposal:
     weight: float
     probability: float
     band: str
+    shelf: str
     value: float
     draw: int
     state: str = PROPOSED

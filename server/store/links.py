@@ -9,8 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, Verdict
-from server.domain.matching.model import Band
-from server.domain.matching.review import BLIND_BELOW, NEAR_FROM
+from server.domain.matching.review import NEAR_FROM, Shelf
 from server.store.dialect import locked
 from server.store.match_tables import decision, link
 from server.store.schema import act, complaint, device, lineage, person, received
@@ -75,9 +74,13 @@ def find(connection: sa.Connection, link_id: int, *, is_locked: bool = False) ->
     return next(map(_link, rows), None)
 
 
-def touching(connection: sa.Connection, complaints: Collection[int], relations: Collection[str]) -> list[Link]:
-    """Every link of these relations that one of the complaints has, but those that lead to a withdrawn one."""
+def touching(
+    connection: sa.Connection, complaints: Collection[int], relations: Collection[str], state: str | None = None
+) -> list[Link]:
+    """Every link of these relations, and of that state, that one of the complaints has, but to a withdrawn one."""
     select = _Ends().select.where(link.c.relation.in_(relations))
+    if state is not None:
+        select = select.where(link.c.state == state)
     # Two questions, each by its index.
     found = {
         row.id: _link(row)
@@ -88,37 +91,34 @@ def touching(connection: sa.Connection, complaints: Collection[int], relations: 
 
 
 def most_valued(
-    connection: sa.Connection, scope: Scope, band: Band, after: Link | None, skip: Collection[str], limit: int
+    connection: sa.Connection, scope: Scope, shelf: Shelf, after: Link | None, skip: Collection[str], limit: int
 ) -> list[Link]:
-    """The next links of a band that wait and are of no sample, the most valuable first.
+    """The next links that wait on a shelf, the most valuable first.
 
     `skip`: lineages whose complaints are passed over. `after`: the last link of the page before.
     """
-    columns = link.c
-    select = _waiting(connection, scope, skip).where(columns.band == band, columns.draw >= BLIND_BELOW)
+    place = sa.tuple_(link.c.value, link.c.id)
+    select = _waiting(connection, scope, shelf, skip)
     if after is not None:
-        select = select.where(
-            (columns.value < after.value) | ((columns.value == after.value) & (columns.id > after.id))
-        )
-    return [_link(row) for row in connection.execute(select.order_by(columns.value.desc(), columns.id).limit(limit))]
+        select = select.where(place < (after.value, after.id))
+    # Both the same way, as the index stands.
+    return [_link(row) for row in connection.execute(select.order_by(*(each.desc() for each in place)).limit(limit))]
 
 
 def drawn(
-    connection: sa.Connection,
-    scope: Scope,
-    after: Link | None,
-    skip: Collection[str],
-    limit: int,
-    *,
-    is_silent: bool,
+    connection: sa.Connection, scope: Scope, shelf: Shelf, after: Link | None, skip: Collection[str], limit: int
 ) -> list[Link]:
-    """The next links of a sample that wait, in the order drawn: of those that are shown, or of the silent ones."""
-    columns = link.c
-    is_shown = (columns.band != Band.SILENT) & (columns.draw < BLIND_BELOW)
-    select = _waiting(connection, scope, skip).where(columns.band == Band.SILENT if is_silent else is_shown)
+    """The next links that wait on a shelf, in the order drawn; else as `most_valued`."""
+    place = sa.tuple_(link.c.draw, link.c.id)
+    select = _waiting(connection, scope, shelf, skip)
     if after is not None:
-        select = select.where((columns.draw > after.draw) | ((columns.draw == after.draw) & (columns.id > after.id)))
-    return [_link(row) for row in connection.execute(select.order_by(columns.draw, columns.id).limit(limit))]
+        select = select.where(place > (after.draw, after.id))
+    return [_link(row) for row in connection.execute(select.order_by(*place).limit(limit))]
+
+
+def count_lineages(connection: sa.Connection) -> int:
+    """How many lineages there are."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(lineage)) or 0
 
 
 def history_of(connection: sa.Connection, link_id: int) -> list[Decision]:
@@ -279,9 +279,9 @@ class _Ends:
         return [each for side in sides for each in limits(connection, scope, *side)]
 
 
-def _waiting(connection: sa.Connection, scope: Scope, skip: Collection[str]) -> sa.Select[Any]:
+def _waiting(connection: sa.Connection, scope: Scope, shelf: Shelf, skip: Collection[str]) -> sa.Select[Any]:
     ends = _Ends()
-    select = ends.select.where(link.c.state == PROPOSED, *ends.limits(connection, scope))
+    select = ends.select.where(link.c.state == PROPOSED, link.c.shelf == shelf, *ends.limits(connection, scope))
     return select.where(*(each.c.lineage.not_in(skip) for each in ends.received)) if skip else select
 
 

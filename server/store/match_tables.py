@@ -69,17 +69,19 @@ link: Final = sa.Table(
     column("weight", sa.Float),
     column("probability", sa.Float),
     column("band", sa.String(10)),
-    # What a decision is worth, and a keyed number by which pairs are drawn for samples.
+    # Where it waits for a decision, what that is worth, and a keyed number by which pairs are drawn for samples.
+    column("shelf", sa.String(10)),
     column("value", sa.Float),
     column("draw", sa.Integer),
     column("state", sa.String(10), server_default="proposed"),
     column("at", UtcTime),
     sa.UniqueConstraint("a", "b", "relation"),
-    sa.Index("ix_link_state_band_value", "state", "band", "value"),
-    sa.Index("ix_link_state_draw", "state", "draw"),
+    sa.Index("ix_link_state_shelf_value", "state", "shelf", "value"),
+    sa.Index("ix_link_state_shelf_draw", "state", "shelf", "draw"),
     sa.CheckConstraint("a < b", name="order"),
     one_of("relation", "retry", "same_incident", "same_complainant"),
     one_of("band", "strong", "possible", "silent"),
+    one_of("shelf", "strong", "possible", "blind", "silent"),
     one_of("state", "proposed", "confirmed", "rejected"),
     sqlite_autoincrement=True,
 )

@@ -5,15 +5,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
+from pathlib import Path
 from random import Random
 from statistics import fmean, median, variance
 from typing import Any, Final, Literal
+
+import sqlalchemy as sa
 
 from client_sync.protocol.canonical import canonical
 from client_sync.sealing import Sealer, scope_of
 from fixtures.generate import contents, random_id
 from server.hub import Hub
 from server.services import keyrings
+from server.store import duplicates
+from server.store.schema import link
 from tests.benchmarks.figure import Figure, note
 from tests.benchmarks.harness import HubProcess, Plan, Sender, Void, enrol, fresh_folder, opened
 from tests.benchmarks.load import Caller
@@ -22,6 +27,7 @@ FIGURES: Final = ("answers_unequal", "welch_t_abs")
 PAIRS: Final = 1_000
 _SEED: Final = 1938
 _FRAME: Final = 50
+_MATCHED_S: Final = 300
 # The first answers of a fresh hub take longer, whatever was sent.
 _WARM_UP: Final = 50
 # Members that differ between any two answers: names of places in a sequence, ids and times.
@@ -32,9 +38,13 @@ Kind = Literal["new", "like"]
 
 @dataclass
 class Exchanges:
-    """What the hub answered, without what is any answer's own, and how long it took, by kind, pair by pair."""
+    """What the hub answered, without what is any answer's own, and how long it took, by kind, pair by pair.
+
+    `links`: those that the matcher proposed by the end of it.
+    """
 
     answers: dict[Kind, list[str]] = field(default_factory=lambda: {"new": [], "like": []})
+    links: int = 0
     waits_s: dict[Kind, list[float]] = field(default_factory=lambda: {"new": [], "like": []})
 
     @property
@@ -50,13 +60,11 @@ class Exchanges:
 
 
 def measure(_: Plan) -> Iterator[Figure]:
-    """Both figures from 1,000 pairs, the order within each drawn.
-
-    There is no matcher yet: this holds what it must not change, and has to be measured again while it runs.
-    """
+    """Both figures from 1,000 pairs, the order within each drawn, while the matcher runs. Raises Void."""
     found = exchanges(PAIRS)
     for kind, waits in found.waits_s.items():
         note(f"{kind}: median {median(waits) * 1000:.2f} ms of {len(waits)}")
+    note(f"links that the matcher proposed meanwhile: {found.links}")
     yield Figure("answers_unequal", found.unequal, "pairs", "=", 0)
     yield Figure("welch_t_abs", abs(found.welch_t), "t", "<=", 4.5)
 
@@ -73,10 +81,30 @@ def exchanges(pairs: int) -> Exchanges:
             with Caller(process.address, theirs.sender) as caller:
                 for at in range(0, pairs, _FRAME):
                     theirs.send(caller, like[at : at + _FRAME])
+            _wait_for_matcher(folder)
             with Caller(process.address, ours.sender) as caller:
                 for each in others:
                     ours.send(caller, [each])
-                return _alternating(ours, caller, list(zip(new, like, strict=True)), rng)
+                found = _alternating(ours, caller, list(zip(new, like, strict=True)), rng)
+            _wait_for_matcher(folder)
+        with opened(folder) as hub, hub.store.read() as connection:
+            found.links = connection.scalar(sa.select(sa.func.count()).select_from(link)) or 0
+        # Each like complaint has its like: what has none was not measured beside a matcher that works.
+        if found.links < pairs / 2:
+            raise Void(f"the matcher proposed {found.links} links for {pairs} pairs")
+        return found
+
+
+def _wait_for_matcher(folder: Path) -> None:
+    """Until nothing waits to be matched. Raises Void when that does not come about."""
+    deadline = time.monotonic() + _MATCHED_S
+    with opened(folder) as hub:
+        while time.monotonic() < deadline:
+            with hub.store.read() as connection:
+                if not duplicates.count_waiting(connection):
+                    return
+            time.sleep(1)
+    raise Void("what waits to be matched does not get less")
 
 
 def _alternating(

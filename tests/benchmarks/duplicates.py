@@ -9,6 +9,7 @@ from typing import Any, Final
 from server.domain.matching.model import shipped
 from server.services.duplicates import measuring, tables
 from server.services.duplicates.arriving import CLEAR, Comparison, veiled
+from tests.benchmarks import kit
 from tests.benchmarks.febrl import ID, NODOB, NOID, write_febrl
 from tests.benchmarks.figure import Figure, note
 from tests.benchmarks.harness import Plan
@@ -19,6 +20,7 @@ FIGURES: Final = (
     "febrl3_noid_f1",
     "sealed_f1_loss",
     "boston_recall_at_5",
+    *kit.FIGURES,
 )
 _PEPPER: Final = bytes(range(32))
 _BOSTON: Final = "code=type,point=lat+lon,when=opened"
@@ -35,6 +37,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
         sealed = _f1("febrl3 nodob, veiled", febrl3, NODOB, veiled(_PEPPER))
         yield Figure("sealed_f1_loss", clear - sealed, "F1", "<=", 0.03)
     yield Figure("boston_recall_at_5", _boston(plan.data), "share", ">=", 0.80)
+    yield from kit.measure()
 
 
 def _f1(name: str, files: tuple[Path, Path], fields: str, comparison: Comparison) -> float:

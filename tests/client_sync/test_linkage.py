@@ -13,7 +13,16 @@ from client_sync.complaint import Answers, Person, build_complaint, build_revisi
 from client_sync.outbox import Outbox
 from client_sync.protocol.canonical import read_operation
 from client_sync.protocol.frames import from_text
-from client_sync.protocol.linkage import fold, linkage_keys, minhash_of, names_in, pivots_of, words_of
+from client_sync.protocol.linkage import (
+    days_in,
+    fold,
+    linkage_keys,
+    minhash_of,
+    names_in,
+    pivots_of,
+    sums_in,
+    words_of,
+)
 from client_sync.protocol.records import check_operation
 from client_sync.seal import Unopenable, open_envelope
 from tests.client_sync.builders import LINKAGE_KEY, NOW, READERS, complaint, record_id
@@ -172,12 +181,40 @@ class TestWords:
         assert {stem: concepts for stem, concepts in meant.items() if len(concepts) > 1} == {}
 
     def test_other_words_are_their_first_six_letters_and_grammar_is_none(self) -> None:
-        assert pivots_of(words_of("Nous avons attendu les ambulances dans la cour en 2024")) == [
+        assert pivots_of(words_of("Nous avons attendu les brouettes dans la cour en 2024")) == [
             "2024",
-            "ambula",
             "attend",
+            "brouet",
             "cour",
         ]
+
+    @pytest.mark.parametrize(
+        ("narrative", "days"),
+        [
+            ("Mardi 5 mai, puis le 1er juin", ["05-05", "06-01"]),
+            ("On Tuesday 5th of May and on July 30, 2026", ["05-05", "07-30"]),
+            ("karidon mɛkalo tile 10 ; sɛtanburukalo tilé 23", ["05-10", "09-23"]),
+            ("le 31-8, le 03/09/2026, le 2026-10-04", ["08-31", "09-03", "10-04"]),
+            ("au mois d'août, en février", ["02", "08"]),
+            ("He may march in March 14", ["03-14"]),
+            ("le 45 mai, le 12/13", []),
+            ("le premier avril", ["04-01"]),
+        ],
+    )
+    def test_days_are_found_in_words_and_figures(self, narrative: str, days: list[str]) -> None:
+        assert days_in(narrative) == days
+
+    @pytest.mark.parametrize(
+        ("narrative", "sums"),
+        [
+            ("15 000 F, puis 600.000 et 2,500", [2_500, 15_000, 600_000]),
+            ("250000 F en 2026", [250_000]),
+            ("15\u202f500 F à 3 personnes de 45 ans", [15_500]),
+            ("Appelez le 00 12 34 56 ou +223 00 12 34 56 ou 00123456", []),
+        ],
+    )
+    def test_sums_are_numbers_that_are_no_years_and_no_telephones(self, narrative: str, sums: list[int]) -> None:
+        assert sums_in(narrative) == sums
 
     def test_two_long_tellings_keep_the_same_words(self) -> None:
         words = [f"mot{'abcdefghij'[n % 10]}{'klmnopqrst'[n // 10]}" for n in range(100)]

@@ -21,10 +21,13 @@ def cut_answers(count: int, folder: Path) -> Run:
         with served(hub) as address, BadRoad(address, queued(rules)) as road:
             device.write()
             answer_bytes = device.sync(road.address).bytes_down
-            for turn in range(count // 2):
+            turn = 0
+            # Not `count` times: now and then an answer is shorter than the first, and whole before it could be cut.
+            while road.cuts < count:
                 _write(device, turn)
                 rules.extend([Cut(after_down=turn % answer_bytes)] * 2)
                 device.sync_to_the_end(road.address)
+                turn += 1
         return Run(road.cuts, examine(hub.store, history))
 
 

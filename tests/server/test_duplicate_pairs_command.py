@@ -10,8 +10,11 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from server.cli import main
+from server.domain.matching import complaints
+from server.domain.matching.levels import Level
 from server.domain.permission import OPERATOR
 from server.hub import Hub, open_hub, utc_now
+from server.i18n import LANGUAGES, catalogue
 from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.store import accounts
@@ -56,7 +59,8 @@ def pair(hub: Hub) -> int:
     report(enrolled(hub, "Mopti 1", team="mopti"), "b", names=("Exemplaire Fatoumata",), narrative=ENGLISH)
     match_all(hub)
     with hub.store.write() as connection:
-        connection.execute(sa.update(link).values(draw=2**31 - 1))
+        known = {"reasons": [["people", 5, 9.5], ["when", 1, -0.42]], "draw": 2**31 - 1, "shelf": link.c.band}
+        connection.execute(sa.update(link).values(known))
         connection.execute(sa.delete(link).where(link.c.relation != "same_incident"))
     [found] = links(hub).values()
     return int(found.id)
@@ -68,7 +72,8 @@ def test_pair_is_shown_read_decided_and_taken_back(seere: Run, hub: Hub, pair: i
     assert shown.exit_code == 0, shown.output
     assert f"Paire {pair} · même fait ? · {numbers[0]} et {numbers[1]}" in shown.output
     assert "Proposition forte" in shown.output
-    assert "personnes nommées : les mêmes" in shown.output
+    assert "+9,5  personnes nommées : les mêmes" in shown.output
+    assert "-0,4  date : différents" in shown.output
 
     read = seere("explain", str(pair))
     assert re.search(r"équipe : gao \| mopti", read.output)
@@ -100,7 +105,7 @@ def test_both_decisions_are_told_where_one_came_too_late(seere: Run, pair: int) 
 
 def test_pair_of_a_sample_is_shown_without_score_or_reasons(seere: Run, hub: Hub, pair: int) -> None:
     with hub.store.write() as connection:
-        connection.execute(sa.update(link).values(draw=0))
+        connection.execute(sa.update(link).values(draw=0, shelf="blind"))
     for shown in (seere("next"), seere("explain", str(pair))):
         assert "À juger par vous-même" in shown.output
         assert "Proposition" not in shown.output
@@ -117,6 +122,15 @@ def test_statement_is_opened_on_request_alone_and_the_log_knows(seere: Run, hub:
     with hub.store.read() as connection:
         opened = connection.scalar(sa.text("SELECT count(*) FROM event WHERE action = 'open'"))
     assert opened == 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_of_a_shipped_model_has_its_words(language: str) -> None:
+    texts = catalogue(language)
+    names = [f"field_{field}" for field in complaints.FORM.fields]
+    names += [f"together_{each.name}" for of in complaints.RELATIONS for each in complaints.shipped(of).interactions]
+    names += [f"level_{level.value}" for level in Level if level]
+    assert all(texts.text(f"duplicates.{name}") for name in names)
 
 
 @pytest.mark.parametrize("arguments", [("explain", "404"), ("decide", "404", "confirmed"), ("undo", "404")])

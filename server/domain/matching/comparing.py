@@ -33,8 +33,8 @@ _POINT_METRES: Final = ((-15.0, Level.EQUAL), (-75.0, Level.NEAR), (-300.0, Leve
 _AMOUNT_RATIOS: Final = ((1.0, Level.EQUAL), (0.9, Level.NEAR), (0.75, Level.CLOSE), (0.5, Level.FAINT))
 # Bambara counts money by five francs, and a zero is soon too many.
 _AMOUNT_FACTORS: Final = (5.0, 10.0)
-# Half of two people's tellings of one incident share more than an eighth; of tellings of two, one in twenty.
-STORY_SHARES: Final = ((0.28, Level.NEAR), (0.16, Level.CLOSE), (0.08, Level.FAINT))
+# Of tellings of one incident half share more than a quarter; of those of two that share a key, one in thirty-five.
+STORY_SHARES: Final = ((0.32, Level.EQUAL), (0.22, Level.NEAR), (0.14, Level.CLOSE), (0.08, Level.FAINT))
 _EARTH_METRES: Final = 6_371_000.0
 
 _DAY_DAYS: Final = 2

@@ -77,7 +77,7 @@ def levels_of(ours: Profile, theirs: Profile) -> Levels:
     found[MONEY] = compare(Kind.AMOUNT, _money(ours), _money(theirs))
     found[STORY] = _veiled(Kind.STORY, profiles.STORY, ours, theirs)
     found[WORDING] = _wording(ours, theirs)
-    found[SEX], found[AGE] = _traits(ours, theirs)
+    found[SEX], found[AGE] = _sex(ours, theirs), _age(ours, theirs)
     return found
 
 
@@ -185,20 +185,23 @@ def _bodies(ours: Profile, theirs: Profile) -> Level:
     return Level.CLOSE if a & b else Level.DIFFERS
 
 
-def _traits(ours: Profile, theirs: Profile) -> tuple[Level, Level]:
-    """Of the victims' sexes: EQUAL where all are the same, CLOSE where some are. Of their ages: EQUAL where a victim
-    of each is of one band, CLOSE where their bands touch."""
-    a, b = ([divmod(each, len(profiles.AGES)) for each in one.numbers.get(profiles.TRAITS, ())] for one in (ours, theirs))
-    sexes = [sorted({sex for sex, _ in each if sex}) for each in (a, b)]
-    ages = [{age for _, age in each if age} for each in (a, b)]
-    sex = Level.MISSING
-    if all(sexes):
-        shared = set(sexes[0]) & set(sexes[1])
-        sex = Level.EQUAL if sexes[0] == sexes[1] else Level.CLOSE if shared else Level.DIFFERS
-    apart = min((abs(x - y) for x in ages[0] for y in ages[1]), default=None)
-    if apart is None:
-        return sex, Level.MISSING
-    return sex, {0: Level.EQUAL, 1: Level.CLOSE}.get(apart, Level.DIFFERS)
+def _sex(ours: Profile, theirs: Profile) -> Level:
+    """Of the victims: EQUAL where all are of the same, CLOSE where some are."""
+    a, b = ({sex for sex, _ in profiles.traits(each) if sex} for each in (ours, theirs))
+    if not a or not b:
+        return Level.MISSING
+    if a == b:
+        return Level.EQUAL
+    return Level.CLOSE if a & b else Level.DIFFERS
+
+
+def _age(ours: Profile, theirs: Profile) -> Level:
+    """Of the victims: EQUAL where one of each is of the same band, CLOSE where their bands touch."""
+    a, b = ({age for _, age in profiles.traits(each) if age} for each in (ours, theirs))
+    if not a or not b:
+        return Level.MISSING
+    bands_apart = min(abs(one - other) for one in a for other in b)
+    return {0: Level.EQUAL, 1: Level.CLOSE}.get(bands_apart, Level.DIFFERS)
 
 
 def _wording(ours: Profile, theirs: Profile) -> Level:

@@ -179,7 +179,8 @@ def refit(
     fitted = _fitted(model, labelled, groups, model.fields, spread)
     fields = {FieldName(group): weights for group, weights in fitted.weights.items()}
     fresh = replace(model, version=version, made_from=made_from, constant=fitted.constant, fields=fields)
-    fresh = _calibrated(replace(fresh, interactions=fitted.interactions), labelled)
+    fresh = replace(fresh, interactions=fitted.interactions)
+    fresh = calibrated(fresh, [(match_weight(fresh, *each[:3]), each.is_match) for each in labelled])
     check_calibration([(chance_of(fresh, *each[:3]), each.is_match) for each in labelled])
     return fresh
 
@@ -276,11 +277,10 @@ class _Layout:
         return 1 + len(self.groups) * len(Level)
 
 
-def _calibrated(model: Model, labelled: Sequence[Labelled]) -> Model:
-    """The model with the slope and intercept under which its probabilities come true. Method: Platt (1999)."""
-    weights = [_LN2 * match_weight(model, *each[:3]) for each in labelled]
-    rows: list[Row] = [{0: weight, 1: 1.0} for weight in weights]
-    truths = [each.is_match for each in labelled]
+def calibrated(model: Model, weighed: Sequence[tuple[float, bool]]) -> Model:
+    """The model with the slope and intercept under which the match weights of pairs come true. Method: Platt (1999)."""
+    rows: list[Row] = [{0: _LN2 * weight, 1: 1.0} for weight, _ in weighed]
+    truths = [truth for _, truth in weighed]
     slope, intercept = fit(Regression(rows, truths, [0.0] * len(rows), (1.0, 0.0), (_PLATT_STIFFNESS,) * 2))
     return replace(model, slope=slope, intercept=intercept / _LN2)
 

@@ -30,8 +30,8 @@ KEYS_MOST: Final = 64
 # `i` and their number, names found in the narrative `s` and a digit.
 KINDS, FAMILIES, BODIES, MONEY, WHEN, CERCLE, ROLES, TRAITS = "fk", "ff", "fb", "fm", "fw", "fc", "fr", "ft"
 # In order of age, after what is not known.
-SEXES: Final = ("", "f", "m")
-AGES: Final = ("", "0-4", "5-11", "12-17", "18-24", "25-59", "60+")
+_SEXES: Final = ("", "f", "m")
+_AGES: Final = ("", "0-4", "5-11", "12-17", "18-24", "25-59", "60+")
 PHONES: Final = "ip"
 STORY, MINIMA, PIVOTS, MENTIONED, DAYS, SUMS = "ss", "sm", "sp", "sv", "sd", "sa"
 EXACT, SAID, COMMUNE = "te", "tv", "tk"
@@ -251,7 +251,7 @@ def missing(profile: Profile) -> frozenset[str]:
     known = {
         "who": bool(profile.names() or profile.veils.get(PHONES)),
         "where": any(profile.numbers.get(label) for label in where),
-        "when": bool(profile.numbers.get(WHEN)),
+        "when": bool(profile.numbers.get(WHEN) or profile.numbers.get(DAYS)),
     }
     return frozenset(name for name, is_known in known.items() if not is_known)
 
@@ -259,10 +259,11 @@ def missing(profile: Profile) -> frozenset[str]:
 def why_unmatchable(profile: Profile) -> frozenset[str]:
     """What is missing of a complaint that says too little to be matched yet; empty for one that can be.
 
-    It takes two of who, where and when.
+    It takes two of who, where and when; or a narrative of a village.
     """
     lacking = missing(profile)
-    return lacking if len(lacking) > 1 else frozenset()
+    is_told_of_village = bool(profile.veils.get(STORY) and profile.villages())
+    return lacking if len(lacking) > 1 and not is_told_of_village else frozenset()
 
 
 def blocking_keys(profile: Profile, pepper: bytes) -> list[int]:
@@ -281,6 +282,11 @@ def blocking_keys(profile: Profile, pepper: bytes) -> list[int]:
 def numbers_in_role(roles: Sequence[int], role: int) -> list[int]:
     """The numbers of the persons who have this role, of the numbers under ROLES."""
     return [each >> _ROLE_BITS for each in roles if each & role]
+
+
+def traits(profile: Profile) -> list[tuple[int, int]]:
+    """Of each victim the number of the sex and that of the age band, which rises with age; 0 for what is not known."""
+    return [divmod(each, len(_AGES)) for each in profile.numbers.get(TRAITS, ())]
 
 
 def pack_profile(profile: Profile) -> bytes:
@@ -344,6 +350,7 @@ def _composites(profile: Profile) -> Iterator[tuple[str, tuple[int, ...]]]:
     yield from _crossed("name cercle", single, cercle)
     yield from _crossed("body week", [(each, body) for each in cercle for body in bodies], weeks)
     yield from _crossed("kind month", [(each, kind) for each in cercle for kind in all_kinds], months)
+    yield from _crossed("cercle kind", [(each,) for each in cercle], all_kinds)
     yield from _crossed("cercle kind week", [(each, kind) for each in cercle for kind in kinds], weeks)
 
 
@@ -424,8 +431,8 @@ def _numbered_day(told: str) -> int:
 
 def _trait(sex: str | None, age: str | None) -> int:
     """Sex and age band as one number; what is not known is the first of each."""
-    at = SEXES.index(sex) if sex in SEXES else 0
-    return at * len(AGES) + (AGES.index(age) if age in AGES else 0)
+    at = _SEXES.index(sex) if sex in _SEXES else 0
+    return at * len(_AGES) + (_AGES.index(age) if age in _AGES else 0)
 
 
 def _mask(roles: Iterable[str]) -> int:

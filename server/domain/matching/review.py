@@ -40,6 +40,15 @@ class Slot(StrEnum):
     SILENT = "silent"
 
 
+class Shelf(StrEnum):
+    """Where a pair waits: with those of its band, or with its sample."""
+
+    STRONG = "strong"
+    POSSIBLE = "possible"
+    BLIND = "blind"
+    SILENT = "silent"
+
+
 _SAMPLES: Final = (Slot.BLIND, Slot.SILENT, Slot.UNCERTAIN)
 # Where nothing waits for a slot, the next of these has it. Silent pairs never take more than their own.
 _INSTEAD: Final[Mapping[Slot, tuple[Slot, ...]]] = {
@@ -126,6 +135,11 @@ def is_kept(band: str, probability: float, draw: int) -> bool:
 def is_blind(band: str, draw: int) -> bool:
     """Whether a pair is decided without its score: it is of a sample."""
     return band == Band.SILENT or draw < BLIND_BELOW
+
+
+def shelf_of(band: str, draw: int) -> Shelf:
+    """Where a pair waits for its decision."""
+    return Shelf.BLIND if band != Band.SILENT and is_blind(band, draw) else Shelf(band)
 
 
 def value_of(probability: float, is_urgent: bool) -> float:

@@ -16,7 +16,7 @@ from server.domain.matching import clusters, decisions, review
 from server.domain.matching.clusters import Cluster, Edge
 from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, Verdict
 from server.domain.matching.model import Band, Relation
-from server.domain.matching.review import Estimate, Pair, Sample, Slot, Stratum
+from server.domain.matching.review import Estimate, Pair, Sample, Shelf, Slot, Stratum
 from server.domain.permission import Action, may_ever, permit
 from server.store import accounts, audit, links, registry, sealed
 from server.store.engine import Store
@@ -31,7 +31,7 @@ _SHELF_MOST: Final = 200
 MEMBERS_MOST: Final = 200
 _REASON_MAX_CHARS: Final = 2_000
 
-_Page = Callable[[Link | None, Collection[str]], list[Link]]
+_Read = Callable[[sa.Connection, Scope, Shelf, Link | None, Collection[str], int], list[Link]]
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def decide(
             _require_first(desk, history)
         elif decisions.last_of(history) != after:
             raise _stale(connection, history, verdict)
-        is_blind = review.is_blind(decided.judged.band, decided.draw) and not history
+        is_blind = _is_to_be_blind(decided, history)
         made = _say(connection, desk, decided, verdict, reason, is_blind=is_blind, is_second=is_second)
         if not is_second:
             links.set_state(connection, decided.id, verdict)
@@ -228,16 +228,19 @@ def _shelves(
     connection: sa.Connection, desk: Desk, seen: Counter[str], room: int
 ) -> tuple[dict[Slot, list[Pair]], dict[int, Link]]:
     """What waits for each kind of slot, the best first, and the links by id."""
-    scope = _scope(desk)
+    scope, number = _scope(desk), links.count_lineages(connection)
 
-    def valued(band: Band) -> _Page:
-        return lambda after, skip: links.most_valued(connection, scope, band, after, skip, _SHELF_MOST)
+    def shelf(of: Shelf, read: _Read) -> list[Link]:
+        def page(after: Link | None) -> list[Link]:
+            # A lineage with its share is passed over by the database: a flood of it costs no page.
+            full = [lineage for lineage, count in counts.items() if count >= room]
+            return [] if len(full) == number else read(connection, scope, of, after, full, _SHELF_MOST)
 
-    def sampled(is_silent: bool) -> _Page:
-        return lambda after, skip: links.drawn(connection, scope, after, skip, _SHELF_MOST, is_silent=is_silent)
+        counts = Counter(seen)
+        return _filled(connection, desk, page, counts, room)
 
-    strong, possible = (_shelf(connection, desk, valued(band), seen, room) for band in (Band.STRONG, Band.POSSIBLE))
-    blind, silent = (_shelf(connection, desk, sampled(each), seen, room) for each in (False, True))
+    strong, possible = (shelf(each, links.most_valued) for each in (Shelf.STRONG, Shelf.POSSIBLE))
+    blind, silent = (shelf(each, links.drawn) for each in (Shelf.BLIND, Shelf.SILENT))
     linked = _confirmed_of(connection, desk, [*strong, *possible])
     ranked = [_ranked(each, linked) for each in (strong, possible)]
     shelves = {
@@ -249,21 +252,18 @@ def _shelves(
     return shelves, {each.id: each for each in (*strong, *possible, *blind, *silent)}
 
 
-def _shelf(connection: sa.Connection, desk: Desk, page: _Page, seen: Counter[str], room: int) -> list[Link]:
+def _filled(
+    connection: sa.Connection, desk: Desk, page: Callable[[Link | None], list[Link]], counts: Counter[str], room: int
+) -> list[Link]:
     """The first links that wait, of which the actor handles both complaints, no more of one lineage than have room."""
     kept: list[Link] = []
-    counts = Counter(seen)
-    after: Link | None = None
-    while len(kept) < _SHELF_MOST:
-        # A lineage with its share is passed over by the database: a flood of it costs no page.
-        found = page(after, [lineage for lineage, number in counts.items() if number >= room])
+    found = page(None)
+    while found:
         for each in _permitted(connection, desk, found):
             if all(counts[lineage] < room for lineage in each.lineages):
                 counts.update(each.lineages)
                 kept.append(each)
-        if len(found) < _SHELF_MOST:
-            break
-        after = found[-1]
+        found = page(found[-1]) if len(found) == _SHELF_MOST and len(kept) < _SHELF_MOST else []
     return kept[:_SHELF_MOST]
 
 
@@ -279,8 +279,7 @@ def _pair(link: Link, linked: int = 0) -> Pair:
 def _confirmed_of(connection: sa.Connection, desk: Desk, waiting: Sequence[Link]) -> Counter[int]:
     """How many confirmed links each complaint has, that the actor may know of."""
     ids = {id for each in waiting for id in (each.a, each.b)}
-    near = links.touching(connection, ids, (*RELATIONS, RETRY)) if ids else []
-    confirmed = [each for each in near if each.state == Verdict.CONFIRMED]
+    confirmed = links.touching(connection, ids, (*RELATIONS, RETRY), Verdict.CONFIRMED)
     return Counter(id for each in _permitted(connection, desk, confirmed) for id in (each.a, each.b))
 
 

@@ -14,6 +14,7 @@ from server.domain.matching.complaints import Judged
 from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, rank
 from server.domain.matching.model import Band, Model
 from server.domain.matching.profiles import Profile
+from server.domain.matching.review import Shelf
 from server.services.duplicates.turning import Desk
 from server.store import duplicates
 from server.store.duplicates import CONFIRMED, PROPOSED, RETRY, Candidate, Link, Matched, Proposal, Waiting
@@ -200,7 +201,7 @@ def _proposals(
 
 def _retry(a: int, b: int, pepper: bytes) -> Proposal:
     draw = review.draw_of(pepper, a, b, RETRY)
-    return Proposal(a, b, RETRY, None, {}, (), 0.0, 1.0, Band.STRONG, 0.0, draw, CONFIRMED)
+    return Proposal(a, b, RETRY, None, {}, (), 0.0, 1.0, Band.STRONG, Shelf.STRONG, 0.0, draw, CONFIRMED)
 
 
 def _proposal(a: int, b: int, model: Model, judged: Judged, band: Band, is_urgent: bool, draw: int) -> Proposal:
@@ -220,6 +221,7 @@ def _proposal(a: int, b: int, model: Model, judged: Judged, band: Band, is_urgen
         weight=judgement.weight,
         probability=judgement.probability,
         band=band,
+        shelf=review.shelf_of(band, draw),
         value=review.value_of(judgement.probability, is_urgent),
         draw=draw,
     )

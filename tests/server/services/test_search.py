@@ -13,7 +13,7 @@ from server.hub import Hub
 from server.scheduler import JOBS, run_if_due
 from server.services import lookup, places, retention, search_texts
 from server.services.lookup import Query
-from server.store import complaints, recipients, schema
+from server.store import complaints, recipients, schema, scopes
 from server.store import search_texts as stored
 from tests.builders import (
     COORDINATOR,
@@ -254,8 +254,8 @@ def test_permission_has_the_last_word(own_hub: Hub, device: Sender, monkeypatch:
     """Also where the database would give more."""
     device.send(_told("a", "le pont"))
     search_texts.read_pending(own_hub.store)
-    everything = stored.Scope(None, None, None, with_strict=True, assignee=None)
-    monkeypatch.setattr(lookup, "_scope", lambda *_: everything)
+    everything = scopes.Scope(None, None, None, with_strict=True, assignee=None)
+    monkeypatch.setattr(lookup, "scope_of", lambda *_: everything)
     assert _found(own_hub, "pont", add_person(own_hub, "mopti", teams=["mopti"]).actor) == []
 
 

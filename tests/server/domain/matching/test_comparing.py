@@ -195,8 +195,9 @@ def test_sums_agree_by_ratio_by_fives_and_by_a_zero_too_many(ours: str, theirs: 
 def test_stories_agree_by_the_words_they_share() -> None:
     told = "=bribe =police gourma barrie =motorbike kone"
     assert level(Kind.STORY, told, "kone =motorbike barrie gourma =police =bribe") is EQUAL
-    # Twice the shared of all: 4 of 10, 2 of 11, 2 of 16, 2 of 26.
-    assert level(Kind.STORY, told, "=police gourma =car =money") is NEAR
+    # Twice the shared of all: 4 of 10, 4 of 16, 2 of 11, 2 of 16, 2 of 26.
+    assert level(Kind.STORY, told, "=police gourma =car =money") is EQUAL
+    assert level(Kind.STORY, told, "=police gourma a b c d e f g h") is NEAR
     assert level(Kind.STORY, told, "=police =field =chief =land =judge") is CLOSE
     assert level(Kind.STORY, told, "=police a b c d e f g h i") is FAINT
     assert level(Kind.STORY, told, "=police a b c d e f g h i j k l m n o p q r s") is DIFFERS

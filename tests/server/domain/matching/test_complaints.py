@@ -19,7 +19,7 @@ from server.domain.matching.complaints import (
     levels_of,
 )
 from server.domain.matching.levels import FieldName, Level
-from server.domain.matching.model import Band, Relation
+from server.domain.matching.model import Relation
 from server.domain.matching.profiles import EMPTY, Profile
 from tests.server.domain.matching.test_profiles import profile, told
 
@@ -72,29 +72,41 @@ def test_judgement_has_no_direction(ours: Profile, theirs: Profile) -> None:
     assert levels_of(ours, theirs).keys() == FORM.fields.keys()
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "bands"),
-    [
-        (profile(), profile(told(incident_from="2026-10-04"), names=("EXEMPLAIRE Fanta",)), ["strong", "strong"]),
-        # What happens there each week, to others.
-        (profile(), profile(told(amounts=(3_000,)), names=("Oumar Autrement",)), ["silent", "silent"]),
-        (
-            profile(told(kinds=("COR-LAND",), incident_from="2026-03-01", amounts=(), bodies=())),
-            profile(told(amounts=())),
-            ["silent", "strong"],
-        ),
-        (
-            profile(told(place_id="ml-c-kayes"), names=("Moussa Traoré",), said=""),
-            profile(told(incident_from="2026-01-03", kinds=("HR-TOR",)), names=("Moussa Traoré",)),
-            ["silent", "silent"],
-        ),
-    ],
-    ids=["one incident", "one market, two victims", "one person, two matters", "two who bear a common name"],
-)
-def test_shipped_models_tell_the_relations_apart(ours: Profile, theirs: Profile, bands: list[str]) -> None:
-    without = [Profile(each.veils, {k: v for k, v in each.numbers.items() if k != "sm"}) for each in (ours, theirs)]
-    without = [Profile({k: v for k, v in each.veils.items() if k != "ss"}, each.numbers) for each in without]
-    judged = complaints.judge_pair(MODELS, *without)
-    found = [model.band(each.judgement.probability) for model, each in zip(MODELS, judged, strict=True)]
-    assert found == [Band(band) for band in bands]
-    assert [each.relation for each in judged] == [Relation.SAME_INCIDENT, Relation.SAME_COMPLAINANT]
+INCIDENT, COMPLAINANT = range(2)
+OTHER_MATTER = told(kinds=("COR-LAND",), incident_from="2026-03-01", amounts=(), bodies=("elected_official", "land"))
+
+
+def weight(theirs: Profile, relation: int, ours: Profile | None = None) -> float:
+    """The evidence of two reports that nobody narrated."""
+    silent = [
+        Profile(*({label: v for label, v in part.items() if label[0] != "s"} for part in (each.veils, each.numbers)))
+        for each in (ours or profile(), theirs)
+    ]
+    return complaints.judge_pair(MODELS, *silent)[relation].judgement.weight
+
+
+def test_shipped_models_are_of_both_relations() -> None:
+    assert [model.relation for model in MODELS] == [Relation.SAME_INCIDENT, Relation.SAME_COMPLAINANT]
+    assert all(model.strong > model.possible > 0 for model in MODELS)
+
+
+def test_another_victim_speaks_against_one_incident() -> None:
+    same = weight(profile(told(incident_from="2026-10-04"), names=("EXEMPLAIRE Fanta",)), INCIDENT)
+    assert same > weight(profile(told(incident_from="2026-10-04"), names=("Oumar Autrement",)), INCIDENT)
+
+
+def test_another_matter_of_the_same_person_is_no_incident_of_theirs() -> None:
+    assert weight(profile(OTHER_MATTER), INCIDENT) < weight(profile(), INCIDENT) - 5
+    assert weight(profile(OTHER_MATTER), COMPLAINANT) > weight(profile(), COMPLAINANT) - 5
+
+
+def test_common_name_says_less_than_a_rare_one() -> None:
+    rare, common = profile(), profile(names=("Moussa Traoré",))
+    for relation in (INCIDENT, COMPLAINANT):
+        assert weight(rare, relation, rare) > weight(common, relation, common)
+
+
+def test_telephone_speaks_for_one_complainant() -> None:
+    calls = profile(phones=("00001234",))
+    assert weight(calls, COMPLAINANT, calls) > weight(profile(), COMPLAINANT)
+    assert weight(calls, COMPLAINANT, calls) > weight(profile(phones=("00009876",)), COMPLAINANT, calls)

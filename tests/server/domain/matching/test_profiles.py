@@ -38,7 +38,7 @@ def profile(
         [
             profiles.of_facts(facts or told(), None, pepper),
             profiles.of_identity(list(enumerate(names, 1)), phones, pepper),
-            profiles.of_statement(found, ["=money", "mouton"], bytes(range(64)), pepper),
+            profiles.of_statement(found, ["=money", "mouton"], bytes(range(64)), [], [], pepper),
             profiles.of_traces(None, said, None, pepper),
         ],
     )
@@ -129,7 +129,7 @@ def test_day_that_nobody_knows_is_none() -> None:
 
 @pytest.mark.parametrize("name", ["Gendarmerie Nationale", "Mairie de Konna", "Police"])
 def test_office_in_a_narrative_is_nobodys_name(name: str) -> None:
-    assert not renewed(EMPTY, [profiles.of_statement([name], [], b"", PEPPER)]).names()
+    assert not renewed(EMPTY, [profiles.of_statement([name], [], b"", [], [], PEPPER)]).names()
 
 
 @pytest.mark.parametrize(
@@ -138,11 +138,12 @@ def test_office_in_a_narrative_is_nobodys_name(name: str) -> None:
         (told(), ("Fanta",), "Kouakourou", set()),
         (told(incident_from=None), ("Fanta",), "", set()),
         (told(), (), "", set()),
-        (told(incident_from=None), (), "Kouakourou", {"who", "when"}),
+        (told(incident_from=None), (), "Kouakourou", set()),
+        (told(incident_from=None), (), "", {"who", "when"}),
         (told(place_id=None, incident_from=None), ("Fanta",), "près du marché", {"where", "when"}),
     ],
 )
-def test_complaint_is_matchable_by_two_of_who_where_and_when(
+def test_complaint_is_matchable_by_two_of_who_where_and_when_or_a_story_of_a_village(
     facts: Told, names: tuple[str, ...], said: str, lacking: set[str]
 ) -> None:
     assert profiles.why_unmatchable(profile(facts, names=names, said=said)) == lacking

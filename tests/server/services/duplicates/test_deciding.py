@@ -1,7 +1,9 @@
 """Deciding: who is shown which pair, what a decision leaves behind, and that taking it back leaves nothing."""
 
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from server.domain.desk import Desk
 from server.domain.errors import DecisionRefused, DecisionStale, NotFound
+from server.domain.matching import review
 from server.domain.matching.clusters import Edge, cluster_of
 from server.domain.matching.decisions import Verdict
 from server.domain.matching.review import BLIND_BELOW, DRAWS, Slot, Stratum
@@ -54,7 +57,7 @@ def add_link(hub: Hub, a: int, b: int, probability: float = 0.97, **columns: Any
     """A link as the matcher leaves it, of no sample unless `draw` says so."""
     known = 0.95, 0.3
     band = ["strong", "possible", "silent"][sum(probability < each for each in known)]
-    row = {
+    row: dict[str, Any] = {
         "a": min(a, b),
         "b": max(a, b),
         "relation": INCIDENT,
@@ -68,6 +71,7 @@ def add_link(hub: Hub, a: int, b: int, probability: float = 0.97, **columns: Any
         "draw": OPEN,
         "at": hub.clock(),
     } | columns
+    row |= {"shelf": review.shelf_of(row["band"], row["draw"])}
     with hub.store.write() as connection:
         return int(connection.scalars(sa.insert(link).values(row).returning(link.c.id)).one())
 
@@ -143,6 +147,23 @@ def test_decision_on_what_somebody_decided_since_is_refused_with_both(hub: Hub, 
     assert row_of(hub, link, made).state == "rejected"
     decide(hub, awa, made, after=first)
     assert row_of(hub, link, made).state == "confirmed"
+
+
+def test_of_two_who_decide_at_once_one_is_told_of_the_other(hub: Hub, awa: Person, ids: list[int]) -> None:
+    made, binta, gate = add_link(hub, ids[0], ids[1]), add_person(hub, "Binta"), Barrier(2)
+
+    def try_to(person: Person, verdict: Verdict) -> str:
+        gate.wait()
+        try:
+            decide(hub, person, made, verdict)
+        except DecisionStale as stale:
+            return str(stale.values["verdict"])
+        return ""
+
+    with ThreadPoolExecutor() as pool:
+        told = sorted(pool.map(try_to, (awa, binta), (CONFIRMED, REJECTED)))
+    assert told == ["", row_of(hub, link, made).state]
+    assert len(_words_on(hub, made)) == 1
 
 
 def test_decision_that_was_taken_back_since_is_told_as_well(hub: Hub, awa: Person, ids: list[int]) -> None:
