@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
-from pathlib import Path
 from random import Random
 from statistics import fmean, median, variance
 from typing import Any, Final, Literal
@@ -17,17 +16,15 @@ from client_sync.sealing import Sealer, scope_of
 from fixtures.generate import contents, random_id
 from server.hub import Hub
 from server.services import keyrings
-from server.store import duplicates
-from server.store.schema import link
+from server.store.match_tables import link
 from tests.benchmarks.figure import Figure, note
-from tests.benchmarks.harness import HubProcess, Plan, Sender, Void, enrol, fresh_folder, opened
+from tests.benchmarks.harness import HubProcess, Plan, Sender, Void, enrol, fresh_folder, opened, wait_until_read
 from tests.benchmarks.load import Caller
 
 FIGURES: Final = ("answers_unequal", "welch_t_abs")
 PAIRS: Final = 1_000
 _SEED: Final = 1938
 _FRAME: Final = 50
-_MATCHED_S: Final = 300
 # The first answers of a fresh hub take longer, whatever was sent.
 _WARM_UP: Final = 50
 # Members that differ between any two answers: names of places in a sequence, ids and times.
@@ -81,30 +78,18 @@ def exchanges(pairs: int) -> Exchanges:
             with Caller(process.address, theirs.sender) as caller:
                 for at in range(0, pairs, _FRAME):
                     theirs.send(caller, like[at : at + _FRAME])
-            _wait_for_matcher(folder)
+            wait_until_read(folder)
             with Caller(process.address, ours.sender) as caller:
                 for each in others:
                     ours.send(caller, [each])
                 found = _alternating(ours, caller, list(zip(new, like, strict=True)), rng)
-            _wait_for_matcher(folder)
+            wait_until_read(folder)
         with opened(folder) as hub, hub.store.read() as connection:
             found.links = connection.scalar(sa.select(sa.func.count()).select_from(link)) or 0
         # Each like complaint has its like: what has none was not measured beside a matcher that works.
         if found.links < pairs / 2:
             raise Void(f"the matcher proposed {found.links} links for {pairs} pairs")
         return found
-
-
-def _wait_for_matcher(folder: Path) -> None:
-    """Until nothing waits to be matched. Raises Void when that does not come about."""
-    deadline = time.monotonic() + _MATCHED_S
-    with opened(folder) as hub:
-        while time.monotonic() < deadline:
-            with hub.store.read() as connection:
-                if not duplicates.count_waiting(connection):
-                    return
-            time.sleep(1)
-    raise Void("what waits to be matched does not get less")
 
 
 def _alternating(

@@ -33,7 +33,7 @@ from server.services.accounts.people import Post
 from server.services.intake import admission
 from tests.benchmarks.binding import bind
 from tests.benchmarks.canaries import Canary, plant
-from tests.benchmarks.harness import SEERE, SYNC, HubProcess, Sender, Void, enrol, opened
+from tests.benchmarks.harness import SEERE, SYNC, HubProcess, Sender, Void, enrol, opened, wait_until_read
 from tests.benchmarks.load import Caller
 from tests.builders import PASSPHRASE, an_id, application, clear_content, operation
 from tests.client_sync.builders import SOFT, WORDS
@@ -123,6 +123,8 @@ def walk_through(folder: Path, count: int) -> Images:
     with HubProcess(site.data, site.environment) as process:
         site.process = process
         site.walk(walkers, told)
+        # What people leave at a hub is looked for as it lies there for years, not in its first minute.
+        wait_until_read(site.data)
         site.seere("backup")
         shutil.copytree(site.data, site.image / "cut", ignore=_left_out)
     shutil.copytree(site.data, site.image / "ended", ignore=_left_out)

@@ -16,8 +16,11 @@ from client_sync.protocol.frames import from_text
 from client_sync.protocol.keyring import key_id
 from client_sync.seal import Binding, Unopenable, open_envelope, open_part, open_record_key
 from server.credential import Secrets
+from server.domain.matching.profiles import pack_profile
+from server.services.duplicates.features import Features
 from server.store import dialect
 from tests.benchmarks.canaries import tables_into
+from tests.benchmarks.harness import Void
 
 # A key as it may be written: 32 bytes in hexadecimal digits, or in base64 of either alphabet.
 _WRITTEN: Final = re.compile(
@@ -49,7 +52,7 @@ def open_hub(folder: Path, secrets: Secrets, into: Path) -> None:
     """Write what somebody reads who has the data folder of a hub and its opened credential, into a new folder.
 
     `tables`: every value of every table; `boxes`: the compartments that a secret, or a key in the tables, opens;
-    `linkage`: the linkage that waits for the matcher, which the hub itself has to be able to open.
+    `linkage`: linkages that the matcher left; `profiles`: what it made of the others. Raises Void without any.
     """
     tables_into(folder / "hub.db", secrets.database, into / "tables")
     keys = {key_id(bytes(PrivateKey(key).public_key)): key for key in {*astuple(secrets), *keys_in(into / "tables")}}
@@ -57,10 +60,15 @@ def open_hub(folder: Path, secrets: Secrets, into: Path) -> None:
     try:
         boxes = b"\n".join(_opened_boxes(_sealed_lines(connection), keys))
         pending = [from_text(box) for (box,) in connection.execute("SELECT box FROM linkage_pending")]
+        sealed = list(connection.execute("SELECT complaint, features FROM match_profile"))
     finally:
         connection.close()
     linkage = b"\n".join(open_envelope(box, secrets.linkage) for box in pending)
-    for name, opened in (("boxes", boxes), ("linkage", linkage)):
+    features = Features(secrets.pepper)
+    made = [pack_profile(profile) for each in sealed if (profile := features.open(*each)) is not None]
+    if not made:
+        raise Void("the matcher made nothing of any complaint")
+    for name, opened in (("boxes", boxes), ("linkage", linkage), ("profiles", b"\n".join(made))):
         (into / name).mkdir()
         (into / name / "opened").write_bytes(opened)
 
