@@ -24,7 +24,7 @@ from server.credential import Secrets
 from server.domain.errors import trace_of
 from server.hub import Hub
 from server.services.duplicates import matching, turning
-from server.services.duplicates.turning import Desk
+from server.services.duplicates.turning import Means
 from server.store.duplicates import Matched, Turned, Waiting
 from server.store.engine import Store, open_store
 from server.store.places import CurrentPlaces
@@ -179,8 +179,8 @@ class _Bench:
     secrets: Secrets
     places: CurrentPlaces
 
-    def desk(self, connection: sa.Connection) -> Desk:
-        return Desk(self.secrets.pepper, self.secrets.linkage, self.places.read(connection))
+    def means(self, connection: sa.Connection) -> Means:
+        return Means(self.secrets.pepper, self.secrets.linkage, self.places.read(connection))
 
 
 def _run(pipe: Connection) -> None:
@@ -210,13 +210,13 @@ def _answer(bench: _Bench, step: _Step, page: Sequence[Waiting]) -> "list[Turned
 
 def _turn(bench: _Bench, page: Sequence[Waiting]) -> list[Turned]:
     with bench.store.read() as connection:
-        return turning.turn(connection, page, bench.desk(connection))
+        return turning.turn(connection, page, bench.means(connection))
 
 
 def _match(bench: _Bench, page: Sequence[Waiting]) -> list[Matched]:
     with bench.store.read() as connection:
         models = matching.models_of(connection)
-        return matching.match(connection, page, models, bench.desk(connection))
+        return matching.match(connection, page, models, bench.means(connection))
 
 
 _STEPS: Final[dict[str, _Step]] = {"turn": _turn, "match": _match}

@@ -12,7 +12,7 @@ from client_sync.protocol.linkage import SCHEME, linkage_keys
 from client_sync.seal import seal_to
 from server.hub import Hub
 from server.services.duplicates import matching, turning
-from server.services.duplicates.turning import Desk
+from server.services.duplicates.turning import Means
 from server.store.duplicates import Waiting
 from server.store.match_tables import link
 from server.store.schema import received
@@ -69,9 +69,9 @@ def number_of(sender: Sender, name: object) -> int:
         return connection.scalars(select).one()
 
 
-def desk(hub: Hub) -> Desk:
+def means(hub: Hub) -> Means:
     """What turning takes."""
-    return Desk(hub.secrets.pepper, hub.secrets.linkage, hub.gazetteer())
+    return Means(hub.secrets.pepper, hub.secrets.linkage, hub.gazetteer())
 
 
 def match_all(hub: Hub, by: str = "1") -> int:
@@ -93,14 +93,14 @@ def match_page(hub: Hub, page: Sequence[Waiting]) -> list[Waiting]:
 def turn_page(hub: Hub, page: Sequence[Waiting]) -> list[Waiting]:
     """The first step."""
     with hub.store.read() as connection:
-        turned = turning.turn(connection, page, desk(hub))
+        turned = turning.turn(connection, page, means(hub))
     return turning.keep(hub.store, turned, hub.clock())
 
 
 def find_links(hub: Hub, page: Sequence[Waiting]) -> None:
     """The second step."""
     with hub.store.read() as connection:
-        matched = matching.match(connection, page, matching.models_of(connection), desk(hub))
+        matched = matching.match(connection, page, matching.models_of(connection), means(hub))
     matching.keep(hub.store, matched, hub.clock())
 
 

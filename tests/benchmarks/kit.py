@@ -15,7 +15,7 @@ from server.domain.matching.fitting import Labelled, calibration_error, refit
 from server.domain.matching.model import Band, Model, Relation, chance_of
 from server.hub import Hub
 from server.services.duplicates import matching, turning
-from server.services.duplicates.turning import Desk
+from server.services.duplicates.turning import Means
 from server.store.duplicates import Waiting
 from server.store.match_tables import link
 from server.store.schema import received
@@ -142,12 +142,12 @@ def _sealed(stream: Stream) -> float:
     """F1 of the links at a real hub that reads the linkages, and of no report the statement."""
     with fresh_folder() as folder, opened(folder) as hub:
         senders = {device: enrolled(hub, device) for device in sorted({each.form["device"] for each in stream.told})}
-        desk = Desk(hub.secrets.pepper, hub.secrets.linkage, kit.places())
+        means = Means(hub.secrets.pepper, hub.secrets.linkage, kit.places())
         for each in stream.told:
             _send(senders[each.form["device"]], each)
         matching.keep_models(hub.store, hub.clock())
         while page := matching.claim(hub.store, "kit", hub.clock()):
-            _match(hub, page, desk)
+            _match(hub, page, means)
         with hub.store.read() as connection:
             names = {an_id(each.id): each.id for each in stream.told}
             numbers = {row.id: names[row.client_id] for row in connection.execute(sa.select(received))}
@@ -164,12 +164,12 @@ def _send(sender: Sender, report: Report) -> None:
     sender.send(operation("complaint", report.id, sealed), linkage(sender.hub, report.id, said))
 
 
-def _match(hub: Hub, page: Sequence[Waiting], desk: Desk) -> None:
+def _match(hub: Hub, page: Sequence[Waiting], means: Means) -> None:
     with hub.store.read() as connection:
-        turned = turning.turn(connection, page, desk)
+        turned = turning.turn(connection, page, means)
     kept = turning.keep(hub.store, turned, hub.clock())
     with hub.store.read() as connection:
-        matched = matching.match(connection, kept, matching.models_of(connection), desk)
+        matched = matching.match(connection, kept, matching.models_of(connection), means)
     matching.keep(hub.store, matched, hub.clock())
 
 

@@ -15,7 +15,7 @@ from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, rank
 from server.domain.matching.model import Band, Model
 from server.domain.matching.profiles import Profile
 from server.domain.matching.review import Shelf
-from server.services.duplicates.turning import Desk
+from server.services.duplicates.turning import Means
 from server.store import duplicates
 from server.store.duplicates import CONFIRMED, PROPOSED, RETRY, Candidate, Link, Matched, Proposal, Waiting
 from server.store.engine import Store
@@ -98,26 +98,26 @@ def models_of(connection: sa.Connection) -> list[Model]:
     return [complaints.read_model(document) for document in duplicates.current_models(connection).values()]
 
 
-def match(connection: sa.Connection, page: Sequence[Waiting], models: Sequence[Model], desk: Desk) -> list[Matched]:
+def match(connection: sa.Connection, page: Sequence[Waiting], models: Sequence[Model], means: Means) -> list[Matched]:
     """What becomes of complaints whose keys are there to be read: nothing is written.
 
     Of two that are matched at once, by whomever, the one whose keys were committed last sees the other.
     """
-    own = _seen(connection, [each.complaint for each in page], desk)
-    keys = {id: profiles.blocking_keys(each.profile, desk.pepper) for id, each in own.items() if each.is_matchable}
+    own = _seen(connection, [each.complaint for each in page], means)
+    keys = {id: profiles.blocking_keys(each.profile, means.pepper) for id, each in own.items() if each.is_matchable}
     postings = duplicates.postings(connection, {key for each in keys.values() for key in each}, POSTINGS_MOST)
     read = {key: in_turn(each) for key, each in postings.items()}
     links = duplicates.links_of(connection, list(own))
     found = {id: _ranked(id, keys.get(id, ()), read) | _linked(id, links) for id in own}
     others = {id for each in found.values() for id in each}
-    seen = own | _seen(connection, others - own.keys(), desk)
+    seen = own | _seen(connection, others - own.keys(), means)
     tally = _Tally(duplicates.links_of(connection, list(seen)))
     matched = []
     for each in page:
         ours = own.get(each.complaint)
         if ours is not None:
             theirs = [seen[id] for id in sorted(found[ours.id]) if id in seen]
-            proposals, over = _judged(ours, theirs, links, models, tally, desk.pepper)
+            proposals, over = _judged(ours, theirs, links, models, tally, means.pepper)
             # What it is not found by is not kept either.
             unread = (key for key in keys.get(ours.id, ()) if ours.id not in read.get(key, ()))
             crowded = tuple(key for key in unread if ours.id in dict(postings.get(key, ())))
@@ -141,9 +141,9 @@ def in_turn(postings: Sequence[tuple[int, int]]) -> list[int]:
     return found
 
 
-def _seen(connection: sa.Connection, ids: Collection[int], desk: Desk) -> dict[int, _Seen]:
+def _seen(connection: sa.Connection, ids: Collection[int], means: Means) -> dict[int, _Seen]:
     found = duplicates.candidates(connection, ids, profiles.SCHEME)
-    features = desk.features
+    features = means.features
     opened = ((each, features.open(id, each.features)) for id, each in found.items())
     return {each.complaint: _Seen(each, profile) for each, profile in opened if profile is not None}
 

@@ -26,7 +26,7 @@ _TEXTS_MOST: Final = 64
 
 
 @dataclass(frozen=True, repr=False)
-class Desk:
+class Means:
     """What turning takes: the pepper and the private linkage key of the hub, and its places."""
 
     pepper: bytes
@@ -39,9 +39,9 @@ class Desk:
         return Features(self.pepper)
 
 
-def turn(connection: sa.Connection, page: Sequence[Waiting], desk: Desk) -> list[Turned]:
+def turn(connection: sa.Connection, page: Sequence[Waiting], means: Means) -> list[Turned]:
     """The profiles of complaints as they are now; nothing is written. Those that are gone are left out."""
-    return [_turned(source, desk) for source in duplicates.sources(connection, page)]
+    return [_turned(source, means) for source in duplicates.sources(connection, page)]
 
 
 def keep(store: Store, turned: Sequence[Turned], now: datetime) -> list[Waiting]:
@@ -81,42 +81,42 @@ def parts_of(content: Mapping[str, Any], places: Gazetteer | None, pepper: bytes
     return found
 
 
-def _turned(source: Source, desk: Desk) -> Turned:
+def _turned(source: Source, means: Means) -> Turned:
     id = source.waiting.complaint
     # Of a later version, it waits for a hub that can read it.
     known = [each for each in source.linkages if each.v == LINKAGE_VERSION]
-    opened = [(each, _parts(each, desk)) for each in known]
-    profile = EMPTY if source.is_withdrawn else _renewed(source, [part for _, part in opened if part], desk)
+    opened = [(each, _parts(each, means)) for each in known]
+    profile = EMPTY if source.is_withdrawn else _renewed(source, [part for _, part in opened if part], means)
     is_matchable = not profiles.why_unmatchable(profile)
-    keys = profiles.blocking_keys(profile, desk.pepper) if is_matchable else []
+    keys = profiles.blocking_keys(profile, means.pepper) if is_matchable else []
     return Turned(
         waiting=source.waiting,
-        source=_source(source.lineage, desk.pepper),
-        kept=Kept(profiles.SCHEME, desk.features.seal(id, profile), tuple(keys), is_matchable),
+        source=_source(source.lineage, means.pepper),
+        kept=Kept(profiles.SCHEME, means.features.seal(id, profile), tuple(keys), is_matchable),
         posted_before=source.kept.keys if source.kept else (),
         read=tuple(each for each, parts in opened if parts is not None),
         dropped=tuple(each for each, parts in opened if parts is None),
     )
 
 
-def _renewed(source: Source, told: Sequence[Sequence[Profile]], desk: Desk) -> Profile:
+def _renewed(source: Source, told: Sequence[Sequence[Profile]], means: Means) -> Profile:
     before = EMPTY
     if source.kept is not None and source.kept.scheme == profiles.SCHEME:
-        before = desk.features.open(source.waiting.complaint, source.kept.features) or EMPTY
-    facts = profiles.of_facts(source.told, desk.places, desk.pepper)
+        before = means.features.open(source.waiting.complaint, source.kept.features) or EMPTY
+    facts = profiles.of_facts(source.told, means.places, means.pepper)
     return profiles.renewed(before, [part for parts in told for part in parts] + [facts])
 
 
-def _parts(linkage: Pending, desk: Desk) -> list[Profile] | None:
+def _parts(linkage: Pending, means: Means) -> list[Profile] | None:
     """What a linkage says, by compartment; None for one that does not open, or speaks of another complaint."""
     try:
-        content = json.loads(open_envelope(from_text(linkage.box), desk.linkage))
+        content = json.loads(open_envelope(from_text(linkage.box), means.linkage))
     except (Unopenable, ValueError, RecursionError):
         return None
     # Nothing else binds the box to its complaint.
     if not isinstance(content, dict) or content.get("complaint") != linkage.complaint:
         return None
-    return parts_of(content, desk.places, desk.pepper)
+    return parts_of(content, means.places, means.pepper)
 
 
 def _texts(value: Any) -> list[str]:

@@ -20,7 +20,7 @@ from server.store.schema import event, linkage_pending
 from tests.builders import STORED, Sender, add_person, an_id, complaint, enrolled, facts, operation, revision, verdicts
 from tests.matching import (
     ENGLISH,
-    desk,
+    means,
     find_links,
     linkage,
     links,
@@ -244,7 +244,7 @@ def test_complaint_that_is_erased_while_it_is_matched_is_let_go(gao: Sender, mop
     kept = turn_page(gao.hub, claimed(gao.hub))
     matching.keep_models(gao.hub.store, gao.hub.clock())
     with gao.hub.store.read() as connection:
-        matched = matching.match(connection, kept, matching.models_of(connection), desk(gao.hub))
+        matched = matching.match(connection, kept, matching.models_of(connection), means(gao.hub))
     with gao.hub.store.write() as connection:
         subject = erasures.subject_of(connection, pair[0])
         assert subject is not None
@@ -388,7 +388,7 @@ def _kept(hub: Hub, number: int) -> duplicates.Kept:
 
 
 def _profile(hub: Hub, number: int) -> profiles.Profile:
-    profile = desk(hub).features.open(number, _kept(hub, number).features)
+    profile = means(hub).features.open(number, _kept(hub, number).features)
     assert profile is not None
     return profile
 
