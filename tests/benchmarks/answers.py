@@ -18,7 +18,7 @@ from server.hub import Hub
 from server.services import keyrings
 from server.store.match_tables import link
 from tests.benchmarks.figure import Figure, note
-from tests.benchmarks.harness import HubProcess, Plan, Sender, Void, enrol, fresh_folder, opened, wait_until_read
+from tests.benchmarks.harness import HubProcess, Plan, Sender, Void, enrol, fresh_folder, opened, wait_until_matched
 from tests.benchmarks.load import Caller
 
 FIGURES: Final = ("answers_unequal", "welch_t_abs")
@@ -78,12 +78,12 @@ def exchanges(pairs: int) -> Exchanges:
             with Caller(process.address, theirs.sender) as caller:
                 for at in range(0, pairs, _FRAME):
                     theirs.send(caller, like[at : at + _FRAME])
-            wait_until_read(folder)
+            wait_until_matched(folder)
             with Caller(process.address, ours.sender) as caller:
                 for each in others:
                     ours.send(caller, [each])
                 found = _alternating(ours, caller, list(zip(new, like, strict=True)), rng)
-            wait_until_read(folder)
+            wait_until_matched(folder)
         with opened(folder) as hub, hub.store.read() as connection:
             found.links = connection.scalar(sa.select(sa.func.count()).select_from(link)) or 0
         # Each like complaint has its like: what has none was not measured beside a matcher that works.

@@ -27,13 +27,13 @@ from client_sync.transport import Answer, HttpTransport
 from client_sync.vault import Vault
 from server.domain.permission import OPERATOR
 from server.hub import Hub
-from server.services import backups
+from server.services import backups, search_texts
 from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.services.intake import admission
 from tests.benchmarks.binding import bind
 from tests.benchmarks.canaries import Canary, plant
-from tests.benchmarks.harness import SEERE, SYNC, HubProcess, Sender, Void, enrol, opened, wait_until_read
+from tests.benchmarks.harness import SEERE, SYNC, HubProcess, Sender, Void, enrol, opened, wait_until_matched
 from tests.benchmarks.load import Caller
 from tests.builders import PASSPHRASE, an_id, application, clear_content, operation
 from tests.client_sync.builders import SOFT, WORDS
@@ -124,7 +124,9 @@ def walk_through(folder: Path, count: int) -> Images:
         site.process = process
         site.walk(walkers, told)
         # What people leave at a hub is looked for as it lies there for years, not in its first minute.
-        wait_until_read(site.data)
+        wait_until_matched(site.data)
+        with opened(site.data) as hub:
+            search_texts.read_pending(hub.store)
         site.seere("backup")
         shutil.copytree(site.data, site.image / "cut", ignore=_left_out)
     shutil.copytree(site.data, site.image / "ended", ignore=_left_out)

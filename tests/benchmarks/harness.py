@@ -31,7 +31,7 @@ from server.domain.allowance import Refill
 from server.hub import Hub, open_hub
 from server.services import devices
 from server.services.devices import Application
-from server.store import duplicates, search_texts
+from server.store import duplicates
 from tests.builders import PASSPHRASE, secrets_of, with_keyring
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -52,9 +52,8 @@ _LEVEL: Final = 3
 _START_PATIENCE_S: Final = 60
 _START_POLL_S: Final = 0.005
 _STOP_PATIENCE_S: Final = 40
-# A job ticks each minute.
-_READ_PATIENCE_S: Final = 300
-_READ_POLL_S: Final = 1
+_MATCH_PATIENCE_S: Final = 300
+_MATCH_POLL_S: Final = 0.5
 
 Address = tuple[str, int]
 
@@ -133,16 +132,16 @@ def opened(folder: Path) -> Iterator[Hub]:
         hub.close()
 
 
-def wait_until_read(folder: Path) -> None:
-    """Until the hub that runs there has matched and indexed all that it took in. Raises Void when it doesn't."""
-    deadline = time.monotonic() + _READ_PATIENCE_S
+def wait_until_matched(folder: Path) -> None:
+    """Until the hub that runs there has matched all that it took in. Raises Void when it doesn't."""
+    deadline = time.monotonic() + _MATCH_PATIENCE_S
     with opened(folder) as hub:
         while time.monotonic() < deadline:
             with hub.store.read() as connection:
-                if not duplicates.count_waiting(connection) and not search_texts.is_any_pending(connection):
+                if not duplicates.count_waiting(connection):
                     return
-            time.sleep(_READ_POLL_S)
-    raise Void("what waits to be read does not get less")
+            time.sleep(_MATCH_POLL_S)
+    raise Void("what waits to be matched does not get less")
 
 
 @contextmanager

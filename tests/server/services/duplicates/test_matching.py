@@ -20,12 +20,12 @@ from server.store.schema import event, linkage_pending
 from tests.builders import STORED, Sender, add_person, an_id, complaint, enrolled, facts, operation, revision, verdicts
 from tests.matching import (
     ENGLISH,
-    means,
     find_links,
     linkage,
     links,
     match_all,
     match_page,
+    means,
     number_of,
     report,
     told,
