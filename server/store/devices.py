@@ -147,6 +147,11 @@ def lineage_of(connection: sa.Connection, id: str) -> Lineage:
     return Lineage(*connection.execute(sa.select(*_LINEAGE).where(lineage.c.id == id)).one())
 
 
+def team_of(connection: sa.Connection, lineage_id: str) -> str | None:
+    """The team of a lineage; None where it has none, and where the hub has no such lineage."""
+    return connection.scalar(sa.select(lineage.c.team).where(lineage.c.id == lineage_id))
+
+
 def advance(connection: sa.Connection, id: str, position: int) -> None:
     """Note how many frames of the lineage were read."""
     connection.execute(sa.update(lineage).where(lineage.c.id == id).values(position=position))

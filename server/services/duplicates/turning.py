@@ -23,6 +23,10 @@ from server.store.engine import Store
 _ACTOR: Final = "matcher"
 _TEXT_MAX_CHARS: Final = 200
 _TEXTS_MOST: Final = 64
+_MINHASH_MOST_CHARS: Final = 86
+# A device makes no longer one (PROTOCOL §4.3), and a complaint is revised a few times: more is somebody's mischief.
+_LINKAGE_MOST_BYTES: Final = 32 * 1024
+_LINKAGES_MOST: Final = 16
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,7 +76,7 @@ def parts_of(content: Mapping[str, Any], places: Gazetteer | None, pepper: bytes
         found.append(profiles.of_identity(names, phones, pepper))
     if isinstance(statement := content.get("statement"), dict):
         names_found, pivots = _texts(statement.get("names")), _texts(statement.get("pivots"))
-        minhash = from_text(statement.get("minhash"))
+        minhash = from_text("".join(_texts([statement.get("minhash")]))[:_MINHASH_MOST_CHARS])
         days, sums = _texts(statement.get("days")), _sums(statement.get("sums"))
         found.append(profiles.of_statement(names_found, pivots, minhash, days, sums, pepper))
     if isinstance(traces := content.get("traces"), dict):
@@ -85,7 +89,8 @@ def _turned(source: Source, means: Means) -> Turned:
     id = source.waiting.complaint
     # Of a later version, it waits for a hub that can read it.
     known = [each for each in source.linkages if each.v == LINKAGE_VERSION]
-    opened = [(each, _parts(each, means)) for each in known]
+    least = len(known) - _LINKAGES_MOST
+    opened = [(each, _parts(each, means) if at >= least else None) for at, each in enumerate(known)]
     profile = EMPTY if source.is_withdrawn else _renewed(source, [part for _, part in opened if part], means)
     is_matchable = not profiles.why_unmatchable(profile)
     keys = profiles.blocking_keys(profile, means.pepper) if is_matchable else []
@@ -110,7 +115,8 @@ def _renewed(source: Source, told: Sequence[Sequence[Profile]], means: Means) ->
 def _parts(linkage: Pending, means: Means) -> list[Profile] | None:
     """What a linkage says, by compartment; None for one that does not open, or speaks of another complaint."""
     try:
-        content = json.loads(open_envelope(from_text(linkage.box), means.linkage))
+        text = open_envelope(from_text(linkage.box), means.linkage)
+        content = json.loads(text) if len(text) <= _LINKAGE_MOST_BYTES else None
     except (Unopenable, ValueError, RecursionError):
         return None
     # Nothing else binds the box to its complaint.
@@ -122,14 +128,19 @@ def _parts(linkage: Pending, means: Means) -> list[Profile] | None:
 def _texts(value: Any) -> list[str]:
     """The texts of a list, whatever a device put there."""
     members = value if isinstance(value, list) else []
-    return [each[:_TEXT_MAX_CHARS] for each in members[:_TEXTS_MOST] if isinstance(each, str)]
+    return [_sound(each) for each in members[:_TEXTS_MOST] if isinstance(each, str)]
 
 
 def _numbered(value: Any) -> list[tuple[int, str]]:
     """Numbers of persons and their names."""
     members = value if isinstance(value, list) else []
     pairs = [each for each in members[:_TEXTS_MOST] if isinstance(each, list) and len(each) == 2]
-    return [(number, name[:_TEXT_MAX_CHARS]) for number, name in pairs if _is_number(number) and isinstance(name, str)]
+    return [(number, _sound(name)) for number, name in pairs if _is_number(number) and isinstance(name, str)]
+
+
+def _sound(text: str) -> str:
+    """The text as far as it is looked at, with nothing in it that is no character."""
+    return text[:_TEXT_MAX_CHARS].encode("utf-8", "replace").decode()
 
 
 def _sums(value: Any) -> list[int]:

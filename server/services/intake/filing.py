@@ -315,9 +315,8 @@ def _is_ours(filing: Filing, lineage: str) -> bool:
     """Whether the sender may speak of what a lineage sent: its own, or that of another device of its team."""
     if lineage == filing.origin.lineage:
         return True
-    ours = devices.lineage_of(filing.connection, filing.origin.lineage)
-    theirs = devices.lineage_of(filing.connection, lineage)
-    return ours.team is not None and ours.team == theirs.team
+    ours = devices.team_of(filing.connection, filing.origin.lineage)
+    return ours is not None and ours == devices.team_of(filing.connection, lineage)
 
 
 def _missing(filing: Filing, lineage: str, content: Mapping[str, Any]) -> Outcome:

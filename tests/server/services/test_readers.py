@@ -10,7 +10,19 @@ from server.services.intake import admission
 from server.store import complaints
 from server.store.schema import complaint as complaint_table
 from server.store.schema import received
-from tests.builders import STORED, Sender, Verdict, an_id, complaint, enrolled, facts, revision, verdicts
+from tests.builders import (
+    STORED,
+    Sender,
+    Verdict,
+    an_id,
+    complaint,
+    enrolled,
+    facts,
+    operation,
+    revision,
+    sealed_keys,
+    verdicts,
+)
 
 
 @pytest.fixture
@@ -68,3 +80,15 @@ def test_complaint_is_moved_by_its_own_device_and_made_strict_by_a_colleague(fir
     strict = facts(place=moved["place"], confidentiality="strict")
     assert verdicts(second.send(revision("r2", "a", 1, lineage=first.lineage, facts={"clear": strict}))) == [STORED]
     assert (_filed(first, "a").place_id, _filed(first, "a").confidentiality) == ("ml-c-mopti", "strict")
+
+
+@pytest.mark.parametrize("op", ["revision", "withdrawal", "linkage"])
+def test_what_names_a_device_that_the_hub_has_not_blocks_no_neighbour(first: Sender, op: str) -> None:
+    about = {"complaint": an_id("a"), "lineage": an_id("nobody")}
+    told = {
+        "revision": {"base_revision": 1, "statement": {"box": "b2xk"}, "seal": sealed_keys()},
+        "withdrawal": {"scope": "all"},
+        "linkage": {"v": 1, "box": "b2xk"},
+    }
+
+    assert verdicts(first.send(operation(op, "x", about | told[op]), complaint("b")))[1] == STORED

@@ -1,5 +1,6 @@
 """Matching: reports of one incident are proposed to people, devices learn nothing, and no crash links twice."""
 
+import json
 from random import Random
 from typing import Any
 
@@ -7,7 +8,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nacl.public import PrivateKey
 
+from client_sync.protocol.frames import to_text
+from client_sync.seal import seal_to
 from server.domain.matching import complaints, profiles
 from server.domain.matching.model import Relation
 from server.hub import Hub
@@ -109,6 +113,33 @@ def test_linkage_that_speaks_of_another_complaint_is_dropped_and_told_by_ids(gao
         canonical = connection.scalars(sa.select(event.c.canonical).where(event.c.action == "linkage_dropped")).one()
     assert gao.lineage.encode() in canonical
     assert b"Autrement" not in canonical
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"statement": {"minhash": "A" * 4_000}},
+        {"statement": {"pivots": ["\ud800"], "names": ["\ud800"]}},
+        {"traces": {"place": "\ud800", "said": "\ud800"}},
+        {"identity": {"names": [[1, "\ud800"]], "phones": ["\ud800"]}},
+        {"statement": {"names": ["x" * 40_000]}},
+    ],
+)
+def test_hostile_linkage_is_got_over(gao: Sender, said: dict[str, Any]) -> None:
+    public = bytes(PrivateKey(gao.hub.secrets.linkage).public_key)
+    box = to_text(seal_to(public, json.dumps({"complaint": an_id("a")} | said).encode()))
+    gao.send(complaint("a"), operation("linkage", "l", {"complaint": an_id("a"), "v": 1, "box": box}))
+    assert match_all(gao.hub) == 1
+    assert _count(gao.hub, linkage_pending) == 0
+
+
+def test_of_very_many_linkages_the_newest_are_opened_and_none_stays(gao: Sender) -> None:
+    gao.send(complaint("a"), *(linkage(gao.hub, "a", told(), seq=seq) for seq in range(2, 42)))
+    assert match_all(gao.hub) == 1
+    assert _count(gao.hub, linkage_pending) == 0
+    with gao.hub.store.read() as connection:
+        dropped = sa.select(sa.func.count()).where(event.c.action == "linkage_dropped")
+        assert connection.scalar(dropped) == 40 - 16
 
 
 def test_linkage_waits_for_its_complaint(gao: Sender) -> None:
