@@ -1,7 +1,7 @@
 """Builders: contents, lines and frames as a device makes them, and enrolled devices on a hub of either engine."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ from server.credential import Secrets
 from server.domain.allowance import Refill
 from server.domain.people import HeldKeys, Role, login_name
 from server.domain.permission import Actor
-from server.hub import Hub, open_hub
+from server.hub import Hub, open_hub, utc_now
 from server.services import devices, keyrings
 from server.services.devices import Admission, Application
 from server.services.keyrings import Administrators
@@ -35,6 +35,7 @@ from server.slots import Hardness
 from server.store import accounts, recipients
 from server.store.accounts import Account
 from server.store.recipients import KnownKey
+from tests.tables import lay_tables
 
 NOW = datetime(2026, 11, 21, 10, 4, 5, tzinfo=UTC)
 NOW_TEXT = "2026-11-21T10:04:05Z"
@@ -182,15 +183,22 @@ def founded(folder: Path, database: str = "", **settings: Any) -> tuple[Settings
     return made, secrets_of(made)
 
 
-def open_test_hub(url: str, folder: Path, clock: Clock, **settings: Any) -> Hub:
+def open_test_hub(url: str, folder: Path, clock: Callable[[], datetime], **settings: Any) -> Hub:
     """A hub on the database behind `url`, which may be SQLite's or PostgreSQL's, with a keyring."""
     return with_keyring(open_bare_hub(url, folder, clock, **settings))
 
 
-def open_bare_hub(url: str, folder: Path, clock: Clock, **settings: Any) -> Hub:
+def open_bare_hub(url: str, folder: Path, clock: Callable[[], datetime], **settings: Any) -> Hub:
     """A hub as `open_test_hub` gives it, without keys and keyring."""
     database = "" if url.startswith("sqlite") else url
-    return open_hub(*founded(folder, database, **settings), clock)
+    return open_new_hub(*founded(folder, database, **settings), clock)
+
+
+def open_new_hub(settings: Settings, secrets: Secrets, clock: Callable[[], datetime] = utc_now) -> Hub:
+    """The hub of the settings, as `open_hub` gives it; its tables are laid sooner where there are none."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lay_tables(settings.database_url, None if settings.database else secrets.database)
+    return open_hub(settings, secrets, clock)
 
 
 def with_keyring(hub: Hub) -> Hub:

@@ -28,12 +28,12 @@ from fixtures.bad_road import Address, Pass, Rule
 from fixtures.generate import Content, contents, random_id
 from server.app import create_app
 from server.config import Settings
-from server.hub import Clock, Hub, open_hub
+from server.hub import Clock, Hub
 from server.serve import make_server
 from server.services import devices
 from server.store import audit, changes, schema
 from server.store.engine import Store
-from tests.builders import passphrase_file, secrets_of, with_keyring
+from tests.builders import open_new_hub, passphrase_file, secrets_of, with_keyring
 from tests.faults.history import Findings, History, check
 from tests.faults.kill import Child, Ending
 from tests.serving import PROGRAM
@@ -100,7 +100,7 @@ def settings_of(folder: Path, database: str = "") -> Settings:
 @contextmanager
 def opened(settings: Settings, clock: Clock = utc_now) -> Iterator[Hub]:
     """The hub of the settings inside this process."""
-    hub = with_keyring(open_hub(settings, secrets_of(settings), clock))
+    hub = with_keyring(open_new_hub(settings, secrets_of(settings), clock))
     try:
         yield hub
     finally:

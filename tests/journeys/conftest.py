@@ -19,10 +19,10 @@ from client_sync.transport import HttpTransport
 from fixtures.bad_road import BadRoad, Rule
 from server.app import create_app
 from server.config import Settings
-from server.hub import Hub, open_hub
+from server.hub import Hub
 from server.serve import make_server
 from server.services import devices
-from tests.builders import Clock, an_id, clear_content, secrets_of, with_keyring
+from tests.builders import Clock, an_id, clear_content, open_new_hub, secrets_of, with_keyring
 
 
 class RunningHub:
@@ -41,7 +41,7 @@ class RunningHub:
 
     def start(self) -> None:
         """Open the hub and serve it."""
-        self.hub: Hub = with_keyring(open_hub(self.settings, secrets_of(self.settings), self.clock))
+        self.hub: Hub = with_keyring(open_new_hub(self.settings, secrets_of(self.settings), self.clock))
         self._server = make_server(create_app(self.hub), "127.0.0.1", self._port, 4)
         self._port = int(self._server.effective_port)
         self._stopping = Event()

@@ -21,7 +21,7 @@ from server import credential
 from server.config import Settings
 from server.hub import Hub, open_hub
 from server.services import backups, maintenance
-from tests.builders import PASSPHRASE, Sender, complaint, enrolled, founded, with_keyring
+from tests.builders import PASSPHRASE, Sender, complaint, enrolled, founded, open_new_hub, with_keyring
 from tests.serving import PROGRAM, address_of, environ, serving
 
 LONGEST_WAIT_S = 60
@@ -33,7 +33,7 @@ Start = Callable[..., subprocess.Popen[str]]
 def hub(tmp_path: Path) -> Iterator[Hub]:
     """A hub with a device; it is opened here beside whatever serves it."""
     settings, secrets = founded(tmp_path / "hub")
-    hub = with_keyring(open_hub(settings, secrets))
+    hub = with_keyring(open_new_hub(settings, secrets))
     yield hub
     hub.close()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from server.app import create_app
-from server.hub import open_hub, utc_now
+from server.hub import utc_now
 from server.serve import make_server
-from tests.builders import founded
+from tests.builders import founded, open_new_hub
 
 pytestmark = [pytest.mark.prove, pytest.mark.ci]
 
@@ -22,7 +22,7 @@ QUIET = (
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    hub = open_hub(*founded(tmp_path / "hub", status="full", coalition="Coalition Jigiya"), utc_now)
+    hub = open_new_hub(*founded(tmp_path / "hub", status="full", coalition="Coalition Jigiya"), utc_now)
     server = make_server(create_app(hub), "127.0.0.1", 0, 2)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from server.cli import main
-from server.hub import Hub, open_hub, utc_now
-from tests.builders import NOW, Clock, Sender, enrolled, founded, open_test_hub, passphrase_file, with_keyring
+from server.hub import Hub, utc_now
+from tests.builders import NOW, Clock, Sender, enrolled, open_test_hub, passphrase_file
 
 ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 Enrol = Callable[..., Sender]
@@ -71,7 +71,7 @@ def own_hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
 @pytest.fixture
 def folder_hub(tmp_path: Path) -> Iterator[Hub]:
     """A hub of this test alone, in a folder where `seere` finds it, by the clock of the machine."""
-    hub = with_keyring(open_hub(*founded(tmp_path / "hub"), utc_now))
+    hub = open_test_hub("sqlite", tmp_path / "hub", utc_now)
     yield hub
     hub.close()
 

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from server.cli import main
-from server.hub import Hub, open_hub
-from tests.builders import founded, passphrase_file
+from server.hub import Hub
+from tests.builders import founded, open_new_hub, passphrase_file
 from tests.log_edits import anchor, exported, note, written
 
 Run = Callable[..., Result]
@@ -19,7 +19,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
     """A hub with an anchor, opened beside the commands."""
-    opened = open_hub(*founded(tmp_path / "hub"))
+    opened = open_new_hub(*founded(tmp_path / "hub"))
     note(opened, "device:1", reason="Awa Exemple l'a demandé")
     anchor(opened)
     yield opened

@@ -22,7 +22,7 @@ from server.commands import doctor
 from server.commands.doctor import Finding
 from server.config import Settings
 from server.domain.permission import OPERATOR
-from server.hub import Hub, open_hub, utc_now
+from server.hub import Hub, utc_now
 from server.i18n import LANGUAGES, catalogue
 from server.services import backups, devices
 from server.services.accounts import people
@@ -41,6 +41,7 @@ from tests.builders import (
     complaint,
     enrolled,
     founded,
+    open_new_hub,
     passphrase_file,
     with_keyring,
 )
@@ -73,7 +74,7 @@ def seere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture
 def hub(seere: Run, folder: Path) -> Iterator[Hub]:
     """A hub that guesses cheaply, opened beside the commands, under the real clock."""
-    opened = with_keyring(open_hub(*founded(folder)))
+    opened = with_keyring(open_new_hub(*founded(folder)))
     assert seere("init").exit_code == 0
     yield opened
     opened.close()

@@ -13,13 +13,13 @@ from server.cli import main
 from server.domain.matching import complaints
 from server.domain.matching.levels import Level
 from server.domain.permission import OPERATOR
-from server.hub import Hub, open_hub, utc_now
+from server.hub import Hub, utc_now
 from server.i18n import LANGUAGES, catalogue
 from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.store import accounts
 from server.store.match_tables import link
-from tests.builders import NOW, PASSPHRASE, enrolled, founded, passphrase_file, with_keyring
+from tests.builders import NOW, PASSPHRASE, enrolled, founded, open_new_hub, passphrase_file, with_keyring
 from tests.matching import ENGLISH, links, match_all, report
 
 Run = Callable[..., Result]
@@ -28,7 +28,7 @@ _NAME = "Awa"
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
-    opened = with_keyring(open_hub(*founded(tmp_path / "hub"), utc_now))
+    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub"), utc_now))
     yield opened
     opened.close()
 

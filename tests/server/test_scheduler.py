@@ -18,7 +18,7 @@ from server.logs import Formatter
 from server.scheduler import JOBS, Job, run_if_due, running_jobs
 from server.services import audit, backups, places
 from server.store import schema
-from tests.builders import NOW, Clock, complaint, enrolled, founded
+from tests.builders import NOW, Clock, complaint, enrolled, founded, open_new_hub
 from tests.server.services.test_admission import LIST
 
 
@@ -152,7 +152,7 @@ def test_backup_without_recipient_is_not_wanted(own_hub: Hub) -> None:
 def file_hub(tmp_path: Path) -> Iterator[Hub]:
     """A hub in a file, with a key for backups."""
     recipient = backups.new_identity(tmp_path / "identity.txt")
-    hub = open_hub(*founded(tmp_path / "hub", backup_recipient=recipient), Clock())
+    hub = open_new_hub(*founded(tmp_path / "hub", backup_recipient=recipient), Clock())
     yield hub
     hub.close()
 

@@ -21,10 +21,10 @@ import requests
 from waitress import wasyncore
 
 from client_sync.protocol.limits import BODY_MAX_BYTES
-from server.hub import Hub, open_hub
+from server.hub import Hub
 from server.serve import PatientServer, SalvagingChannel, make_server, serve
 from server.services import maintenance
-from tests.builders import Sender, complaint, enrolled, founded, passphrase_file, with_keyring
+from tests.builders import Sender, complaint, enrolled, founded, open_new_hub, passphrase_file, with_keyring
 from tests.serving import PROGRAM, ROOT, address_of, environ, serving
 
 CERTIFICATE = ROOT / "tests" / "client_sync" / "loopback.pem"
@@ -50,7 +50,7 @@ def _seere(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a new hub in it."""
-    with_keyring(open_hub(*founded(tmp_path / "hub"))).close()
+    with_keyring(open_new_hub(*founded(tmp_path / "hub"))).close()
     return tmp_path / "hub"
 
 
@@ -106,7 +106,7 @@ def test_server_makes_no_hub_where_there_is_none(tmp_path: Path) -> None:
 @pytest.fixture
 def sender(folder: Path) -> Iterator[Sender]:
     """A device of the hub in the folder; it speaks to whatever serves it."""
-    hub = open_hub(*founded(folder))
+    hub = open_new_hub(*founded(folder))
     yield enrolled(hub, "Gao 1")
     hub.close()
 
@@ -356,7 +356,7 @@ def test_documented_proxy_hands_on_whole_bodies_and_those_that_fall_silent(proxy
 
 
 def test_body_that_is_too_large_is_refused_in_words_of_the_protocol(start: Start, folder: Path) -> None:
-    sender = enrolled(open_hub(*founded(folder)), "Gao 1")
+    sender = enrolled(open_new_hub(*founded(folder)), "Gao 1")
     refused = requests.post(
         f"{address_of(start())}/api/v1/sync",
         data=b"\0" * (BODY_MAX_BYTES + 1),

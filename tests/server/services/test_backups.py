@@ -31,6 +31,7 @@ from tests.builders import (
     complaint,
     enrolled,
     founded,
+    open_new_hub,
     operation,
     secrets_of,
     with_keyring,
@@ -78,7 +79,7 @@ def rig(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     if database:
         _offer_programs_of_the_server(monkeypatch)
-    hub = with_keyring(open_hub(*founded(tmp_path / "hub", database, backup_recipient=recipient), Clock()))
+    hub = with_keyring(open_new_hub(*founded(tmp_path / "hub", database, backup_recipient=recipient), Clock()))
     device = enrolled(hub, "Gao 1")
     device.send(*(complaint(n) for n in range(5)))
     yield Rig(hub, device, identity)
@@ -306,7 +307,7 @@ def test_backup_of_another_kind_of_database_is_refused(rig: Rig, tmp_path: Path,
 
 
 def test_damaged_copy_is_not_believed(tmp_path: Path) -> None:
-    hub = open_hub(*founded(tmp_path / "hub"), Clock())
+    hub = open_new_hub(*founded(tmp_path / "hub"), Clock())
     key = hub.secrets.database
     copied = tmp_path / "copy.db"
     lite.copy_to(hub.store.engine, copied, without="linkage_pending")
