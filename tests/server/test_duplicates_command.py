@@ -42,10 +42,30 @@ def test_it_answers_in_json_without_a_hub(evaluate: Run, tmp_path: Path) -> None
     done = evaluate(*a_table(), "--fields", "person=name,words=road")
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
-    assert told["pairs"] == {"true": 6, "unknown_id": 1, "same_side": 0}
+    assert told["pairs"] == {"true": 6, "false": 0, "unknown_id": 1, "same_side": 0, "unlabelled_found": 0}
     assert told["shipped"]["threshold"] == 0.5
     assert told["retrieval_recall"] == 1
     assert not (tmp_path / "no-hub").exists()
+
+
+def test_two_tables_of_strangers_are_brought_together(evaluate: Run) -> None:
+    names = ["Awa Traoré", "Issa Koné", "Oumar Sissako", "Fanta Keïta", "Modibo Sangaré", "Bintou Dao"]
+    left = write("tableA.csv", [["id", "name"], *[[f"{at}", name] for at, name in enumerate(names)]])
+    right = write("tableB.csv", [["id", "name"], *[[f"{at}", name] for at, name in enumerate(reversed(names))]])
+    labelled = [[f"{at}", f"{5 - at}", "1"] for at in range(6)] + [["0", "0", "0"], ["1", "1", "0"]]
+    pairs = write("test.csv", [["ltable_id", "rtable_id", "label"], *labelled])
+    done = evaluate("--records", left, "--records", right, "--pairs", pairs, "--fields", "person=name")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["records"], told["pairs"]["true"]) == (12, 6)
+    assert (told["labelled_pairs"]["true"], told["labelled_pairs"]["false"]) == (6, 2)
+
+
+def test_how_far_it_has_come_is_said_beside_the_answer(evaluate: Run) -> None:
+    records = write("many.csv", [["id", "x"], *[[f"{at}", f"{at}"] for at in range(2_000)]])
+    done = evaluate("--records", records, "--pairs", write("p.csv", [["0", "1"]]), "--fields", "code=x")
+    assert "1000 records of 2000" in done.stderr
+    assert json.loads(done.stdout)["records"] == 2_000
 
 
 def test_a_wrong_column_is_named_beside_those_that_exist(evaluate: Run) -> None:

@@ -1,6 +1,6 @@
 """Fitting a model to labelled pairs: logistic regression drawn to what the model was, refused when it is not true."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log, log1p, sqrt
 from typing import Final, NamedTuple
@@ -21,6 +21,8 @@ from server.domain.matching.model import (
 from server.domain.matching.records import Form, Kind
 
 _LN2: Final = log(2)
+# A bit of rarity is met by the dozen, a level once.
+_FREE_RARITY: Final = 0.2
 _STEPS_MOST: Final = 60
 _HALVINGS_MOST: Final = 40
 # Newton's decrement, in units of the loss, at which no further step can be seen in a weight.
@@ -40,13 +42,16 @@ _BIN_OFF_MOST: Final = 0.1
 class Spread:
     """How far each weight may be expected to lie from where the model had it, in bits; `rarity` is of its multiplier.
 
-    The tighter, the more pairs it takes to move a weight.
+    The tighter, the more pairs it takes to move a weight. `free` are fields of which nothing was known: their weights
+    may lie anywhere within `free_bits`, and their multiplier within a fifth of it.
     """
 
     constant: float
     differs: float
     agrees: float
     rarity: float
+    free: Collection[str] = ()
+    free_bits: float = 0.0
 
 
 # A hub's own decisions are few, and of the pairs that were hard.
@@ -185,15 +190,21 @@ def refit(
     return fresh
 
 
-def fit_kinds(model: Model, labelled: Sequence[Labelled], form: Form, spread: Spread) -> Model:
+def fit_kinds(
+    model: Model, labelled: Sequence[Labelled], form: Form, spread: Spread, weighed_as: Mapping[FieldName, FieldName]
+) -> Model:
     """The model with new weights by kind, fitted to pairs of a form over all fields of a kind together.
 
-    Raises FitFailed as `refit` does. For whoever makes a model that ships.
+    What else is compared than the fields of the form goes by the weights of a field of the model, as `weighed_as`
+    says. Raises FitFailed as `refit` does. For whoever makes a model that ships.
     """
     kinds = {str(kind): weights for kind, weights in model.kinds.items() if kind in form.fields.values()}
-    fitted = _fitted(model, labelled, {field: str(kind) for field, kind in form.fields.items()}, kinds, spread)
-    learned = {Kind(group): weights for group, weights in fitted.weights.items()}
-    return replace(model, constant=fitted.constant, kinds={**model.kinds, **learned}, slope=1.0, intercept=0.0)
+    others = {str(field): model.fields[field] for field in weighed_as.values()}
+    groups = {**{field: str(kind) for field, kind in form.fields.items()}, **weighed_as}
+    fitted = _fitted(model, labelled, groups, {**kinds, **others}, spread)
+    learned = {Kind(kind): fitted.weights[kind] for kind in kinds}
+    fields = {FieldName(field): fitted.weights[field] for field in others}
+    return replace(model, constant=fitted.constant, kinds={**model.kinds, **learned}, fields={**model.fields, **fields})
 
 
 @dataclass(frozen=True)
@@ -265,8 +276,10 @@ class _Layout:
         return _Fitted(numbers[0], weights, joined)
 
     def stiffness(self, spread: Spread) -> list[float]:
-        by_group = [spread.rarity, spread.differs, *[spread.agrees] * (len(Level) - 2)]
-        spreads = [spread.constant, *by_group * len(self.groups), *[spread.agrees] * self.interactions]
+        known = [spread.rarity, spread.differs, *[spread.agrees] * (len(Level) - 2)]
+        free = [spread.free_bits * _FREE_RARITY, *[spread.free_bits] * (len(Level) - 1)]
+        by_group = [each for group in self.groups for each in (free if group in spread.free else known)]
+        spreads = [spread.constant, *by_group, *[spread.agrees] * self.interactions]
         return [1 / (_LN2 * each) ** 2 for each in spreads]
 
     def _start(self, group: str) -> int:

@@ -10,6 +10,7 @@ from math import floor, log
 from typing import Final, NamedTuple
 
 from server.domain.folding import fold
+from server.domain.matching.lexicon import words_of
 from server.domain.matching.records import Form, Kind, Record
 from server.domain.names import parts, sound
 
@@ -100,7 +101,7 @@ def _of_place(text: str) -> Iterator[_Said]:
 
 def _telling(text: str) -> list[str]:
     """The few words that tell most, as far as a word alone can show it: with digits first, then the longest."""
-    words = sorted(set(fold(text).split()))
+    words = sorted(words_of(text))
     return sorted(words, key=lambda word: (not any(map(str.isdigit, word)), -len(word)))[:_WORDS_MOST]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from server.domain.errors import FitFailed
 from server.domain.matching.fitting import Labelled, calibration_error, refit
 from server.domain.matching.model import Model, chance_of
-from server.services.duplicates.arriving import Comparison, Pair, likeliest, send
+from server.services.duplicates.arriving import Comparison, Pair, Passage, for_table, likeliest, send
 from server.services.duplicates.tables import Pairs, Table
 
 # From here on a pair is likelier a match than not.
@@ -33,43 +33,74 @@ def evaluate(
     seed: int,
     pepper: bytes,
     clock_s: Callable[[], float],
+    tick: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """What a model reaches on a table, for JSON: each record is judged as it comes, with no label seen.
 
     With `labels`, so many pairs are then asked of the gold, the model is fitted to the answers and frozen, and all
-    pairs are judged again; `not_asked` leaves out those that it was fitted to. `clock_s` is a clock of seconds.
+    pairs are judged again; `not_asked` leaves out those that it was fitted to. `clock_s` is a clock of seconds; `tick`
+    is called after each record.
     """
-    passage = send(table, model, comparison, seed, pepper, clock_s)
+    passage = send(table, gold.told, model, comparison, seed=seed, pepper=pepper, clock_s=clock_s, tick=tick)
+    known, waits = _known(passage.pairs, gold), passage.costs_ms
     told = {
         "model": model.version,
         "records": len(table.ids),
         "unread_values": dict(table.unread),
-        "pairs": {"true": len(gold.true), "unknown_id": gold.unknown, "same_side": gold.same_side},
-        "retrieval_recall": len(passage.retrieved & gold.true) / max(len(gold.true), 1),
-        **_measures(passage.pairs, gold.true),
+        "pairs": _counts(passage.pairs, known, gold),
+        "retrieval_recall": sum(map(passage.has_compared, gold.true)) / max(len(gold.true), 1),
+        **_measures(known, gold.true),
+        "recall_at_5": _recall_at(passage.pairs, gold.true, _SHOWN_MOST),
         "keys_per_record": fmean(passage.keys),
-        "ms_per_record": {"median": _quantile(passage.costs_ms, 0.5), "p95": _quantile(passage.costs_ms, 0.95)},
+        "ms_per_record": {"median": _quantile(waits, 0.5), "p95": _quantile(waits, 0.95)},
     }
+    if passage.told:
+        told["labelled_pairs"] = _of_labelled(passage.told, gold.true)
     if labels:
-        told["labels"] = _with_labels(model.for_form(table.form), passage.pairs, gold.true, labels)
+        told["labels"] = _with_labels(for_table(model, table.form, comparison), passage, gold, labels)
     return told
 
 
-def _with_labels(model: Model, pairs: Sequence[Pair], true: Collection[Numbers], labels: int) -> dict[str, Any]:
-    asked, fitted = learn(model, pairs, true, labels)
-    again = [pair._replace(chance=_chance(fitted, pair)) for pair in pairs]
-    rest = [pair for pair in again if pair.numbers not in asked]
-    return {
+def _known(pairs: Sequence[Pair], gold: Pairs) -> list[Pair]:
+    """The pairs known to match or not: all, unless some were said not to match, which leaves the others open."""
+    return [pair for pair in pairs if not gold.told or pair.numbers in gold.told]
+
+
+def _counts(pairs: Sequence[Pair], known: Sequence[Pair], gold: Pairs) -> dict[str, int]:
+    said, of_known = (sum(pair.chance >= THRESHOLD for pair in each) for each in (pairs, known))
+    counts = {"true": len(gold.true), "unknown_id": gold.unknown, "same_side": gold.same_side}
+    return {**counts, "false": len(gold.told - gold.true), "unlabelled_found": said - of_known}
+
+
+def _of_labelled(pairs: Sequence[Pair], true: Collection[Numbers]) -> dict[str, Any]:
+    """Measures over the pairs that somebody labelled and no others, whether they were found or not."""
+    said = {pair.numbers for pair in pairs} & set(true)
+    return {"true": len(said), "false": len(pairs) - len(said), **_measures(pairs, said)}
+
+
+def _with_labels(model: Model, passage: Passage, gold: Pairs, labels: int) -> dict[str, Any]:
+    asked, fitted = learn(model, passage.told or passage.pairs, gold.true, labels)
+    again = [_again(fitted, pair) for pair in passage.pairs]
+    known = _known(again, gold)
+    rest = [pair for pair in known if pair.numbers not in asked]
+    told = {
         "asked": len(asked),
         "is_fitted": fitted is not model,
-        **_measures(again, true),
-        "not_asked": _measures(rest, set(true) - asked),
+        **_measures(known, gold.true),
+        "recall_at_5": _recall_at(again, gold.true, _SHOWN_MOST),
+        "not_asked": _measures(rest, gold.true - asked),
     }
+    if passage.told:
+        not_asked = [_again(fitted, pair) for pair in passage.told if pair.numbers not in asked]
+        told["labelled_pairs_not_asked"] = _of_labelled(not_asked, gold.true)
+    return told
 
 
-def learn(
-    model: Model, pairs: Sequence[Pair], true: Collection[Numbers], labels: int
-) -> tuple[set[Numbers], Model]:
+def _again(fitted: Model, pair: Pair) -> Pair:
+    return pair._replace(chance=_chance(fitted, pair))
+
+
+def learn(model: Model, pairs: Sequence[Pair], true: Collection[Numbers], labels: int) -> tuple[set[Numbers], Model]:
     """Ask for the answer to so many pairs, the most uncertain first, and fit the model to them.
 
     Gives the pairs that were asked, and the model as it was where the answers do not allow a fit.
@@ -106,7 +137,7 @@ def _chance(model: Model, pair: Pair) -> float:
 
 
 def _measures(pairs: Sequence[Pair], true: Collection[Numbers]) -> dict[str, Any]:
-    """Precision, recall and F1 over pairs, at the shipped threshold and at the best; calibration; the first five."""
+    """Precision, recall and F1 over pairs, at the shipped threshold and at the best; average precision; calibration."""
     judged = sorted(((pair.chance, pair.numbers in true) for pair in pairs), reverse=True)
     curve = list(_curve(judged, len(true)))
     best = max(curve, key=lambda point: point["f1"], default=_point(1.0, 0, 0, len(true)))
@@ -114,8 +145,8 @@ def _measures(pairs: Sequence[Pair], true: Collection[Numbers]) -> dict[str, Any
     return {
         "shipped": {**(shipped[-1] if shipped else _point(1.0, 0, 0, len(true))), "threshold": THRESHOLD},
         "best": best,
+        "average_precision": _average_precision(curve),
         "calibration_error": calibration_error(each for each in judged if each[0] >= _CALIBRATED_FROM),
-        "recall_at_5": _recall_at(pairs, true, _SHOWN_MOST),
     }
 
 
@@ -126,6 +157,12 @@ def _curve(judged: Sequence[tuple[float, bool]], true: int) -> Iterator[dict[str
         found += is_match
         if at + 1 == len(judged) or judged[at + 1][0] < chance:
             yield _point(chance, found, at + 1, true)
+
+
+def _average_precision(curve: Sequence[dict[str, float]]) -> float:
+    """The precision met on the way down, weighted by the recall that each point adds."""
+    before = [0.0, *(point["recall"] for point in curve)]
+    return sum((point["recall"] - had) * point["precision"] for point, had in zip(curve, before, strict=False))
 
 
 def _point(threshold: float, found: int, said: int, true: int) -> dict[str, float]:

@@ -1,34 +1,48 @@
 """Tables of records that others labelled: a file of records, a file of pairs, and a map of columns to fields."""
 
-import csv
 import re
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from server.domain.errors import TableInvalid
 from server.domain.matching.levels import FieldName
 from server.domain.matching.records import Form, Kind, Record
+from server.services.duplicates.files import Rows, read_rows
 
 _FIELD: Final = re.compile(r"(?P<kind>[a-z]+)(?::(?P<name>[^=:]+))?=(?P<columns>.+)")
 # What programs write where they have no value.
-_NOTHING: Final = frozenset({"", "nan", "none", "null", "na", "n/a", "nat", "-"})
-# Of a pair itself, as pandas and Magellan write one before the two ids.
-_NUMBERS_OF_PAIRS: Final = frozenset({"", "_id", "index", "pair_id"})
-_DELIMITERS: Final = ",;\t"
-_LABELS: Final = frozenset({"label", "is_match", "match", "gold"})
-_TRUE: Final = frozenset({"1", "1.0", "true", "yes", "oui", "y"})
-_YEAR_FIRST: Final = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?!\d)")
-_DAY_FIRST: Final = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})(?!\d)")
+_NOTHING: Final = frozenset(
+    {"", "nan", "none", "null", "(null)", "<na>", "na", "n/a", "#n/a", "nat", "nil", "\\n", "-", "?"}
+)
+# Of a pair itself, as pandas and Magellan write one beside the two ids.
+_NUMBERS_OF_PAIRS: Final = frozenset({"", "_id", "id", "index", "pair_id", "unnamed: 0"})
+_ID: Final = re.compile(r".*id[^a-z0-9]?(?:[12lrab]|left|right)?|id.+", re.IGNORECASE)
+_LABELS: Final = frozenset(
+    {"label", "labels", "match", "is_match", "ismatch", "matched", "gold", "is_gold", "duplicate", "is_duplicate"}
+    | {"same", "is_same", "truth", "is_true", "target", "class"}
+)
+_TRUE: Final = frozenset({"1", "true", "t", "yes", "y", "oui", "o", "vrai", "match", "duplicate", "same", "positive"})
+_FALSE: Final = frozenset(
+    {"0", "-1", "false", "f", "no", "n", "non", "faux", "non-match", "nonmatch", "non_match", "no match", "distinct"}
+    | {"different", "negative"}
+)
+_YEAR_FIRST: Final = re.compile(r"(?P<year>\d{4})(?:[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2}))(?!\d)")
+_YEAR_FIRST_PLAIN: Final = re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?!\d)")
+_DAY_FIRST: Final = re.compile(r"(?P<day>\d{1,2})[-/.](?P<month>\d{1,2})[-/.](?P<year>\d{4})(?!\d)")
+_MONTH_FIRST: Final = re.compile(r"(?P<month>\d{1,2})[-/.](?P<day>\d{1,2})[-/.](?P<year>\d{4})(?!\d)")
+# As Americans write it only where nothing else can be meant.
+_DAYS: Final = (_YEAR_FIRST, _YEAR_FIRST_PLAIN, _DAY_FIRST, _MONTH_FIRST)
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
-_YEAR: Final = re.compile(r"(\d{4})(?:\.0)?")
+_YEAR: Final = re.compile(r"\d{4}")
+_IDS_SHOWN: Final = 3
+# From so many values on, not one of which is of the kind that was said, it is the wrong kind.
+_UNREAD_LEAST: Final = 5
 _NUMBER: Final = re.compile(r"-?\d+(?:[.,]\d+)?")
-_FIELD_MAX_CHARS: Final = 2**24
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,8 @@ class Field:
 class Table:
     """Records in order of arrival. `sides` says of each which source it is of; all the same where nobody asked.
 
-    `unread` counts values that are not of the field's kind, by field: they are missing in the records.
+    `sources` are these in the order of the files. `unread` counts values that are not of the field's kind, by field:
+    they are missing in the records.
     """
 
     form: Form
@@ -52,18 +67,21 @@ class Table:
     records: Sequence[Record]
     sides: Sequence[str]
     unread: Mapping[FieldName, int]
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Pairs:
     """Labelled matches by the numbers of their records, the earlier first.
 
-    `unknown` counts lines that name an id which no record has; `same_side` those whose records are of one source.
+    `told` are all that were labelled where some were said not to match, else none. `unknown` counts lines that name an
+    id which no record has; `same_side` those whose records are of one source.
     """
 
     true: frozenset[tuple[int, int]]
     unknown: int
     same_side: int
+    told: frozenset[tuple[int, int]] = frozenset()
 
 
 def read_map(text: str) -> tuple[Field, ...]:
@@ -88,102 +106,189 @@ def _field(text: str) -> Field:
     return Field(FieldName(match["name"] or "+".join(columns)), Kind(match["kind"]), columns)
 
 
-def read_table(path: Path, fields: Sequence[Field], id: str, order: str | None, across: str | None) -> Table:
-    """The records of a CSV file: UTF-8 with or without a mark, a header, one record a line; or with `;` or tabs.
+def read_table(
+    paths: Sequence[Path], fields: Sequence[Field], id: str | None, order: str | None, across: str | None
+) -> Table:
+    """The records of one file or more, as `read_rows` reads them: one record a line, each file a source of its own.
 
-    They arrive in the order of the file, or of the column `order`: by number where all are numbers, else as text.
-    Raises TableInvalid, naming the column that is not there and those that are, or the id that is there twice.
+    They arrive in the order of the files, or of the column `order`: by number where all are numbers, else as text.
+    Without `id`, the column of the ids is `id`, or the first that is called like one and differs in all lines.
+    Raises TableInvalid, naming the column that is not there and those that are, the id that is there twice within a
+    source, or the field of which not one value is of its kind.
     """
-    form = Form(path.stem, {field.name: field.kind for field in fields})
-    with _rows(path) as (header, rows):
-        asked = [id, *filter(None, (order, across)), *(column for field in fields for column in field.columns)]
-        at = {column: _position(path, header, column) for column in asked}
-        lines = [row for row in rows if any(row)]
-    if order is not None:
-        lines = _sorted(lines, at[order])
-    ids = [row[at[id]].strip() for row in lines]
-    _require_unique(path, ids)
+    form = Form(paths[0].stem, {field.name: field.kind for field in fields})
     unread: Counter[FieldName] = Counter()
-    records = [_record(fields, row, at, unread) for row in lines]
-    return Table(form, ids, records, [row[at[across]].strip() if across else "" for row in lines], dict(unread))
+    arrivals = [each for path in paths for each in _arrivals(path, fields, id, order, across, unread)]
+    if not arrivals:
+        raise TableInvalid(fault="empty", file=paths[0].name)
+    _require_unique(arrivals)
+    _require_read(fields, unread, arrivals)
+    sources = tuple(dict.fromkeys(each.side for each in arrivals))
+    if order is not None:
+        arrivals = _sorted(arrivals)
+    ids, records = [each.id for each in arrivals], [each.record for each in arrivals]
+    return Table(form, ids, records, [each.side for each in arrivals], dict(unread), sources)
+
+
+class _Arrival(NamedTuple):
+    """One line of a file as a record."""
+
+    id: str
+    side: str
+    rank: str
+    record: Record
+
+
+def _arrivals(
+    path: Path,
+    fields: Sequence[Field],
+    id: str | None,
+    order: str | None,
+    across: str | None,
+    unread: Counter[FieldName],
+) -> list[_Arrival]:
+    rows = read_rows(path)
+    of_id = rows.position(id) if id else _column_of_ids(rows)
+    of_rank = rows.position(order) if order else None
+    of_side = rows.position(across) if across else None
+    at = {column: rows.position(column) for field in fields for column in field.columns}
+    return [
+        _Arrival(
+            line[of_id],
+            str(path) if of_side is None else line[of_side],
+            "" if of_rank is None else line[of_rank],
+            _record(fields, line, at, unread),
+        )
+        for line in rows.lines
+    ]
+
+
+def _column_of_ids(rows: Rows) -> int:
+    named = [at for at, name in enumerate(rows.header) if name.casefold() == "id"]
+    for at in named or (at for at, name in enumerate(rows.header) if _ID.fullmatch(name)):
+        if named or len({line[at] for line in rows.lines}) == len(rows.lines):
+            return at
+    raise TableInvalid(fault="id_unknown", file=rows.name, columns=", ".join(rows.header))
+
+
+def _require_read(fields: Sequence[Field], unread: Mapping[FieldName, int], arrivals: Sequence[_Arrival]) -> None:
+    read = Counter(name for each in arrivals for name in each.record)
+    for field in fields:
+        if unread.get(field.name, 0) >= _UNREAD_LEAST and not read[field.name]:
+            raise TableInvalid(fault="kind_wrong", field=field.name, kind=field.kind)
 
 
 def read_pairs(path: Path, table: Table) -> Pairs:
-    """The matches of a CSV file: two ids a line, in its first two columns, with or without a header.
+    """The matches of a file of pairs, as `read_rows` reads it, with or without a header: two columns of ids.
 
-    A first column of three or more that numbers the pairs (`_id`, `index`, `pair_id` or no name) is passed over.
-    Where the header has a column `label`, `match`, `is_match` or `gold`, only lines that say 1, true or yes count.
-    A pair said twice, or the other way round, counts once. Raises TableInvalid where no line names two records.
+    These are the two called like ids where there are two (`ltable_id`, `id2`, `left_id`…), else the first two, but not
+    one that numbers the pairs. Where a column is called like a label, or a third one holds nothing else, it says which
+    pairs match; those it says don't are `told` as well. Where both sources use the same ids, the first column is of
+    the first source. A pair said twice, or the other way round, counts once. Raises TableInvalid where no line names
+    two records, or for a label that says neither.
     """
-    numbers = {id: number for number, id in enumerate(table.ids)}
-    with _rows(path) as (header, rows):
-        lines = [row for row in _labelled(header, rows, numbers) if len(row) > 1]
-    known = [(numbers[one], numbers[other]) for one, other in _ids(lines) if {one, other} <= numbers.keys()]
-    if not known:
-        raise TableInvalid(fault="no_pair_known", file=path.name)
-    pairs = {(min(pair), max(pair)) for pair in known if pair[0] != pair[1]}
+    rows = _with_header(read_rows(path), table)
+    one, other = _columns_of_ids(rows)
+    label = _column_of_labels(rows, (one, other))
+    numbered = _numbered(table, [(line[one], line[other]) for line in rows.lines])
+    said: dict[bool, set[tuple[int, int]]] = {True: set(), False: set()}
+    unknown = 0
+    for line, pair in zip(rows.lines, numbered, strict=True):
+        is_match = label is None or _is_match(path, line[label])
+        unknown += is_match is not None and pair is None
+        if pair is not None and is_match is not None:
+            said[is_match].add(pair)
+    if not said[True]:
+        raise TableInvalid(fault="no_pair_known", file=path.name, ids=", ".join(table.ids[:_IDS_SHOWN]))
+    return _pairs(table, said[True], said[False] - said[True], unknown)
+
+
+def _pairs(table: Table, true: set[tuple[int, int]], false: set[tuple[int, int]], unknown: int) -> Pairs:
     is_across = len(set(table.sides)) > 1
-    true = {pair for pair in pairs if not is_across or table.sides[pair[0]] != table.sides[pair[1]]}
-    return Pairs(frozenset(true), len(lines) - len(known), len(pairs) - len(true))
+    comparable = frozenset(
+        (one, other)
+        for one, other in true | false
+        if one != other and not (is_across and table.sides[one] == table.sides[other])
+    )
+    lost = sum(one != other for one, other in true - comparable)
+    return Pairs(comparable & true, unknown, lost, comparable if comparable - true else frozenset())
 
 
-def _ids(lines: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
-    return ((line[0].strip(), line[1].strip()) for line in lines)
+def _with_header(rows: Rows, table: Table) -> Rows:
+    """Where what stands first is a pair already, the columns have no names."""
+    if len(rows.header) < 2 or not {rows.header[0], rows.header[1]} <= set(table.ids):
+        return rows
+    return Rows(rows.name, [f"column {at + 1}" for at in range(len(rows.header))], [rows.header, *rows.lines])
 
 
-def _labelled(header: Sequence[str], rows: Iterable[list[str]], ids: Collection[str]) -> Iterator[list[str]]:
-    """The lines that say a match, each beginning with its two ids."""
-    first = 1 if len(header) > 2 and header[0].strip().lower() in _NUMBERS_OF_PAIRS else 0
-    if len(header) > 1 and {header[0].strip(), header[1].strip()} <= set(ids):
-        yield list(header)
-    labels = [at for at, column in enumerate(header) if column.strip().lower() in _LABELS and at > first + 1]
-    for row in rows:
-        if not labels or row[labels[0]].strip().lower() in _TRUE:
-            yield row[first:]
+def _columns_of_ids(rows: Rows) -> tuple[int, int]:
+    others = [at for at, name in enumerate(rows.header) if name.casefold() not in _LABELS]
+    able = [at for at in others if rows.header[at].casefold() not in _NUMBERS_OF_PAIRS]
+    named = [at for at in able if _ID.fullmatch(rows.header[at])]
+    found = named if len(named) == 2 else able if len(able) > 1 else others
+    if len(found) < 2:
+        raise TableInvalid(fault="pairs_narrow", file=rows.name, columns=", ".join(rows.header))
+    return found[0], found[1]
 
 
-@contextmanager
-def _rows(path: Path) -> Iterator[tuple[list[str], Iterator[list[str]]]]:
-    csv.field_size_limit(_FIELD_MAX_CHARS)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            head = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(_DELIMITERS, key=head.count))
-            header = next(reader, [])
-            yield header, (row + [""] * (len(header) - len(row)) for row in reader)
-    except UnicodeDecodeError:
-        raise TableInvalid(fault="not_utf8", file=path.name) from None
-    except csv.Error:
-        raise TableInvalid(fault="not_csv", file=path.name) from None
+def _column_of_labels(rows: Rows, ids: tuple[int, int]) -> int | None:
+    named = [at for at, name in enumerate(rows.header) if name.casefold() in _LABELS and at not in ids]
+    if named or len(rows.header) != 3:
+        return named[0] if named else None
+    third = ({0, 1, 2} - set(ids)).pop()
+    says = {line[third].casefold() for line in rows.lines}
+    return third if says <= _TRUE | _FALSE else None
 
 
-def _position(path: Path, header: Sequence[str], column: str) -> int:
-    names = [name.strip() for name in header]
-    if column not in names:
-        raise TableInvalid(fault="column_missing", file=path.name, column=column, columns=", ".join(names))
-    return names.index(column)
+def _is_match(path: Path, label: str) -> bool | None:
+    said = label.casefold()
+    if said in _NOTHING:
+        return None
+    if said not in _TRUE | _FALSE:
+        raise TableInvalid(fault="label_unread", file=path.name, label=label)
+    return said in _TRUE
 
 
-def _sorted(lines: list[list[str]], at: int) -> list[list[str]]:
-    if all(_NUMBER.fullmatch(line[at].strip()) for line in lines):
-        return sorted(lines, key=lambda line: float(line[at].replace(",", ".")))
-    return sorted(lines, key=lambda line: line[at])
+def _numbered(table: Table, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, int] | None]:
+    """The two records that each line names, the earlier first."""
+    if len(set(table.ids)) == len(table.ids):
+        numbers = {id: number for number, id in enumerate(table.ids)}
+        return _looked_up(numbers, numbers, pairs)
+    first, then = table.sources
+    by_side: dict[str, dict[str, int]] = {first: {}, then: {}}
+    for number, (id, side) in enumerate(zip(table.ids, table.sides, strict=True)):
+        by_side[side][id] = number
+    as_told = _looked_up(by_side[first], by_side[then], pairs)
+    turned = _looked_up(by_side[then], by_side[first], pairs)
+    return max(as_told, turned, key=lambda found: len(found) - found.count(None))
 
 
-def _require_unique(path: Path, ids: Sequence[str]) -> None:
-    id, count = max(Counter(ids).items(), key=lambda each: each[1], default=("", 0))
-    if count == 0:
-        raise TableInvalid(fault="empty", file=path.name)
+def _looked_up(
+    ours: Mapping[str, int], theirs: Mapping[str, int], pairs: Sequence[tuple[str, str]]
+) -> list[tuple[int, int] | None]:
+    found = ((ours.get(one), theirs.get(other)) for one, other in pairs)
+    return [None if a is None or b is None else (min(a, b), max(a, b)) for a, b in found]
+
+
+def _sorted(arrivals: Sequence[_Arrival]) -> list[_Arrival]:
+    if all(_NUMBER.fullmatch(each.rank) for each in arrivals):
+        return sorted(arrivals, key=lambda each: float(each.rank.replace(",", ".")))
+    return sorted(arrivals, key=lambda each: each.rank)
+
+
+def _require_unique(arrivals: Sequence[_Arrival]) -> None:
+    """Two sources may use the same ids, as Magellan's tables do; of more, a pair could not say which it means."""
+    is_apart = len({each.side for each in arrivals}) == 2
+    names = Counter((each.side if is_apart else "", each.id) for each in arrivals)
+    (side, id), count = names.most_common(1)[0]
     if count > 1:
-        raise TableInvalid(fault="id_twice", file=path.name, id=id)
+        raise TableInvalid(fault="id_twice", file=Path(side or arrivals[0].side).name, id=id)
 
 
 def _record(fields: Sequence[Field], row: Sequence[str], at: Mapping[str, int], unread: Counter[FieldName]) -> Record:
     record = {}
     for field in fields:
-        told = [row[at[column]].strip() for column in field.columns]
-        told = [text for text in told if text.lower() not in _NOTHING]
+        told = [row[at[column]] for column in field.columns if row[at[column]].casefold() not in _NOTHING]
         if told:
             value = _VALUE_OF.get(field.kind, _joined)(told)
             if value is None:
@@ -198,8 +303,9 @@ def _joined(told: Sequence[str]) -> str | None:
 
 
 def _birth(told: Sequence[str]) -> str | None:
-    text = "".join(told)
-    day = _day(text)
+    # Year, month and day apart say `7` where together they say `07`.
+    text = "".join(each.zfill(2) for each in told)
+    day = _day(text) or _day("/".join(told))
     return day.strftime("%Y%m%d") if day else re.sub(r"\D", "", text) or None
 
 
@@ -216,7 +322,7 @@ def _span(text: str) -> tuple[str, str] | None:
     if month := _MONTH.fullmatch(text):
         return _month(int(month[1]), int(month[2]))
     year = _YEAR.fullmatch(text)
-    return (f"{year[1]}-01-01", f"{year[1]}-12-31") if year else None
+    return (f"{year[0]}-01-01", f"{year[0]}-12-31") if year else None
 
 
 def _month(year: int, month: int) -> tuple[str, str] | None:
@@ -226,13 +332,13 @@ def _month(year: int, month: int) -> tuple[str, str] | None:
 
 
 def _day(text: str) -> date | None:
-    """The day that a text begins with, the year first, or the day first where it does not begin with a year."""
-    year_first, day_first = _YEAR_FIRST.match(text), _DAY_FIRST.match(text)
-    parts = year_first.groups() if year_first else day_first.groups()[::-1] if day_first else None
-    try:
-        return date(*map(int, parts)) if parts else None
-    except ValueError:
-        return None
+    """The day that a text begins with, by the first way of writing it that gives one."""
+    for match in filter(None, (written.match(text) for written in _DAYS)):
+        try:
+            return date(int(match["year"]), int(match["month"]), int(match["day"]))
+        except ValueError:
+            continue
+    return None
 
 
 def _point(told: Sequence[str]) -> str | None:

@@ -142,7 +142,7 @@ def test_answers_all_alike_are_refused(is_match: bool) -> None:
 
 
 def test_kinds_are_fitted_over_all_their_fields() -> None:
-    fitted = fit_kinds(a_model(START), drawn(a_model(TRUTH), 4000, 1), FORM, OWN)
+    fitted = fit_kinds(a_model(START), drawn(a_model(TRUTH), 4000, 1), FORM, OWN, {})
     assert fitted.kinds[Kind.PERSON].bits[1:] == pytest.approx(TRUTH.bits[1:], abs=1.2)
     assert fitted.fields == a_model(START).fields
 

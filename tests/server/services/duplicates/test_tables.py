@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> File:
 
 
 def read(path: Path, fields: str, order: str | None = None, across: str | None = None) -> Table:
-    return read_table(path, read_map(fields), "id", order, across)
+    return read_table([path], read_map(fields), None, order, across)
 
 
 def values(table: Table, field: str) -> list[str | None]:
@@ -80,6 +80,8 @@ def test_what_stands_for_nothing_is_missing(file: File) -> None:
         ("birth", "1990-04-12", "19900412"),
         ("birth", "19900412", "19900412"),
         ("birth", "12/04/1990", "19900412"),
+        ("birth", "12/25/1990", "19901225"),
+        ("birth", "1990-4-2", "19900402"),
         ("birth", "19909912", "19909912"),
         ("birth", "1990", "1990"),
         ("when", "2015-01-01T00:25:23", "2015-01-01..2015-01-01"),
@@ -118,7 +120,14 @@ def test_files_that_are_no_table_are_refused(file: File) -> None:
         "id": "1",
     }
     assert refused(read, file("b.csv", "id,x"), "words=x")["fault"] == "empty"
-    assert refused(read, file("c.csv", "id,x", "1,é", encoding="latin-1"), "words=x")["fault"] == "not_utf8"
+    assert refused(read, file("b0.csv"), "words=x")["fault"] == "empty"
+    assert refused(read, file("c.csv", "id,x", "1,\0"), "words=x")["fault"] == "not_csv"
+    assert refused(read, file("d.jsonl", '{"id": 1,'), "words=x")["fault"] == "not_csv"
+    assert refused(read, file("e.csv", "nom,x", "1,a", "2,a"), "words=x") == {
+        "fault": "id_unknown",
+        "file": "e.csv",
+        "columns": "nom, x",
+    }
 
 
 def some(file: File, across: str | None = None) -> Table:
@@ -148,10 +157,77 @@ def test_pairs_of_another_table_are_refused(file: File) -> None:
 
 def test_a_column_that_numbers_the_pairs_is_passed_over(file: File) -> None:
     path = file("p.csv", "_id,l,r,gold", "0,a,c,1", "1,b,d,0")
-    assert read_pairs(path, some(file)) == Pairs(frozenset({(0, 2)}), unknown=0, same_side=0)
+    assert read_pairs(path, some(file)).true == {(0, 2)}
 
 
-@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_what_was_labelled_as_no_match_is_told_apart_from_what_nobody_labelled(file: File) -> None:
+    labelled = read_pairs(file("p.csv", "l,r,label", "a,c,1", "b,d,0", "a,d,"), some(file))
+    assert (labelled.true, labelled.told) == ({(0, 2)}, {(0, 2), (1, 3)})
+    assert read_pairs(file("q.csv", "l,r,label", "a,c,1"), some(file)).told == frozenset()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("id,label,left_id,left_x,right_id,right_x", "0,1,a,x,c,x", "1,0,b,x,d,x"),
+        ("_id,ltable_id,rtable_id,gold", "0,a,c,1", "1,b,d,0"),
+        ("unique_id_l,unique_id_r,clerical", "a,c,1", "b,d,0"),
+        ("score,id1,id2,is_match", "9,a,c,TRUE", "2,b,d,FALSE"),
+        ("id,other_id,label", "a,c,1", "b,d,0"),
+        ("a,c,1", "b,d,0"),
+        ('{"x": "a", "y": "c", "match": true}', '{"x": "b", "y": "d", "match": false}'),
+    ],
+)
+def test_ids_and_labels_are_found_by_what_their_columns_are_called(file: File, lines: tuple[str, ...]) -> None:
+    pairs = read_pairs(file("p.csv", *lines), some(file))
+    assert (pairs.true, pairs.told) == ({(0, 2)}, {(0, 2), (1, 3)})
+
+
+def test_a_label_that_says_neither_is_refused(file: File) -> None:
+    told = refused(read_pairs, file("p.csv", "l,r,label", "a,c,perhaps"), some(file))
+    assert told == {"fault": "label_unread", "file": "p.csv", "label": "perhaps"}
+
+
+def test_two_files_are_two_sources_and_may_use_the_same_ids(file: File) -> None:
+    left, right = file("A.csv", "id,x", "0,one", "1,two"), file("B.csv", "id,x", "0,two", "1,one", "2,three")
+    table = read_table([left, right], read_map("words=x"), None, None, None)
+    assert [table.sources.index(side) for side in table.sides] == [0, 0, 1, 1, 1]
+    assert read_pairs(file("p.csv", "ltable_id,rtable_id", "0,1", "1,0", "1,2"), table).true == {(0, 3), (1, 2), (1, 4)}
+    # Told the other way round, only one of these names a record of each file.
+    assert read_pairs(file("q.csv", "one,other", "2,0", "0,1"), table).true == {(0, 4), (1, 2)}
+
+
+def test_the_first_id_is_of_the_first_file_in_whatever_order_records_arrive(file: File) -> None:
+    left, right = file("A.csv", "id,at,x", "0,9,one", "1,8,two"), file("B.csv", "id,at,x", "0,1,two", "1,2,one")
+    table = read_table([left, right], read_map("words=x"), None, "at", None)
+    # By `at`: 0 and 1 of B, 1 and 0 of A.
+    assert read_pairs(file("p.csv", "one,other", "0,1", "1,0"), table).true == {(1, 3), (0, 2)}
+
+
+def test_ids_that_a_program_made_fractions_are_the_same_ids(file: File) -> None:
+    table = read(file("r.csv", "cluster_id,recid,x", "7,1,a", "7,2,a", "8,3,b"), "words=x")
+    assert read_pairs(file("p.csv", "one,other", "1.0,2.0"), table).true == {(0, 1)}
+
+
+def test_json_lines_and_older_codes_are_read(file: File) -> None:
+    lines = file("r.jsonl", '{"id": 1, "name": "Koné", "tags": ["a", "b"]}', '{"id": 2, "name": null}')
+    table = read(lines, "words=name,words=tags")
+    assert (values(table, "name"), values(table, "tags")) == (["Koné", None], ["a b", None])
+    assert values(read(file("o.csv", "id,x", "1,Koné", encoding="cp1252"), "words=x"), "x") == ["Koné"]
+    assert values(read(file("u.csv", "id,x", "1,Koné", encoding="utf-16"), "words=x"), "x") == ["Koné"]
+
+
+def test_a_kind_of_which_no_value_is_is_refused(file: File) -> None:
+    path = file("r.csv", "id,x", *(f"{at},soon" for at in range(9)))
+    assert refused(read, path, "when=x") == {"fault": "kind_wrong", "field": "x", "kind": "when"}
+
+
+def test_a_birth_in_three_columns_is_that_day(file: File) -> None:
+    path = file("r.csv", "id,y,m,d", "1,1949,7,22", "2,1949.0,07,22.0", "3,1949,,")
+    assert values(read(path, "birth=y+m+d"), "y+m+d") == ["19490722", "19490722", "1949"]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_a_spreadsheet_in_french_is_read(file: File, delimiter: str) -> None:
     path = file("r.csv", delimiter.join(["id", "nom", "rue"]), delimiter.join(["1", '"Koné, Awa"', "2, rue 5"]))
     table = read(path, "person=nom,words=rue")
