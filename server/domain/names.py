@@ -14,6 +14,8 @@ from server.domain.folding import fold
 
 # Of a name nobody counted: one in ten thousand bears it.
 _RARE_BITS: Final = log2(10_000)
+RARE_BITS: Final = int(_RARE_BITS)
+_KNOWN_BITS: Final = 6
 _RARITY_FROM_BITS: Final = 6
 _RARITY_STEP_BITS: Final = 3
 RARITY_MAX: Final = 7
@@ -93,6 +95,15 @@ def is_common(part: str) -> bool:
     return sound(part) in _BITS
 
 
+def rarity_bits(part: str) -> int:
+    """By how many bits, rounded down, it is rare to bear a part of a name: RARE_BITS for one known to be borne by few.
+
+    Of a name that is common in some villages, and nobody knows how common, those of one that one in 64 bears.
+    """
+    heard = sound(part)
+    return int(_BITS.get(heard, _KNOWN_BITS if heard in _KNOWN else _RARE_BITS))
+
+
 def rarity(name: Sequence[str]) -> int:
     """How rare the parts of a full name are together: 0 for the commonest, to RARITY_MAX.
 
@@ -138,4 +149,5 @@ _LEADING: Final = frozenset(_TABLE["leading"])
 _JOINTS: Final = frozenset(_TABLE["joints"])
 _PARTICLES: Final = frozenset(_TABLE["particles"])
 _FAMILIES: Final[Mapping[str, str]] = _by_sound(_TABLE["family"])
-_BITS: Final[Mapping[str, float]] = _bits(_TABLE["common"])
+_BITS: Final[Mapping[str, float]] = _bits(_TABLE["surnames"] | _TABLE["given"])
+_KNOWN: Final = frozenset(map(sound, _TABLE["known"]))

@@ -161,7 +161,7 @@ def _send(sender: Sender, report: Report) -> None:
     said = kit.content(report.form)
     said["facts"]["clear"]["confidentiality"] = STRICT
     sealed = sender.seal(report.id, said)
-    sender.send(operation("complaint", report.id, sealed), linkage(sender.hub, report.id, said))
+    sender.send(operation("complaint", report.id, sealed), linkage(sender, report.id, said))
 
 
 def _match(hub: Hub, page: Sequence[Waiting], means: Means) -> None:

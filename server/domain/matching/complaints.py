@@ -55,8 +55,8 @@ _RARITY_STEP_BITS: Final = 3.0
 _ALIKE_BITS: Final[Mapping[Level, float]] = {Level.CLOSE: 7.0, Level.FAINT: 4.0}
 
 
-class Judged(NamedTuple):
-    """What the model of one relation says of a pair, by which levels."""
+class Likeness(NamedTuple):
+    """How alike two complaints are, and what the model of one relation says of that."""
 
     relation: Relation
     levels: Levels
@@ -85,17 +85,17 @@ def rarity_of(levels: Levels, ours: Profile, theirs: Profile) -> Rarity:
     """By how many bits the agreement of people is rarer than chance; all other fields' weights hold theirs already."""
     fields = (*_ROLE_OF, PEOPLE)
     return {
-        field: _rarity(levels[field], _in_role(field, ours), _in_role(field, theirs))
+        field: _rarity(levels[field], in_role(field, ours), in_role(field, theirs))
         for field in fields
         if levels.get(field, Level.MISSING) >= AGREES
     }
 
 
-def judge_pair(models: Sequence[Model], ours: Profile, theirs: Profile) -> list[Judged]:
+def judge_pair(models: Sequence[Model], ours: Profile, theirs: Profile) -> list[Likeness]:
     """What each model says of two complaints."""
     levels = levels_of(ours, theirs)
     rarity = rarity_of(levels, ours, theirs)
-    return [Judged(model.relation, levels, judge(model, levels, rarity, STORED)) for model in models]
+    return [Likeness(model.relation, levels, judge(model, levels, rarity, STORED)) for model in models]
 
 
 @cache
@@ -109,16 +109,17 @@ def read_model(text: str) -> Model:
     return Model.read(text).for_form(FORM)
 
 
-def _people(field: FieldName, ours: Profile, theirs: Profile) -> Level:
-    return compare_veils(Kind.PERSON, _in_role(field, ours), _in_role(field, theirs))
-
-
-def _in_role(field: FieldName, profile: Profile) -> list[Veil]:
+def in_role(field: FieldName, profile: Profile) -> list[Veil]:
+    """The veiled names of a complaint in a role; of PEOPLE, all that it names."""
     role = _ROLE_OF.get(field)
     if role is None:
         return _named(profile)
     packed = profile.numbers.get(profiles.ROLES, ())
     return [each for number in profiles.numbers_in_role(packed, role) for each in profile.veils.get(f"i{number}", ())]
+
+
+def _people(field: FieldName, ours: Profile, theirs: Profile) -> Level:
+    return compare_veils(Kind.PERSON, in_role(field, ours), in_role(field, theirs))
 
 
 def _named(profile: Profile) -> list[Veil]:

@@ -1,14 +1,13 @@
-"""Profiles: a complaint as it is matched, taken apart in memory into veils and keyed numbers; and its blocking keys.
+"""Profiles: a complaint as it is matched, taken apart in memory into veils and keyed numbers.
 
 What a profile holds can be compared and put together with what comes later; nothing in it can be read.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import blake2b
-from itertools import combinations
 from struct import Struct, pack
 from typing import Final
 
@@ -18,14 +17,11 @@ from server.domain.matching.comparing import Clear, prepare
 from server.domain.matching.levels import FieldName
 from server.domain.matching.records import Kind
 from server.domain.matching.veiling import Veil, veil
-from server.domain.names import parts, sound
+from server.domain.names import RARE_BITS, parts, rarity_bits, sound
 from server.domain.places import Gazetteer, Place
 
 # Profiles of another recipe, or with veils of another scheme, are not comparable.
-SCHEME: Final = veiling.SCHEME * 100 + 1
-# What a complaint costs in the posting table is bounded, whatever it tells.
-KEYS_MOST: Final = 64
-
+SCHEME: Final = veiling.SCHEME * 100 + 2
 # Each part of a profile is called by the first letter of its compartment and one of its own. Names of persons are
 # `i` and their number, names found in the narrative `s` and a digit.
 KINDS, FAMILIES, BODIES, MONEY, WHEN, CERCLE, ROLES, TRAITS = "fk", "ff", "fb", "fm", "fw", "fc", "fr", "ft"
@@ -33,9 +29,11 @@ KINDS, FAMILIES, BODIES, MONEY, WHEN, CERCLE, ROLES, TRAITS = "fk", "ff", "fb", 
 _SEXES: Final = ("", "f", "m")
 _AGES: Final = ("", "0-4", "5-11", "12-17", "18-24", "25-59", "60+")
 PHONES: Final = "ip"
-STORY, MINIMA, PIVOTS, MENTIONED, DAYS, SUMS = "ss", "sm", "sp", "sv", "sd", "sa"
+STORY, MINIMA, CONCEPTS, MENTIONED, DAYS, SUMS = "ss", "sm", "sp", "sv", "sd", "sa"
 EXACT, SAID, COMMUNE = "te", "tv", "tk"
 
+# The lowest bits of the number of a part of a name tell by how many it is rare.
+_RARITY: Final = 0xF
 VICTIM, COMPLAINANT, ACCUSED = 1, 2, 4
 _ROLE_BITS: Final = 3
 VICTIM_ROLE: Final = "victim"
@@ -53,21 +51,16 @@ _PARTS_MOST: Final = 4
 _PHONES_MOST: Final = 4
 _PLACE_WORDS_MOST: Final = 3
 _PLACE_LEAST_CHARS: Final = 4
-_PIVOTS_KEYED: Final = 2
+_CONCEPTS_KEYED: Final = 4
+_CONCEPT: Final = "="
 _DAY: Final = re.compile(r"(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?")
 _DAYS_OF_MONTH: Final = 32
 _DAYS_MOST: Final = 6
-_DAYS_KEYED: Final = 2
 _SUMS_MOST: Final = 6
-_SUMS_KEYED: Final = 2
-_KINDS_KEYED: Final = 2
-_BODIES_KEYED: Final = 2
-_BANDS: Final = 4
 _MINIMUM: Final = Struct(">I")
 _NUMBER: Final = Struct("<I")
 _LENGTH: Final = Struct("<H")
-_MONTHS_MOST: Final = 2
-_FORTNIGHT_DAYS: Final = 10
+_STEP_BYTES: Final = 128
 _GUESS_DAYS: Final = 15
 # Nobody alive has seen it, and days before year 1 are none.
 _EARLIEST: Final = date(1900, 1, 1)
@@ -147,6 +140,15 @@ def renewed(before: Profile, parts: Sequence[Profile]) -> Profile:
     return Profile({k: v for k, v in before.veils.items() if v}, {k: v for k, v in before.numbers.items() if v})
 
 
+def only(profile: Profile, compartments: Collection[str]) -> Profile:
+    """What a profile says of these compartments."""
+    letters = {compartment[0] for compartment in compartments}
+    return Profile(
+        {label: each for label, each in profile.veils.items() if label[0] in letters},
+        {label: each for label, each in profile.numbers.items() if label[0] in letters},
+    )
+
+
 def of_facts(told: Told, places: Gazetteer | None, pepper: bytes) -> Profile:
     """What the facts say. A region is no place: half the country would stand in it."""
     span = _span(told)
@@ -190,12 +192,12 @@ def of_statement(
     people = [name for name in names if len(_people_parts(name)) > 1]
     for at, name in enumerate(people[:_FOUND_MOST]):
         _add_name(veils, numbers, f"s{at}", name, pepper)
-    numbers[MENTIONED] = _place_words((name for name in names if " " not in name), pepper)
+    numbers[MENTIONED] = _place_words(_telling(name for name in names if " " not in name), pepper)
     said = tuple(sorted(set(pivots)))
     veils[STORY] = (veil(Kind.STORY, Clear(" ".join(said), said), pepper),) if said else ()
-    # Of those that stand for one stem the smallest: two that share some choose alike.
-    stems = sorted(_atoms("pivot", [each for each in said if not each.startswith("=")], pepper))
-    numbers[PIVOTS] = tuple(stems[:_PIVOTS_KEYED])
+    # Concepts alone, as other pivots may be names; and the smallest, as two that share some then choose alike.
+    concepts = sorted(_atoms("concept", [each for each in said if each.startswith(_CONCEPT)], pepper))
+    numbers[CONCEPTS] = tuple(concepts[:_CONCEPTS_KEYED])
     whole = minhash[: len(minhash) - len(minhash) % _MINIMUM.size]
     minima = [f"{at} {each}" for at, (each,) in enumerate(_MINIMUM.iter_unpack(whole))]
     numbers[MINIMA] = _atoms("minimum", minima, pepper)
@@ -216,7 +218,7 @@ def of_traces(place_id: str | None, said: str, places: Gazetteer | None, pepper:
     # Of a place that is a commune the name is that of all its villages.
     village = [place.name for place in below[:1] if place.level != "commune"]
     told = _telling((*village, _without_around(said)))
-    numbers[SAID] = _atoms("place word", [sound(word) for word in told[:_PLACE_WORDS_MOST]], pepper)
+    numbers[SAID] = _place_words(told, pepper)
     known = [prepare(Kind.PLACE, each) for each in told[:_PLACE_WORDS_MOST]]
     veils[SAID] = tuple(veil(Kind.PLACE, each, pepper) for each in known if not each.is_blank)
     return Profile(veils, numbers)
@@ -266,17 +268,9 @@ def why_unmatchable(profile: Profile) -> frozenset[str]:
     return lacking if len(lacking) > 1 and not is_told_of_village else frozenset()
 
 
-def blocking_keys(profile: Profile, pepper: bytes) -> list[int]:
-    """At most KEYS_MOST different keys of 63 bits under `pepper`, ascending; none of a single name.
-
-    Of too many those stay that come first in the recipe, which is the same for any two complaints.
-    """
-    found: dict[int, None] = {}
-    for label, atoms in _composites(profile):
-        data = b"".join(_NUMBER.pack(atom) for atom in atoms)
-        digest = blake2b(data, key=pepper, person=label.encode(), digest_size=8).digest()
-        found[int.from_bytes(digest, "little") >> 1] = None
-    return sorted(list(found)[:KEYS_MOST])
+def rarity_of(part: int) -> int:
+    """By how many bits a part of a name, as `names` gives it, is rare."""
+    return part & _RARITY
 
 
 def numbers_in_role(roles: Sequence[int], role: int) -> list[int]:
@@ -290,10 +284,11 @@ def traits(profile: Profile) -> list[tuple[int, int]]:
 
 
 def pack_profile(profile: Profile) -> bytes:
-    """The profile as bytes, in one way."""
+    """The profile as bytes, in one way; in steps of so many that their number tells next to nothing."""
     veils = veiling.pack({FieldName(label): each for label, each in profile.veils.items()})
     numbers = b"".join(_packed(label, profile.numbers[label]) for label in sorted(profile.numbers))
-    return _LENGTH.pack(len(veils)) + veils + numbers
+    packed = _LENGTH.pack(len(veils)) + veils + numbers
+    return packed.ljust(-(-len(packed) // _STEP_BYTES) * _STEP_BYTES, b"\0")
 
 
 def unpack_profile(packed: bytes) -> Profile:
@@ -301,7 +296,7 @@ def unpack_profile(packed: bytes) -> Profile:
     (length,) = _LENGTH.unpack_from(packed)
     at = _LENGTH.size + length
     numbers = {}
-    while at < len(packed):
+    while at < len(packed) and packed[at]:
         size, many = packed[at], packed[at + 1]
         begin = at + 2 + size
         label, at = packed[at + 2 : begin].decode(), begin + many * _NUMBER.size
@@ -317,73 +312,6 @@ def _packed(label: str, numbers: Sequence[int]) -> bytes:
 def _silent(letter: str) -> tuple[dict[str, tuple[Veil, ...]], dict[str, tuple[int, ...]]]:
     """A compartment that says nothing yet, which is more than not speaking of it: what it said before is over."""
     return {}, {f"{letter}-": ()}
-
-
-def _composites(profile: Profile) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Facts that together lead to a complaint, each with the name of its sort; the most telling first."""
-    places, cercle = profile.villages(), profile.numbers.get(CERCLE, ())
-    near, all_kinds = places[:1], profile.numbers.get(KINDS, ())[:_KINDS_KEYED]
-    kinds, bodies = all_kinds[:1], profile.numbers.get(BODIES, ())[:_BODIES_KEYED]
-    months, weeks = _months(profile), _fortnights(profile)
-    money, days = profile.sums()[:_SUMS_KEYED], [each for each in sorted(days_told(profile)) if is_any_day((each,))]
-    names = list(profile.names().values())
-    pairs = list(dict.fromkeys(pair for name in names for pair in combinations(sorted(name), 2)))
-    single = list(dict.fromkeys((part,) for name in names for part in name))
-    for phone in profile.veils.get(PHONES, ()):
-        yield "phone", (phone.whole & 0xFFFFFFFF, phone.whole >> 32)
-    yield from (("names", pair) for pair in pairs)
-    yield from _crossed("names place", pairs, places)
-    yield from _crossed("names month", pairs, months)
-    yield from _crossed("names cercle", pairs, (*profile.numbers.get(COMMUNE, ()), *cercle))
-    yield from _crossed("name place", single, places)
-    yield from _crossed("place kind week", [(place, kind) for place in places for kind in kinds], weeks)
-    yield from _crossed("place money", [(place,) for place in (*near, *cercle)], money)
-    yield from _crossed("cercle day", [(each,) for each in cercle], days[:_DAYS_KEYED])
-    yield from _banded(profile, cercle)
-    yield from _crossed("place pivot", [(place,) for place in near or cercle], profile.numbers.get(PIVOTS, ()))
-    yield from _crossed("name cercle week", [(*name, each) for name in single for each in cercle], weeks)
-    yield from _crossed("name place month", [(*name, each) for name in single for each in near], months)
-    yield from _crossed("name place kind", [(*name, each) for name in single for each in near], kinds)
-    yield from _crossed("place month", [(place,) for place in places], months)
-    yield from _crossed("place kind", [(place,) for place in near], all_kinds)
-    yield from _crossed("place body", [(place,) for place in near], bodies)
-    yield from _crossed("name cercle", single, cercle)
-    yield from _crossed("body week", [(each, body) for each in cercle for body in bodies], weeks)
-    yield from _crossed("kind month", [(each, kind) for each in cercle for kind in all_kinds], months)
-    yield from _crossed("cercle kind", [(each,) for each in cercle], all_kinds)
-    yield from _crossed("cercle kind week", [(each, kind) for each in cercle for kind in kinds], weeks)
-
-
-def _crossed(
-    label: str, heads: Iterable[tuple[int, ...]], tails: Sequence[int]
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    return ((label, (*head, tail)) for head in heads for tail in tails)
-
-
-def _banded(profile: Profile, cercle: Sequence[int]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Bands of minima with the place: two tellings in nearly the same words share one (Broder 1997)."""
-    minima = profile.numbers.get(MINIMA, ())
-    rows = len(minima) // _BANDS
-    for band in range(_BANDS if rows else 0):
-        yield from _crossed("wording", [minima[band * rows : (band + 1) * rows]], cercle)
-
-
-def _months(profile: Profile) -> tuple[int, ...]:
-    days = profile.numbers.get(WHEN, ())
-    if not days:
-        return ()
-    first, last = (date.fromordinal(day) for day in days)
-    begin, end = first.year * 12 + first.month, last.year * 12 + last.month
-    return tuple(range(begin, end + 1)) if end - begin < _MONTHS_MOST else ()
-
-
-def _fortnights(profile: Profile) -> tuple[int, ...]:
-    """Each day lies in two fortnights, so that no two days within a week are parted by an edge."""
-    days = profile.numbers.get(WHEN, ())
-    if not days or days[1] - days[0] > _FORTNIGHT_DAYS:
-        return ()
-    first, last = days[0] // 7, days[1] // 7
-    return tuple(range(first - 1, last + 1))
 
 
 def _span(told: Told) -> tuple[date, date] | None:
@@ -462,8 +390,10 @@ def _people_parts(name: str) -> tuple[str, ...]:
 def _add_name(
     veils: dict[str, tuple[Veil, ...]], numbers: dict[str, tuple[int, ...]], label: str, name: str, pepper: bytes
 ) -> None:
-    said = sorted({sound(part) for part in parts(name) if len(part) > 1})[:_PARTS_MOST]
-    numbers[label] = _atoms("name", said, pepper)
+    said = {sound(part): rarity_bits(part) for part in parts(name) if len(part) > 1}
+    kept = sorted(said)[:_PARTS_MOST]
+    atoms = _atoms("name", kept, pepper)
+    numbers[label] = tuple(atom & ~_RARITY | said[part] for atom, part in zip(atoms, kept, strict=True))
     made = veil(Kind.PERSON, prepare(Kind.PERSON, name), pepper)
     veils[label] = () if made.is_blank else (made,)
 
@@ -482,8 +412,10 @@ def _telling(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(word for word in kept if len(word) >= _PLACE_LEAST_CHARS))
 
 
-def _place_words(texts: Iterable[str], pepper: bytes) -> tuple[int, ...]:
-    return _atoms("place word", [sound(word) for word in _telling(texts)[:_PLACE_WORDS_MOST]], pepper)
+def _place_words(words: Iterable[str], pepper: bytes) -> tuple[int, ...]:
+    """The first of the words as numbers; never a common name, which is a person's where no place bears it."""
+    telling = [sound(word) for word in words if rarity_bits(word) >= RARE_BITS]
+    return _atoms("place word", telling[:_PLACE_WORDS_MOST], pepper)
 
 
 def _atoms(sort: str, texts: Iterable[str], pepper: bytes) -> tuple[int, ...]:

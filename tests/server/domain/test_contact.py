@@ -32,6 +32,7 @@ OPEN = Wish("yes", "confidential", "C2", "", frozenset({"COR-RACKET"}))
         ({}, EVERY, ()),
         ({"contact_ok": "in_person"}, {"at_next_meeting"}, ("in_person",)),
         ({"contact_ok": "never"}, set(), ("never",)),
+        ({"contact_ok": "unasked"}, set(), ("unasked",)),
         ({"withdrawn": "exports"}, UNSEEN, ("consent",)),
         ({"withdrawn": "all"}, set(), ("withdrawn",)),
         ({"consent_level": "C1"}, UNSEEN, ("consent",)),

@@ -103,7 +103,7 @@ def test_table_says_one_thing_of_each_name() -> None:
     table = tomllib.loads((resources.files("server.domain") / "names.toml").read_text("utf-8"))
     families = [{sound(parts(name)[0]) for name in members} for members in table["family"].values()]
     assert sum(map(len, families)) == len(set().union(*families))
-    assert all(parts(name) == (name,) for name in table["common"])
+    assert all(parts(name) == (name,) for name in table["surnames"] | table["given"])
     words = [*table["titles"], *table["particles"]]
     assert len(words) == len(set(words))
     assert not any(parts(word) for word in words)

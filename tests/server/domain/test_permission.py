@@ -29,7 +29,8 @@ BEST_CASE = {
     },
     "coordinator": {
         "record_complaint", "see_own_status", "find_complaint", "read_statement", "read_traces", "read_identity",
-        "handle_case", "settle_set_aside", "prepare_export", "approve_export", "erase_complaint", "hold_complaint",
+        "handle_case", "settle_set_aside", "lift_strictness", "prepare_export", "approve_export", "erase_complaint",
+        "hold_complaint",
         "read_log", "use_account",
     },
     "administrator": {"manage_devices", "manage_hub", "manage_people", "hold_complaint", "read_log", "use_account"},
@@ -38,7 +39,7 @@ BEST_CASE = {
 }  # fmt: skip
 CASE_ACTIONS: tuple[Action, ...] = (
     "find_complaint", "read_statement", "read_traces", "read_identity", "handle_case", "settle_set_aside",
-    "prepare_export", "approve_export",
+    "lift_strictness", "prepare_export", "approve_export",
 )  # fmt: skip
 
 

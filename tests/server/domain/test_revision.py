@@ -3,7 +3,7 @@
 from typing import Any
 
 from server.domain import revision
-from server.domain.revision import Earlier, Outcome, changed_fields, revise, standing
+from server.domain.revision import Earlier, Revised, changed_fields, revise, standing
 
 
 def _facts(**members: Any) -> dict[str, Any]:
@@ -15,7 +15,7 @@ BOX = {"box": "x"}
 OURS, THEIRS = "ours", "theirs"
 
 
-def _revise(earlier: list[Earlier], base_revision: int, change: dict[str, Any]) -> Outcome:
+def _revise(earlier: list[Earlier], base_revision: int, change: dict[str, Any]) -> Revised:
     return revise(BASE, earlier, base_revision, change, lineage=OURS)
 
 
@@ -40,7 +40,7 @@ def test_revision_on_the_newest_sets_its_fields() -> None:
 
     outcome = _revise([], 1, change)
 
-    assert outcome == Outcome(
+    assert outcome == Revised(
         {"facts": _facts(channel="radio", sector="health"), "statement": _facts(narrative="a")},
         ("facts.channel",),
         (),
@@ -65,7 +65,7 @@ def test_two_changes_to_one_field_leave_the_earlier_and_name_the_clash() -> None
 
     outcome = _revise(earlier, 1, {"facts": _facts(channel="sms", sector="land")})
 
-    assert outcome == Outcome(
+    assert outcome == Revised(
         {"facts": _facts(channel="radio", sector="land"), "statement": _facts(narrative="a")},
         ("facts.sector",),
         ("facts.channel",),

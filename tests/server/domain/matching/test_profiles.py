@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from server.domain.matching import profiles
-from server.domain.matching.profiles import EMPTY, Profile, Told, blocking_keys, renewed
+from server.domain.matching import composites, profiles
+from server.domain.matching.composites import blocking_keys
+from server.domain.matching.profiles import EMPTY, Profile, Told, renewed
 
 PEPPER = bytes(range(32))
 
@@ -67,23 +68,52 @@ def test_reports_that_share_two_facts_share_a_key(theirs: Profile) -> None:
     assert shared(ours, Profile(theirs.veils, {k: v for k, v in theirs.numbers.items() if k not in ("sm", "sp")}))
 
 
-@pytest.mark.parametrize("said", ["", "Kouakourou"])
-def test_no_key_is_of_one_name_alone(said: str) -> None:
-    lone = renewed(EMPTY, [profiles.of_identity([(1, "Traoré")], [], PEPPER)])
-    assert blocking_keys(lone, PEPPER) == []
-    lone = renewed(lone, [profiles.of_traces(None, said, None, PEPPER)])
-    assert len(blocking_keys(lone, PEPPER)) == bool(said)
-    assert not lone.veils.get("i1")
+@pytest.mark.parametrize("name", ["Traoré", "Kodio", "Mamadou"])
+def test_name_that_many_bear_is_in_no_key_by_itself(name: str) -> None:
+    assert blocking_keys(profile(names=(name,), found=(name,)), PEPPER) == blocking_keys(profile(names=()), PEPPER)
+    where = renewed(EMPTY, [profiles.of_traces(None, f"Kouakourou, chez {name}", None, PEPPER)])
+    assert len(where.numbers[profiles.SAID]) == 1
+
+
+def test_two_parts_that_many_bear_are_in_no_key_of_a_place_alone() -> None:
+    timeless = told(incident_from=None, bodies=())
+    without = blocking_keys(profile(timeless, names=()), PEPPER)
+    assert blocking_keys(profile(timeless, names=("Mamadou Traoré",)), PEPPER) == without
+    assert set(blocking_keys(profile(timeless, names=("Mamadou Zanzibarre",)), PEPPER)) > set(without)
+
+
+def test_pair_that_most_bear_has_as_many_keys_as_one_that_fewer_do() -> None:
+    keys = [blocking_keys(profile(names=(name,)), PEPPER) for name in ("Mamadou Traoré", "Moussa Samaké")]
+    without = len(blocking_keys(profile(names=()), PEPPER))
+    assert len(keys[0]) > without
+    # The rarer one stands with the cercle alone as well.
+    assert len(keys[0]) == len(keys[1]) - 1
+
+
+def test_rare_part_of_a_name_is_in_keys_of_a_place_and_a_time_only() -> None:
+    without = set(blocking_keys(profile(names=()), PEPPER))
+    assert set(blocking_keys(profile(names=("Zanzibarre",)), PEPPER)) > without
+    timeless = profile(told(incident_from=None), names=("Zanzibarre",))
+    assert blocking_keys(timeless, PEPPER) == blocking_keys(profile(told(incident_from=None), names=()), PEPPER)
+
+
+def test_no_key_is_of_a_pivot_that_may_be_a_name() -> None:
+    def stated(*pivots: str) -> Profile:
+        return renewed(profile(), [profiles.of_statement([], pivots, b"", [], [], PEPPER)])
+
+    money_and_road = blocking_keys(stated("=money", "=road"), PEPPER)
+    assert blocking_keys(stated("=money", "=road", "traore", "coulibal"), PEPPER) == money_and_road
+    assert set(money_and_road) > set(blocking_keys(stated(), PEPPER))
 
 
 def test_every_key_but_a_telephones_comes_of_two_facts_or_more() -> None:
     busy = profile(names=("Fanta Exemplaire", "Awa Exemple"), phones=("00001234",), found=("Modibo Inventé",))
-    assert all(len(atoms) > 1 for _, atoms in profiles._composites(busy))
+    assert all(len(atoms) > 1 for _, atoms in composites.composites(busy))
 
 
 def test_keys_are_bounded_whatever_is_told() -> None:
     names = tuple(f"Prenom{letter} Nom{letter}" for letter in "abcdefghijkl")
-    assert len(blocking_keys(profile(names=names, found=names), PEPPER)) == profiles.KEYS_MOST
+    assert len(blocking_keys(profile(names=names, found=names), PEPPER)) == composites.KEYS_MOST
 
 
 def test_nothing_is_alike_under_another_pepper() -> None:
@@ -153,4 +183,9 @@ def test_packed_profile_is_small_and_comes_back_whole() -> None:
     typical = profile(names=("Fanta Exemplaire", "Awa Exemple"), phones=("00001234",), found=("Modibo Inventé",))
     packed = profiles.pack_profile(typical)
     assert profiles.unpack_profile(packed) == typical
-    assert len(packed) <= 700
+    assert len(packed) <= 768
+
+
+@pytest.mark.parametrize("name", ["Awa Ba", "Abdoulaye Sanankouatoumbou", "Fatoumata Traoré"])
+def test_size_of_a_packed_profile_tells_nothing_of_a_name(name: str) -> None:
+    assert len(profiles.pack_profile(profile(names=(name,)))) == len(profiles.pack_profile(profile()))

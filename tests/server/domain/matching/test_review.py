@@ -45,7 +45,7 @@ def test_silent_pairs_never_take_the_place_of_others() -> None:
 def test_one_lineage_takes_no_more_than_its_share_of_the_day() -> None:
     flood = [pair(number, "flood") for number in range(50)]
     others = [pair(100 + number) for number in range(5)]
-    filled = review.fill([Slot.VALUE] * 12, {Slot.VALUE: [*flood, *others]}, {"flood": 1}, review.lineage_room(12))
+    filled = review.fill([Slot.VALUE] * 12, {Slot.VALUE: [*flood, *others]}, {"flood": 1}, review.room_of(12))
     assert [each.link for _, each in filled] == [0, 1, 2, 100, 101, 102, 103, 104]
 
 
