@@ -15,6 +15,7 @@ from server.domain.matching.records import Form, Kind
 _LN2: Final = log(2)
 # A store that has just begun knows too little of its strangers to be generous.
 _STORED_LEAST: Final = 1_000
+_KEPT_DECIMALS: Final = 3
 
 # From FAINT on two values agree, and how rarely others agree as well is evidence.
 AGREES: Final = Level.FAINT
@@ -75,6 +76,12 @@ class Judgement:
     weight: float
     probability: float
     reasons: tuple[Reason, ...]
+
+    @property
+    def kept(self) -> list[tuple[str, int | None, float]]:
+        """The reasons as a link keeps them."""
+        rounded = ((name, level, round(bits, _KEPT_DECIMALS)) for name, level, bits in self.reasons)
+        return [(name, None if level is None else int(level), bits) for name, level, bits in rounded]
 
 
 @dataclass(frozen=True)
