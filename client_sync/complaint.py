@@ -11,7 +11,7 @@ from client_sync.protocol.vocabulary import VOCABULARY
 
 STRICT: Final = "strict"
 _CAREFUL: Final = "confidential"
-_NEVER: Final = "never"
+_UNASKED: Final = "unasked"
 _IN_PERSON: Final = "in_person"
 _MINOR_AGES: Final = frozenset({"0-4", "5-11", "12-17"})
 # What is always done to children.
@@ -96,7 +96,8 @@ class Answers:
     Codes are those of the vocabulary. `cercle` is the place as the facts show it, a cercle or wider;
     `place` the exact one, `place_said` what the person said, `lat` and `lon` decimal degrees as text:
     these three go with the traces. `service` is what the money was asked for, in words. Days are `2026-11-21`.
-    With `confidentiality` or `contact_ok` left out the careful default stands.
+    With `confidentiality` left out the careful default stands; with `contact_ok`, that nobody asked, and then nobody is
+    called.
     """
 
     danger: str | None = None
@@ -191,12 +192,6 @@ def careful_confidentiality(facts: Mapping[str, Any]) -> str:
     return STRICT if any(rule(facts) for rule in rules) else _CAREFUL
 
 
-def default_contact(answers: Answers) -> str:
-    """Whether the centre may call: never for gbv, minors and what is strict; else only the person comes back."""
-    is_strict = (answers.confidentiality or default_confidentiality(answers)) == STRICT
-    return _NEVER if is_gbv(answers) or is_strict or has_minor(answers) else _IN_PERSON
-
-
 def is_gbv(answers: Answers) -> bool:
     """Whether a kind of it asks for the care of gbv."""
     return _follows_gbv_rules(_told(answers))
@@ -244,7 +239,7 @@ def _compartments(answers: Answers, now: datetime, receipt: str) -> dict[str, An
 def _facts(answers: Answers, now: datetime, receipt: str) -> dict[str, Any]:
     return _told(answers) | {
         "confidentiality": answers.confidentiality or default_confidentiality(answers),
-        "contact_ok": answers.contact_ok or default_contact(answers),
+        "contact_ok": answers.contact_ok or _UNASKED,
         "entered_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "receipt": receipt,
     }

@@ -28,7 +28,7 @@ MAP_VERSION: Final = 1
 # What holds when a map does not say better: nothing leaves, and nobody is called.
 _SAFEST: Final = {
     ("facts", "consent", "level"): "C0",
-    ("facts", "contact_ok"): "never",
+    ("facts", "contact_ok"): "unasked",
 }
 # `entered_at` must come from the file: the time of the import would give a second run other bytes.
 _NEEDED: Final = (("facts", "kinds"), ("facts", "channel"), ("facts", "entered_at"))

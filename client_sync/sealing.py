@@ -87,7 +87,8 @@ class Sealer:
         if not keys:
             return None
         about = {"complaint": id} if op == "complaint" else {k: content[k] for k in _ABOUT if k in content}
-        box = seal_to(self.keyring.linkage, canonical(keys | {"complaint": about["complaint"]}))
+        bound = {"complaint": about["complaint"], "lineage": self.lineage}
+        box = seal_to(self.keyring.linkage, canonical(keys | bound))
         return about | {"v": SCHEME, "box": to_text(box)}
 
 

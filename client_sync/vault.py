@@ -49,6 +49,8 @@ class Hardness:
 
 # 64 MiB and 3 passes: half a second to a second on a weak phone, the same for who took it.
 FIELD_HARDNESS: Final = Hardness(passes=3, memory_bytes=64 * 2**20)
+# What a slot may ask of the phone that opens it, whoever wrote it: four times what we write.
+_HARDEST: Final = Hardness(passes=12, memory_bytes=256 * 2**20)
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,11 @@ def _read_slot(folder: Folder) -> dict[str, Any]:
         raise KeyMissing if folder.vault.exists() else VaultMissing
     try:
         slot: dict[str, Any] = json.loads(folder.vault_key.read_bytes())
-    except ValueError:
+        is_ours = slot["passes"] <= _HARDEST.passes and slot["memory_bytes"] <= _HARDEST.memory_bytes
+    except (ValueError, KeyError, TypeError):
         raise KeyMissing from None
+    if not is_ours:
+        raise KeyMissing
     return slot
 
 

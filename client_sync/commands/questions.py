@@ -27,6 +27,8 @@ _SAID_MOST_CHARS: Final = 500
 _NAME_MOST_CHARS: Final = 200
 _PHONE_MOST_CHARS: Final = 80
 _FIRST_LANGUAGES: Final = ("fra", "bam")
+# Who passes the question over says by that that it was not put.
+_CONTACT_ANSWERS: Final = ("yes", "in_person", "never")
 _DAY: Final = re.compile(r"(?:(?:(\d{1,2})[/. -])?(\d{1,2})[/. -])?(\d{4})")
 
 Ask = Callable[[Asker, Answers], Answers]
@@ -292,7 +294,7 @@ def _withheld(asker: Asker) -> str | None:
 
 def _contact(asker: Asker, answers: Answers) -> Answers:
     asker.title("question.contact")
-    contact_ok = asker.choose(_options(asker, "contact_ok"))
+    contact_ok = asker.choose(_options(asker, "contact_ok", _CONTACT_ANSWERS))
     if contact_ok != "yes":
         return replace(answers, contact_ok=contact_ok, contact=Contact())
     names = ("how", "when", "through", "say")

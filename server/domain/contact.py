@@ -10,7 +10,7 @@ from server.domain.permission import STRICT
 
 Way = Literal["at_next_meeting", "call", "message", "visit", "verification_visit"]
 # Why there are fewer ways than all, the weightiest first.
-Limit = Literal["withdrawn", "never", "unreadable", "unsettled", "in_person", "gbv", "strict", "consent"]
+Limit = Literal["withdrawn", "never", "unasked", "unreadable", "unsettled", "in_person", "gbv", "strict", "consent"]
 
 WAYS: Final[tuple[Way, ...]] = get_args(Way)
 LIMITS: Final[tuple[Limit, ...]] = get_args(Limit)
@@ -84,7 +84,12 @@ _UNKNOWN: Final[_Rule] = (_NONE, "unreadable")
 _BY_CONSENT: Final[_Rule] = (_UNSEEN, "consent")
 # What each answer leaves; one that is not here leaves nothing.
 _RULES: Final[Mapping[str, Mapping[str, _Rule]]] = {
-    "contact_ok": {"yes": _FREE, "in_person": (_IF_SHE_COMES, "in_person"), "never": (_NONE, "never")},
+    "contact_ok": {
+        "yes": _FREE,
+        "in_person": (_IF_SHE_COMES, "in_person"),
+        "never": (_NONE, "never"),
+        "unasked": (_NONE, "unasked"),
+    },
     "withdrawn": {"": _FREE, "exports": _BY_CONSENT, "all": (_NONE, "withdrawn")},
     "care": {"usual": _FREE, "gbv": (_UNSEEN, "gbv")},
     "confidentiality": {"public": _FREE, "internal": _FREE, "confidential": _FREE, STRICT: (_UNSEEN, "strict")},

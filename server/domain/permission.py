@@ -18,6 +18,7 @@ Action = Literal[
     "erase_complaint",
     "hold_complaint",
     "settle_set_aside",
+    "lift_strictness",
     "prepare_export",
     "approve_export",
     "receive_export",
@@ -186,6 +187,7 @@ _TABLE: Final[Mapping[Action, Mapping[Role, _Rule]]] = {
     # Whoever holds reads nothing: where there is one coordinator, an administrator is the second person.
     "hold_complaint": {"coordinator": _covered, "administrator": _always},
     "settle_set_aside": {"coordinator": _covered},
+    "lift_strictness": {"coordinator": _covered},
     "prepare_export": {"coordinator": _covered},
     "approve_export": {"coordinator": _anothers},
     "receive_export": {"commission": _own},

@@ -1,6 +1,6 @@
 """Revisions: what a correction changes, and where it clashes with one that came between."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,12 +9,16 @@ Compartments = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a revision does: the compartments that result, the fields it set, and those it clashed on."""
+class Revised:
+    """What a revision does: the compartments that result, the fields it set, and those it clashed on.
+
+    `held`: the fields that it would have set, had they not been held back.
+    """
 
     compartments: dict[str, dict[str, Any]]
     fields: tuple[str, ...]
     clashes: tuple[str, ...]
+    held: tuple[str, ...] = ()
 
 
 def of(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -39,14 +43,16 @@ def apply(
     change: Compartments,
     *,
     is_own: bool = True,
-) -> Outcome:
-    """The revision `change`, made against `base`, on top of `current`.
+    held: Collection[str] = (),
+) -> Revised:
+    """The revision `change`, made against `base`, on top of `current`; the paths `held` are left as they are.
 
     `since_base` are the fields that other revisions set after the base. A field that both set to
     different values is a clash: the earlier one stands, the other is for a person to see. So is what is
     sealed, when the revision is not the complaint's own device's: nobody could see what it would replace.
     """
-    wanted = changed_fields(base, {**base, **change})
+    changed = changed_fields(base, {**base, **change})
+    wanted = tuple(path for path in changed if path not in held)
     clashes = tuple(
         path
         for path in wanted
@@ -54,7 +60,8 @@ def apply(
         and value_at(change, path) != value_at(current, path)
     )
     applied = tuple(path for path in wanted if path not in clashes)
-    return Outcome(_with_fields(current, applied, change), applied, clashes)
+    kept_back = tuple(path for path in changed if path in held)
+    return Revised(_with_fields(current, applied, change), applied, clashes, kept_back)
 
 
 @dataclass(frozen=True)
@@ -88,8 +95,9 @@ def revise(
     *,
     lineage: str,
     is_own: bool = True,
-) -> Outcome:
-    """What the revision `change` of `lineage` does to a complaint.
+    held: Collection[str] = (),
+) -> Revised:
+    """What the revision `change` of `lineage` does to a complaint; the paths `held` are left as they are.
 
     No device hears what another wrote, so `base_revision` counts its lineage's own: 1 is the complaint as it came,
     2 the first revision that this lineage made of it. What others set meanwhile it can't have seen. `first` is the
@@ -103,7 +111,7 @@ def revise(
         else:
             since_base.extend(each.fields)
     current = standing(first, ((each.fields, each.content) for each in earlier))
-    return apply(base, current, since_base, of(change), is_own=is_own)
+    return apply(base, current, since_base, of(change), is_own=is_own, held=held)
 
 
 def value_at(compartments: Compartments, path: str) -> Any:

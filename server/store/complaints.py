@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from server.domain.complaint import Complaint, Facts, File, Person
 from server.store import dialect, duplicates, search_texts
-from server.store.schema import act, complaint, conflict, file, linkage_pending, person, received, revision, sequel
+from server.store.schema import act, complaint, conflict, file, person, received, revision, sequel
 
 CONSENT_COLUMNS = ("consent", "consent_level")
 
@@ -37,20 +37,6 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Linkage:
-    """What duplicates of a complaint are searched by, sealed in version `v`, as a device made it at its `seq`.
-
-    Each answers for the compartments that its operation replaced, so that all of them count.
-    """
-
-    id: str
-    complaint: str
-    seq: int
-    v: int
-    box: str
-
-
-@dataclass(frozen=True)
 class Filed:
     """A stored complaint, as far as the rules need it."""
 
@@ -60,6 +46,19 @@ class Filed:
     team: str | None
     partner: str | None
     confidentiality: str
+
+
+@dataclass(frozen=True)
+class Clash:
+    """A field of a revision that waits for a person's word, and the operation that said it."""
+
+    id: int
+    field: str
+    received: int
+    lineage: str
+    client_id: str
+    hash: str
+    line: bytes
 
 
 @dataclass(frozen=True)
@@ -223,17 +222,43 @@ def conflicts(connection: sa.Connection, complaint_id: int) -> list[str]:
     return list(connection.scalars(select.order_by(conflict.c.id)))
 
 
-def set_consent(connection: sa.Connection, id: int, consent: Mapping[str, Any], device: str, seq: int) -> None:
-    """Put a new consent in the place of the one that stood, unless the same device wrote that one later."""
-    columns = complaint.c
-    is_older = sa.and_(columns.consent_device == device, columns.consent_seq > seq)
-    connection.execute(
-        sa.update(complaint)
-        .where(columns.id == id, sa.not_(sa.func.coalesce(is_older, sa.false())))
-        .values(
-            consent=dict(consent), consent_level=consent["level"], consent_device=device, consent_seq=seq
-        )
+def clashes(connection: sa.Connection, complaint_id: int, field_names: Collection[str]) -> list[Clash]:
+    """What waits for a person's word on these fields of a complaint, in the order it came."""
+    columns, operation = conflict.c, received.c
+    select = (
+        sa.select(columns.id, columns.field, operation.id, *(operation[name] for name in _CLASH))
+        .join(received, operation.id == columns.received)
+        .where(columns.complaint == complaint_id, columns.state == "open", columns.field.in_(field_names))
     )
+    return [Clash(*row) for row in connection.execute(select.order_by(columns.id))]
+
+
+def clashing(connection: sa.Connection, complaint_id: int) -> set[int]:
+    """The operations about a complaint of which some field waits for a person's word."""
+    select = sa.select(conflict.c.received).where(conflict.c.complaint == complaint_id, conflict.c.state == "open")
+    return set(connection.scalars(select))
+
+
+def settle_clashes(connection: sa.Connection, ids: Sequence[int]) -> None:
+    """Note that a person has decided on these."""
+    connection.execute(sa.update(conflict).where(conflict.c.id.in_(ids)).values(state="settled"))
+
+
+def lock(connection: sa.Connection, id: int) -> None:
+    """Hold a complaint until commit: it is changed by one at a time."""
+    connection.execute(dialect.locked(connection, sa.select(complaint.c.id).where(complaint.c.id == id)))
+
+
+def set_consent(connection: sa.Connection, id: int, consent: Mapping[str, Any]) -> None:
+    """Note the consent that stands now."""
+    values = {"consent": dict(consent), "consent_level": consent["level"]}
+    connection.execute(sa.update(complaint).where(complaint.c.id == id).values(values))
+
+
+def set_confidentiality(connection: sa.Connection, id: int, code: str) -> None:
+    """Note how confidential a complaint is now; of a strict one no word is found any more, of another they are."""
+    connection.execute(sa.update(complaint).where(complaint.c.id == id).values(confidentiality=code))
+    search_texts.renew(connection, id)
 
 
 def withdraw(connection: sa.Connection, id: int, scope: str) -> None:
@@ -242,12 +267,6 @@ def withdraw(connection: sa.Connection, id: int, scope: str) -> None:
     is_lasting = sa.func.coalesce(complaint.c.withdrawn, "") != "all"
     connection.execute(sa.update(complaint).where(complaint.c.id == id, is_lasting).values(values))
     duplicates.renew(connection, id)
-
-
-def keep_linkage(connection: sa.Connection, lineage: str, linkage: Linkage, at: datetime) -> None:
-    """Keep a linkage of a complaint for the matcher; one that is there already is not kept twice."""
-    row = {"lineage": lineage, **vars(linkage), "received_at": at}
-    dialect.put(connection, linkage_pending, row, ["lineage", "id"])
 
 
 def by_receipt(connection: sa.Connection, receipt: str) -> list[tuple[int, datetime, str | None]]:
@@ -271,6 +290,7 @@ _RECEIVED = tuple(each.name for each in fields(Received))
 _FACTS = tuple(each.name for each in fields(Facts))
 _PERSON = tuple(each.name for each in fields(Person))
 _FILE = tuple(each.name for each in fields(File))
+_CLASH = ("lineage", "client_id", "hash", "line")
 _received_values = attrgetter(*_RECEIVED)
 _facts_values = attrgetter(*_FACTS)
 _person_values = attrgetter(*_PERSON)

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from server.domain.contact import Spoken, Wish, wishes_in
+from server.store.devices import order_of_words
 from server.store.schema import act, complaint, device, lineage, quarantine, received, sequel
 
 
@@ -29,15 +30,14 @@ def wishes_of(connection: sa.Connection, complaint_id: int) -> list[Wish]:
     contact_ok, confidentiality, consent_level, withdrawn, client_id, own = row
     kinds = frozenset(connection.scalars(sa.select(act.c.kind).where(act.c.complaint == complaint_id)))
     standing = Wish(contact_ok, confidentiality, consent_level, withdrawn, kinds)
-    return wishes_in(standing, [*_filed(connection, complaint_id), *_set_aside(connection, client_id, own)])
+    return wishes_in(standing, [*filed(connection, complaint_id), *_set_aside(connection, client_id, own)])
 
 
-def _filed(connection: sa.Connection, complaint_id: int) -> list[Spoken]:
-    """What is filed; the counter of a device that was put back from an old copy tells no order, only arrival does."""
-    counter = sa.case((device.c.rolled_back_at.is_(None), received.c.seq), else_=0)
+def filed(connection: sa.Connection, complaint_id: int) -> list[Spoken]:
+    """A complaint and all that is filed about it, in the order filed."""
     about = sa.select(sequel.c.received).where(sequel.c.complaint == complaint_id)
     select = (
-        sa.select(received.c.lineage, device.c.number, counter, received.c.line)
+        sa.select(received.c.lineage, *order_of_words(received.c.seq), received.c.line)
         .join(device, device.c.id == received.c.device)
         .where(received.c.id.in_(sa.union_all(sa.select(sa.literal(complaint_id)), about)))
         .order_by(received.c.id)

@@ -236,7 +236,7 @@ def test_everything_can_be_skipped_but_the_consent(run: Run, folder: Folder, vau
         "channel": "in_person",
         "consent": {"level": "C0"},
         "confidentiality": "confidential",
-        "contact_ok": "in_person",
+        "contact_ok": "unasked",
         "entered_at": "2026-11-21T10:00:00Z",
         "receipt": record.receipt,
     }

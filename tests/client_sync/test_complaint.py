@@ -15,7 +15,6 @@ from client_sync.complaint import (
     build_complaint,
     build_revision,
     default_confidentiality,
-    default_contact,
 )
 from client_sync.errors import ContentRefused
 from tests.client_sync.builders import NOW, record_id
@@ -41,6 +40,7 @@ FULL = Answers(
     victims=(Person(("complainant", "victim"), sex="f", age="25-59", name="Awa Essai", phone="+223 00 00 00 01"),),
     consent=Consent(level="C2", given_by="self", form="audio", language="bam", read_aloud=True, on="2026-11-21"),
     contact=Contact(how="téléphone", when="le soir", say="c'est pour le sac de riz"),
+    contact_ok="yes",
     collected_at="2026-11-20T17:00:00Z",
 )
 
@@ -78,7 +78,7 @@ def test_all_answers_find_their_compartment() -> None:
                     "on": "2026-11-21",
                 },
                 "confidentiality": "confidential",
-                "contact_ok": "in_person",
+                "contact_ok": "yes",
                 "collected_at": "2026-11-20T17:00:00Z",
                 "entered_at": "2026-11-21T10:00:00Z",
                 "receipt": RECEIPT,
@@ -119,32 +119,37 @@ def test_a_complaint_needs_no_answer_at_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "confidentiality", "contact"),
+    ("answers", "confidentiality"),
     [
-        (Answers(kinds=("COR-RACKET",)), "confidential", "in_person"),
-        (Answers(kinds=("GBV-1",)), "strict", "never"),
-        (Answers(kinds=("COR-EXT", "COR-SEX")), "strict", "never"),
-        (Answers(victims=(Person(("victim",), age="12-17"),)), "strict", "never"),
-        (Answers(victims=(Person(("victim",), age="18-24"),)), "confidential", "in_person"),
-        (Answers(urgency=Urgency(minor=True)), "strict", "never"),
-        (Answers(kinds=("HR-CHR",)), "strict", "never"),
-        (Answers(perpetrators=(Person(("alleged_perpetrator",), age="12-17"),)), "confidential", "in_person"),
-        (Answers(others=(Person(("witness",), age="12-17"),)), "strict", "never"),
-        (Answers(danger="yes"), "confidential", "in_person"),
-        (Answers(urgency=Urgency(reprisals=True)), "confidential", "in_person"),
-        (Answers(urgency=Urgency(witness=True)), "strict", "never"),
-        (Answers(relation="witness"), "confidential", "in_person"),
-        (Answers(relation="witness", danger="yes"), "strict", "never"),
-        (Answers(others=(Person(("witness",)),), urgency=Urgency(reprisals=True)), "strict", "never"),
-        (accused("armed_forces"), "confidential", "in_person"),
-        (accused("gendarmerie"), "confidential", "in_person"),
-        (accused("network_staff"), "strict", "never"),
-        (Answers(confidentiality="strict"), "confidential", "never"),
-        (Answers(kinds=("GBV-1",), confidentiality="internal"), "strict", "never"),
+        (Answers(kinds=("COR-RACKET",)), "confidential"),
+        (Answers(kinds=("GBV-1",)), "strict"),
+        (Answers(kinds=("COR-EXT", "COR-SEX")), "strict"),
+        (Answers(victims=(Person(("victim",), age="12-17"),)), "strict"),
+        (Answers(victims=(Person(("victim",), age="18-24"),)), "confidential"),
+        (Answers(urgency=Urgency(minor=True)), "strict"),
+        (Answers(kinds=("HR-CHR",)), "strict"),
+        (Answers(perpetrators=(Person(("alleged_perpetrator",), age="12-17"),)), "confidential"),
+        (Answers(others=(Person(("witness",), age="12-17"),)), "strict"),
+        (Answers(danger="yes"), "confidential"),
+        (Answers(urgency=Urgency(reprisals=True)), "confidential"),
+        (Answers(urgency=Urgency(witness=True)), "strict"),
+        (Answers(relation="witness"), "confidential"),
+        (Answers(relation="witness", danger="yes"), "strict"),
+        (Answers(others=(Person(("witness",)),), urgency=Urgency(reprisals=True)), "strict"),
+        (accused("armed_forces"), "confidential"),
+        (accused("gendarmerie"), "confidential"),
+        (accused("network_staff"), "strict"),
+        (Answers(confidentiality="strict"), "confidential"),
+        (Answers(kinds=("GBV-1",), confidentiality="internal"), "strict"),
     ],
 )
-def test_the_defaults_are_careful(answers: Answers, confidentiality: str, contact: str) -> None:
-    assert (default_confidentiality(answers), default_contact(answers)) == (confidentiality, contact)
+def test_the_defaults_are_careful(answers: Answers, confidentiality: str) -> None:
+    assert default_confidentiality(answers) == confidentiality
+
+
+@pytest.mark.parametrize("kind", ["COR-RACKET", "GBV-1"])
+def test_contact_that_nobody_asked_about_is_no_answer_of_the_person(kind: str) -> None:
+    assert built(Answers(kinds=(kind,)))["facts"]["clear"]["contact_ok"] == "unasked"
 
 
 def test_what_the_person_says_wins_over_the_defaults() -> None:

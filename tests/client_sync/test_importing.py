@@ -75,7 +75,7 @@ def test_a_row_becomes_the_complaint_that_the_map_says() -> None:
         "entered_at": "2026-11-21T10:00:00Z",
         "money": {"asked_xof": 15000},
         "consent": {"level": "C0"},
-        "contact_ok": "never",
+        "contact_ok": "unasked",
         "confidentiality": "confidential",
     }
     assert row.content["statement"] == {"clear": {"narrative": "On m'a demandé de l'argent."}}

@@ -25,7 +25,7 @@ from client_sync.protocol.linkage import (
 )
 from client_sync.protocol.records import check_operation
 from client_sync.seal import Unopenable, open_envelope
-from tests.client_sync.builders import LINKAGE_KEY, NOW, READERS, complaint, record_id
+from tests.client_sync.builders import DEVICE, LINKAGE_KEY, NOW, READERS, complaint, record_id
 
 ID = record_id(1)
 RECEIPT = "7K4M-2QG"
@@ -84,11 +84,11 @@ class TestTheOperation:
         outbox.finalise("revision", build_revision(Answers(), {"facts", "identity"}, **about))
         outbox.finalise("revision", build_revision(TOLD, {"facts"}, **about))
         first, second = linkages(outbox)
-        assert opened(first) == {
-            "complaint": ID,
+        bound = {"complaint": ID, "lineage": DEVICE}
+        assert opened(first) == bound | {
             "traces": {"place": "ml-v-toutvide", "said": "pres du puits de toutvide"},
         }
-        assert opened(second) == {"complaint": ID, "identity": {}}
+        assert opened(second) == bound | {"identity": {}}
         assert {linkage["complaint"] for linkage in (first, second)} == {ID}
 
     def test_that_of_a_colleagues_complaint_names_its_lineage(self, outbox: Outbox) -> None:
@@ -96,6 +96,8 @@ class TestTheOperation:
         outbox.finalise("revision", about | {"statement": {"clear": {"narrative": "autre chose"}}})
         [linkage] = linkages(outbox)
         assert (linkage["complaint"], linkage["lineage"]) == (ID, record_id(9))
+        # Bound to who made it all the same: under another's name it says nothing.
+        assert opened(linkage)["lineage"] == DEVICE
 
     def test_two_of_the_same_words_look_unlike(self, outbox: Outbox) -> None:
         for number in (1, 2):

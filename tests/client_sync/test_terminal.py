@@ -1,9 +1,6 @@
 """The program at a terminal: the menu, and what is left on the screen."""
 
-import os
-import pty
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +11,7 @@ from client_sync.commands.session import wrapped
 from client_sync.stores import Folder
 from client_sync.vault import Vault
 from tests.client_sync.builders import SOFT, WORDS, enrolled_outbox
+from tests.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "Le chef de poste a pris la moto de mon frère."
@@ -22,51 +20,37 @@ SKIPPED = [""] * 8
 LEAST_CONSENT = ["1", "", ""]
 
 
-class Terminal:
-    """The program as a process of its own, at a pseudo-terminal. Every prompt of it ends in `> ` or `… `."""
+class Carnet:
+    """The program at a terminal. Every prompt of it ends in `> ` or `… `."""
 
     def __init__(self, folder: Folder) -> None:
-        self._end, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from client_sync.cli import carnet; carnet()"],
-            cwd=ROOT,
-            env=os.environ | {"CARNET_FOLDER": str(folder.path), "TERM": "xterm", "COLUMNS": "100"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self._unread = b""
-
-    def until(self, words: str) -> str:
-        """What it says from here on, up to these words."""
-        while words.encode() not in self._unread:
-            self._unread += os.read(self._end, 65536)
-        said, found, self._unread = self._unread.partition(words.encode())
-        return (said + found).decode()
+        self._terminal = Terminal()
+        program = [sys.executable, "-c", "from client_sync.cli import carnet; carnet()"]
+        environ = {"CARNET_FOLDER": str(folder.path), "COLUMNS": "100"}
+        self.process = self._terminal.run(program, environ, ROOT)
+        self.until = self._terminal.read_until
 
     def type_in(self, line: str, then: str) -> str:
         """Type a line, and give what is said up to `then`."""
-        os.write(self._end, f"{line}\n".encode())
+        self._terminal.press(f"{line}\n")
         return self.until(then) if then else ""
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._end)
+        self._terminal.close()
 
 
 @pytest.fixture
-def terminal(folder: Folder) -> Iterator[Terminal]:
+def terminal(folder: Folder) -> Iterator[Carnet]:
     Vault.create(folder, WORDS, SOFT).close()
     enrolled_outbox(folder).close()
-    terminal = Terminal(folder)
+    terminal = Carnet(folder)
     yield terminal
     terminal.close()
 
 
-def test_the_menu_leads_through_a_day_and_an_error_does_not_end_it(terminal: Terminal) -> None:
+def test_the_menu_leads_through_a_day_and_an_error_does_not_end_it(terminal: Carnet) -> None:
     first = terminal.until("> ")
     assert "0 sur cet appareil" in first
     assert re.search(r"1\s+Nouvelle plainte", first)
@@ -85,7 +69,7 @@ def test_the_menu_leads_through_a_day_and_an_error_does_not_end_it(terminal: Ter
 
 def test_an_enrolment_that_stopped_at_the_passphrase_is_finished(folder: Folder) -> None:
     enrolled_outbox(folder).close()
-    terminal = Terminal(folder)
+    terminal = Carnet(folder)
     assert re.search(r"1\s+Finir l'inscription", terminal.until("> "))
     terminal.type_in("1", "Langue de cet appareil")
     terminal.until("> ")
@@ -104,7 +88,7 @@ def test_long_sentences_are_wrapped_between_words() -> None:
     assert wrapped(words, 12) == "Voici les\nmots :\n\n    un deux\ntrois quatre\n"
 
 
-def test_a_closed_envelope_leaves_nothing_else_on_the_screen(terminal: Terminal) -> None:
+def test_a_closed_envelope_leaves_nothing_else_on_the_screen(terminal: Carnet) -> None:
     terminal.until("> ")
     terminal.type_in("1", "Phrase secrète")
     terminal.type_in(WORDS, "> ")

@@ -88,6 +88,15 @@ def test_without_its_key_slot_the_file_is_lost_for_everybody(folder: Folder) -> 
         Vault.open(folder, WORDS)
 
 
+@pytest.mark.parametrize("asked", [{"memory_bytes": 2**40}, {"passes": 2**31}, {"passes": "3"}, {"memory_bytes": None}])
+def test_slot_that_would_wear_the_phone_down_is_none(folder: Folder, asked: dict[str, object]) -> None:
+    Vault.create(folder, WORDS, SOFT).close()
+    slot = json.loads(folder.vault_key.read_bytes())
+    folder.vault_key.write_text(json.dumps(slot | asked))
+    with pytest.raises(KeyMissing):
+        Vault.open(folder, WORDS)
+
+
 def test_what_is_sealed_for_a_locked_vault_opens_in_it_alone(folder: Folder, tmp_path: object) -> None:
     assert seal_for_vault(folder, b"a reply") is None
     vault = Vault.create(folder, WORDS, SOFT)

@@ -1,6 +1,7 @@
 """Turning: what a device sealed for the search for duplicates becomes veils and keys, in memory, and is let go of."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,21 +13,28 @@ import sqlalchemy as sa
 from client_sync.protocol.frames import from_text
 from client_sync.protocol.linkage import SCHEME as LINKAGE_VERSION
 from client_sync.seal import Unopenable, open_envelope
-from server.domain.matching import profiles
+from server.domain.matching import composites, profiles
 from server.domain.matching.profiles import EMPTY, Profile
 from server.domain.places import Gazetteer
 from server.services.duplicates.features import Features
 from server.store import audit, duplicates
-from server.store.duplicates import Kept, Pending, Source, Turned, Waiting
+from server.store.duplicates import Kept, Turned, Unturned, Waiting
 from server.store.engine import Store
+from server.store.linkages import Pending, Word
 
 _ACTOR: Final = "matcher"
+# What went wrong so often is matched by what its own lineage said alone: a colleague's device takes nothing of that
+# along. Twice as often, by its facts; three times, by nothing.
+ATTEMPTS_MOST: Final = 3
 _TEXT_MAX_CHARS: Final = 200
 _TEXTS_MOST: Final = 64
 _MINHASH_MOST_CHARS: Final = 86
-# A device makes no longer one (PROTOCOL §4.3), and a complaint is revised a few times: more is somebody's mischief.
+# A device makes no longer one (PROTOCOL §4.3), and revises a complaint a few times: more is somebody's mischief.
 _LINKAGE_MOST_BYTES: Final = 32 * 1024
 _LINKAGES_MOST: Final = 16
+
+# What a linkage says, by compartment.
+_Parts = Mapping[str, Profile]
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +53,7 @@ class Means:
 
 def turn(connection: sa.Connection, page: Sequence[Waiting], means: Means) -> list[Turned]:
     """The profiles of complaints as they are now; nothing is written. Those that are gone are left out."""
-    return [_turned(source, means) for source in duplicates.sources(connection, page)]
+    return [_turned(each, means) for each in duplicates.unturned(connection, page)]
 
 
 def keep(store: Store, turned: Sequence[Turned], now: datetime) -> list[Waiting]:
@@ -63,64 +71,139 @@ def keep(store: Store, turned: Sequence[Turned], now: datetime) -> list[Waiting]
                     actor=_ACTOR,
                     action="linkage_dropped",
                     object=f"complaint:{each.waiting.complaint}",
-                    details={"lineage": linkage.lineage, "linkage": linkage.id},
+                    details={"lineage": linkage.word.lineage, "linkage": linkage.id},
                 )
     return [each.waiting for each in kept]
 
 
-def parts_of(content: Mapping[str, Any], places: Gazetteer | None, pepper: bytes) -> list[Profile]:
+def parts_of(content: Mapping[str, Any], places: Gazetteer | None, pepper: bytes) -> dict[str, Profile]:
     """What an opened linkage says, by compartment, whatever a device put there."""
-    found = []
+    found = {}
     if isinstance(identity := content.get("identity"), dict):
         names, phones = _numbered(identity.get("names")), _texts(identity.get("phones"))
-        found.append(profiles.of_identity(names, phones, pepper))
+        found["identity"] = profiles.of_identity(names, phones, pepper)
     if isinstance(statement := content.get("statement"), dict):
         names_found, pivots = _texts(statement.get("names")), _texts(statement.get("pivots"))
         minhash = from_text("".join(_texts([statement.get("minhash")]))[:_MINHASH_MOST_CHARS])
         days, sums = _texts(statement.get("days")), _sums(statement.get("sums"))
-        found.append(profiles.of_statement(names_found, pivots, minhash, days, sums, pepper))
+        found["statement"] = profiles.of_statement(names_found, pivots, minhash, days, sums, pepper)
     if isinstance(traces := content.get("traces"), dict):
         place, said = _texts([traces.get("place")]), _texts([traces.get("said")])
-        found.append(profiles.of_traces("".join(place) or None, "".join(said), places, pepper))
+        found["traces"] = profiles.of_traces("".join(place) or None, "".join(said), places, pepper)
     return found
 
 
-def _turned(source: Source, means: Means) -> Turned:
-    id = source.waiting.complaint
+def _turned(unturned: Unturned, means: Means) -> Turned:
+    id = unturned.waiting.complaint
     # Of a later version, it waits for a hub that can read it.
-    known = [each for each in source.linkages if each.v == LINKAGE_VERSION]
-    least = len(known) - _LINKAGES_MOST
-    opened = [(each, _parts(each, means) if at >= least else None) for at, each in enumerate(known)]
-    profile = EMPTY if source.is_withdrawn else _renewed(source, [part for _, part in opened if part], means)
+    known = [each for each in unturned.linkages if each.v == LINKAGE_VERSION]
+    heard = [each for each in _newest(known) if _counts(each.word, unturned)]
+    opened = [(each, _parts(each, means) if each in heard else None) for each in known]
+    is_told = not unturned.is_withdrawn and unturned.waiting.attempts < 3 * ATTEMPTS_MOST
+    left = _left(unturned)
+    told, words = _heard(unturned, left, opened)
+    profile = _renewed(unturned, left, told, means) if is_told else EMPTY
     is_matchable = not profiles.why_unmatchable(profile)
-    keys = profiles.blocking_keys(profile, means.pepper) if is_matchable else []
+    keys = composites.blocking_keys(profile, means.pepper) if is_matchable else []
     return Turned(
-        waiting=source.waiting,
-        source=_source(source.lineage, means.pepper),
-        kept=Kept(profiles.SCHEME, means.features.seal(id, profile), tuple(keys), is_matchable),
-        posted_before=source.kept.keys if source.kept else (),
+        waiting=unturned.waiting,
+        source=_source(unturned.lineage, means.pepper),
+        kept=Kept(
+            scheme=profiles.SCHEME,
+            features=means.features.seal(id, profile),
+            keys=tuple(keys),
+            is_matchable=is_matchable,
+            by_facts=_is_poor(unturned, left, opened),
+        ),
+        posted_before=unturned.kept.keys if unturned.kept else (),
+        words=words,
         read=tuple(each for each, parts in opened if parts is not None),
         dropped=tuple(each for each, parts in opened if parts is None),
     )
 
 
-def _renewed(source: Source, told: Sequence[Sequence[Profile]], means: Means) -> Profile:
+def _newest(known: Sequence[Pending]) -> list[Pending]:
+    """The last so many linkages of each lineage: none of them crowds out another's."""
+    counted: Counter[str] = Counter()
+    found = []
+    for each in reversed(known):
+        counted[each.word.lineage] += 1
+        if counted[each.word.lineage] <= _LINKAGES_MOST:
+            found.append(each)
+    return found
+
+
+def _counts(word: Word, unturned: Unturned) -> bool:
+    """Whether somebody's word still counts, after so many failures."""
+    if unturned.waiting.attempts < ATTEMPTS_MOST:
+        return True
+    return word.lineage == unturned.lineage and unturned.waiting.attempts < 2 * ATTEMPTS_MOST
+
+
+def _left(unturned: Unturned) -> dict[str, Word]:
+    """Of the words that stood, those of which the profile still has what they said."""
+    if unturned.kept is None or unturned.kept.scheme != profiles.SCHEME:
+        return {}
+    return {compartment: word for compartment, word in unturned.words.items() if _counts(word, unturned)}
+
+
+def _heard(
+    unturned: Unturned, left: Mapping[str, Word], opened: Sequence[tuple[Pending, _Parts | None]]
+) -> tuple[list[Profile], dict[str, Word]]:
+    """What counts of opened linkages, in order, and whose word stands then for each compartment.
+
+    The last word of the complaint's own lineage stands; another's for what that one never spoke of.
+    """
+    standing, told = dict(left), []
+    for linkage, parts in opened:
+        for compartment, part in (parts or {}).items():
+            if _is_next(linkage.word, standing.get(compartment), unturned):
+                standing[compartment] = linkage.word
+                told.append(part)
+    return told, standing
+
+
+def _is_next(word: Word, standing: Word | None, unturned: Unturned) -> bool:
+    is_own = word.lineage == unturned.lineage
+    if standing is None:
+        # What the own lineage said may be lost: nobody else speaks in its place.
+        return is_own or not _was_poor(unturned)
+    return word.place >= standing.place if word.lineage == standing.lineage else is_own
+
+
+def _renewed(unturned: Unturned, left: Mapping[str, Word], told: Sequence[Profile], means: Means) -> Profile:
     before = EMPTY
-    if source.kept is not None and source.kept.scheme == profiles.SCHEME:
-        before = means.features.open(source.waiting.complaint, source.kept.features) or EMPTY
-    facts = profiles.of_facts(source.told, means.places, means.pepper)
-    return profiles.renewed(before, [part for parts in told for part in parts] + [facts])
+    if unturned.kept is not None and left:
+        before = means.features.open(unturned.waiting.complaint, unturned.kept.features) or EMPTY
+    parts = [*told, profiles.of_facts(unturned.told, means.places, means.pepper)]
+    return profiles.renewed(profiles.only(before, left), parts)
 
 
-def _parts(linkage: Pending, means: Means) -> list[Profile] | None:
-    """What a linkage says, by compartment; None for one that does not open, or speaks of another complaint."""
+def _is_poor(unturned: Unturned, left: Mapping[str, Word], opened: Sequence[tuple[Pending, _Parts | None]]) -> bool:
+    """Whether the profile says less than was told: until the own lineage says something anew."""
+    is_lost = len(left) < len(unturned.words) or any(not _counts(each.word, unturned) for each, _ in opened)
+    if is_lost and unturned.waiting.attempts >= ATTEMPTS_MOST:
+        return True
+    is_told = any(parts for each, parts in opened if each.word.lineage == unturned.lineage)
+    return (is_lost or _was_poor(unturned)) and not is_told
+
+
+def _was_poor(unturned: Unturned) -> bool:
+    if unturned.kept is None:
+        return False
+    return unturned.kept.by_facts or (unturned.kept.scheme != profiles.SCHEME and bool(unturned.words))
+
+
+def _parts(linkage: Pending, means: Means) -> _Parts | None:
+    """What a linkage says, by compartment; None for one that does not open, of another complaint or another sender."""
     try:
         text = open_envelope(from_text(linkage.box), means.linkage)
         content = json.loads(text) if len(text) <= _LINKAGE_MOST_BYTES else None
     except (Unopenable, ValueError, RecursionError):
         return None
-    # Nothing else binds the box to its complaint.
-    if not isinstance(content, dict) or content.get("complaint") != linkage.complaint:
+    # Nothing else binds the box to its complaint, and to who made it.
+    bound = {"complaint": linkage.complaint, "lineage": linkage.word.lineage}
+    if not isinstance(content, dict) or {name: content.get(name) for name in bound} != bound:
         return None
     return parts_of(content, means.places, means.pepper)
 

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from client_sync.protocol.canonical import Operation
 from client_sync.protocol.codes import ALREADY_HELD, CONFLICT, STORED
 from client_sync.protocol.vocabulary import VOCABULARY
-from server.domain import revision
+from server.domain import consent, revision
 from server.domain.complaint import Complaint, clear_facts, is_ahead_of, parse_complaint
 from server.domain.errors import trace_of
 from server.domain.permission import STRICT, reader_fields
 from server.domain.places import Gazetteer
 from server.domain.retention import kept_id
 from server.services.intake.reading import LINKAGE, Line, Outcome, read_again, rejected, set_aside
-from server.store import changes, complaints, devices, duplicates, erasures, quarantine
+from server.store import changes, complaints, contact, devices, duplicates, erasures, linkages, quarantine
 from server.store.complaints import Filed, Origin, Received
 from server.store.dialect import is_busy, is_damage, is_full
 from server.store.quarantine import Aside
@@ -33,6 +33,9 @@ Asides = Mapping[tuple[str, str], Standing]
 _WAITING_FOR_MORE = ("complaint_missing", "revision_missing")
 # Said of another team's complaint: as of one that is not here, but nothing waits.
 _UNKEPT: Final = replace(set_aside("complaint_missing", "complaint"), is_kept=False)
+_CONSENT: Final = "facts.consent"
+# By which a complaint is strictly confidential: what it calls itself, and what it is about.
+STRICTNESS_FIELDS: Final = ("facts.confidentiality", "facts.kinds")
 # Operations released within one body.
 RELEASED_MAX: Final = 100
 
@@ -49,6 +52,14 @@ class Filing:
     places: Gazetteer | None
     waived: frozenset[str] = frozenset()
     place_id: str | None = None
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What became of a consent that was told: it stands now, or it allows more than what stands."""
+
+    is_standing: bool
+    is_unheeded: bool
 
 
 def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
@@ -281,10 +292,10 @@ def _write_linkage(filing: Filing, operation: Operation) -> Outcome:
     target = _target(filing, content)
     if target is None and _is_gone(filing, lineage, content):
         return Outcome(ALREADY_HELD)
-    linkage = complaints.Linkage(operation.id, content["complaint"], operation.seq, content["v"], content["box"])
-    complaints.keep_linkage(filing.connection, lineage, linkage, filing.origin.at)
+    linkage = linkages.Linkage(operation.id, content["complaint"], operation.seq, content["v"], content["box"])
+    linkages.keep(filing.connection, filing.origin.device, lineage, linkage, filing.origin.at)
     if target is not None:
-        duplicates.renew(filing.connection, target.id)
+        duplicates.renew(filing.connection, target.id, is_own=lineage == filing.origin.lineage)
     return Outcome(STORED)
 
 
@@ -296,10 +307,9 @@ def _write_about(filing: Filing, operation: Operation) -> Outcome:
     if operation.op == "revision":
         return _write_revision(filing, operation, target)
     received = complaints.keep_about(filing.connection, filing.origin, _received(operation), target.id)
-    if operation.op == "consent_change":
-        consent = operation.content["consent"]
-        complaints.set_consent(filing.connection, target.id, consent, filing.origin.device, operation.seq)
-    elif operation.op == "withdrawal":
+    if operation.op == "consent_change" and _hear_consent(filing, operation, target).is_unheeded:
+        return _in_conflict(filing, target, received, "field_changed_twice", [_CONSENT])
+    if operation.op == "withdrawal":
         complaints.withdraw(filing.connection, target.id, operation.content["scope"])
     return Outcome(STORED, received=received)
 
@@ -333,35 +343,121 @@ def _is_gone(filing: Filing, lineage: str, content: Mapping[str, Any]) -> bool:
     return pair in erasures.known(filing.connection, [pair[1]])
 
 
+def _hear_consent(filing: Filing, operation: Operation, target: Filed) -> _Heard:
+    """Note the consent that stands, now that this operation is filed; what it says beyond that is for a person."""
+    own = operation.content.get("lineage", filing.origin.lineage)
+    words = consent.words_in(own, contact.filed(filing.connection, target.id))
+    stands = consent.standing(own, words)
+    complaints.set_consent(filing.connection, target.id, stands)
+    word = consent.last_of(filing.origin.lineage, words)
+    if word is None or word.line != operation.line:
+        return _Heard(is_standing=False, is_unheeded=False)
+    return _Heard(word.consent == stands, not consent.is_within(word.consent, stands))
+
+
 def _write_revision(filing: Filing, operation: Operation, target: Filed) -> Outcome:
-    content, lineage = operation.content, filing.origin.lineage
+    content = operation.content
     earlier = [
         revision.Earlier(each.lineage, each.fields, json.loads(each.line)["content"])
         for each in complaints.revisions(filing.connection, target.id)
     ]
-    if content["base_revision"] > 1 + sum(each.lineage == lineage for each in earlier):
+    if content["base_revision"] > 1 + sum(each.lineage == filing.origin.lineage for each in earlier):
         return set_aside("revision_missing", "base_revision")
     if "facts" in content and (refused := _refuse_facts(filing, content)) is not None:
         return refused
-    line = json.loads(complaints.line_of(filing.connection, target.id))
-    is_own = content.get("lineage", lineage) == lineage
-    outcome = revision.revise(
-        line["content"], earlier, content["base_revision"], content, lineage=lineage, is_own=is_own
-    )
-    one = _revised(filing, line["content"], outcome)
-    received = complaints.keep_about(filing.connection, filing.origin, _received(operation), target.id)
-    moved = () if is_own else tuple(path for path in reader_fields(target, one.facts) if path in outcome.fields)
-    if moved:
-        # Nothing of it is applied: one revision, one verdict.
-        return _in_conflict(filing, target, received, "readers_differ", (*moved, *outcome.clashes, *outcome.fields))
+    first = json.loads(complaints.line_of(filing.connection, target.id))["content"]
+    if content.get("lineage", filing.origin.lineage) == filing.origin.lineage:
+        return _write_own_revision(filing, operation, target, first, earlier)
+    return _write_colleagues(filing, operation, target, first, earlier)
+
+
+def _write_own_revision(
+    filing: Filing,
+    operation: Operation,
+    target: Filed,
+    first: Mapping[str, Any],
+    earlier: Sequence[revision.Earlier],
+) -> Outcome:
+    received, outcome = _keep_revision(filing, operation, target, first, earlier)
     if outcome.fields:
-        _refile(filing, target, received, content["base_revision"], outcome.fields, one)
+        _refile(filing, target, received, operation, outcome.fields, _revised(filing, first, outcome))
     if outcome.clashes:
         return _in_conflict(filing, target, received, "field_changed_twice", outcome.clashes)
     return Outcome(STORED, received=received)
 
 
-def _revised(filing: Filing, first: Mapping[str, Any], outcome: revision.Outcome) -> Complaint:
+def _write_colleagues(
+    filing: Filing,
+    operation: Operation,
+    target: Filed,
+    first: Mapping[str, Any],
+    earlier: Sequence[revision.Earlier],
+) -> Outcome:
+    """A revision from another lineage of the team: it hides a complaint at once, and opens or moves none."""
+    content = operation.content
+    strictness = _strictness_changed(first, earlier, content)
+    received, outcome = _keep_revision(filing, operation, target, first, earlier, strictness)
+    pressed = tuple(path for path in outcome.held if path in strictness)
+    is_hidden = bool(pressed) and VOCABULARY.is_strict(clear_facts(content))
+    if is_hidden and target.confidentiality != STRICT:
+        complaints.set_confidentiality(filing.connection, target.id, STRICT)
+        target = replace(target, confidentiality=STRICT)
+    one = _revised(filing, first, outcome)
+    moved = tuple(path for path in reader_fields(target, one.facts) if path in outcome.fields)
+    if moved or (pressed and not is_hidden):
+        # Nothing of it is applied: one revision, one verdict.
+        paths = (*moved, *pressed, *outcome.clashes, *(path for path in outcome.fields if path != _CONSENT))
+        return _in_conflict(filing, target, received, "readers_differ", paths)
+    if outcome.fields:
+        _refile(filing, target, received, operation, outcome.fields, one)
+    if pressed or outcome.clashes:
+        code = "readers_differ" if pressed else "field_changed_twice"
+        return _in_conflict(filing, target, received, code, (*pressed, *outcome.clashes))
+    return Outcome(STORED, received=received)
+
+
+def _keep_revision(
+    filing: Filing,
+    operation: Operation,
+    target: Filed,
+    first: Mapping[str, Any],
+    earlier: Sequence[revision.Earlier],
+    held: Sequence[str] = (),
+) -> tuple[int, revision.Revised]:
+    """Keep a revision verbatim, and say what it does; of its consent that is said by `_hear_consent` alone."""
+    content, lineage = operation.content, filing.origin.lineage
+    received = complaints.keep_about(filing.connection, filing.origin, _received(operation), target.id)
+    heard = _hear_consent(filing, operation, target) if "facts" in content else _Heard(False, False)
+    outcome = revision.revise(
+        first,
+        earlier,
+        content["base_revision"],
+        content,
+        lineage=lineage,
+        is_own=content.get("lineage", lineage) == lineage,
+        held=held if heard.is_standing else (*held, _CONSENT),
+    )
+    clashes = [path for path in outcome.clashes if path != _CONSENT] + [_CONSENT] * heard.is_unheeded
+    return received, replace(outcome, clashes=tuple(clashes))
+
+
+def _strictness_changed(
+    first: Mapping[str, Any], earlier: Sequence[revision.Earlier], content: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Paths by which a revision would make a complaint strictly confidential, or open it."""
+    if "facts" not in content:
+        return ()
+    stands = revision.standing(first, ((each.fields, each.content) for each in earlier))
+    ours, theirs = clear_facts(stands), clear_facts(content)
+    return tuple(path for path in STRICTNESS_FIELDS if _is_strict_by(path, ours) != _is_strict_by(path, theirs))
+
+
+def _is_strict_by(path: str, facts: Mapping[str, Any]) -> bool:
+    name = path.removeprefix("facts.")
+    return VOCABULARY.is_strict({name: facts.get(name)})
+
+
+def _revised(filing: Filing, first: Mapping[str, Any], outcome: revision.Revised) -> Complaint:
     return _parsed(filing, {**first, **outcome.compartments})
 
 
@@ -381,7 +477,7 @@ def _in_conflict(filing: Filing, target: Filed, received: int, code: str, paths:
 
 
 def _refile(
-    filing: Filing, target: Filed, received: int, base_revision: int, fields: Sequence[str], one: Complaint
+    filing: Filing, target: Filed, received: int, operation: Operation, fields: Sequence[str], one: Complaint
 ) -> None:
     number = target.revision + 1
     complaints.add_revision(
@@ -389,13 +485,12 @@ def _refile(
         complaint_id=target.id,
         number=number,
         received_id=received,
-        base_revision=base_revision,
+        base_revision=operation.content["base_revision"],
         field_names=fields,
         at=filing.origin.at,
     )
-    # A consent changed since, and a place that a person named, stand whatever the revised facts repeat.
-    kept: tuple[str, ...] = () if "facts.consent" in fields else complaints.CONSENT_COLUMNS
-    kept += () if "facts.place" in fields else ("place_id",)
+    # What stands of consent was noted; a place that a person named stands whatever the revised facts repeat.
+    kept = complaints.CONSENT_COLUMNS + (() if "facts.place" in fields else ("place_id",))
     # No device opens to more readers what was strictly confidential: that is for a person at the hub to say.
     kept += ("confidentiality",) if target.confidentiality == STRICT else ()
     complaints.refile(filing.connection, target.id, one, number, kept)

@@ -208,6 +208,15 @@ def test_strict_complaint_sealed_in_part_is_set_aside_with_all_it_holds(device: 
     assert open_original(kept.payload, keys.people["nationale"].keys, place) == line
 
 
+def test_statement_that_a_device_left_clear_under_an_older_keyring_stays_as_it_came(device: Sender) -> None:
+    whole = content(confidentiality="confidential") | {"statement": said(NARRATIVE)}
+
+    assert verdicts(device.send(operation("complaint", "a", whole))) == [STORED]
+
+    # The hub can't open the seal beside it, and so adds nothing to it; security.md tells who must know.
+    assert _content(device.hub, "a")["statement"] == said(NARRATIVE)
+
+
 def test_seal_that_is_none_hides_no_line_from_sealing(device: Sender, keys: FoundedKeys) -> None:
     assert keys
     device.send(operation("complaint", "a", content() | {"seal": {"keys": {"Awa Exemple": "x"}, "v": 1}}))

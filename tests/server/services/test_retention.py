@@ -132,7 +132,8 @@ def _tell_much(hub: Hub, device: Sender, mate: Sender, actor: Actor) -> None:
         told = {"n": 10_000, "kind": "reply", "client_id": an_id("a"), "body": {"text": WORDS}, "at": now}
         connection.execute(sa.insert(schema.change).values(lineage=device.lineage, **told))
         pending = {"id": an_id("l"), "complaint": an_id("a"), "seq": 1, "v": 1, "box": WORDS, "received_at": now}
-        connection.execute(sa.insert(schema.linkage_pending).values(lineage=device.lineage, **pending))
+        whose = {"device": device.device, "lineage": device.lineage}
+        connection.execute(sa.insert(schema.linkage_pending).values(**whose, **pending))
     # Statistics of the planner sample what indexes hold.
     lite.tidy(hub.store.engine)
 
@@ -541,5 +542,6 @@ def test_every_table_that_points_at_a_complaint_is_emptied() -> None:
     assert into == known | {"assignment", "wrap", "opening", "legal_hold", "search_pending", "search_text"} | {
         "match_pending",
         "match_profile",
+        "match_told",
         "link",
     }

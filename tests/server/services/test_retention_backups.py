@@ -149,7 +149,7 @@ def test_words_are_found_after_a_restore_but_for_what_was_erased_since(rig: Rig,
 
 
 def _found(hub: Hub) -> list[str]:
-    return [each.number for each in lookup.search(hub.store, COORDINATOR, Query("argent"), None, 10)]
+    return [each.number for each in lookup.search(hub.store, hub.desk(COORDINATOR), Query("argent"), 10)]
 
 
 def test_list_may_lie_elsewhere_and_its_absence_is_told(rig: Rig, empty: Settings, tmp_path: Path) -> None:

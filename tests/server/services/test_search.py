@@ -73,7 +73,7 @@ def _found(
     hub: Hub, words: str | None = None, actor: Actor = COORDINATOR, limit: int = LIMIT, **asked: Any
 ) -> list[int]:
     """The numbers of what is found, as it is shown."""
-    matches = lookup.search(hub.store, actor, Query(words, **asked), hub.gazetteer(), limit)
+    matches = lookup.search(hub.store, hub.desk(actor), Query(words, **asked), limit)
     return [int(each.number[-6:]) for each in matches]
 
 

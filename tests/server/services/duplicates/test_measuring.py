@@ -10,7 +10,16 @@ import pytest
 from server.domain.matching.levels import FieldName
 from server.domain.matching.model import Relation, shipped
 from server.domain.matching.records import Form, Kind, Record
-from server.services.duplicates.arriving import CLEAR, Comparison, Passage, send, veiled
+from server.services.duplicates.arriving import (
+    CLEAR,
+    NUMBERS_OF_A_TEXT,
+    WORDS_ANYWHERE,
+    WORDS_OF_A_TEXT,
+    Comparison,
+    Passage,
+    send,
+    veiled,
+)
 from server.services.duplicates.measuring import evaluate
 from server.services.duplicates.tables import Pairs, Table
 
@@ -33,7 +42,7 @@ def misspelt(draw: Random, record: Record) -> Record:
     """One letter of the name, of which the parts change places; and often no town."""
     first, last = record[NAME][0].split()
     at = draw.randrange(len(last))
-    changed = {**record, NAME: (f"{last[:at]}x{last[at + 1:]} {first}",)}
+    changed = {**record, NAME: (f"{last[:at]}x{last[at + 1 :]} {first}",)}
     if draw.random() < 0.4:
         del changed[TOWN]
     return changed
@@ -108,6 +117,60 @@ def test_no_more_labels_are_asked_than_given_and_they_help() -> None:
     assert told["not_asked"]["shipped"]["f1"] > 0.97
 
 
+def test_labelled_pairs_are_measured_by_themselves_and_only_they_are_asked() -> None:
+    table, pairs = people(200, 100)
+    true = sorted(pairs.true)
+    # Each match beside its record and one that nothing led to.
+    false = {(first, then - 1) for first, then in true if first < then - 1} - pairs.true
+    told = reached(table, Pairs(pairs.true, 0, 0, pairs.true | false), labels=60)
+    assert (told["labelled_pairs"]["true"], told["labelled_pairs"]["false"]) == (len(true), len(false))
+    assert told["labelled_pairs"]["average_precision"] > 0.99
+    assert (told["pairs"]["true"], told["pairs"]["false"]) == (len(true), len(false))
+    left = told["labels"]["labelled_pairs_not_asked"]
+    assert left["true"] + left["false"] == len(true) + len(false) - told["labels"]["asked"]
+    assert told["labels"]["is_fitted"]
+
+
+def test_a_pair_that_nobody_labelled_is_neither_right_nor_wrong() -> None:
+    table, pairs = people(200, 100)
+    half = frozenset(sorted(pairs.true)[:50])
+    stranger = (0, next(then for then in range(1, 9) if (0, then) not in pairs.true))
+    told = reached(table, Pairs(half, 0, 0, half | {stranger}))
+    assert told["shipped"]["precision"] == 1
+    assert told["pairs"]["unlabelled_found"] == pytest.approx(50, abs=8)
+    # Without a word of what does not match, all the others are told not to.
+    assert reached(table, Pairs(half, 0, 0))["shipped"]["precision"] < 0.6
+
+
+def test_values_in_the_wrong_column_are_found_without_a_label() -> None:
+    draw = Random(3)
+    table, pairs = people(250, 125)
+    form = Form("people", {NAME: Kind.WORDS, STREET: Kind.WORDS, TOWN: Kind.WORDS})
+    mixed = [astray(draw, record) for record in table.records]
+    told = reached(Table(form, table.ids, mixed, table.sides, {}), pairs)
+    # Where only fields are compared, 0.57.
+    assert told["shipped"]["f1"] > 0.75
+
+
+def astray(draw: Random, record: Record) -> Record:
+    """Half of the streets and towns stand behind the name."""
+    moved = [field for field in (STREET, TOWN) if field in record and draw.random() < 0.5]
+    kept = {field: values for field, values in record.items() if field not in moved}
+    return {**kept, NAME: (" ".join(record[field][0] for field in (NAME, *moved)),)}
+
+
+def test_a_code_tells_products_apart_that_are_called_alike() -> None:
+    form = Form("shop", {NAME: Kind.WORDS})
+    kinds = ("corded phone", "microwave oven", "wall mount", "ink cartridge")
+    firsts = [f"Panasonic {kinds[at % 4]} white - KX{at * 7919 % 9973}TS" for at in range(200)]
+    seconds = [f"KX-{at * 7919 % 9973}TS {kinds[at % 4]} by Panasonic" for at in range(100)]
+    table = Table(form, [str(at) for at in range(300)], [{NAME: (text,)} for text in firsts + seconds], [""] * 300, {})
+    pairs = Pairs(frozenset((at, 200 + at) for at in range(100)), 0, 0)
+    told = reached(table, pairs, labels=60)
+    assert told["retrieval_recall"] == 1
+    assert told["labels"]["not_asked"]["shipped"]["f1"] > 0.95
+
+
 def test_answers_that_allow_no_fit_leave_the_model_as_it_was() -> None:
     table, pairs = people(60, 30)
     told = reached(table, Pairs(frozenset({(0, len(table.ids) - 1)}) - pairs.true, 0, 0), labels=10)
@@ -119,11 +182,11 @@ def sided(sides: Sequence[str], records: Sequence[Record], form: Form = FORM) ->
 
 
 def sent(table: Table) -> Passage:
-    return send(table, shipped("table"), CLEAR, 0, PEPPER, ticking().__next__)
+    return send(table, (), shipped("table"), CLEAR, seed=0, pepper=PEPPER, clock_s=ticking().__next__)
 
 
 def found(table: Table) -> set[tuple[int, int]]:
-    return sent(table).retrieved
+    return {(first, then) for then, firsts in enumerate(sent(table).compared) for first in firsts}
 
 
 def test_across_sources_records_of_one_source_are_not_compared() -> None:
@@ -146,5 +209,6 @@ def test_a_point_that_many_share_is_no_place() -> None:
 def test_shipped_models_tell_the_same_record_and_nothing_else() -> None:
     for name in ("table", "table_veiled"):
         model = shipped(name)
-        assert (model.relation, model.fields, set(model.kinds)) == (Relation.SAME_RECORD, {}, set(Kind))
+        assert (model.relation, set(model.kinds)) == (Relation.SAME_RECORD, set(Kind))
+        assert set(model.fields) == {WORDS_OF_A_TEXT, NUMBERS_OF_A_TEXT, WORDS_ANYWHERE}
         assert (model.strong, model.possible) == (0.95, 0.30)
