@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "find",
     "assign",
     "open",
+    "lift",
     "duplicates",
     "places",
     "backup",

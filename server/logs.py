@@ -27,6 +27,7 @@ ALLOWED: Final[Mapping[str, re.Pattern[str]]] = {
         "code": "[a-z][a-z_]{0,63}",
         "job": "[a-z][a-z_]{0,39}",
         "count": "[0-9]{1,12}",
+        "complaint": "[0-9]{1,12}",
         "device": "[0-9a-f]{12}",
         "fault": r"[A-Za-z_][A-Za-z0-9_.]{0,79}",
         "frames": r"[A-Za-z0-9_.]{1,120}:[0-9]{1,6}:[A-Za-z0-9_<>]{1,80}",

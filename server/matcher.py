@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from threading import Event, Thread
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ from server.config import Settings
 from server.credential import Secrets
 from server.domain.errors import trace_of
 from server.hub import Hub
-from server.services.duplicates import matching, turning
+from server.services.duplicates import matching, renewing, turning
 from server.services.duplicates.turning import Means
 from server.store.duplicates import Matched, Turned, Waiting
 from server.store.engine import Store, open_store
@@ -50,6 +50,15 @@ class Fault:
     trace: dict[str, object]
 
 
+class _PageFailed(Exception):
+    """The child could not do a page, or died of it."""
+
+    def __init__(self, trace: dict[str, object]) -> None:
+        super().__init__()
+        self.trace = trace
+
+
+_Done = TypeVar("_Done", Turned, Matched)
 _Step = Callable[["_Bench", Sequence[Waiting]], "list[Turned] | list[Matched]"]
 
 
@@ -101,13 +110,14 @@ class Child:
     def _start(self) -> Connection:
         # Not forked: this process has threads, and pages of secrets that the child has no need of.
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_run, args=(theirs,), name="matcher", daemon=True)
-        self._process.start()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_run, args=(theirs,), name="matcher", daemon=True)
+        process.start()
+        self._process, self._pipe = process, ours
         # Or the end of this process would never be heard in the child.
         theirs.close()
-        self._pipe.send(self._told)
-        return self._pipe
+        ours.send(self._told)
+        return ours
 
 
 @contextmanager
@@ -130,19 +140,27 @@ def match_waiting(hub: Hub, child: Child, by: str, stop: Event | None = None) ->
     done = 0
     while (stop is None or not stop.is_set()) and matching.is_any_waiting(hub.store, hub.clock()):
         page = matching.claim(hub.store, by, hub.clock())
+        if not page:
+            # Another hub is about to have it.
+            break
         done += _match_page(hub, child, page)
     return done
 
 
 def _work(hub: Hub, child: Child, stop: Event) -> None:
     by, failures = str(uuid4()), 0
+    last_old: int | None = 0
     while not stop.is_set():
         try:
-            if not failures:
-                matching.keep_models(hub.store, hub.clock())
+            # Without a model all that waits would be settled with no link.
+            matching.keep_models(hub.store, hub.clock())
             match_waiting(hub, child, by, stop)
             failures = 0
-            stop.wait(_LOOK_S)
+            if last_old is not None:
+                # A page at a time: what is new never waits for all of them.
+                last_old = renewing.await_old(hub.store, last_old)
+            else:
+                stop.wait(_LOOK_S)
         except Exception as fault:  # noqa: BLE001 - whatever it was, complaints go on waiting to be matched
             log.error("matcher_failed", extra=trace_of(fault))
             child.end()
@@ -151,24 +169,49 @@ def _work(hub: Hub, child: Child, stop: Event) -> None:
 
 
 def _match_page(hub: Hub, child: Child, page: Sequence[Waiting]) -> int:
-    """Two steps, each committed: candidates are read when the keys of the page can be read by all."""
-    turned = child.turn(page)
-    if isinstance(turned, Fault):
-        return _one_by_one(hub, child, page, turned)
-    kept = turning.keep(hub.store, turned, hub.clock())
-    matched = child.match(kept)
-    if isinstance(matched, Fault):
-        return _one_by_one(hub, child, kept, matched)
-    matching.keep(hub.store, matched, hub.clock())
-    return len(page)
-
-
-def _one_by_one(hub: Hub, child: Child, page: Sequence[Waiting], fault: Fault) -> int:
     """One that can't be matched keeps no other from it; it is tried again when its claim is over."""
-    if len(page) > 1:
-        return sum(_match_page(hub, child, [each]) for each in page)
-    log.error("match_failed", extra=fault.trace)
-    return 0
+    try:
+        _match(hub, child, page)
+        return len(page)
+    except _PageFailed as failed:
+        if len(page) > 1:
+            return sum(_match_page(hub, child, [each]) for each in page)
+        _blame(hub, child, page[0], failed)
+        return 0
+
+
+def _match(hub: Hub, child: Child, page: Sequence[Waiting]) -> None:
+    """Two steps, each committed: candidates are read when the keys of the page can be read by all."""
+    with _failing(child):
+        turned = _sound(child.turn(page))
+    kept = turning.keep(hub.store, turned, hub.clock())
+    with _failing(child):
+        matched = _sound(child.match(kept))
+    matching.keep(hub.store, matched, hub.clock())
+
+
+@contextmanager
+def _failing(child: Child) -> Iterator[None]:
+    """Take the death of the child for a failure of the page in hand; the next one that asks starts another."""
+    try:
+        yield
+    except ChildGone as gone:
+        child.end()
+        raise _PageFailed(trace_of(gone)) from gone
+
+
+def _sound(answer: "list[_Done] | Fault") -> "list[_Done]":
+    if isinstance(answer, Fault):
+        raise _PageFailed(answer.trace)
+    return answer
+
+
+def _blame(hub: Hub, child: Child, waiting: Waiting, failed: _PageFailed) -> None:
+    """Count a failure against a complaint. Raises ChildGone where no child works at all: that is nobody's fault."""
+    if isinstance(child.turn([]), Fault):
+        raise ChildGone
+    renewing.note_failure(hub.store, waiting)
+    log.error("match_failed", extra=failed.trace | {"complaint": waiting.complaint, "count": waiting.attempts + 1})
 
 
 @dataclass(frozen=True)
@@ -213,10 +256,10 @@ def _turn(bench: _Bench, page: Sequence[Waiting]) -> list[Turned]:
         return turning.turn(connection, page, bench.means(connection))
 
 
-def _match(bench: _Bench, page: Sequence[Waiting]) -> list[Matched]:
+def _link(bench: _Bench, page: Sequence[Waiting]) -> list[Matched]:
     with bench.store.read() as connection:
         models = matching.models_of(connection)
         return matching.match(connection, page, models, bench.means(connection))
 
 
-_STEPS: Final[dict[str, _Step]] = {"turn": _turn, "match": _match}
+_STEPS: Final[dict[str, _Step]] = {"turn": _turn, "match": _link}

@@ -23,6 +23,8 @@ class Hardness:
 
 # RFC 9106, 4: the second recommended option, 64 MiB and 3 passes; for what one machine opens now and then.
 HARDNESS: Final = Hardness(passes=3, memory_bytes=64 * 2**20)
+# What a slot may ask of the machine that opens it, whoever wrote it: four times what we write.
+_HARDEST: Final = Hardness(passes=12, memory_bytes=256 * 2**20)
 
 
 def close_slot(secret: bytes, passphrase: str, hardness: Hardness) -> dict[str, Any]:
@@ -40,6 +42,8 @@ def close_slot(secret: bytes, passphrase: str, hardness: Hardness) -> dict[str, 
 def open_slot(slot: Mapping[str, Any], passphrase: str) -> bytes:
     """The secret in a slot. Raises PassphraseWrong, and KeyError, TypeError or ValueError for what is no slot."""
     hardness = Hardness(slot["passes"], slot["memory_bytes"])
+    if hardness.passes > _HARDEST.passes or hardness.memory_bytes > _HARDEST.memory_bytes:
+        raise ValueError("a slot harder than any of ours")
     box, salt = bytes.fromhex(slot["box"]), bytes.fromhex(slot["salt"])
     if is_too_long(passphrase):
         raise PassphraseWrong

@@ -35,7 +35,7 @@ from server.slots import Hardness
 from server.store import accounts, recipients
 from server.store.accounts import Account
 from server.store.recipients import KnownKey
-from tests.tables import lay_tables
+from tests.laid_tables import lay_tables
 
 NOW = datetime(2026, 11, 21, 10, 4, 5, tzinfo=UTC)
 NOW_TEXT = "2026-11-21T10:04:05Z"

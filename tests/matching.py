@@ -48,17 +48,18 @@ def told(
     }
 
 
-def linkage(hub: Hub, of: object, clear: Mapping[str, Any], *, seq: int = 1, **members: Any) -> bytes:
+def linkage(sender: Sender, of: object, clear: Mapping[str, Any], *, seq: int = 1, **members: Any) -> bytes:
     """The line of the linkage that goes along with what a device says of the complaint called `of`."""
-    told = linkage_keys(clear) | {"complaint": an_id(of)} | members.pop("inside", {})
-    public = bytes(PrivateKey(hub.secrets.linkage).public_key)
+    bound = {"complaint": an_id(of), "lineage": sender.lineage}
+    told = linkage_keys(clear) | bound | members.pop("inside", {})
+    public = bytes(PrivateKey(sender.hub.secrets.linkage).public_key)
     whole = {"complaint": an_id(of), "v": SCHEME, "box": to_text(seal_to(public, canonical(told)))} | members
     return operation("linkage", f"linkage of {of} {seq} {sorted(clear)}", whole, seq=seq)
 
 
 def report(sender: Sender, name: object, facts: Mapping[str, Any] | None = None, **clear: Any) -> int:
     """Send a complaint with its linkage; gives its id at the hub."""
-    sender.send(operation("complaint", name, content(**(facts or {}))), linkage(sender.hub, name, told(**clear)))
+    sender.send(operation("complaint", name, content(**(facts or {}))), linkage(sender, name, told(**clear)))
     return number_of(sender, name)
 
 

@@ -111,6 +111,28 @@ def test_no_text_is_empty_and_every_singular_has_its_plural(package: str, langua
     assert {key for key in texts if key.endswith(".one") and f"{key[:-4]}.other" not in texts} == set()
 
 
+@pytest.mark.parametrize("language", [SOURCE, "en"])
+def test_refusal_shows_no_name_of_a_fault(language: str) -> None:
+    texts = _texts("server", language)
+    shown = [key for key, text in texts.items() if key.startswith("refusal.") and "fault" in _placeholders(text)]
+    assert shown == []
+
+
+def test_every_fault_of_a_file_has_its_sentence() -> None:
+    texts = _texts("server", SOURCE)
+    raised = {"place_list_invalid": "domain/places.py", "backup_unusable": "services/backups.py"}
+    named = {f"refusal.{code}_{fault}" for code, file in raised.items() for fault in _faults(ROOT / "server" / file)}
+    assert len(named) > len(raised)
+    assert named - texts.keys() == set()
+
+
+def _faults(path: Path) -> set[str]:
+    """The faults that a module names."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+    values = [word.value for call in calls for word in call.keywords if word.arg == "fault"]
+    return {str(value.value) for value in values if isinstance(value, ast.Constant)}
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_text_that_the_code_asks_for_exists(package: str) -> None:
     use = _use(package)

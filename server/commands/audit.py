@@ -9,9 +9,11 @@ import click
 from server.commands import audit_verify
 from server.commands.audit_verify import EXIT_CODES, Verdict
 from server.commands.operator import Operator, pass_operator
-from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.commands.spoken import Refused, SpokenCommand, SpokenGroup
+from server.domain.errors import NotFound
 from server.domain.permission import OPERATOR
 from server.services import audit
+from server.services.audit import Head
 
 _NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 _OLD_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -52,7 +54,11 @@ def export(operator: Operator, file: Path) -> None:
 def prove(operator: Operator, place: int, file: Path) -> None:
     """One event in a file, with the proof that it stands in the log."""
     with operator.hub() as hub:
-        _write(operator, file, [audit.prove(hub.store, hub.identity.id, hub.identity.sign_key, place)])
+        try:
+            proof = audit.prove(hub.store, hub.identity.id, hub.identity.sign_key, place)
+        except NotFound:
+            raise _not_anchored(operator, audit.head(hub.store), place) from None
+        _write(operator, file, [proof])
     operator.say("audit.proven", file=file, place=place)
 
 
@@ -71,6 +77,12 @@ def verify(ctx: click.Context, operator: Operator, file: Path, key: str | None, 
     ctx.exit(EXIT_CODES[verdict.level])
 
 
+def _not_anchored(operator: Operator, found: Head, place: int) -> Refused:
+    if found.anchor is None:
+        return operator.refuse("audit.no_anchor", size=found.size)
+    return operator.refuse("audit.not_anchored", place=place, last=found.anchor.size - 1)
+
+
 def _tell(operator: Operator, verdict: Verdict) -> None:
     for found in verdict.findings:
         level = operator.texts.text(f"audit.level_{found.level}")
@@ -87,5 +99,7 @@ def _write(operator: Operator, path: Path, lines: Iterable[bytes]) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise operator.refuse("audit.file_there", file=path) from None
+    except OSError:
+        raise operator.refuse("audit.file_unwritable", file=path) from None
     with os.fdopen(descriptor, "wb") as file:
         file.writelines(lines)

@@ -136,6 +136,8 @@ def _of_waiting(health: Health) -> Iterator[Finding]:
         yield Finding("linkage_later", "attention", {"count": health.later_linkages})
     if health.old_profiles:
         yield Finding("profiles_old", "attention", {"count": health.old_profiles})
+    if health.matched_by_facts:
+        yield Finding("matched_by_facts", "attention", {"count": health.matched_by_facts})
     if health.unconfirmed:
         yield Finding("unconfirmed", "attention", {"count": health.unconfirmed})
 
@@ -168,7 +170,8 @@ def _of_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fin
 
 def _of_files(settings: Settings) -> Iterator[Finding]:
     yield from _of_mode("folder_open", settings.data)
-    if settings.backups.resolve().is_relative_to(settings.data.resolve()):
+    # Without a recipient there are none.
+    if settings.backup_recipient and settings.backups.resolve().is_relative_to(settings.data.resolve()):
         yield Finding("backups_beside", "attention", {"folder": settings.backups})
     free = shutil.disk_usage(settings.data).free
     if free < max(_DISK_MIN_BYTES, _DISK_MIN_COPIES * settings.hub_file.stat().st_size):

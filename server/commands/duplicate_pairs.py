@@ -1,31 +1,70 @@
 """`seere duplicates next`, `decide`, `undo`, `explain`, `clusters`, `estimates`: people decide on pairs."""
 
-from collections.abc import Iterable
-from typing import get_args
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any, Final, get_args
 
 import click
 
+from client_sync.i18n import Catalogue
 from client_sync.protocol.vocabulary import label
 from server.commands.operator import Operator, pass_operator
-from server.commands.person import acting, as_person
-from server.commands.plain import plain, readable
-from server.commands.spoken import SpokenCommand
+from server.commands.person import acting, as_person, naming
+from server.commands.plain import plain
+from server.commands.spoken import SpokenCommand, texts_of
 from server.domain.desk import Desk
 from server.domain.errors import DecisionStale
+from server.domain.matching import link_ids
 from server.domain.matching.clusters import Edge
-from server.domain.matching.decisions import Judged, Verdict
+from server.domain.matching.decisions import PROPOSED, Judged, Reason, Verdict
 from server.domain.matching.review import Estimate
 from server.domain.places import Gazetteer
+from server.hub import Hub
 from server.services import vault
-from server.services.duplicates import deciding
+from server.services.duplicates import deciding, renewing
 from server.services.duplicates.deciding import Case, Explained, Reached, View, Word
 from server.services.vault import Compartment, Opened
-from server.store.engine import Store
 from server.store.links import Report
 
-_SHOWN = 5
-_DECIDING = (Verdict.CONFIRMED.value, Verdict.REJECTED.value)
-_CERTAIN = float("inf")
+_SHOWN: Final = 5
+_CERTAIN: Final = float("inf")
+_GROUP_LEAST: Final = 3
+# Nobody says 100 chances in 100, nor none.
+_PERCENT_MOST: Final = 99
+_DAY_CHARS: Final = len("2026-11-21")
+
+
+class _Pair(click.ParamType[int]):
+    """The id of a link, as `next` writes it."""
+
+    name = "pair"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Its number."""
+        found = value if isinstance(value, int) else link_ids.read(value)
+        return self.fail("", param, ctx) if found is None else found
+
+
+class _Word(click.ParamType[str]):
+    """One of a few codes, typed as such or by a word for it in the language of the command."""
+
+    name = "word"
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        self._keys = keys
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code."""
+        assert ctx is not None
+        texts, said = texts_of(ctx), str(value).strip().lower()
+        known = {word: code for code, key in self._keys.items() for word in (code, *texts.text(key).split())}
+        return known[said] if said in known else self.fail("", param, ctx)
+
+
+_ANSWER: Final = _Word({Verdict.CONFIRMED.value: "usage.yes", Verdict.REJECTED.value: "usage.no"})
+_WHY: Final = _Word({each.value: f"duplicates.why_{each}" for each in Reason})
+_pair = click.argument("link", type=_Pair(), metavar="PAIR")
+_why = click.option("--reason", type=_WHY, metavar="WORD")
 
 
 @click.command("next", cls=SpokenCommand)
@@ -41,47 +80,53 @@ def next_(operator: Operator, limit: int, as_name: str) -> None:
     if not queue.cases:
         operator.say("duplicates.none_left" if queue.left else "duplicates.day_done")
         return
+    if any(case.judged for case in queue.cases):
+        operator.say("duplicates.scale")
     click.echo(operator.texts.plural("duplicates.left", queue.left))
-    operator.say("duplicates.how", link=queue.cases[0].link, name=as_name)
+    _say_how(operator, queue.cases[0].link, as_name)
 
 
 @click.command("decide", cls=SpokenCommand)
-@click.argument("link", type=int)
-@click.argument("verdict", type=click.Choice(_DECIDING))
-@click.option("--reason", default="", metavar="TEXT")
+@_pair
+@click.argument("verdict", type=_ANSWER, metavar="ANSWER")
+@_why
 @click.option("--after", default=0, type=click.IntRange(min=0), metavar="N")
 @click.option("--second", "is_second", is_flag=True)
 @as_person
 @pass_operator
 def decide(
-    operator: Operator, link: int, verdict: str, reason: str, after: int, is_second: bool, as_name: str
+    operator: Operator, link: int, verdict: str, reason: str | None, after: int, is_second: bool, as_name: str
 ) -> None:
     """Say that two reports match, or that they don't; both stay as they are."""
-    with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        desk, said = hub.desk(person.actor), Verdict(verdict)
+    said, why = Verdict(verdict), Reason(reason) if reason else None
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(link_ids.written(link)):
+        desk = hub.desk(person.actor)
         try:
-            made = deciding.decide(
-                hub.store, desk, link, said, reason=reason, after=after, is_second=is_second
-            )
+            made = deciding.decide(hub.store, desk, link, said, reason=why, after=after, is_second=is_second)
         except DecisionStale as stale:
             raise _in_words(operator, stale, link) from None
-    operator.say("duplicates.decided", link=link, verdict=_verdict(operator, verdict), decision=made)
+    pair = link_ids.written(link)
+    operator.say("duplicates.decided", link=pair, verdict=_verdict(operator, verdict), decision=made, name=as_name)
+    operator.say("duplicates.go_on", name=as_name)
 
 
 @click.command("undo", cls=SpokenCommand)
-@click.argument("decision", type=int)
-@click.option("--reason", default="", metavar="TEXT")
+@_pair
+@click.argument("number", type=click.IntRange(min=1), required=False, metavar="[N]")
+@_why
 @as_person
 @pass_operator
-def undo(operator: Operator, decision: int, reason: str, as_name: str) -> None:
+def undo(operator: Operator, link: int, number: int | None, reason: str | None, as_name: str) -> None:
     """Take a decision back: the pair is again what the decisions that are left make it."""
-    with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        state = deciding.undo(hub.store, hub.desk(person.actor), decision, reason)
-    operator.say("duplicates.undone", decision=decision, state=_verdict(operator, state))
+    why, pair = Reason(reason) if reason else None, link_ids.written(link)
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(pair):
+        state = deciding.undo(hub.store, hub.desk(person.actor), link, number, why)
+    operator.say("duplicates.undone", link=pair, state=_verdict(operator, state))
+    operator.say("duplicates.go_on", name=as_name)
 
 
 @click.command("explain", cls=SpokenCommand)
-@click.argument("link", type=int)
+@_pair
 @click.option("--blind", "is_blind", is_flag=True)
 @click.option("--open", "compartment", type=click.Choice(get_args(Compartment)))
 @click.option("--reason", default="", metavar="TEXT")
@@ -93,8 +138,9 @@ def explain(
     """Both reports side by side, why they may match, and what was decided."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         desk = hub.desk(person.actor, person.keys)
-        shown = deciding.explain(hub.store, desk, link, is_blind=is_blind)
-        opened = [] if compartment is None else _open_both(hub.store, desk, shown, compartment, reason)
+        with naming(link_ids.written(link)):
+            shown = deciding.explain(hub.store, desk, link, is_blind=is_blind)
+        opened = [] if compartment is None else _open_both(hub, desk, shown, compartment, reason)
     _say_head(operator, shown)
     _say_reports(operator, shown, desk.places)
     for number, part in zip(shown.numbers, opened, strict=False):
@@ -103,8 +149,13 @@ def explain(
         operator.say("duplicates.blind")
     else:
         _say_judged(operator, shown.judged)
+        operator.say("duplicates.scale")
     for word in shown.words:
         _say_word(operator, word)
+    if shown.state == PROPOSED:
+        _say_how(operator, link, as_name)
+    elif shown.words:
+        operator.say("duplicates.take_back", link=link_ids.written(link), name=as_name)
 
 
 @click.command("clusters", cls=SpokenCommand)
@@ -126,10 +177,14 @@ def estimates(operator: Operator, as_name: str) -> None:
     """How right the bands are and how much they miss, from pairs that were decided blind."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         found = deciding.estimates(hub.store, hub.desk(person.actor))
+        poor = renewing.poor_share(hub.store)
     if not found:
         operator.say("duplicates.no_scope")
+        return
     for each in found:
         _say_reached(operator, each)
+    if poor:
+        operator.say("duplicates.poor", percent=_percent(operator, poor))
 
 
 COMMANDS = (next_, decide, undo, explain, clusters, estimates)
@@ -137,30 +192,44 @@ COMMANDS = (next_, decide, undo, explain, clusters, estimates)
 
 def _in_words(operator: Operator, stale: DecisionStale, link: int) -> Exception:
     """Both decisions: the one that stands, and the one that was not kept."""
-    values = {**stale.values, "link": link, "said": _verdict(operator, str(stale.values["said"]))}
+    values = {**stale.values, "link": link_ids.written(link), "said": _verdict(operator, str(stale.values["said"]))}
     if "verdict" in values:
         values["verdict"] = _verdict(operator, str(values["verdict"]))
     return operator.refuse("duplicates.stale" if "verdict" in values else "duplicates.stale_none", **values)
 
 
-def _open_both(
-    store: Store, desk: Desk, shown: Explained, compartment: Compartment, reason: str
-) -> list[Opened]:
-    return [vault.open_compartment(store, desk, each.complaint, compartment, reason) for each in shown.reports]
+def _open_both(hub: Hub, desk: Desk, shown: Explained, compartment: Compartment, reason: str) -> list[Opened]:
+    opened = []
+    for number, each in zip(shown.numbers, shown.reports, strict=True):
+        with naming(number, compartment):
+            part = vault.open_compartment(hub.store, desk, each.complaint, compartment, reason)
+        if part.clear is not None:
+            renewing.retell(hub.store, hub.secrets.linkage, each.complaint, compartment, part.clear, desk.now)
+        opened.append(part)
+    return opened
 
 
 def _say_case(operator: Operator, case: Case) -> None:
-    relation = operator.texts.text(f"duplicates.relation_{case.relation}")
-    operator.say("duplicates.case", link=case.link, relation=relation, one=case.numbers[0], other=case.numbers[1])
+    _say_head(operator, case)
     if case.judged is None:
         operator.say("duplicates.blind")
     else:
         _say_judged(operator, case.judged, _SHOWN)
+    if case.twin is not None:
+        operator.say("duplicates.twin", link=link_ids.written(case.twin))
+    if case.alike >= _GROUP_LEAST:
+        operator.say("duplicates.group", count=case.alike, number=case.numbers[0])
 
 
-def _say_head(operator: Operator, shown: Explained) -> None:
-    relation = operator.texts.text(f"duplicates.relation_{shown.relation}")
-    operator.say("duplicates.case", link=shown.link, relation=relation, one=shown.numbers[0], other=shown.numbers[1])
+def _say_how(operator: Operator, link: int, name: str) -> None:
+    yes, no = (operator.texts.text(f"usage.{word}").split()[0] for word in ("yes", "no"))
+    operator.say("duplicates.how", link=link_ids.written(link), name=name, yes=yes, no=no)
+
+
+def _say_head(operator: Operator, shown: Case | Explained) -> None:
+    relation = operator.texts.text(f"duplicates.asked_{shown.relation}")
+    one, other = shown.numbers
+    operator.say("duplicates.case", link=link_ids.written(shown.link), relation=relation, one=one, other=other)
 
 
 def _say_reports(operator: Operator, shown: Explained, places: Gazetteer | None) -> None:
@@ -173,7 +242,8 @@ def _say_reports(operator: Operator, shown: Explained, places: Gazetteer | None)
 def _facts(operator: Operator, report: Report, places: Gazetteer | None) -> dict[str, str]:
     """By name of the fact, what a report says of it, in words; a dash where it says nothing."""
     known = places.by_id.get(report.place_id or "") if places else None
-    days = " – ".join(day for day in (report.incident_from, report.incident_to) if day)
+    told = [_day(operator, day) for day in (report.incident_from, report.incident_to) if day]
+    days = " – ".join(dict.fromkeys(told))
     precision = _labels(operator, "date_precision", filter(None, [report.precision]))
     facts = {
         "received": operator.day(report.received_at),
@@ -196,26 +266,56 @@ def _say_opened(operator: Operator, number: str, part: Opened) -> None:
     elif part.clear is None:
         operator.say("open.nothing")
     else:
-        click.echo(readable(part.clear))
+        for name, text in _members(part.clear):
+            said = _labels(operator, "language", [text]) if name == "lang" else text
+            operator.say("duplicates.member", name=_member(operator, name), text=plain(said))
+
+
+def _members(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """What a compartment says, each with the name of the member that says it, in order."""
+    if isinstance(value, Mapping):
+        for member, inner in value.items():
+            yield from _members(inner, member)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _members(inner, name)
+    else:
+        yield name, str(value)
+
+
+def _member(operator: Operator, name: str) -> str:
+    """What a member of a compartment is called; its own name where there is no word for it."""
+    try:
+        return operator.texts.text(f"duplicates.member_{name}")
+    except KeyError:
+        return plain(name)
+
+
+def _day(operator: Operator, text: str) -> str:
+    """A day as people here read it; what is less than a day, as it is written."""
+    try:
+        return date.fromisoformat(text[:_DAY_CHARS]).strftime(operator.texts.text("usage.day"))
+    except ValueError:
+        return text
 
 
 def _say_judged(operator: Operator, judged: Judged, most: int | None = None) -> None:
     if judged.model is None:
         operator.say("duplicates.certain")
         return
-    band, percent = operator.texts.text(f"duplicates.band_{judged.band}"), _percent(judged.probability)
+    band, percent = operator.texts.text(f"duplicates.band_{judged.band}"), _percent(operator, judged.probability)
     operator.say("duplicates.judged", band=band, percent=percent, model=judged.model)
     for name, level, bits in judged.reasons[:most]:
-        operator.say("duplicates.reason", bits=_bits(operator, bits), what=_reason(operator, name, level))
+        operator.say("duplicates.reason", bits=_bits(operator, bits), what=reason_said(operator.texts, name, level))
 
 
-def _reason(operator: Operator, name: str, level: int | None) -> str:
+def reason_said(texts: Catalogue, name: str, level: int | None) -> str:
     """Why, in words; the bare name for what only a model of another version knows."""
     try:
         if level is None:
-            return operator.texts.text(f"duplicates.together_{name}")
-        field, said = operator.texts.text(f"duplicates.field_{name}"), operator.texts.text(f"duplicates.level_{level}")
-        return operator.texts.text("duplicates.agreement", field=field, level=said)
+            return texts.text(f"duplicates.together_{name}")
+        field, said = texts.text(f"duplicates.field_{name}"), texts.text(f"duplicates.level_{level}")
+        return texts.text("duplicates.agreement", field=field, level=said)
     except KeyError:
         return name if level is None else f"{name} {level}"
 
@@ -225,11 +325,11 @@ def _say_word(operator: Operator, word: Word) -> None:
     verdict = _verdict(operator, told.verdict)
     operator.say(
         "duplicates.word",
-        decision=told.id,
+        decision=told.no,
         name=word.name,
         day=operator.day(told.at),
         verdict=verdict if told.undoes is None else f"{verdict} {told.undoes}",
-        reason=plain(told.reason or "") or "–",
+        reason=operator.texts.text(f"duplicates.because_{told.reason}") if told.reason else "–",
     )
     if told.is_blind:
         operator.say("duplicates.word_blind")
@@ -246,7 +346,8 @@ def _say_view(operator: Operator, view: View) -> None:
     if len(view.cluster.members) == 1:
         operator.say("duplicates.alone", relation=relation)
     else:
-        operator.say("duplicates.cluster", relation=relation, count=len(view.cluster.members))
+        members = ", ".join(view.numbers[each] for each in view.cluster.members)
+        operator.say("duplicates.cluster", relation=relation, count=len(view.cluster.members), members=members)
     for each in view.cluster.edges:
         _say_edge(operator, "duplicates.edge", view, each)
     if view.cluster.weakest is not None:
@@ -261,7 +362,7 @@ def _say_edge(operator: Operator, key: str, view: View, edge: Edge) -> None:
     state = _verdict(operator, Verdict.CONFIRMED if edge.is_confirmed else "proposed")
     weight = operator.texts.text("duplicates.by_itself") if edge.weight == _CERTAIN else _bits(operator, edge.weight)
     one, other = view.numbers[edge.a], view.numbers[edge.b]
-    operator.say(key, link=edge.link, one=one, other=other, state=state, weight=weight)
+    operator.say(key, link=link_ids.written(edge.link), one=one, other=other, state=state, weight=weight)
 
 
 def _say_reached(operator: Operator, reached: Reached) -> None:
@@ -277,8 +378,10 @@ def _say_reached(operator: Operator, reached: Reached) -> None:
 
 
 def _share(operator: Operator, share: Estimate) -> str:
-    value = "–" if share.value is None else str(_percent(share.value))
-    return operator.texts.text("duplicates.share", value=value, low=_percent(share.low), high=_percent(share.high))
+    if share.value is None:
+        return operator.texts.text("duplicates.share_unknown")
+    value, low, high = (round(each * 100) for each in (share.value, share.low, share.high))
+    return operator.texts.text("duplicates.share", value=value, low=low, high=high)
 
 
 def _verdict(operator: Operator, verdict: str) -> str:
@@ -289,8 +392,12 @@ def _labels(operator: Operator, list_name: str, codes: Iterable[str]) -> str:
     return ", ".join(label(list_name, code, operator.texts.language) for code in codes)
 
 
-def _percent(share: float) -> int:
-    return round(share * 100)
+def _percent(operator: Operator, share: float) -> str:
+    """Chances in 100; what rounds to all or to none is called more, or less, than the next."""
+    percent = round(share * 100)
+    if percent > _PERCENT_MOST:
+        return operator.texts.text("duplicates.more_than", percent=_PERCENT_MOST)
+    return str(percent) if percent else operator.texts.text("duplicates.less_than", percent=1)
 
 
 def _bits(operator: Operator, bits: float) -> str:

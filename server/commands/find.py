@@ -9,7 +9,8 @@ from client_sync.protocol.receipts import read_receipt
 from client_sync.protocol.vocabulary import VOCABULARY
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
-from server.commands.spoken import SpokenCommand
+from server.commands.spoken import Refused, SpokenCommand
+from server.domain.permission import may_ever
 from server.domain.places import Gazetteer
 from server.services import lookup
 from server.services.lookup import Match, Query
@@ -20,7 +21,7 @@ _DAY_CHARS: Final = len("2026-11-21")
 
 
 @click.command(cls=SpokenCommand)
-@click.argument("receipt", nargs=-1, metavar="CODE")
+@click.argument("receipt", nargs=-1, metavar="[CODE]")
 @click.option("--words", metavar="TEXT")
 @click.option("--kind", metavar="CODE")
 @click.option("--cercle", metavar="NAME")
@@ -38,16 +39,25 @@ def command(operator: Operator, /, receipt: tuple[str, ...], as_name: str, **ask
     dates = _dates(operator, asked["since"], asked["until"])
     kind = _kind(operator, asked["kind"])
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        gazetteer = hub.gazetteer()
+        if not may_ever(person.actor, "find_complaint"):
+            raise operator.refuse("find.no_scope")
+        desk = hub.desk(person.actor)
         if code is not None:
-            matches = lookup.by_receipt(hub.store, person.actor, code, gazetteer)
+            matches = lookup.by_receipt(hub.store, desk, code)
         else:
-            cercle = _cercle(operator, asked["cercle"], gazetteer)
+            cercle = _cercle(operator, asked["cercle"], desk.places)
             query = Query(asked["words"], kind, cercle, *dates, asked["number"])
-            matches = lookup.search(hub.store, person.actor, query, gazetteer, _SHOWN_MAX)
+            matches = lookup.search(hub.store, desk, query, _SHOWN_MAX)
     if not matches:
-        raise operator.refuse("find.none", code=code) if code else operator.refuse("find.none_asked")
-    _show(operator, matches, gazetteer)
+        raise _nothing(operator, code, asked["words"])
+    _show(operator, matches, desk.places)
+
+
+def _nothing(operator: Operator, code: str | None, words: str | None) -> Refused:
+    """What is erased, out of scope or never was reads the same; only what was asked makes a difference."""
+    if code is not None:
+        return operator.refuse("find.none", code=code)
+    return operator.refuse("find.none_asked" if words is None else "find.none_words")
 
 
 def _code(operator: Operator, typed: str) -> str:

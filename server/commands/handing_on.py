@@ -8,6 +8,9 @@ from server.services.vault import Given
 
 def say_given(operator: Operator, given: Given) -> None:
     """How many records were handed on, and how many nobody here could open."""
-    click.echo(operator.texts.plural("keys.given", given.given))
+    if given.given:
+        click.echo(operator.texts.plural("keys.given", given.given))
+    elif not given.out_of_reach:
+        operator.say("keys.given_none")
     if given.out_of_reach:
         click.echo(operator.texts.plural("keys.out_of_reach", given.out_of_reach))

@@ -49,9 +49,19 @@ def founding_secrets(operator: Operator) -> Secrets:
         return operator.secrets()
     if _has_data(settings):
         raise CredentialMissing(file=settings.credential)
+    _make_folder(operator)
     secrets = Secrets.new()
     credential.create(settings.credential, operator.new_passphrase(), secrets)
     return secrets
+
+
+def _make_folder(operator: Operator) -> None:
+    """Before anything is asked: who may not write there need not think of a passphrase."""
+    folder = operator.settings.data
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        raise operator.refuse("init.folder_refused", folder=folder) from None
 
 
 def _has_data(settings: Settings) -> bool:
@@ -75,7 +85,7 @@ def say_next_steps(operator: Operator, hub: Hub) -> None:
             steps += ["init.next_recovery", "init.next_reader", "init.next_keyring"]
     if not settings.backup_recipient:
         steps.append("init.next_recipient")
-    steps += ["init.next_enrol", "init.next_serve", "init.next_doctor"]
+    steps += ["init.next_serve", "init.next_enrol", "init.next_doctor"]
     operator.say("init.next")
     for number, step in enumerate(steps, 1):
         click.echo(f" {number}. {operator.texts.text(step, file=settings.credential)}")

@@ -66,7 +66,10 @@ def drill(operator: Operator) -> None:
             raise operator.refuse("keys.drill_not_in_keyring")
         with operator.busy("keys.drilling"):
             found = vault.drill(hub.store, desk)
-    click.echo(operator.texts.plural("keys.drilled", found.given))
+    if found.given:
+        click.echo(operator.texts.plural("keys.drilled", found.given))
+    else:
+        operator.say("keys.drilled_none")
     if found.out_of_reach:
         raise Refused(operator.texts.plural("keys.drill_closed", found.out_of_reach))
 

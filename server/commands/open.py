@@ -14,6 +14,7 @@ from server.commands.spoken import SpokenCommand, refusal
 from server.domain.contact import WAYS, Reach
 from server.domain.errors import ContactNotAllowed
 from server.services import vault
+from server.services.duplicates import renewing
 from server.services.vault import Compartment, Look, Opened, Opener
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -42,7 +43,7 @@ def command(
         return
     if compartment is None or as_name is None:
         raise operator.refuse("open.which")
-    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(what):
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(what, compartment):
         desk = hub.desk(person.actor, person.keys)
         complaint = vault.complaint_numbered(hub.store, what)
         if export is not None:
@@ -50,6 +51,8 @@ def command(
             operator.say("open.exported", file=export)
             return
         opened = vault.open_compartment(hub.store, desk, complaint, compartment, reason)
+        if opened.clear is not None:
+            renewing.retell(hub.store, hub.secrets.linkage, complaint, compartment, opened.clear, desk.now)
         looks = vault.openings(hub.store, desk, complaint)
     _show(operator, opened)
     for look in looks:

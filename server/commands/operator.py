@@ -44,12 +44,18 @@ class Operator:
         return Refused(self.texts.text(key, **values))
 
     def agrees(self, key: str, **values: object) -> bool:
-        """Whether the person types the word for yes; anything else, or no terminal to ask, is a no."""
-        yes = self.texts.text("usage.yes")
-        asked = self.texts.text(key, yes=yes, **values)
+        """Whether the person says yes, by the word or its letter; what is neither yes nor no is asked again.
+
+        Without a terminal nobody is there to ask again: it is a no.
+        """
+        yes, no = (self.texts.text(f"usage.{word}").split() for word in ("yes", "no"))
+        asked = self.texts.text(key, yes=yes[0], no=no[0], **values)
         if not sys.stdin.isatty():
             click.echo(asked)
-        return self.answer(asked).strip().lower() == yes
+            return self.answer(asked).strip().lower() in yes
+        while (said := self.answer(asked).strip().lower()) not in (*yes, *no):
+            self.say("usage.yes_or_no", yes=yes[0], no=no[0])
+        return said in yes
 
     def answer(self, asked: str, *, is_hidden: bool = False) -> str:
         """What a person types, nothing only where it is seen; without a terminal, the next line of the input."""

@@ -35,12 +35,15 @@ def acting(operator: Operator, hub: Hub, name: str) -> Iterator[Login]:
 
 
 @contextmanager
-def naming(typed: str) -> Iterator[None]:
-    """What is not found or reserved is refused as the person typed it, not by the id behind it."""
+def naming(typed: str, fault: str = "") -> Iterator[None]:
+    """What is not found or reserved is refused as the person typed it, not by the id behind it.
+
+    `fault`: what was asked of it, where that has a sentence of its own.
+    """
     try:
         yield
     except NotFound:
-        raise NotFound(object=typed) from None
+        raise NotFound(object=typed, fault=fault) from None
 
 
 def ask(operator: Operator, key: str, **values: object) -> str:

@@ -28,9 +28,10 @@ def list_(operator: Operator) -> None:
         shown = retention.overview(hub.store, _keeping(hub), hub.clock())
     for each in shown.classes:
         _say_class(operator, each)
-    operator.say("retention.backups", days=operator.settings.backup_keep_days)
+    kept = "retention.backups" if shown.has_backups else "retention.backups_none"
+    operator.say(kept, days=operator.settings.backup_keep_days)
     operator.say("retention.erased", count=shown.erased)
-    if shown.gone_at is not None:
+    if shown.has_backups and shown.gone_at is not None:
         operator.say("retention.gone", day=operator.day(shown.gone_at))
     for number, hold in shown.holds:
         _say_hold(operator, number, hold)
@@ -109,6 +110,7 @@ def _say_hold(operator: Operator, number: str, hold: Hold) -> None:
 
 def _say_erasure(operator: Operator, erasure: Erasure) -> None:
     click.echo(operator.texts.plural("retention.done", erasure.operations))
-    operator.say("retention.gone_by", day=operator.day(erasure.gone_at))
+    gone = "retention.gone_by" if erasure.has_backups else "retention.gone_now"
+    operator.say(gone, day=operator.day(erasure.gone_at))
     if not erasure.is_cleared:
         operator.say("retention.not_cleared")

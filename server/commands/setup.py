@@ -37,7 +37,18 @@ from server.store import accounts
 _STEPS: Final = ("centre", "administrator", "coordinator", "root", "recovery", "keyring")
 _TRIES: Final = 5
 # What whoever sits there can put right by typing it once more.
-_SLIPS: Final = (Refused, KeyFileUnusable, NameRefused, PassphraseRefused, PassphraseWrong, PlaceListInvalid)
+_Slips = tuple[type[Refused] | type[SeereError], ...]
+_SLIPS: Final[_Slips] = (
+    Refused,
+    KeyFileUnusable,
+    NameRefused,
+    PassphraseRefused,
+    PassphraseWrong,
+    PlaceListInvalid,
+)
+# A name that is refused is another question than the passphrase.
+_SLIPS_OF_PASSPHRASE: Final[_Slips] = (Refused, PassphraseRefused)
+_SHIPPED_PLACES: Final = Path(__file__).resolve().parents[2] / "fixtures" / "places" / "mali-2026.1.csv"
 
 Given = TypeVar("Given")
 
@@ -90,12 +101,12 @@ def _begin(operator: Operator, step: str) -> None:
     operator.say(f"setup.{step}_why")
 
 
-def _insisted(operator: Operator, ask: Callable[[], Given]) -> Given:
+def _insisted(operator: Operator, ask: Callable[[], Given], slips: _Slips = _SLIPS) -> Given:
     """What `ask` gives, asked again after a slip of the person; refuses at last."""
     for _ in range(_TRIES - 1):
         try:
             return ask()
-        except _SLIPS as slip:
+        except slips as slip:
             said = Refused(refusal(operator.texts, slip)) if isinstance(slip, SeereError) else slip
             said.show()
     return ask()
@@ -107,11 +118,13 @@ def _add_places(operator: Operator, hub: Hub) -> None:
 
 
 def _import_places(operator: Operator, hub: Hub) -> None:
-    typed = operator.answer(operator.texts.text("setup.ask_places")).strip()
-    if not typed:
+    texts = operator.texts
+    no = texts.text("usage.no").split()
+    typed = operator.answer(texts.text("setup.ask_places", file=_SHIPPED_PLACES, no=no[0])).strip()
+    if typed.lower() in no:
         operator.say("setup.places_later")
         return
-    path = Path(typed).expanduser()
+    path = Path(typed).expanduser() if typed else _SHIPPED_PLACES
     if not path.exists():
         raise operator.refuse("setup.no_file", file=path)
     import_list(operator, hub, path, None)
@@ -134,10 +147,10 @@ def _ask_account(operator: Operator, hub: Hub, role: Role) -> None:
     if role == "administrator":
         post = Post(role)
     else:
-        regions = _ask_regions(operator, hub, name)
+        regions = _insisted(operator, lambda: _ask_regions(operator, hub, name))
         post = Post(role, regions, is_named_reader=operator.agrees("setup.ask_strict", name=name))
     operator.say("setup.let_type", name=name)
-    add_person(operator, hub, name, post)
+    _insisted(operator, lambda: add_person(operator, hub, name, post), _SLIPS_OF_PASSPHRASE)
 
 
 def _ask_regions(operator: Operator, hub: Hub, name: str) -> list[str]:
@@ -151,7 +164,7 @@ def _ask_regions(operator: Operator, hub: Hub, name: str) -> list[str]:
     for each in filter(None, map(str.strip, typed.split(","))):
         region = gazetteer.region_named(each)
         if region is None:
-            raise operator.refuse("setup.no_region", text=each)
+            raise operator.refuse("setup.no_region", text=each, known=", ".join(gazetteer.names_of("region")))
         regions.append(region.id)
     return regions
 

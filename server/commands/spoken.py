@@ -120,7 +120,8 @@ def refusing(ctx: click.Context) -> Iterator[None]:
     except click.MissingParameter as error:
         _misused(ctx, "usage.missing", _shown(error))
     except click.BadParameter as error:
-        _misused(ctx, "usage.bad_value", _shown(error))
+        is_path = error.param is not None and isinstance(error.param.type, click.Path)
+        _misused(ctx, "usage.bad_path" if is_path else "usage.bad_value", _shown(error))
     except click.UsageError as error:
         _misused(ctx, "usage.unclear", error.ctx.command_path if error.ctx else "")
     except SeereError as error:
@@ -147,7 +148,8 @@ def _misused(ctx: click.Context, key: str, name: str) -> NoReturn:
 
 
 def _shown(error: click.BadParameter) -> str:
-    return error.param.get_error_hint(error.ctx) if error.param and error.ctx else str(error.param_hint or "")
+    hint = error.param.get_error_hint(error.ctx) if error.param and error.ctx else str(error.param_hint or "")
+    return hint.replace("'", "")
 
 
 def _path(ctx: click.Context) -> list[str]:

@@ -232,6 +232,12 @@ class HoldRefused(SeereError):
     code = "hold_refused"
 
 
+class LiftRefused(SeereError):
+    """A complaint stays as confidential as it is: it is not strict, or its own facts make it so."""
+
+    code = "lift_refused"
+
+
 class PlaceListInvalid(SeereError):
     """A place file lacks a column or holds a row that can't be read."""
 
@@ -254,6 +260,12 @@ class FitFailed(SeereError):
     """No model can be fitted to these pairs; `fault` says why."""
 
     code = "fit_failed"
+
+
+class RelinkingRefused(SeereError):
+    """Complaints can't be linked once more; `fault` says why."""
+
+    code = "relinking_refused"
 
 
 class TableInvalid(SeereError):

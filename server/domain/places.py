@@ -155,6 +155,10 @@ class Gazetteer:
         """As `region_named`, of cercles."""
         return self._named("cercle", typed)
 
+    def names_of(self, level: str) -> list[str]:
+        """The names of all places of a level, in order."""
+        return sorted((place.name for place in self.places if place.level == level), key=fold)
+
     def name_of(self, place_id: str) -> str:
         """What people call a place; the id itself for one that is not in the list."""
         place = self.by_id.get(place_id)

@@ -7,9 +7,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from server.domain.desk import Desk
 from server.domain.folding import search_words
-from server.domain.permission import Action, Actor, may_ever, permit
-from server.domain.places import Gazetteer
+from server.domain.permission import Action, may_ever, permit
 from server.store import complaints, recipients, registry, sealed, search_texts
 from server.store.engine import Store
 from server.store.scopes import scope_of, within
@@ -43,64 +43,55 @@ class Query:
     number: str | None = None
 
 
-def by_receipt(store: Store, actor: Actor, receipt: str, places: Gazetteer | None) -> list[Match]:
-    """Every complaint with this receipt code that the actor may find, oldest first: the code is random and no key."""
+def by_receipt(store: Store, desk: Desk, receipt: str) -> list[Match]:
+    """Every complaint with this receipt code that the desk may find, oldest first: the code is random and no key."""
     with store.read() as connection:
         rows = complaints.by_receipt(connection, receipt)
-        return _permitted(connection, actor, [Found(*row) for row in rows], ["find_complaint"], places)
+        return _permitted(connection, desk, [Found(*row) for row in rows], ["find_complaint"])
 
 
-def search(store: Store, actor: Actor, query: Query, places: Gazetteer | None, limit: int) -> list[Match]:
-    """The newest complaints that the query means and the actor may find, at most `limit`, newest first.
+def search(store: Store, desk: Desk, query: Query, limit: int) -> list[Match]:
+    """The newest complaints that the query means and the desk may find, at most `limit`, newest first.
 
-    By words, those alone whose statement the actor may read. What the actor may not find changes neither the
+    By words, those alone whose statement it may read. What it may not find changes neither the
     result nor, but for the index that is read, the work.
     """
     actions: list[Action] = ["find_complaint"] if query.words is None else ["find_complaint", "read_statement"]
     words = [] if query.words is None else search_words(query.words)
-    if not all(may_ever(actor, action) for action in actions) or (query.words is not None and not words):
+    if not all(may_ever(desk.actor, action) for action in actions) or (query.words is not None and not words):
         return []
     with store.read() as connection:
         number = None if query.number is None else registry.complaint_numbered(connection, query.number)
         if query.number is not None and number is None:
             return []
-        cercle = None if query.cercle is None else {query.cercle} | within(places, {query.cercle})
+        cercle = None if query.cercle is None else {query.cercle} | within(desk.places, {query.cercle})
         wanted = Wanted(words, query.kind, cercle, query.since, query.until, number)
-        return _newest(connection, actor, wanted, actions, places, limit)
+        return _newest(connection, desk, wanted, actions, limit)
 
 
 def _newest(
-    connection: sa.Connection,
-    actor: Actor,
-    wanted: Wanted,
-    actions: Sequence[Action],
-    places: Gazetteer | None,
-    limit: int,
+    connection: sa.Connection, desk: Desk, wanted: Wanted, actions: Sequence[Action], limit: int
 ) -> list[Match]:
     # Looked for within the scope, so that what others have costs no time; `permit` has the last word on each.
-    scope, before = scope_of(actor, actions, places), None
+    scope, before = scope_of(desk.actor, actions, desk.places), None
     matches: list[Match] = []
     while len(matches) < limit and (page := search_texts.find(connection, wanted, scope, before, _PAGE)):
-        matches += _permitted(connection, actor, page, actions, places)
+        matches += _permitted(connection, desk, page, actions)
         before = page[-1].id
     return matches[:limit]
 
 
 def _permitted(
-    connection: sa.Connection,
-    actor: Actor,
-    found: Sequence[Found],
-    actions: Sequence[Action],
-    places: Gazetteer | None,
+    connection: sa.Connection, desk: Desk, found: Sequence[Found], actions: Sequence[Action]
 ) -> list[Match]:
-    """Those on which the actor may do all of that, in order."""
+    """Those on which the desk may do all of that, in order."""
     ids = [each.id for each in found]
     standings = sealed.standings(connection, ids)
     assigned = recipients.assigned_to(connection, ids)
     numbers = registry.numbers_of(connection, ids)
-    targets = {id: each.target(places, assigned.get(id)) for id, each in standings.items()}
+    targets = {id: each.target(desk.places, assigned.get(id)) for id, each in standings.items()}
     return [
         Match(numbers[each.id], each.received_at, each.place_id)
         for each in found
-        if all(permit(actor, action, targets[each.id]) for action in actions)
+        if all(permit(desk.actor, action, targets[each.id]) for action in actions)
     ]

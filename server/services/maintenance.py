@@ -16,6 +16,7 @@ from server.store import (
     devices,
     duplicates,
     jobs,
+    linkages,
     lite,
     quarantine,
     search_texts,
@@ -26,6 +27,10 @@ from server.store.jobs import Run
 
 # How long the log of jobs goes back.
 _RUNS_KEPT: Final = timedelta(days=90)
+# How long a linkage waits for its complaint: one comes with the other, or soon after it on another road; one that is
+# set aside has as long as a person may take to put it right.
+_LINKAGE_KEPT: Final = timedelta(days=1)
+_LINKAGE_KEPT_IF_SET_ASIDE: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Health:
     """How a hub is: what waits for a person, and when things last went well.
 
     `unread` complaints are not found by their words yet, `unmatched` ones were not compared with the others;
-    `later_linkages` are of a version that this hub can't read, `old_profiles` not comparable with those made now.
+    `later_linkages` are of a version that this hub can't read, `old_profiles` not comparable with those made now,
+    and `matched_by_facts` were matched by less than was told of them.
     """
 
     set_aside: int
@@ -51,6 +57,7 @@ class Health:
     unmatched: int
     later_linkages: int
     old_profiles: int
+    matched_by_facts: int
     newest_sync_at: datetime | None
     last_backup: Backup | None
 
@@ -77,6 +84,7 @@ def health(store: Store) -> Health:
             unmatched=duplicates.count_waiting(connection),
             later_linkages=later,
             old_profiles=old,
+            matched_by_facts=duplicates.count_by_facts(connection),
             newest_sync_at=max((device.last_sync_at for device in known if device.last_sync_at), default=None),
             last_backup=backups.last(connection),
         )
@@ -88,6 +96,7 @@ def upkeep(store: Store, now: datetime, frame_report_days: int) -> None:
         dropped = {
             "enrolments": devices.drop_expired_enrolments(connection, now),
             "failures": accounts.drop_failures(connection, now - FAILURES_KEPT),
+            "linkages": linkages.drop_lost(connection, now - _LINKAGE_KEPT, now - _LINKAGE_KEPT_IF_SET_ASIDE),
             "frames": devices.forget_frames(connection, now - timedelta(days=frame_report_days)),
             "runs": jobs.forget(connection, now - _RUNS_KEPT),
             "sessions": accounts.drop_unused(connection, now - IDLE_MAX),

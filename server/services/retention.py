@@ -11,7 +11,7 @@ from server.domain.desk import Desk
 from server.domain.errors import ErasureHeld, ErasureListUnreadable, HoldRefused, NotFound
 from server.domain.permission import JOB, UNREADABLE, Action, permit
 from server.domain.retention import Hold, Schedule, gone_at
-from server.store import audit, devices, erasure_list, erasures, legal_holds, lite, registry, sealed
+from server.store import audit, backups, devices, erasure_list, erasures, legal_holds, lite, registry, sealed
 from server.store.engine import Store
 from server.store.erasures import Subject
 
@@ -56,13 +56,14 @@ class Keeping:
 
 @dataclass(frozen=True)
 class Erasure:
-    """What an erasure removed, and when the last backup that may hold it is gone.
+    """What an erasure removed, and when the last backup that may hold it is gone, where there are any.
 
     `is_cleared` is false while somebody reads an older state: the daily upkeep clears the log of the database then.
     """
 
     operations: int
     gone_at: datetime
+    has_backups: bool
     is_cleared: bool
 
 
@@ -83,6 +84,7 @@ class Overview:
     holds: tuple[tuple[str, Hold], ...]
     erased: int
     gone_at: datetime | None
+    has_backups: bool
 
 
 def keeping(settings: Settings, key: bytes) -> Keeping:
@@ -190,6 +192,7 @@ def overview(store: Store, keeping: Keeping, now: datetime) -> Overview:
             holds=tuple((numbers[each.complaint], each) for each in holds),
             erased=erasures.count_erased(connection),
             gone_at=erasures.last_gone_at(connection),
+            has_backups=backups.has_any(connection),
         )
 
 
@@ -232,7 +235,9 @@ def _cleared(store: Store, operations: int, keeping: Keeping, now: datetime) -> 
     """What was erased, once it is out of the log of the database and on the erasure list."""
     is_cleared = lite.clear_log(store.engine)
     _write_lists(store, keeping, now)
-    return Erasure(operations, gone_at(now, keeping.schedule.backup_days), is_cleared)
+    with store.read() as connection:
+        has_backups = backups.has_any(connection)
+    return Erasure(operations, gone_at(now, keeping.schedule.backup_days), has_backups, is_cleared)
 
 
 def _may(connection: sa.Connection, desk: Desk, action: Action, complaint: int | None) -> bool:

@@ -15,7 +15,7 @@ from sqlcipher3 import dbapi2 as sqlcipher
 from server.domain.errors import BackupUnusable
 from server.store import lite
 from server.store.dialect import is_sqlite
-from server.store.schema import backup, complaint, erasure, hub_state, lineage, linkage_pending, received
+from server.store.schema import backup, complaint, erasure, event, hub_state, lineage, linkage_pending, received
 
 SQLITE_COPY: Final = "hub.db"
 SERVER_COPY: Final = "hub.dump"
@@ -102,6 +102,12 @@ def last(connection: sa.Connection) -> Backup | None:
     columns = (backup.c[name] for name in Backup.__dataclass_fields__)
     row = connection.execute(sa.select(*columns).order_by(backup.c.id.desc()).limit(1)).one_or_none()
     return None if row is None else Backup(*row)
+
+
+def has_any(connection: sa.Connection) -> bool:
+    """Whether there was ever a backup: one that was noted, or the one that this hub was restored from."""
+    restored = sa.select(event.c.place).where(event.c.action == "restore").limit(1)
+    return last(connection) is not None or connection.scalar(restored) is not None
 
 
 def _count(connection: sa.Connection, table: sa.Table) -> int:

@@ -114,6 +114,14 @@ def add(connection: sa.Connection, values: Mapping[str, Any]) -> int:
     return number
 
 
+def order_of_words(counter: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+    """The place of something among what its lineage wrote, by the counter of its device, which is joined.
+
+    The counter of a device that was put back from an old copy tells no order: there only arrival does.
+    """
+    return device.c.number, sa.case((device.c.rolled_back_at.is_(None), counter), else_=0)
+
+
 def lock_registry(connection: sa.Connection) -> None:
     """One enrolment or keyring at a time: two devices would draw one number, or a device miss a keyring."""
     connection.execute(locked(connection, sa.select(hub_state.c.name).where(hub_state.c.name == "hub")))

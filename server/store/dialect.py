@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -205,15 +205,26 @@ def put_all(
 ) -> None:
     """Insert rows of the same columns, or set these where `key` is there and the row that stands is one of those."""
     if rows:
-        insert = (sqlite if is_sqlite(connection) else postgresql).insert(table)
-        others = {name: insert.excluded[name] for name in rows[0] if name not in key}
-        put = insert.on_conflict_do_update(index_elements=list(key), set_=others, where=only_where)
+        put = _put_all(is_sqlite(connection), table, tuple(rows[0]), tuple(key), only_where)
         connection.execute(put, list(rows))
 
 
-def locked(connection: sa.Connection, select: sa.Select[Any]) -> sa.Select[Any]:
-    """The select with its rows locked until commit; SQLite's immediate transaction has them already."""
-    return select if is_sqlite(connection) else select.with_for_update()
+# To put the sentence together takes longer than what it asks for.
+@lru_cache(maxsize=16)
+def _put_all(
+    is_lite: bool, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...], only_where: sa.ColumnElement[bool]
+) -> Any:
+    insert = (sqlite if is_lite else postgresql).insert(table)
+    others = {name: insert.excluded[name] for name in names if name not in key}
+    return insert.on_conflict_do_update(index_elements=list(key), set_=others, where=only_where)
+
+
+def locked(connection: sa.Connection, select: sa.Select[Any], *, is_shared: bool = False) -> sa.Select[Any]:
+    """The select with its rows locked until commit; SQLite's immediate transaction has them already.
+
+    `is_shared`: others may lock them so too, and none of them changes.
+    """
+    return select if is_sqlite(connection) else select.with_for_update(read=is_shared)
 
 
 def unlocked(

@@ -4,13 +4,16 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from struct import pack, unpack
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from server.domain.matching.profiles import VICTIM_ROLE, Told
-from server.store.dialect import held, insert_many, insert_new, newest, put_all, unlocked
+from server.store import linkages
+from server.store.dialect import held, insert_many, insert_new, locked, newest, put_all, unlocked
+from server.store.linkages import Pending, Word
 from server.store.match_tables import decision, link, match_key, match_pending, match_profile, model
 from server.store.schema import act, complaint, linkage_pending, person, received
 
@@ -24,36 +27,37 @@ _KEY_BYTES: Final = 8
 
 @dataclass(frozen=True)
 class Waiting:
-    """A complaint that has to be matched; `asked` says what was known of it then (see `match_pending`)."""
+    """A complaint that has to be matched; `asked` says what was known of it then (see `match_pending`).
+
+    `attempts`: how often that went wrong because of it. `by`: the process that claimed it.
+    """
 
     complaint: int
     asked: int
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A linkage that waits: its own id on its device, the complaint that it says to speak of, and its box."""
-
-    id: str
-    lineage: str
-    complaint: str
-    v: int
-    box: str
+    attempts: int = 0
+    by: str | None = None
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A profile as it is kept: sealed features and posted blocking keys."""
+    """A profile as it is kept: sealed features and posted blocking keys.
+
+    `by_facts`: it says less than was told.
+    """
 
     scheme: int
     features: bytes
     keys: tuple[int, ...]
     is_matchable: bool
+    by_facts: bool = False
 
 
 @dataclass(frozen=True)
-class Source:
-    """What a complaint is turned from: its facts, the linkages that wait in the order made, and its profile so far."""
+class Unturned:
+    """What a complaint is turned from: its facts, the linkages that wait in the order made, and its profile so far.
+
+    `words`: whose word stands for each compartment of that profile.
+    """
 
     waiting: Waiting
     lineage: str
@@ -61,6 +65,7 @@ class Source:
     told: Told
     linkages: tuple[Pending, ...]
     kept: Kept | None
+    words: Mapping[str, Word]
 
 
 @dataclass(frozen=True)
@@ -71,18 +76,23 @@ class Turned:
     source: int
     kept: Kept
     posted_before: tuple[int, ...]
+    words: Mapping[str, Word]
     read: tuple[Pending, ...]
     dropped: tuple[Pending, ...]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Another complaint as it is compared: `hash` is that of its content; `is_urgent`: it tells of danger."""
+    """Another complaint as it is compared: `hash` is that of its content; `is_urgent`: it tells of danger.
+
+    `by_facts` as in Kept.
+    """
 
     complaint: int
     lineage: str
     hash: str
     features: bytes
+    by_facts: bool
     is_urgent: bool
 
 
@@ -133,10 +143,14 @@ def await_matching(connection: sa.Connection, complaints: Sequence[int]) -> None
     insert_many(connection, match_pending, ("complaint",), [(id,) for id in complaints])
 
 
-def renew(connection: sa.Connection, complaint_id: int) -> None:
-    """Have a complaint matched again, whoever has it in hand now; the caller has locked it."""
+def renew(connection: sa.Connection, complaint_id: int, *, is_own: bool = True) -> None:
+    """Have a complaint matched again, whoever has it in hand now; the caller has locked it.
+
+    What is its own lineage's news begins anew; of somebody else's the failures so far go on counting.
+    """
     columns = match_pending.c
-    again = {"asked": columns.asked + 1, "claimed_by": None, "claimed_until": None}
+    again: dict[str, Any] = {"asked": columns.asked + 1, "claimed_by": None, "claimed_until": None, "can_wait": False}
+    again |= {"attempts": 0} if is_own else {}
     update = sa.update(match_pending).where(columns.complaint == complaint_id).values(again)
     if not connection.execute(update).rowcount:
         insert_new(connection, match_pending, [{"complaint": complaint_id}], ["complaint"], columns.complaint)
@@ -160,30 +174,68 @@ def count_foreign(connection: sa.Connection, version: int, scheme: int) -> tuple
     return connection.scalar(pending) or 0, connection.scalar(old) or 0
 
 
+def await_again(connection: sa.Connection, scheme: int, after: int, limit: int) -> list[int]:
+    """Have complaints whose profile is of another scheme matched again, when nothing new waits; gives these.
+
+    The next `limit` of them above the id `after`, in order.
+    """
+    columns = match_profile.c
+    old = sa.select(columns.complaint).where(columns.scheme != scheme, columns.complaint > after)
+    found = list(connection.scalars(old.order_by(columns.complaint).limit(limit)))
+    rows = [{"complaint": id, "can_wait": True} for id in found]
+    insert_new(connection, match_pending, rows, ["complaint"], match_pending.c.complaint)
+    return found
+
+
+def note_failure(connection: sa.Connection, waiting: Waiting) -> None:
+    """Count that matching this went wrong, unless something new came of the complaint since."""
+    columns = match_pending.c
+    same = (columns.complaint == waiting.complaint) & (columns.asked == waiting.asked)
+    connection.execute(sa.update(match_pending).where(same).values(attempts=columns.attempts + 1))
+
+
+def count_by_facts(connection: sa.Connection) -> int:
+    """How many profiles say less than was told."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(match_profile).where(match_profile.c.by_facts)) or 0
+
+
+def poor_share(connection: sa.Connection, scheme: int) -> float:
+    """Of the complaints with a profile, the share whose profile says less than was told, or is of another scheme."""
+    columns = match_profile.c
+    is_poor = sa.case((columns.by_facts | (columns.scheme != scheme), 1.0), else_=0.0)
+    return connection.scalar(sa.select(sa.func.avg(is_poor)).select_from(match_profile)) or 0.0
+
+
 def is_any_waiting(connection: sa.Connection, now: datetime) -> bool:
     """Whether any complaint waits that nobody has in hand."""
     return connection.scalar(sa.select(match_pending.c.complaint).where(_is_free(now)).limit(1)) is not None
 
 
 def claim(connection: sa.Connection, by: str, now: datetime, until: datetime, limit: int) -> list[Waiting]:
-    """Take at most so many complaints that wait, the oldest first, for the process called `by`."""
+    """Take at most so many complaints that wait, the oldest first, for the process called `by`.
+
+    Those that were matched before come last; one that went wrong comes alone.
+    """
     columns = match_pending.c
-    free = sa.select(columns.complaint, columns.asked).where(_is_free(now)).order_by(columns.complaint).limit(limit)
-    taken = [Waiting(*row) for row in connection.execute(unlocked(connection, free, match_pending))]
+    free = sa.select(columns.complaint, columns.asked, columns.attempts).where(_is_free(now))
+    first = free.order_by(columns.can_wait, columns.complaint).limit(limit)
+    rows = connection.execute(unlocked(connection, first, match_pending))
+    found = [Waiting(row.complaint, row.asked, row.attempts, by) for row in rows]
+    taken = [*takewhile(lambda each: not each.attempts, found)] or found[:1]
     mine = columns.complaint.in_([each.complaint for each in taken])
     connection.execute(sa.update(match_pending).where(mine).values(claimed_by=by, claimed_until=until))
     return taken
 
 
-def sources(connection: sa.Connection, page: Sequence[Waiting]) -> list[Source]:
+def unturned(connection: sa.Connection, page: Sequence[Waiting]) -> list[Unturned]:
     """What complaints are turned from; those that are not here any more are left out."""
     ids = [each.complaint for each in page]
     waiting = {each.complaint: each for each in page}
-    acts, roles, bodies = _acts(connection, ids), _roles(connection, ids), _bodies(connection, ids)
-    victims = _victims(connection, ids)
-    pending, known = _pending(connection, ids), kept(connection, ids)
+    acts, persons = _acts(connection, ids), _persons(connection, ids)
+    pending, known, words = linkages.waiting(connection, ids), kept(connection, ids), linkages.words(connection, ids)
     found = []
-    for row in connection.execute(_SOURCE.where(complaint.c.id.in_(ids)).order_by(complaint.c.id)):
+    for row in connection.execute(_UNTURNED, {"complaints": ids}):
+        people = persons[row.id]
         told = Told(
             kinds=tuple(acts[row.id]),
             place_id=row.place_id,
@@ -191,22 +243,23 @@ def sources(connection: sa.Connection, page: Sequence[Waiting]) -> list[Source]:
             incident_to=row.incident_to,
             precision=row.incident_precision,
             amounts=tuple(amount for amount in (row.asked_xof, row.paid_xof) if amount is not None),
-            bodies=tuple(filter(None, (*bodies[row.id], row.sector))),
-            roles=roles[row.id],
-            victims=tuple(victims[row.id]),
+            bodies=tuple(filter(None, (*(each.category for each in people), row.sector))),
+            roles={each.no: tuple(each.roles.split()) for each in people},
+            victims=tuple((each.sex, each.age) for each in people if VICTIM_ROLE in each.roles.split()),
         )
         is_withdrawn = row.withdrawn == "all"
-        linkages = tuple(pending[row.id])
-        found.append(Source(waiting[row.id], row.lineage, is_withdrawn, told, linkages, known.get(row.id)))
+        standing = tuple(pending[row.id]), known.get(row.id), words[row.id]
+        found.append(Unturned(waiting[row.id], row.lineage, is_withdrawn, told, *standing))
     return found
 
 
 def kept(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Kept]:
     """The profiles of complaints that have one."""
-    columns = match_profile.c
-    select = sa.select(columns.complaint, columns.scheme, columns.features, columns.posted, columns.is_matchable)
-    rows = connection.execute(select.where(columns.complaint.in_(complaints)))
-    return {row.complaint: Kept(row.scheme, row.features, _unpacked(row.posted), row.is_matchable) for row in rows}
+    rows = connection.execute(_KEPT, {"complaints": list(complaints)})
+    return {
+        row.complaint: Kept(row.scheme, row.features, _unpacked(row.posted), row.is_matchable, row.by_facts)
+        for row in rows
+    }
 
 
 def keep_turned(connection: sa.Connection, turned: Sequence[Turned]) -> list[Turned]:
@@ -226,14 +279,9 @@ def keep_turned(connection: sa.Connection, turned: Sequence[Turned]) -> list[Tur
     ]
     insert_many(connection, match_key, ("k", "complaint", "source"), posted)
     connection.execute(sa.delete(match_profile).where(match_profile.c.complaint.in_(ids)))
-    rows = [
-        (each.waiting.complaint, each.kept.scheme, each.kept.features, _packed(each.kept.keys), each.kept.is_matchable)
-        for each in sound
-    ]
-    insert_many(connection, match_profile, ("complaint", "scheme", "features", "posted", "is_matchable"), rows)
-    done = [(each.lineage, each.id) for one in sound for each in (*one.read, *one.dropped)]
-    columns = linkage_pending.c
-    connection.execute(sa.delete(linkage_pending).where(sa.tuple_(columns.lineage, columns.id).in_(done)))
+    insert_many(connection, match_profile, _PROFILE, [_row(each) for each in sound])
+    linkages.keep_words(connection, {each.waiting.complaint: each.words for each in sound})
+    linkages.let_go(connection, [each for one in sound for each in (*one.read, *one.dropped)])
     return sound
 
 
@@ -247,40 +295,20 @@ def postings(connection: sa.Connection, keys: Collection[int], limit: int) -> di
 
 def candidates(connection: sa.Connection, complaints: Collection[int], scheme: int) -> dict[int, Candidate]:
     """Complaints that can be compared: those with a profile of this scheme."""
-    columns = complaint.c
-    is_urgent = (sa.func.coalesce(columns.urgency, "") != "") | (sa.func.coalesce(columns.danger, "") == _DANGER)
-    select = (
-        sa.select(received.c.id, received.c.lineage, received.c.hash, match_profile.c.features, is_urgent)
-        .join(match_profile, match_profile.c.complaint == received.c.id)
-        .join(complaint, complaint.c.id == received.c.id)
-        .where(received.c.id.in_(complaints), match_profile.c.scheme == scheme)
-    )
-    return {row[0]: Candidate(*row) for row in connection.execute(select)}
+    rows = connection.execute(_CANDIDATES, {"complaints": list(complaints), "scheme": scheme})
+    return {row[0]: Candidate(*row) for row in rows}
+
+
+def is_urgent(facts: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a complaint tells of danger, or asks for haste; `facts` is its table, or an alias of it."""
+    return (sa.func.coalesce(facts.c.urgency, "") != "") | (sa.func.coalesce(facts.c.danger, "") == _DANGER)
 
 
 def links_of(connection: sa.Connection, complaints: Collection[int]) -> list[Link]:
     """Every link that one of the complaints has."""
-    first, then = received.alias(), received.alias()
-    columns = link.c
-    select = (
-        sa.select(
-            columns.id,
-            columns.a,
-            columns.b,
-            columns.relation,
-            columns.band,
-            columns.state,
-            first.c.lineage.label("of_a"),
-            then.c.lineage.label("of_b"),
-        )
-        .join(first, first.c.id == columns.a)
-        .join(then, then.c.id == columns.b)
-    )
-    # Two questions, each by its index.
-    each_way = sa.union(select.where(columns.a.in_(complaints)), select.where(columns.b.in_(complaints)))
     found = [
         Link(row.id, row.a, row.b, row.relation, row.band, row.state, (row.of_a, row.of_b))
-        for row in connection.execute(each_way)
+        for row in connection.execute(_LINKS, {"complaints": list(complaints)})
     ]
     return sorted(found, key=lambda each: each.id)
 
@@ -290,17 +318,20 @@ def keep_matched(connection: sa.Connection, matched: Sequence[Matched], at: date
 
     A link that somebody decided keeps its decision, and the judgement that it was decided by.
     """
+    # First, so that a model is not put out of use while what it judged is written.
+    connection.execute(locked(connection, _IN_USE, is_shared=True))
     standing = _standing(connection, [each.waiting for each in matched])
     sound = [each for each in matched if each.waiting.complaint in standing]
     proposals = _possible(connection, [proposal for each in sound for proposal in each.proposals])
+    # Of two hubs that write the same links none waits for the other in a ring.
+    proposals.sort(key=lambda each: (each.a, each.b, each.relation))
     rows = [vars(each) | {"levels": dict(each.levels), "reasons": list(each.reasons), "at": at} for each in proposals]
-    put_all(connection, link, rows, ["a", "b", "relation"], link.c.state == PROPOSED)
+    put_all(connection, link, rows, ["a", "b", "relation"], _IS_PROPOSED)
     over = sorted({id for each in sound for id in each.over})
-    is_decided = sa.exists().where(decision.c.link == link.c.id)
-    connection.execute(sa.delete(link).where(link.c.id.in_(over), link.c.state == PROPOSED, ~is_decided))
+    if over:
+        connection.execute(_UNLINK, {"links": over})
     _thin_out(connection, [each for each in sound if each.crowded])
-    settled = [each.waiting.complaint for each in sound]
-    connection.execute(sa.delete(match_pending).where(match_pending.c.complaint.in_(settled)))
+    connection.execute(_SETTLE, {"complaints": [each.waiting.complaint for each in sound]})
     return sound
 
 
@@ -311,10 +342,12 @@ def remove(connection: sa.Connection, complaint_id: int) -> None:
     for known in kept(connection, [complaint_id]).values():
         _take_down(connection, [(complaint_id, key) for key in known.keys])
     connection.execute(sa.delete(match_profile).where(match_profile.c.complaint == complaint_id))
-    ids = sa.select(link.c.id).where((link.c.a == complaint_id) | (link.c.b == complaint_id))
-    # At once: one decision may undo another.
+    linkages.remove_words(connection, [complaint_id])
+    own = sa.select(link.c.id).where((link.c.a == complaint_id) | (link.c.b == complaint_id)).order_by(link.c.id)
+    # Locked: who decides on one at this moment is waited for, and that decision goes with the others.
+    ids = list(connection.scalars(locked(connection, own)))
     connection.execute(sa.delete(decision).where(decision.c.link.in_(ids)))
-    connection.execute(sa.delete(link).where((link.c.a == complaint_id) | (link.c.b == complaint_id)))
+    connection.execute(sa.delete(link).where(link.c.id.in_(ids)))
 
 
 def current_models(connection: sa.Connection) -> dict[str, str]:
@@ -336,18 +369,86 @@ def knows_model(connection: sa.Connection, version: str) -> bool:
     return connection.scalar(sa.select(model.c.version).where(model.c.version == version)) is not None
 
 
-_SOURCE: Final = sa.select(
-    complaint.c.id,
-    complaint.c.place_id,
-    complaint.c.incident_from,
-    complaint.c.incident_to,
-    complaint.c.incident_precision,
-    complaint.c.asked_xof,
-    complaint.c.paid_xof,
-    complaint.c.sector,
-    complaint.c.withdrawn,
-    received.c.lineage,
-).join(received, received.c.id == complaint.c.id)
+def _links() -> sa.CompoundSelect[Any]:
+    first, then = received.alias(), received.alias()
+    columns = link.c
+    select = (
+        sa.select(
+            columns.id,
+            columns.a,
+            columns.b,
+            columns.relation,
+            columns.band,
+            columns.state,
+            first.c.lineage.label("of_a"),
+            then.c.lineage.label("of_b"),
+        )
+        .join(first, first.c.id == columns.a)
+        .join(then, then.c.id == columns.b)
+    )
+    # Two questions, each by its index.
+    return sa.union(select.where(columns.a.in_(_MANY)), select.where(columns.b.in_(_MANY)))
+
+
+# What is asked for each complaint is written once: to put the sentences together takes longer than their answers.
+_MANY: Final[sa.BindParameter[Any]] = sa.bindparam("complaints", expanding=True)
+_LINKS: Final = _links()
+_UNTURNED: Final = (
+    sa.select(
+        complaint.c.id,
+        complaint.c.place_id,
+        complaint.c.incident_from,
+        complaint.c.incident_to,
+        complaint.c.incident_precision,
+        complaint.c.asked_xof,
+        complaint.c.paid_xof,
+        complaint.c.sector,
+        complaint.c.withdrawn,
+        received.c.lineage,
+    )
+    .join(received, received.c.id == complaint.c.id)
+    .where(complaint.c.id.in_(_MANY))
+    .order_by(complaint.c.id)
+)
+_ACTS: Final = (
+    sa.select(act.c.complaint, act.c.kind)
+    .where(act.c.complaint.in_(_MANY))
+    .order_by(act.c.complaint, act.c.no)
+)
+_PERSONS: Final = (
+    sa.select(person.c.complaint, person.c.no, person.c.roles, person.c.sex, person.c.age, person.c.category)
+    .where(person.c.complaint.in_(_MANY))
+    .order_by(person.c.complaint, person.c.no)
+)
+_KEPT: Final = sa.select(match_profile).where(match_profile.c.complaint.in_(_MANY))
+_CANDIDATES: Final = (
+    sa.select(
+        received.c.id,
+        received.c.lineage,
+        received.c.hash,
+        match_profile.c.features,
+        match_profile.c.by_facts,
+        is_urgent(complaint),
+    )
+    .join(match_profile, match_profile.c.complaint == received.c.id)
+    .join(complaint, complaint.c.id == received.c.id)
+    .where(received.c.id.in_(_MANY), match_profile.c.scheme == sa.bindparam("scheme"))
+)
+_HERE: Final = sa.select(complaint.c.id).where(complaint.c.id.in_(_MANY))
+_IN_USE: Final = sa.select(model.c.version).where(model.c.state == CURRENT).order_by(model.c.version)
+_IS_PROPOSED: Final = link.c.state == PROPOSED
+_SETTLE: Final = sa.delete(match_pending).where(match_pending.c.complaint.in_(_MANY))
+_UNLINK: Final = sa.delete(link).where(
+    link.c.id.in_(sa.bindparam("links", expanding=True)),
+    link.c.state == PROPOSED,
+    ~sa.exists().where(decision.c.link == link.c.id),
+)
+_PROFILE: Final = ("complaint", "scheme", "features", "posted", "is_matchable", "by_facts")
+
+
+def _row(turned: Turned) -> tuple[Any, ...]:
+    kept = turned.kept
+    return turned.waiting.complaint, kept.scheme, kept.features, _packed(kept.keys), kept.is_matchable, kept.by_facts
 
 
 def _is_free(now: datetime) -> sa.ColumnElement[bool]:
@@ -356,23 +457,25 @@ def _is_free(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def _standing(connection: sa.Connection, waiting: Sequence[Waiting]) -> set[int]:
-    """Complaints of which nothing new came since they were read, kept as they are until commit."""
-    asked = {each.complaint: each.asked for each in waiting}
+    """Complaints of which nothing new came since they were read, and that nobody else took over; kept as they are
+    until commit."""
+    in_hand = {each.complaint: (each.asked, each.by) for each in waiting}
     columns = match_pending.c
     select = (
-        sa.select(columns.complaint, columns.asked)
+        sa.select(columns.complaint, columns.asked, columns.claimed_by)
         .join(complaint, complaint.c.id == columns.complaint)
-        .where(columns.complaint.in_(asked))
+        .where(columns.complaint.in_(in_hand))
     )
     rows = connection.execute(unlocked(connection, select, complaint, by_others_held=True))
-    return {id for id, number in rows if asked[id] == number}
+    return {id for id, *state in rows if in_hand[id] == tuple(state)}
 
 
 def _possible(connection: sa.Connection, proposals: Sequence[Proposal]) -> list[Proposal]:
     """Those whose complaints are both here, and stay until commit: one that is revised now is matched again."""
+    if not proposals:
+        return []
     ids = {id for each in proposals for id in (each.a, each.b)}
-    select = sa.select(complaint.c.id).where(complaint.c.id.in_(ids))
-    here = set(connection.scalars(held(connection, select, complaint)))
+    here = set(connection.scalars(held(connection, _HERE, complaint), {"complaints": list(ids)}))
     return [each for each in proposals if {each.a, each.b} <= here]
 
 
@@ -399,53 +502,16 @@ def _thin_out(connection: sa.Connection, crowding: Sequence[Matched]) -> None:
 
 def _acts(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[str]]:
     found: defaultdict[int, list[str]] = defaultdict(list)
-    select = sa.select(act.c.complaint, act.c.kind).where(act.c.complaint.in_(ids)).order_by(act.c.complaint, act.c.no)
-    for id, kind in connection.execute(select):
+    for id, kind in connection.execute(_ACTS, {"complaints": ids}):
         found[id].append(kind)
     return found
 
 
-def _roles(connection: sa.Connection, ids: Collection[int]) -> dict[int, dict[int, tuple[str, ...]]]:
-    found: defaultdict[int, dict[int, tuple[str, ...]]] = defaultdict(dict)
-    select = sa.select(person.c.complaint, person.c.no, person.c.roles).where(person.c.complaint.in_(ids))
-    for id, number, roles in connection.execute(select):
-        found[id][number] = tuple(roles.split())
-    return found
-
-
-def _victims(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[tuple[str | None, str | None]]]:
-    """Sex and age band of each victim, in the order told."""
-    found: defaultdict[int, list[tuple[str | None, str | None]]] = defaultdict(list)
-    columns = person.c
-    select = sa.select(columns.complaint, columns.roles, columns.sex, columns.age).where(columns.complaint.in_(ids))
-    for id, roles, sex, age in connection.execute(select.order_by(columns.complaint, columns.no)):
-        if VICTIM_ROLE in roles.split():
-            found[id].append((sex, age))
-    return found
-
-
-def _bodies(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[str]]:
-    found: defaultdict[int, list[str]] = defaultdict(list)
-    columns = person.c
-    select = sa.select(columns.complaint, columns.category).where(
-        columns.complaint.in_(ids), columns.category.is_not(None)
-    )
-    for id, category in connection.execute(select.order_by(columns.complaint, columns.no)):
-        found[id].append(category)
-    return found
-
-
-def _pending(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[Pending]]:
-    found: defaultdict[int, list[Pending]] = defaultdict(list)
-    columns: Any = linkage_pending.c
-    select = (
-        sa.select(received.c.id, columns.id, columns.lineage, columns.complaint, columns.v, columns.box)
-        .join(received, (received.c.lineage == columns.lineage) & (received.c.client_id == columns.complaint))
-        .where(received.c.id.in_(ids))
-        .order_by(columns.seq, columns.received_at, columns.id)
-    )
-    for id, *waiting in connection.execute(select):
-        found[id].append(Pending(*waiting))
+def _persons(connection: sa.Connection, ids: Collection[int]) -> defaultdict[int, list[Any]]:
+    """What is known of each person of a complaint, in the order told."""
+    found: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in connection.execute(_PERSONS, {"complaints": ids}):
+        found[row.complaint].append(row)
     return found
 
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, Verdict
-from server.domain.matching.review import NEAR_FROM, Shelf
+from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, Reason, Verdict
+from server.domain.matching.model import Band
+from server.domain.matching.review import DRAWS, FAR_SHARE, NEAR_FROM, NEAR_SHARE, Shelf
 from server.store.dialect import locked
 from server.store.match_tables import decision, link
 from server.store.schema import act, complaint, device, lineage, person, received
@@ -124,14 +125,14 @@ def count_lineages(connection: sa.Connection) -> int:
 def history_of(connection: sa.Connection, link_id: int) -> list[Decision]:
     """What was decided of a link, in order."""
     columns = decision.c
-    rows = connection.execute(sa.select(decision).where(columns.link == link_id).order_by(columns.id))
+    rows = connection.execute(sa.select(decision).where(columns.link == link_id).order_by(columns.no))
     return [
         Decision(
-            id=row.id,
+            no=row.no,
             link=row.link,
             verdict=Verdict(row.verdict),
             account=row.account,
-            reason=row.reason,
+            reason=None if row.reason is None else Reason(row.reason),
             at=row.at,
             undoes=row.undoes,
             is_blind=row.is_blind,
@@ -142,36 +143,10 @@ def history_of(connection: sa.Connection, link_id: int) -> list[Decision]:
     ]
 
 
-def link_decided_by(connection: sa.Connection, decision_id: int) -> int | None:
-    """The link that a decision is about."""
-    return connection.scalar(sa.select(decision.c.link).where(decision.c.id == decision_id))
-
-
-def add_decision(
-    connection: sa.Connection,
-    decided: Link,
-    verdict: Verdict,
-    account: str,
-    at: datetime,
-    *,
-    reason: str | None,
-    undoes: int | None,
-    is_blind: bool,
-    is_second: bool,
-) -> int:
-    """Keep a word on a link, with the link as it is judged now; gives its id."""
-    said = {
-        "link": decided.id,
-        "verdict": verdict,
-        "account": account,
-        "reason": reason,
-        "at": at,
-        "undoes": undoes,
-        "is_blind": is_blind,
-        "is_second": is_second,
-    }
-    inserted = sa.insert(decision).values(**said, **asdict(decided.judged)).returning(decision.c.id)
-    return int(connection.scalars(inserted).one())
+def add_decision(connection: sa.Connection, said: Decision) -> None:
+    """Keep a word on a link, whose row the caller has locked."""
+    members = {name: getattr(said, name) for name in Decision.__dataclass_fields__ if name != "judged"}
+    connection.execute(sa.insert(decision).values(**members, **asdict(said.judged)))
 
 
 def set_state(connection: sa.Connection, link_id: int, state: str) -> None:
@@ -186,16 +161,14 @@ def count_decided(connection: sa.Connection, account: str) -> int:
     return connection.scalar(own) or 0
 
 
-def decided_since(connection: sa.Connection, account: str, since: datetime) -> list[frozenset[str]]:
-    """The lineages of each pair that somebody gave a verdict on since then."""
+def decided_since(connection: sa.Connection, account: str, since: datetime) -> list[Link]:
+    """The link of each verdict that somebody gave since then."""
     ends = _Ends()
     columns = decision.c
-    select = (
-        sa.select(ends.received[0].c.lineage, ends.received[1].c.lineage)
-        .select_from(ends.joined.join(decision, columns.link == link.c.id))
-        .where(columns.account == account, columns.verdict != Verdict.UNDONE, columns.at >= since)
+    select = ends.columns.select_from(ends.joined.join(decision, columns.link == link.c.id)).where(
+        columns.account == account, columns.verdict != Verdict.UNDONE, columns.at >= since
     )
-    return [frozenset(row) for row in connection.execute(select)]
+    return [_link(row) for row in connection.execute(select)]
 
 
 def counted(connection: sa.Connection, scope: Scope) -> list[Counted]:
@@ -204,7 +177,7 @@ def counted(connection: sa.Connection, scope: Scope) -> list[Counted]:
     is_blind = sa.exists().where(
         decision.c.link == link.c.id,
         decision.c.is_blind,
-        ~sa.exists().where(taken_back.c.undoes == decision.c.id),
+        ~sa.exists().where(taken_back.c.link == decision.c.link, taken_back.c.undoes == decision.c.no),
     )
     is_decided = (link.c.state != PROPOSED) & is_blind
     ends = _Ends()
@@ -217,7 +190,7 @@ def counted(connection: sa.Connection, scope: Scope) -> list[Counted]:
             sa.case((is_decided & (link.c.state == Verdict.CONFIRMED), 1), else_=0).label("confirmed"),
         )
         .select_from(ends.joined)
-        .where(*ends.present(), *ends.limits(connection, scope), link.c.relation != RETRY)
+        .where(*ends.present(), *ends.limits(connection, scope), link.c.relation != RETRY, _is_drawn())
         .subquery()
     )
     kind = each.c.relation, each.c.band, each.c.is_near
@@ -263,11 +236,15 @@ class _Ends:
         self.received = [sent for _, sent, _, _ in self._sides]
 
     @property
+    def columns(self) -> sa.Select[Any]:
+        """What `_link` reads."""
+        first, then = (each.c.lineage for each in self.received)
+        return sa.select(link, first.label("lineage_a"), then.label("lineage_b"))
+
+    @property
     def select(self) -> sa.Select[Any]:
         """Links as `_link` reads them, none with a withdrawn complaint."""
-        first, then = (each.c.lineage for each in self.received)
-        columns = sa.select(link, first.label("lineage_a"), then.label("lineage_b"))
-        return columns.select_from(self.joined).where(*self.present())
+        return self.columns.select_from(self.joined).where(*self.present())
 
     def present(self) -> list[sa.ColumnElement[bool]]:
         """That neither complaint was withdrawn altogether."""
@@ -277,6 +254,13 @@ class _Ends:
         """That both are of the scope."""
         sides = [(case, sender, used) for case, _, sender, used in self._sides]
         return [each for side in sides for each in limits(connection, scope, *side)]
+
+
+def _is_drawn() -> sa.ColumnElement[bool]:
+    """That a pair would be a link whatever became of it: what another model has silenced is of no sample."""
+    is_near = link.c.probability >= NEAR_FROM
+    share = sa.case((link.c.band != Band.SILENT, 1.0), (is_near, NEAR_SHARE), else_=FAR_SHARE)
+    return link.c.draw < DRAWS * share
 
 
 def _waiting(connection: sa.Connection, scope: Scope, shelf: Shelf, skip: Collection[str]) -> sa.Select[Any]:

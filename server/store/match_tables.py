@@ -4,6 +4,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from server.domain.matching.decisions import Reason
+from server.domain.matching.link_ids import new_id
 from server.store.columns import column, metadata, one_of, uuid
 from server.store.dialect import ID, JSON, UtcTime
 
@@ -17,6 +19,11 @@ match_pending: Final = sa.Table(
     # The process that has it in hand, and until when nobody else takes it.
     uuid("claimed_by", null=True),
     column("claimed_until", UtcTime, null=True),
+    # How often it was taken in hand since anything new came of it: what is taken again and again does not end well.
+    column("attempts", sa.Integer, server_default="0"),
+    # It was matched before, under another scheme: whatever is new comes first.
+    column("can_wait", sa.Boolean, server_default=sa.false()),
+    sa.Index("ix_match_pending_can_wait_complaint", "can_wait", "complaint"),
 )
 
 match_profile: Final = sa.Table(
@@ -29,6 +36,19 @@ match_profile: Final = sa.Table(
     # Its blocking keys, 8 bytes each: they are found again without a second index over the posting table.
     column("posted", sa.LargeBinary),
     column("is_matchable", sa.Boolean),
+    # It says less than its device told: the linkage was let go of, or was of another scheme.
+    column("by_facts", sa.Boolean, server_default=sa.false()),
+)
+
+# Whose word stands for each compartment of a profile: the device that said it, and its counter then.
+match_told: Final = sa.Table(
+    "match_told",
+    metadata,
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    column("compartment", sa.String(12), primary_key=True),
+    uuid("device", sa.ForeignKey("device.id")),
+    column("seq", ID),
+    sqlite_with_rowid=False,
 )
 
 # The posting table. `source` stands in the key so that one index answers all.
@@ -50,6 +70,9 @@ model: Final = sa.Table(
     column("document", sa.Text),
     column("state", sa.String(10)),
     column("at", UtcTime),
+    # Of one that was learned here: the model that it was drawn to, and from how many decisions.
+    column("base", sa.String(40), sa.ForeignKey("model.version"), null=True),
+    column("decisions", sa.Integer, null=True),
     one_of("relation", "same_incident", "same_complainant"),
     one_of("state", "current", "proposed", "old"),
 )
@@ -57,7 +80,8 @@ model: Final = sa.Table(
 link: Final = sa.Table(
     "link",
     metadata,
-    sa.Column("id", ID, primary_key=True),
+    # Drawn by lot: people type it, and its size tells nobody how many links there are.
+    sa.Column("id", ID, primary_key=True, autoincrement=False, default=new_id),
     # The lower id first.
     column("a", ID, sa.ForeignKey("complaint.id")),
     column("b", ID, sa.ForeignKey("complaint.id"), index=True),
@@ -83,19 +107,21 @@ link: Final = sa.Table(
     one_of("band", "strong", "possible", "silent"),
     one_of("shelf", "strong", "possible", "blind", "silent"),
     one_of("state", "proposed", "confirmed", "rejected"),
-    sqlite_autoincrement=True,
 )
 
 decision: Final = sa.Table(
     "decision",
     metadata,
-    sa.Column("id", ID, primary_key=True),
-    column("link", ID, sa.ForeignKey("link.id"), index=True),
+    column("link", ID, sa.ForeignKey("link.id"), primary_key=True, autoincrement=False),
+    # Counts the words on one link from 1.
+    column("no", sa.Integer, primary_key=True, autoincrement=False),
     column("verdict", sa.String(10)),
     uuid("account", sa.ForeignKey("account.id"), index=True),
-    column("reason", sa.Text, null=True),
+    # A code: what a person would write here names people, and nothing here is sealed.
+    column("reason", sa.String(20), null=True),
     column("at", UtcTime),
-    column("undoes", ID, sa.ForeignKey("decision.id"), null=True),
+    # The number of the word on the same link that this one takes back.
+    column("undoes", sa.Integer, null=True),
     # Made without the score, or by a second person beside a decision that stands.
     column("is_blind", sa.Boolean),
     column("is_second", sa.Boolean),
@@ -107,5 +133,5 @@ decision: Final = sa.Table(
     column("probability", sa.Float),
     column("band", sa.String(10)),
     one_of("verdict", "confirmed", "rejected", "undone"),
-    sqlite_autoincrement=True,
+    one_of("reason", *Reason),
 )

@@ -122,8 +122,6 @@ complaint: Final = sa.Table(
     column("urgency", sa.String(200), null=True),
     code("consent_level"),
     column("consent", JSON),
-    uuid("consent_device", null=True),
-    column("consent_seq", ID, null=True),
     code("confidentiality"),
     code("contact_ok"),
     column("collected_at", UtcTime, null=True),
@@ -173,8 +171,10 @@ file: Final = sa.Table(
 linkage_pending: Final = sa.Table(
     "linkage_pending",
     metadata,
-    uuid("lineage", primary_key=True),
+    # Who says it, and under which id; then whose complaint it is said of.
+    uuid("device", primary_key=True),
     uuid("id", primary_key=True),
+    uuid("lineage"),
     uuid("complaint"),
     column("seq", ID),
     column("v", sa.Integer),

@@ -28,6 +28,9 @@ FAMILIES: Final = (
     "confidentiality",
     "growth",
     "duplicates",
+    "steady",
+    "scale",
+    "peers",
 )
 
 

@@ -47,7 +47,7 @@ _TEAMS: Final = {"own": "nord", "colleague": "nord", _STRANGER: "sud"}
 # Of a place that no list has, a revision is held; a kind that no list has can't be read.
 _UNKNOWN_PLACE: Final = {"id": "ml-c-nulle-part", "list": "2026.1"}
 _ANSWERS: Final[Mapping[str, tuple[Any, ...]]] = {
-    "contact_ok": ("yes", "yes", "yes", "in_person", "never"),
+    "contact_ok": ("yes", "yes", "yes", "in_person", "never", "unasked"),
     "kinds": (["COR-RACKET"], ["HR-THR"], ["COR-BRI-A"], ["COR-SEX"], ["COR-RACKET", "GBV-3"]),
     "confidentiality": ("confidential", "confidential", "confidential", "internal", "strict"),
 }

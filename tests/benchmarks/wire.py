@@ -84,10 +84,10 @@ def sealing_bytes(batch: int, coding: Coding) -> dict[str, int]:
 def _linkages(told: Sequence[Content]) -> list[bytes]:
     rng = Random(SEED)
     public = _READERS[0].public
-    lines = []
+    lines, lineage = [], random_id(rng)
     for seq, content in enumerate(told, 1):
         id = random_id(rng)
-        box = to_text(seal_to(public, canonical({"complaint": id} | linkage_keys(content))))
+        box = to_text(seal_to(public, canonical({"complaint": id, "lineage": lineage} | linkage_keys(content))))
         made = {"box": box, "complaint": id, "v": SCHEME}
         lines.append(canonical({"content": made, "id": random_id(rng), "op": "linkage", "seq": seq}))
     return lines

@@ -1,8 +1,6 @@
 """A hub that is started without its passphrase: devices wait, a person opens it, nothing is lost."""
 
 import base64
-import os
-import pty
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ from server.hub import Hub, open_hub
 from server.services import backups, maintenance
 from tests.builders import PASSPHRASE, Sender, complaint, enrolled, founded, open_new_hub, with_keyring
 from tests.serving import PROGRAM, address_of, environ, serving
+from tests.terminal import Terminal
 
 LONGEST_WAIT_S = 60
 OTHER = "karité néré baobab tamarin"
@@ -158,50 +157,30 @@ def test_locked_hub_ends_cleanly_and_leaves_no_socket(hub: Hub, start: Start) ->
     assert list(hub.settings.data.glob("unlock*")) == []
 
 
-class Terminal:
-    """A terminal at which a person types to a command."""
+class Typist:
+    """Somebody who types to one command at a terminal."""
 
     def __init__(self, *arguments: str, environ: dict[str, str]) -> None:
-        ours, theirs = pty.openpty()
-        self._ours = ours
-        self._process = subprocess.Popen(
-            [*PROGRAM, *arguments], env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-        )
-        os.close(theirs)
-        self.said = ""
-
-    def answer(self, question: str, text: str) -> None:
-        """Type a line once the question stands there."""
-        self._read_until(lambda: question in self.said)
-        self.said = self.said.partition(question)[2]
-        os.write(self._ours, f"{text}\n".encode())
+        self._terminal = Terminal()
+        self._running = self._terminal.run([*PROGRAM, *arguments], environ, Path.cwd())
+        self.answer = self._terminal.answer
 
     def end(self) -> tuple[int, str]:
         """The exit code, and all that was said after the last answer."""
-        self._read_until(lambda: False)
-        os.close(self._ours)
-        return self._process.wait(LONGEST_WAIT_S), self.said
-
-    def _read_until(self, is_so: Callable[[], bool]) -> None:
-        while not is_so():
-            try:
-                piece = os.read(self._ours, 4096)
-            except OSError:
-                return  # the other end is closed
-            if not piece:
-                return
-            self.said += piece.decode()
+        said = self._terminal.read_rest(self._running)
+        self._terminal.close()
+        return self._running.returncode, said
 
 
 def test_passphrase_typed_at_a_terminal_is_not_shown(hub: Hub) -> None:
-    terminal = Terminal("devices", "list", environ=environ(hub.settings.data))
+    terminal = Typist("devices", "list", environ=environ(hub.settings.data))
     terminal.answer("Phrase secrète du centre", PASSPHRASE)
     code, said = terminal.end()
     assert (code, "Aucun appareil" in said, PASSPHRASE in said) == (0, True, False)
 
 
 def test_wrong_passphrase_at_a_terminal_is_refused_in_words(hub: Hub) -> None:
-    terminal = Terminal("devices", "list", environ=environ(hub.settings.data))
+    terminal = Typist("devices", "list", environ=environ(hub.settings.data))
     terminal.answer("Phrase secrète du centre", OTHER)
     code, said = terminal.end()
     assert (code, "n'ouvre pas" in said, "Traceback" in said) == (1, True, False)
@@ -223,7 +202,7 @@ def test_without_terminal_or_service_a_command_says_what_it_needs(hub: Hub) -> N
 def test_new_hub_gets_the_passphrase_that_was_typed_twice(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     for again, made in ((PASSPHRASE, False), (OTHER, True)):
-        terminal = Terminal("init", environ=environ(folder))
+        terminal = Typist("init", environ=environ(folder))
         terminal.answer("Nouvelle phrase secrète", OTHER)
         terminal.answer("encore une fois", again)
         code, _ = terminal.end()
@@ -232,7 +211,7 @@ def test_new_hub_gets_the_passphrase_that_was_typed_twice(tmp_path: Path) -> Non
 
 
 def test_passphrase_is_changed_by_whoever_knows_the_old_one(hub: Hub) -> None:
-    terminal = Terminal("passphrase", environ=environ(hub.settings.data))
+    terminal = Typist("passphrase", environ=environ(hub.settings.data))
     terminal.answer("Phrase secrète du centre", PASSPHRASE)
     terminal.answer("Nouvelle phrase secrète", OTHER)
     terminal.answer("encore une fois", OTHER)
@@ -284,9 +263,9 @@ def _public(private: bytes) -> bytes:
     return bytes(PrivateKey(private).public_key)
 
 
-def _restore(archive: Path, folder: Path, *more: str) -> Terminal:
+def _restore(archive: Path, folder: Path, *more: str) -> Typist:
     identity = str(archive.parent.parent / "identity")
-    return Terminal(
+    return Typist(
         "restore", str(archive), "--identity", identity, "--last-number", "1", *more, environ=environ(folder)
     )
 

@@ -51,7 +51,7 @@ def test_head_is_there_to_be_read_out(hub: Hub, audit: Run) -> None:
     root = json.loads(written(exported(hub))[-1])["anchor"]["root"]
     shown = audit("head")
     assert shown.exit_code == 0
-    assert f"4096 places, racine\n  {root}" in shown.output
+    assert f"4096 lignes, racine\n  {root}" in shown.output
 
 
 def test_export_is_private_holds_no_words_and_verifies(audit: Run, witness: Path, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_broken_log_is_told_in_words_and_by_the_exit_code(audit: Run, witness: P
     log.write_bytes(log.read_bytes().replace(b"device:1", b"device:2"))
     checked = audit("verify", log, "--witness", witness)
     assert checked.exit_code == 1
-    assert "ROMPU : ce qui est avant la place 4096 n'est pas ce que le centre a signé." in checked.output
+    assert "ROMPU : ce qui est avant la ligne 4096 n'est pas ce que le centre a signé." in checked.output
 
 
 def test_without_a_witness_the_check_says_what_it_is_worth(audit: Run, tmp_path: Path) -> None:
@@ -91,4 +91,15 @@ def test_one_event_is_proven(audit: Run, witness: Path, tmp_path: Path) -> None:
     proof = tmp_path / "proof.json"
     assert audit("prove", 0, proof).exit_code == 0
     assert audit("verify", proof, "--witness", witness).exit_code == 0
-    assert audit("prove", 4095, tmp_path / "none.json").exit_code == 1
+
+
+def test_proof_that_can_t_be_had_says_which_events_have_one(audit: Run, tmp_path: Path) -> None:
+    for place in (4095, 4096):
+        refused = audit("prove", place, tmp_path / "none.json")
+        assert (refused.exit_code, f"n° {place} " in refused.output, "n° 4095" in refused.output) == (1, True, True)
+
+
+def test_file_that_can_t_be_written_or_read_is_named(audit: Run, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere" / "proof.json"
+    assert f"{nowhere} ne peut pas être écrit" in audit("prove", 0, nowhere).output
+    assert "il n'y a rien sous ce nom" in audit("verify", nowhere).output

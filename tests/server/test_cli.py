@@ -119,7 +119,7 @@ def test_every_command_and_option_explains_itself(seere: Run, path: tuple[str, .
 def test_help_is_in_french_throughout(seere: Run) -> None:
     shown = seere("devices", "revoke", "--help").output
     assert shown.startswith("Usage : seere devices revoke")
-    assert "À donner:" in shown
+    assert "À donner :" in shown
     assert not re.search("Show|arguments|required", shown)
 
 
@@ -420,7 +420,7 @@ def _codes(done: Result) -> set[str]:
 
 def test_doctor_names_what_a_new_hub_lacks_and_ends_with_1(seere: Run, hub: Hub) -> None:
     done = seere("doctor", "--json")
-    lacking = {"recipient_missing", "recovery_missing", "backups_beside", "passphrase_here"}
+    lacking = {"recipient_missing", "recovery_missing", "passphrase_here"}
     assert (done.exit_code, _codes(done)) == (1, lacking)
     assert "SEERE_BACKUP_RECIPIENT" in seere("doctor").stdout
 
@@ -459,9 +459,21 @@ def test_doctor_that_nobody_gives_the_passphrase_says_what_it_could_not_see(
     assert _codes(seere("doctor", "--json")) == {
         "recipient_missing",
         "recovery_missing",
-        "backups_beside",
         "not_opened",
     }
+
+
+def test_doctor_speaks_of_where_backups_are_once_there_can_be_any(seere: Run, hub: Hub, tmp_path: Path) -> None:
+    recipient = backups.new_identity(tmp_path / "key.txt")
+    assert "backups_beside" in _codes(seere("doctor", "--json", backup_recipient=recipient))
+
+
+def test_folder_that_can_t_be_made_is_named_before_anything_is_asked(
+    seere: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    refused = seere("init", data=str(tmp_path / "file" / "hub"))
+    assert (refused.exit_code, "file/hub ne peut pas être créé" in refused.stderr) == (1, True)
 
 
 def test_doctor_names_a_credential_that_is_gone(seere: Run, hub: Hub, folder: Path) -> None:
@@ -534,7 +546,8 @@ def test_engine_that_could_lose_or_damage_is_unsafe(changes: dict[str, str], cod
 
 def _health(**changes: Any) -> Health:
     backup = Backup("a.age", "0" * 64, 1, 1, NOW, NOW)
-    none = dict.fromkeys(("set_aside", "unconfirmed", "unread", "unmatched", "later_linkages", "old_profiles"), 0)
+    waiting = ("set_aside", "unconfirmed", "unread", "unmatched", "later_linkages", "old_profiles", "matched_by_facts")
+    none = dict.fromkeys(waiting, 0)
     return Health(**none | {"newest_sync_at": NOW, "last_backup": backup} | changes)
 
 
@@ -551,6 +564,7 @@ def _health(**changes: Any) -> Health:
         ({"unmatched": 1_000}, timedelta(0), []),
         ({"unmatched": 1_001}, timedelta(0), ["matching_behind"]),
         ({"later_linkages": 1, "old_profiles": 1}, timedelta(0), ["linkage_later", "profiles_old"]),
+        ({"matched_by_facts": 1}, timedelta(0), ["matched_by_facts"]),
     ],
 )
 def test_time_and_backups_of_the_data(changes: dict[str, Any], later: timedelta, codes: list[str]) -> None:
@@ -566,7 +580,8 @@ def test_every_finding_of_the_doctor_says_what_to_do(language: str) -> None:
     texts = catalogue(language)
     values: dict[str, object] = dict.fromkeys(("file", "folder", "mode", "value", "version", "days", "newest"), "x")
     values |= dict.fromkeys(("megabytes", "host", "name", "outcome", "unread"), "x")
-    counted = {code: {"count": 2} for code in ("quarantine", "unconfirmed", "linkage_later", "profiles_old")}
+    counting = ("quarantine", "unconfirmed", "linkage_later", "profiles_old", "matched_by_facts")
+    counted = {code: {"count": 2} for code in counting}
     findings = [Finding(code, "unsafe", values | counted.get(code, {})) for code in codes]
     assert len(codes) > 15
     assert all(doctor.sentence(texts, each).count(" ") > 3 for each in findings)

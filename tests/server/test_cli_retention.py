@@ -12,7 +12,8 @@ from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
 from server.services.accounts import people
 from server.services.accounts.people import Post
-from server.store import accounts
+from server.store import accounts, audit, backups
+from server.store.backups import Backup
 from tests.builders import NOW, PASSPHRASE, Clock, complaint, enrolled, open_test_hub, passphrase_file
 
 Run = Callable[..., Result]
@@ -52,11 +53,18 @@ def run(hub: Hub) -> Run:
     return call
 
 
+def _note_backup(hub: Hub) -> None:
+    made = Backup("seere-1.age", "00" * 32, 1, 2, hub.clock(), hub.clock())
+    with hub.store.write() as connection:
+        backups.record(connection, made)
+
+
 def _number(place: int) -> str:
     return f"SRE-{utc_now().year}-{place:06d}"
 
 
-def test_erasing_is_confirmed_and_tells_when_the_last_backup_is_gone(run: Run) -> None:
+def test_erasing_is_confirmed_and_tells_when_the_last_backup_is_gone(run: Run, hub: Hub) -> None:
+    _note_backup(hub)
     refused = run("erase", _number(1), "--because", "asked", by="Awa", typed="non\n")
     assert (refused.exit_code, "Rien n'a été changé" in refused.output) == (1, True)
     done = run("erase", _number(1), "--because", "asked", by="Awa", typed="oui\n")
@@ -64,6 +72,19 @@ def test_erasing_is_confirmed_and_tells_when_the_last_backup_is_gone(run: Run) -
     assert "Effacé : 1 envoi." in done.output
     assert "supprimée le" in done.output
     assert "Plaintes effacées : 1" in run("list").output
+
+
+def test_hub_without_a_backup_speaks_of_none(run: Run) -> None:
+    done = run("erase", _number(1), "--because", "asked", "--yes", by="Awa")
+    assert ("Aucune sauvegarde n'a encore été faite" in done.output, "supprimée le" in done.output) == (True, False)
+    listed = run("list").output
+    assert ("Sauvegardes : aucune" in listed, "disparaît" in listed) == (True, False)
+
+
+def test_hub_that_was_restored_had_a_backup(run: Run, hub: Hub) -> None:
+    with hub.store.write() as connection:
+        audit.record(connection, at=hub.clock(), actor="operator", action="restore", object="hub")
+    assert "supprimée le" in run("erase", _number(1), "--because", "asked", "--yes", by="Awa").output
 
 
 def test_erasing_twice_says_that_there_is_nothing(run: Run) -> None:

@@ -149,6 +149,14 @@ def test_absent_credential_is_told_from_a_damaged_one(path: Path) -> None:
             credential.unlock(path, PASSPHRASE)
 
 
+@pytest.mark.parametrize("asked", [{"memory_bytes": 2**40}, {"memory_bytes": 2**60}, {"passes": 2**31}])
+def test_slot_that_would_wear_the_machine_down_is_taken_for_damaged(path: Path, asked: dict[str, int]) -> None:
+    members = json.loads(path.read_text())
+    path.write_text(json.dumps(members | {"passphrase": members["passphrase"] | asked}))
+    with pytest.raises(CredentialDamaged):
+        credential.unlock(path, PASSPHRASE)
+
+
 def test_a_guess_costs_what_the_file_says(tmp_path: Path, secrets: Secrets, path: Path) -> None:
     assert (HARDNESS.passes, HARDNESS.memory_bytes) == (3, 64 * 2**20)
     credential.create(tmp_path / "shipped", PASSPHRASE, secrets)

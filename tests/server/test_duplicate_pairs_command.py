@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from server.cli import main
 from server.domain.matching import complaints
 from server.domain.matching.levels import Level
+from server.domain.matching.link_ids import written
 from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
 from server.i18n import LANGUAGES, catalogue
@@ -53,8 +54,8 @@ def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def pair(hub: Hub) -> int:
-    """The link of two reports that the matcher found, of no sample."""
+def pair(hub: Hub) -> str:
+    """The link of two reports that the matcher found, of no sample, as people type it."""
     report(enrolled(hub, "Gao 1", team="gao"), "a")
     report(enrolled(hub, "Mopti 1", team="mopti"), "b", names=("Exemplaire Fatoumata",), narrative=ENGLISH)
     match_all(hub)
@@ -63,65 +64,102 @@ def pair(hub: Hub) -> int:
         connection.execute(sa.update(link).values(known))
         connection.execute(sa.delete(link).where(link.c.relation != "same_incident"))
     [found] = links(hub).values()
-    return int(found.id)
+    return written(found.id)
 
 
-def test_pair_is_shown_read_decided_and_taken_back(seere: Run, hub: Hub, pair: int) -> None:
+def test_pair_is_shown_read_decided_and_taken_back(seere: Run, hub: Hub, pair: str) -> None:
     numbers = [f"SRE-{hub.clock().year}-00000{at}" for at in (1, 2)]
     shown = seere("next")
     assert shown.exit_code == 0, shown.output
-    assert f"Paire {pair} · même fait ? · {numbers[0]} et {numbers[1]}" in shown.output
+    assert f"Paire {pair} · le même fait ? · {numbers[0]} et {numbers[1]}" in shown.output
     assert "Proposition forte" in shown.output
-    assert "+9,5  personnes nommées : les mêmes" in shown.output
-    assert "-0,4  date : différents" in shown.output
+    assert "+9,5  personnes nommées : pareil" in shown.output
+    assert "-0,4  date : différent" in shown.output
+    assert "Chaque point double les chances" in shown.output
+    assert f"Décider : seere duplicates decide {pair} oui --as Awa (ou non)" in shown.output
 
-    read = seere("explain", str(pair))
+    read = seere("explain", pair)
     assert re.search(r"équipe : gao \| mopti", read.output)
+    assert "quand : 03/10/2026 – 05/10/2026 (Jour sûr)" in read.output
     assert "Exemplaire" not in read.output + shown.output
 
-    told = seere("decide", str(pair), "confirmed", "--reason", "même mouton")
+    told = seere("decide", pair, "oui", "--reason", "personnes")
     assert told.exit_code == 0, told.output
-    decision = re.search(r"duplicates undo (\d+)", told.output)
-    assert decision is not None
     assert "elles vont ensemble" in told.output
-    assert "2 plaintes" in seere("clusters", numbers[0]).output
-    assert "même mouton" in seere("explain", str(pair)).output
+    assert f"seere duplicates undo {pair} 1 --as Awa" in told.output
+    assert f"2 plaintes ({numbers[0]}, {numbers[1]})" in seere("clusters", numbers[0]).output
+    decided = seere("explain", pair).output
+    assert "Pourquoi : les mêmes personnes" in decided
+    assert f"seere duplicates undo {pair} --as Awa" in decided
     assert seere("next").output.startswith("Aucune paire")
 
-    assert "de nouveau : proposée" in seere("undo", decision[1]).output
+    assert "de nouveau : proposée" in seere("undo", pair).output
     assert f"Paire {pair}" in seere("next").output
 
 
-def test_both_decisions_are_told_where_one_came_too_late(seere: Run, pair: int) -> None:
-    seere("decide", str(pair), "rejected")
-    late = seere("decide", str(pair), "confirmed")
+@pytest.mark.parametrize(
+    ("probability", "said"), [(0.9999, "plus de 99 chances"), (0.97, " 97 chances"), (0.0001, "moins de 1 chances")]
+)
+def test_nobody_says_that_something_is_certain(
+    seere: Run, hub: Hub, pair: str, probability: float, said: str
+) -> None:
+    with hub.store.write() as connection:
+        connection.execute(sa.update(link).values(probability=probability))
+    assert said in seere("next").output
+
+
+def test_question_on_the_same_two_complaints_is_announced(seere: Run, hub: Hub, pair: str) -> None:
+    with hub.store.write() as connection:
+        row = dict(connection.execute(sa.select(link)).mappings().one())
+        del row["id"]
+        again = row | {"relation": "same_complainant", "model": "same_complainant-1"}
+        connection.execute(sa.insert(link).values(again))
+    assert "Les deux mêmes plaintes attendent aussi une autre réponse" in seere("next").output
+
+
+def test_words_and_codes_that_are_none_are_refused(seere: Run, pair: str) -> None:
+    for arguments in (("decide", pair, "peut-être"), ("decide", pair, "oui", "--reason", "Fanta"), ("undo", "12")):
+        assert seere(*arguments).exit_code == 2
+    assert seere("decide", pair.upper().replace("-", ""), "rejected", "--reason", "other").exit_code == 0
+
+
+def test_both_decisions_are_told_where_one_came_too_late(seere: Run, pair: str) -> None:
+    seere("decide", pair, "non")
+    late = seere("decide", pair, "oui")
     assert late.exit_code == 1
     assert "Awa a décidé entre-temps : elles ne vont pas ensemble" in late.stderr
     assert "(elles vont ensemble)" in late.stderr
     after = re.search(r"--after (\d+)", late.stderr)
     assert after is not None
-    assert seere("decide", str(pair), "confirmed", "--after", after[1]).exit_code == 0
+    assert seere("decide", pair, "oui", "--after", after[1]).exit_code == 0
 
 
-def test_pair_of_a_sample_is_shown_without_score_or_reasons(seere: Run, hub: Hub, pair: int) -> None:
+def test_pair_of_a_sample_is_shown_without_score_or_reasons(seere: Run, hub: Hub, pair: str) -> None:
     with hub.store.write() as connection:
         connection.execute(sa.update(link).values(draw=0, shelf="blind"))
-    for shown in (seere("next"), seere("explain", str(pair))):
+    for shown in (seere("next"), seere("explain", pair)):
         assert "À juger par vous-même" in shown.output
         assert "Proposition" not in shown.output
-    seere("decide", str(pair), "confirmed")
-    assert "Jugée sans aide" in seere("explain", str(pair)).output
+    seere("decide", pair, "oui")
+    assert "Jugée sans aide" in seere("explain", pair).output
     told = seere("estimates").output
     assert "propositions fortes : environ 1 paires, 1 jugées, 1 vont ensemble" in told
     assert "100 sur 100 (entre 2 et 100" in told
 
 
-def test_statement_is_opened_on_request_alone_and_the_log_knows(seere: Run, hub: Hub, pair: int) -> None:
-    assert "demandé de l'argent" not in seere("explain", str(pair)).output
-    assert seere("explain", str(pair), "--open", "statement").output.count("demandé de l'argent") == 2
+def test_statement_is_opened_on_request_alone_and_the_log_knows(seere: Run, hub: Hub, pair: str) -> None:
+    assert "demandé de l'argent" not in seere("explain", pair).output
+    opened = seere("explain", pair, "--open", "statement").output
+    assert opened.count("récit : On m'a demandé de l'argent") == 2
     with hub.store.read() as connection:
         opened = connection.scalar(sa.text("SELECT count(*) FROM event WHERE action = 'open'"))
     assert opened == 2
+
+
+def test_identity_that_is_nobodys_yet_is_refused_with_the_way_to_it(seere: Run, hub: Hub, pair: str) -> None:
+    refused = seere("explain", pair, "--open", "identity", "--reason", "comparer")
+    assert refused.exit_code == 1
+    assert f"seere assign SRE-{hub.clock().year}-000001 " in refused.output
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -133,8 +171,8 @@ def test_every_reason_of_a_shipped_model_has_its_words(language: str) -> None:
     assert all(texts.text(f"duplicates.{name}") for name in names)
 
 
-@pytest.mark.parametrize("arguments", [("explain", "404"), ("decide", "404", "confirmed"), ("undo", "404")])
-def test_what_is_not_there_is_refused(seere: Run, pair: int, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", [("explain",), ("decide", "oui"), ("undo",)])
+def test_what_is_not_there_is_refused(seere: Run, pair: str, command: tuple[str, ...]) -> None:
     assert pair
-    refused = seere(*arguments)
-    assert (refused.exit_code, "404" in refused.stderr) == (1, True)
+    refused = seere(command[0], "00000-00404", *command[1:])
+    assert (refused.exit_code, "00000-00404" in refused.stderr) == (1, True)

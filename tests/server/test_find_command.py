@@ -86,7 +86,24 @@ def test_place_of_a_found_complaint_is_shown_by_its_name(seere: Run, find: Run, 
 
 def test_mistyped_receipt_code_is_told_from_one_that_nobody_has(find: Run) -> None:
     assert "n'est pas un code de reçu" in find("7K4M-2QX").stderr
-    assert "Aucune plainte" in find("7K4M-2QG").stderr
+    assert "ne porte le code" in find("7K4M-2QG").stderr
+
+
+def test_search_that_finds_nothing_speaks_of_what_was_asked(find: Run, hub: Hub) -> None:
+    _send(hub, "Le pont")
+    nothing = find("--number", f"SRE-{hub.clock().year}-000009")
+    assert ("effacée" in nothing.stderr, "mots" in nothing.stderr) == (True, False)
+
+
+def test_account_that_handles_no_complaints_is_told_so(seere: Run, hub: Hub) -> None:
+    made = people.make(hub.store, hub.secrets.totp, OPERATOR, "Moussa", Post("administrator"), PASSPHRASE, NOW)
+    assert made.secret is not None
+    refused = seere("find", "7K4M-2QG", "--as", "Moussa", typed=(PASSPHRASE, pyotp.TOTP(made.secret).now()))
+    assert (refused.exit_code, "ne traite pas de plaintes" in refused.stderr) == (1, True)
+
+
+def test_help_shows_that_a_code_need_not_be_given(seere: Run) -> None:
+    assert " [CODE]\n" in seere("find", "--help").output
 
 
 def test_words_find_the_complaints_that_tell_them(find: Run, hub: Hub) -> None:

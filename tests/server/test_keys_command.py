@@ -16,7 +16,7 @@ from server.commands.doctor import of_keyring
 from server.domain.desk import Desk
 from server.domain.people import login_name
 from server.domain.permission import OPERATOR
-from server.hub import Hub, open_hub, utc_now
+from server.hub import Hub, utc_now
 from server.services import keyrings, places, vault
 from server.services.accounts import people
 from server.services.accounts.people import Post
@@ -28,6 +28,7 @@ from tests.builders import (
     enrolled,
     found_keyring,
     founded,
+    open_new_hub,
     operation,
     passphrase_file,
 )
@@ -47,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def hub(folder: Path) -> Iterator[Hub]:
     """A hub with places and no keys, opened beside the commands, under the real clock."""
-    opened = open_hub(*founded(folder))
+    opened = open_new_hub(*founded(folder))
     places.import_list(opened.store, places.read_list_file(PLACES, "2026.1"), "essai", utc_now())
     yield opened
     opened.close()
@@ -133,7 +134,7 @@ def test_from_nothing_to_a_device(done: Callable[..., str], hub: Hub, folder: Pa
 
     said = _publish(done)
 
-    assert "Le trousseau 1 vaut maintenant" in said
+    assert "Le trousseau 1 est en vigueur" in said
     assert "Attention" not in said
     assert (folder.parent / "racine.key").stat().st_mode & 0o777 == 0o600
     assert enrolled(hub, "Gao 1").admission.keyring
@@ -188,7 +189,7 @@ def test_key_file_opens_by_its_passphrase_alone(done: Callable[..., str], seere:
     done("keys", "recovery", "--new")
     refused = seere("keys", "publish", "--root", "racine.key", "--yes", typed=(PASSPHRASE,))
     assert (refused.exit_code, "n'ouvre pas racine.key" in refused.output) == (1, True)
-    assert "Le trousseau 1 vaut" in _publish(done)
+    assert "Le trousseau 1 est en vigueur" in _publish(done)
 
 
 def test_public_part_that_was_changed_in_a_key_file_is_noticed(done: Callable[..., str], seere: Run) -> None:
@@ -198,6 +199,18 @@ def test_public_part_that_was_changed_in_a_key_file_is_noticed(done: Callable[..
     Path("racine.key").write_text(json.dumps(members | {"public": to_text(b"x" * 32)}))
     refused = seere("keys", "publish", "--root", "racine.key", "--yes", typed=(KEY_WORDS,))
     assert (refused.exit_code, "n'est pas la clé qu'il faut" in refused.output) == (1, True)
+
+
+@pytest.mark.parametrize("asked", [{"memory_bytes": 2**40}, {"passes": 2**31}, {"memory_bytes": "lots"}])
+def test_key_file_that_would_wear_the_machine_down_is_none(
+    done: Callable[..., str], seere: Run, asked: dict[str, object]
+) -> None:
+    _make_root(done)
+    done("keys", "recovery", "--new")
+    members = json.loads(Path("racine.key").read_text())
+    Path("racine.key").write_text(json.dumps(members | {"slot": members["slot"] | asked}))
+    refused = seere("keys", "publish", "--root", "racine.key", "--yes", typed=(KEY_WORDS,))
+    assert (refused.exit_code, "n'est pas la clé qu'il faut" in refused.output) == (1, True), refused.output
 
 
 def test_nothing_is_published_that_nobody_looked_at(done: Callable[..., str], seere: Run, hub: Hub) -> None:
@@ -346,9 +359,11 @@ def test_identity_is_opened_with_a_reason_and_shows_who_opened_before(
     number = _received(hub, enrolled(hub, "Gao 1", team="gao"))
     look = ("open", number, "--compartment", "identity", "--as", "awa")
     assert seere(*look, "--reason", "x", typed=lines).exit_code == 1
-    assert f"« {number} »" in seere(*look, "--reason", "x", typed=lines).output
+    refused = seere(*look, "--reason", "x", typed=lines).output
+    assert all(words in refused for words in (f"« {number} »", f"seere assign {number}"))
+    assert "seere assign" in seere("open", "SRE-1999-000009", *look[2:], "--reason", "x", typed=lines).output
     # The device sealed it to her already: there is nothing to hand on.
-    assert "Clé donnée pour 0 envoi" in done("assign", number, "awa", "--as", "awa", typed=lines)
+    assert "Aucune clé à donner" in done("assign", number, "awa", "--as", "awa", typed=lines)
     assert "--reason" in seere(*look, typed=lines).output
 
     said = done(*look, "--reason", "rappeler", typed=lines)
@@ -364,6 +379,7 @@ def test_identity_is_opened_with_a_reason_and_shows_who_opened_before(
         ("yes", ["GBV-2"], ["lui parler quand elle revient, l'appeler", "la personne choisit"], True),
         ("in_person", ["COR-EXT"], ["lui parler quand elle revient.", "attendez-la"], True),
         ("never", ["COR-EXT"], ["d'aucune façon", "La personne a dit « jamais »", "ne sont pas montrés"], False),
+        ("unasked", ["COR-EXT"], ["d'aucune façon", "Rien n'a été demandé à la personne"], False),
     ],
 )
 def test_how_the_person_may_be_reached_stands_before_the_names(

@@ -1,24 +1,33 @@
 """The matcher's process: works beside the hub, is replaced when it dies, and ends with its parent, however it ends."""
 
+import json
 import os
 import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from server.commands import doctor
+from server.domain.matching import profiles
 from server.hub import Hub
+from server.logs import Formatter
 from server.matcher import Child, ChildGone, Fault, match_waiting, running_matcher
-from server.services.duplicates import matching
+from server.services import maintenance
+from server.services.duplicates import matching, renewing, turning
 from server.store import duplicates
 from server.store.duplicates import Turned, Waiting
+from server.store.match_tables import match_pending, match_profile
+from server.store.schema import linkage_pending
 from tests.builders import Clock, enrolled, open_test_hub
-from tests.matching import links, report
+from tests.matching import links, match_all, match_page, means, report, told
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_WAIT_S = 60
@@ -74,10 +83,6 @@ def test_child_that_died_is_replaced_and_the_page_matched_again(hub: Hub) -> Non
         child.turn([])
         assert child.process_id is not None
         os.kill(child.process_id, signal.SIGKILL)
-        with pytest.raises(ChildGone):
-            match_waiting(hub, child, "1")
-        child.end()
-        hub.clock.pass_(minutes=3)  # type: ignore[attr-defined]
         assert match_waiting(hub, child, "1") == 2
     assert (*pair, "same_incident") in links(hub)
 
@@ -145,6 +150,159 @@ def test_complaint_that_can_not_be_matched_keeps_no_other_from_it(hub: Hub, capl
     assert [each.msg for each in caplog.records] == ["match_failed"]
     with hub.store.read() as connection:
         assert duplicates.count_waiting(connection) == 1
+
+
+class Killed(Child):
+    """A child that is killed as soon as it has to read what a device told of one of some complaints."""
+
+    poisonous: frozenset[int] = frozenset()
+    is_broken = False
+
+    def turn(self, page: Sequence[Waiting]) -> list[Turned] | Fault:
+        if self.is_broken or any(each.complaint in self.poisonous and each.attempts < 6 for each in page):
+            super().turn([])
+            os.kill(self.process_id or 0, signal.SIGKILL)
+        return super().turn(page)
+
+
+@pytest.fixture
+def lone_hub(tmp_path: Path) -> Iterator[Hub]:
+    """A hub on SQLite: what is tried here has nothing to do with the engine."""
+    hub = open_test_hub("sqlite", tmp_path / "hub", Clock())
+    matching.keep_models(hub.store, hub.clock())
+    yield hub
+    hub.close()
+
+
+def attempts(hub: Hub) -> dict[int, int]:
+    with hub.store.read() as connection:
+        rows = connection.execute(sa.select(match_pending.c.complaint, match_pending.c.attempts))
+        return {row.complaint: row.attempts for row in rows}
+
+
+def test_complaint_that_kills_the_child_six_times_is_matched_by_its_facts(
+    lone_hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub, child = lone_hub, Killed(lone_hub.settings, lone_hub.secrets)
+    bad = report(enrolled(hub, "Kayes 1", team="kayes"), "bad")
+    pair = two_reports(hub)
+    child.poisonous = frozenset([bad])
+    for _ in range(5):
+        renewing.note_failure(hub.store, Waiting(bad, asked=2))
+    assert match_waiting(hub, child, "1") == 2
+    assert (*pair, "same_incident") in links(hub)
+    assert attempts(hub) == {bad: 6}
+    [told] = [json.loads(Formatter().format(each)) for each in caplog.records]
+    assert (told["event"], told["complaint"], told["count"], told["fault"]) == ("match_failed", bad, 6, "ChildGone")
+
+    hub.clock.pass_(minutes=3)  # type: ignore[attr-defined]
+    assert match_waiting(hub, child, "1") == 1
+    child.end()
+    with hub.store.read() as connection:
+        assert duplicates.kept(connection, [bad])[bad].by_facts
+        assert connection.scalar(sa.select(sa.func.count()).select_from(linkage_pending)) == 0
+    found = list(doctor.of_health(maintenance.health(hub.store), hub.clock(), hub.settings))
+    assert {each.code: each.values for each in found}["matched_by_facts"] == {"count": 1}
+
+
+def test_less_and_less_is_made_of_what_goes_on_failing(lone_hub: Hub) -> None:
+    bad = report(enrolled(lone_hub, "Kayes 1", team="kayes"), "bad")
+    with lone_hub.store.read() as connection:
+        pages = [[Waiting(bad, 2, attempts)] for attempts in (0, 5, 6, 8, 9)]
+        made = [turning.turn(connection, page, means(lone_hub))[0] for page in pages]
+    assert [len(each.read) for each in made] == [1, 1, 0, 0, 0]
+    assert [each.kept.by_facts for each in made] == [False, False, True, True, True]
+    assert [bool(each.kept.keys) for each in made] == [True, True, True, True, False]
+
+
+def test_page_that_kills_the_child_is_matched_one_by_one_and_counted_against_the_poisonous_one(
+    lone_hub: Hub,
+) -> None:
+    hub, child = lone_hub, Killed(lone_hub.settings, lone_hub.secrets)
+    pair = two_reports(hub)
+    bad = report(enrolled(hub, "Kayes 1", team="kayes"), "bad")
+    child.poisonous = frozenset([bad])
+    assert match_waiting(hub, child, "1") == 2
+    child.end()
+    assert ((*pair, "same_incident") in links(hub), attempts(hub)) == (True, {bad: 1})
+
+
+def test_child_that_dies_of_anything_is_blamed_on_no_complaint(lone_hub: Hub) -> None:
+    child = Killed(lone_hub.settings, lone_hub.secrets)
+    child.is_broken = True
+    bad = report(enrolled(lone_hub, "Kayes 1", team="kayes"), "bad")
+    with pytest.raises(ChildGone):
+        match_waiting(lone_hub, child, "1")
+    child.end()
+    assert attempts(lone_hub) == {bad: 0}
+
+
+def test_profiles_of_an_old_scheme_are_made_anew_behind_what_is_new_and_their_links_stay(lone_hub: Hub) -> None:
+    hub = lone_hub
+    pair = two_reports(hub)
+    match_all(hub)
+    before = links(hub)
+    with hub.store.write() as connection:
+        connection.execute(sa.update(match_profile).values(scheme=0))
+    assert renewing.poor_share(hub.store) == 1.0
+    assert renewing.await_old(hub.store, 0) == pair[1]
+    assert renewing.await_old(hub.store, pair[1]) is None
+    new = report(enrolled(hub, "Kayes 1", team="kayes"), "new")
+    page = matching.claim(hub.store, "1", hub.clock())
+    assert [each.complaint for each in page] == [new, *pair]
+    match_page(hub, page)
+    after = links(hub)
+    assert {ends: after[ends] for ends in before} == before
+    with hub.store.read() as connection:
+        kept = duplicates.kept(connection, [*pair, new])
+    assert [(each.scheme, each.by_facts) for _, each in sorted(kept.items())] == [
+        (profiles.SCHEME, True),
+        (profiles.SCHEME, True),
+        (profiles.SCHEME, False),
+    ]
+    assert renewing.poor_share(hub.store) == pytest.approx(2 / 3)
+
+
+def test_compartment_that_a_person_opens_is_matched_by_again_where_nothing_is_left_of_it(lone_hub: Hub) -> None:
+    hub = lone_hub
+    number, _ = two_reports(hub)
+    match_all(hub)
+    said = told()["statement"]["clear"]
+
+    def retell() -> int:
+        renewing.retell(hub.store, hub.secrets.linkage, number, "statement", said, hub.clock())
+        return match_all(hub)
+
+    before = features(hub, number)
+    assert retell() == 0
+    with hub.store.write() as connection:
+        connection.execute(sa.update(match_profile).where(match_profile.c.complaint == number).values(scheme=0))
+    renewing.await_old(hub.store, 0)
+    match_all(hub)
+    assert profiles.STORY not in features(hub, number).veils
+    assert (retell(), retell()) == (1, 0)
+    assert features(hub, number).veils[profiles.STORY] == before.veils[profiles.STORY]
+
+
+def features(hub: Hub, number: int) -> profiles.Profile:
+    with hub.store.read() as connection:
+        kept = duplicates.kept(connection, [number])[number]
+    profile = means(hub).features.open(number, kept.features)
+    assert profile is not None
+    return profile
+
+
+def test_hub_that_opens_takes_up_the_profiles_of_an_old_scheme(lone_hub: Hub) -> None:
+    hub = lone_hub
+    two_reports(hub)
+    match_all(hub)
+    with hub.store.write() as connection:
+        connection.execute(sa.update(match_profile).values(scheme=0))
+    give_up = time.monotonic() + LONGEST_WAIT_S
+    with running_matcher(hub):
+        while maintenance.health(hub.store).old_profiles and time.monotonic() < give_up:
+            pass
+    assert maintenance.health(hub.store).old_profiles == 0
 
 
 PARENT = """

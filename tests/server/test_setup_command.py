@@ -18,7 +18,6 @@ from server.store import accounts
 from tests.builders import PASSPHRASE, enrolled, founded
 from tests.terminal import Terminal
 
-PLACES = Path(__file__).resolve().parents[2] / "fixtures" / "places" / "mali-2026.1.csv"
 ROOT_WORDS = "tamarinier rônier acacia karité"
 ASIDE = re.compile(r"\x1b\[\?1049h(.*?)\x1b\[2J\x1b\[H\x1b\[\?1049l", re.DOTALL)
 NUMBERED = re.compile(r"(\d+)\. ([a-z]+)")
@@ -72,18 +71,16 @@ def _found_hub(person: Person) -> None:
     person.answer("encore une fois : ", "court")
     person.answer("(au moins quatre mots) : ", PASSPHRASE)
     person.answer("encore une fois : ", PASSPHRASE)
-    person.answer("plus tard) : ", str(PLACES))
+    person.answer("plus tard) : ", "")
 
 
 def _make_accounts(person: Person) -> None:
-    """Steps 2 and 3, with a region that is none."""
+    """Steps 2 and 3, with a region that is none and an answer that is neither yes nor no."""
     person.answer("personne entre : ", "Moussa")
     _choose_passphrase(person)
     person.answer("personne entre : ", "Awa")
-    person.answer("une personne) : ", "Paris")
-    person.answer("personne entre : ", "Awa")
-    person.answer("une personne) : ", "")
-    person.answer("non) : ", "oui")
+    person.answer("une personne) : ", "Paris", "")
+    person.answer("non) : ", "O.K.", "o")
     _choose_passphrase(person)
 
 
@@ -149,6 +146,8 @@ def test_interrupted_setup_goes_on_and_makes_nothing_twice(sit: Callable[..., Pe
     third.answer("non) : ", "oui")
     assert third.leave("seere doctor") == 0
 
+    assert "Il y a : Bamako, " in first.shown
+    assert "Répondez « oui » ou « non »." in first.shown
     assert [each in third.shown for each in ("fait : Moussa", "fait : Awa", "Liste de secours")] == [True, True, False]
     with_hub(tmp_path, _is_ready_for_a_device)
 
@@ -193,7 +192,7 @@ def test_custodian_sees_one_list_and_misspells_a_word_of_it(sit: Callable[..., P
     drill.answer("sur le papier : ", one[6])
     drill.answer("dans l'ordre) : ", " ".join(other[:-1]), " ".join(other))
 
-    assert drill.leave("et 0 envoi scellé.") == 0
+    assert drill.leave("Rien de scellé n'est encore arrivé.") == 0
     assert f"mot n° 7 : « {wrong[6]} »" in drill.shown
     assert one[6] in drill.shown.partition("Mots proches : ")[2].partition(".")[0]
     assert "Liste 2 : 32 mots" in drill.shown

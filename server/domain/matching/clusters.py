@@ -90,6 +90,15 @@ def cluster_of(complaint: int, edges: Collection[Edge], apart: Iterable[tuple[in
     )
 
 
+def groups(pairs: Iterable[tuple[int, int]]) -> dict[int, frozenset[int]]:
+    """For each complaint of some pair, all those that pairs lead to from it, itself among them."""
+    joined, named = _Groups(()), set[int]()
+    for a, b in pairs:
+        joined.join(a, b)
+        named |= {a, b}
+    return {each: frozenset(joined.of(each)) for each in named}
+
+
 def strength(edge: Edge) -> tuple[bool, float, int]:
     """What edges are ordered by, the strongest first."""
     return not edge.is_confirmed, -edge.weight, edge.link

@@ -15,6 +15,21 @@ class Verdict(StrEnum):
     UNDONE = "undone"
 
 
+class Reason(StrEnum):
+    """Why somebody decided so, or took it back. A list, since free text would name people where nothing is sealed."""
+
+    PEOPLE = "people"
+    FACTS = "facts"
+    PLACE_AND_DAY = "place_and_day"
+    TEAM = "team"
+    NAMESAKE = "namesake"
+    OTHER_TIME = "other_time"
+    OTHER_PLACE = "other_place"
+    MISTAKE = "mistake"
+    NEWS = "news"
+    OTHER = "other"
+
+
 PROPOSED: Final = "proposed"
 # The relation that holds by itself: the same report again.
 RETRY: Final = "retry"
@@ -34,17 +49,17 @@ class Judged:
 
 @dataclass(frozen=True)
 class Decision:
-    """One word on a link, never changed: `undoes` is the decision that it takes back.
+    """One word on a link, never changed; `no` counts those of the link from 1, and `undoes` is one of these numbers.
 
     `is_blind`: made without the score. `is_second`: a second person's judgement of the pair, which changes nothing.
     `judged`: the link as it was judged then.
     """
 
-    id: int
+    no: int
     link: int
     verdict: Verdict
     account: str
-    reason: str | None
+    reason: Reason | None
     at: datetime
     undoes: int | None
     is_blind: bool
@@ -53,7 +68,7 @@ class Decision:
 
 
 def undone(history: Sequence[Decision]) -> frozenset[int]:
-    """The ids of those that were taken back."""
+    """The numbers of those that were taken back."""
     return frozenset(each.undoes for each in history if each.undoes is not None)
 
 
@@ -63,7 +78,7 @@ def words_that_stand(history: Sequence[Decision], *, is_second: bool) -> list[De
     return [
         each
         for each in history
-        if each.is_second is is_second and each.verdict is not Verdict.UNDONE and each.id not in gone
+        if each.is_second is is_second and each.verdict is not Verdict.UNDONE and each.no not in gone
     ]
 
 
@@ -73,8 +88,8 @@ def standing(history: Sequence[Decision]) -> Decision | None:
 
 
 def last_of(history: Sequence[Decision]) -> int:
-    """The id of the last word that decided or took back; 0 before the first. Who decides says what they saw."""
-    return max((each.id for each in history if not each.is_second), default=0)
+    """The number of the last word that decided or took back; 0 before the first. Who decides says what they saw."""
+    return max((each.no for each in history if not each.is_second), default=0)
 
 
 def state_of(relation: str, history: Sequence[Decision]) -> str:

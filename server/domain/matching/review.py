@@ -23,8 +23,8 @@ _SAMPLE_EVERY: Final = 7
 # A pair of which one asks for haste is worth as much as so many others.
 _URGENT_GAIN: Final = 3.0
 _CLUSTER_GAIN: Final = 0.25
-# Of a day's pairs, those that touch one lineage take no more than this.
-_LINEAGE_SHARE: Final = 1 / 3
+# Of a day's pairs, those that touch one lineage, or are of one group, take no more than this.
+_LARGEST_SHARE: Final = 1 / 3
 _CONFIDENCE: Final = 0.95
 # Strata, and what was drawn of one of them: as many intervals have to hold at once.
 _BOUNDED_APART: Final = 4
@@ -70,11 +70,20 @@ class Stratum(StrEnum):
 
 @dataclass(frozen=True)
 class Pair:
-    """A link that waits for a decision: what it is worth, and the lineages of its two complaints."""
+    """A link that waits for a decision: what it is worth, and the lineages of its two complaints.
+
+    `group`: the same for pairs that resemble each other, as those of a flood do; empty for a sample.
+    """
 
     link: int
     value: float
     lineages: frozenset[str]
+    group: str = ""
+
+    @property
+    def takers(self) -> frozenset[str]:
+        """Those of whose share of the day it takes one."""
+        return self.lineages | {self.group} if self.group else self.lineages
 
 
 @dataclass(frozen=True)
@@ -161,9 +170,9 @@ def slot_at(number: int) -> Slot:
     return _SAMPLES[number // _SAMPLE_EVERY % len(_SAMPLES)]
 
 
-def lineage_room(capacity: int) -> int:
-    """How many of a day's pairs may touch one lineage: a flood of its reports fills no day."""
-    return max(1, int(capacity * _LINEAGE_SHARE))
+def room_of(capacity: int) -> int:
+    """How many of a day's pairs may touch one lineage, or be of one group: a flood of reports fills no day."""
+    return max(1, int(capacity * _LARGEST_SHARE))
 
 
 def fill(
@@ -171,27 +180,34 @@ def fill(
 ) -> list[tuple[Slot, Pair]]:
     """A pair for each slot, from the shelf of its kind, each the best first, until there is nothing left for one.
 
-    `seen`: how many of the day's pairs touched a lineage so far; none gets more than `room`.
+    `seen`: how many of the day's pairs touched a lineage or a group so far; none gets more than `room`. Of a group
+    one pair stands for all: what is said of it may settle others.
     """
-    counts, taken, filled = Counter(seen), set[int](), []
+    counts, taken, groups, filled = Counter(seen), set[int](), set[str](), []
 
     def is_free(pair: Pair) -> bool:
-        return pair.link not in taken and all(counts[each] < room for each in pair.lineages)
+        is_new = pair.link not in taken and (not pair.group or pair.group not in groups)
+        return is_new and all(counts[each] < room for each in pair.takers)
 
     for slot in slots:
         found = _first(_INSTEAD[slot], shelves, is_free)
         if found is None:
             break
         taken.add(found[1].link)
-        counts.update(found[1].lineages)
+        groups.add(found[1].group)
+        counts.update(found[1].takers)
         filled.append(found)
     return filled
 
 
+def estimate(hits: int, tries: int) -> Estimate:
+    """The share of which `hits` of `tries` were seen."""
+    return Estimate(hits / tries if tries else None, *interval(hits, tries, _CONFIDENCE))
+
+
 def precision(sample: Sample) -> Estimate:
     """Which share of a stratum matches."""
-    low, high = interval(sample.confirmed, sample.decided, _CONFIDENCE)
-    return Estimate(sample.confirmed / sample.decided if sample.decided else None, low, high)
+    return estimate(sample.confirmed, sample.decided)
 
 
 def recall(samples: Collection[Sample]) -> Estimate:

@@ -21,8 +21,9 @@ SCHEME: Final = 1
 # What travels as a clear fact is compared clear: the day, the sum, a point of a table.
 VEILED: Final = frozenset({Kind.PERSON, Kind.WORDS, Kind.PLACE, Kind.CODE, Kind.BIRTH, Kind.PHONE, Kind.STORY})
 
-_LANES: Final = 128
-_ROW: Final = Struct(f"<{_LANES}H")
+# Of a sketch.
+LANES: Final = 128
+_ROW: Final = Struct(f"<{LANES}H")
 _SALTS: Final = tuple(bytes([salt]) for salt in range(_ROW.size // blake2b.MAX_DIGEST_SIZE))
 # Of a shorter code little is left with one character left out, and a longer one is a word.
 _SLIPS_CHARS: Final = range(3, 17)
@@ -214,7 +215,7 @@ def _row(gram: str, pepper: bytes) -> tuple[int, ...]:
 
 def _shared(a: Veil, b: Veil) -> float:
     """The share of grams in common; of two that have none, chance makes half the bits equal."""
-    return 1 - (a.sketch ^ b.sketch).bit_count() * 2 / _LANES
+    return 1 - (a.sketch ^ b.sketch).bit_count() * 2 / LANES
 
 
 def _person(a: Veil, b: Veil) -> Level:
@@ -256,7 +257,7 @@ def _birth(a: Veil, b: Veil) -> Level:
 
 
 def _story(a: Veil, b: Veil) -> Level:
-    equal = (a.sketch ^ b.sketch).to_bytes(_LANES, "little").count(0) / _LANES
+    equal = (a.sketch ^ b.sketch).to_bytes(LANES, "little").count(0) / LANES
     return level_at(2 * equal / (1 + equal), STORY_SHARES)
 
 

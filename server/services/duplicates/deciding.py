@@ -1,7 +1,7 @@
 """Deciding: which pairs a person is shown, what they say of them, and what follows; nothing is ever merged."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from itertools import count, islice
@@ -14,7 +14,8 @@ from server.domain.desk import Desk
 from server.domain.errors import DecisionRefused, DecisionStale, NotFound
 from server.domain.matching import clusters, decisions, review
 from server.domain.matching.clusters import Cluster, Edge
-from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, Verdict
+from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, Reason, Verdict
+from server.domain.matching.link_ids import written
 from server.domain.matching.model import Band, Relation
 from server.domain.matching.review import Estimate, Pair, Sample, Shelf, Slot, Stratum
 from server.domain.permission import Action, may_ever, permit
@@ -29,20 +30,28 @@ RELATIONS: Final = (Relation.SAME_INCIDENT, Relation.SAME_COMPLAINANT)
 _SHELF_MOST: Final = 200
 # Of a cluster no more is shown; the strongest are reached first.
 MEMBERS_MOST: Final = 200
-_REASON_MAX_CHARS: Final = 2_000
 
+# By relation and complaint, all the complaints that links lead to from it.
+_Alike = Mapping[str, Mapping[int, frozenset[int]]]
+_NOTHING: Final[_Alike] = {}
 _Read = Callable[[sa.Connection, Scope, Shelf, Link | None, Collection[str], int], list[Link]]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A pair to look at: registry numbers of both, and what it is shown for; `judged` is None where that is blind."""
+    """A pair to look at: registry numbers of both, and what it is shown for; `judged` is None where that is blind.
+
+    `alike`: how many complaints, at least, proposals lead to from these two, with them; 0 where that is blind.
+    `twin`: the link by which the same two wait for a decision on the other relation, if there is one.
+    """
 
     link: int
     numbers: tuple[str, str]
     relation: str
     slot: Slot
     judged: Judged | None
+    alike: int
+    twin: int | None
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,15 @@ class Explained:
 
 
 @dataclass(frozen=True)
+class _Desktop:
+    """What there is to choose from: pairs by kind of slot, the best first, links by id, and what leads to what."""
+
+    shelves: dict[Slot, list[Pair]]
+    links: dict[int, Link]
+    alike: _Alike
+
+
+@dataclass(frozen=True)
 class View:
     """A cluster of one relation, by registry number where it names complaints; `is_cut`: there is more."""
 
@@ -113,13 +131,13 @@ def next_pairs(store: Store, desk: Desk, capacity: int, limit: int) -> Queue:
         left = max(capacity - len(today), 0)
         done = links.count_decided(connection, desk.actor.id)
         slots = [review.slot_at(number) for number in islice(count(done), min(limit, left))]
-        seen = Counter(lineage for pair in today for lineage in pair)
-        room = review.lineage_room(capacity)
-        shelves, by_id = _shelves(connection, desk, seen, room) if slots else ({}, {})
-        filled = review.fill(slots, shelves, seen, room)
-        chosen = [(slot, by_id[pair.link]) for slot, pair in filled]
+        room = review.room_of(capacity)
+        waiting = _waiting(connection, desk, today, room) if slots else _Desktop({}, {}, {})
+        seen = Counter(taker for each in today for taker in _pair(each, waiting.alike).takers)
+        filled = review.fill(slots, waiting.shelves, seen, room)
+        chosen = [(slot, waiting.links[pair.link]) for slot, pair in filled]
         numbers = registry.numbers_of(connection, {id for _, each in chosen for id in (each.a, each.b)})
-    return Queue(tuple(_case(slot, each, numbers) for slot, each in chosen), left)
+    return Queue(tuple(_case(slot, each, waiting, numbers) for slot, each in chosen), left)
 
 
 def decide(
@@ -128,11 +146,11 @@ def decide(
     link_id: int,
     verdict: Verdict,
     *,
-    reason: str = "",
+    reason: Reason | None = None,
     after: int = 0,
     is_second: bool = False,
 ) -> int:
-    """Say of a pair that it matches or does not; gives the id of the decision. The reports stay as they are.
+    """Say of a pair that it matches or does not; gives the number of the decision. The reports stay as they are.
 
     `after`: the last decision that the actor saw of it, 0 for none. `is_second`: beside a decision of somebody else,
     whose word goes on holding. Raises NotFound where the actor does not handle both complaints, DecisionStale where
@@ -145,26 +163,24 @@ def decide(
         elif decisions.last_of(history) != after:
             raise _stale(connection, history, verdict)
         is_blind = _is_to_be_blind(decided, history)
-        made = _say(connection, desk, decided, verdict, reason, is_blind=is_blind, is_second=is_second)
+        said = _Said(verdict, reason, is_blind=is_blind, is_second=is_second)
+        made = _say(connection, desk, decided, history, said)
         if not is_second:
             links.set_state(connection, decided.id, verdict)
     return made
 
 
-def undo(store: Store, desk: Desk, decision_id: int, reason: str = "") -> str:
-    """Take a decision back; gives the state of its link, which follows from the decisions that still stand.
+def undo(store: Store, desk: Desk, link_id: int, number: int | None = None, reason: Reason | None = None) -> str:
+    """Take a decision on a pair back, the one that holds where no number says which; gives the state of the link,
+    which follows from the decisions that still stand.
 
-    Raises NotFound as `decide` does, and DecisionRefused for what was taken back already.
+    Raises NotFound as `decide` does, and DecisionRefused for what was taken back already, and where nothing holds.
     """
     with store.write() as connection:
-        about = links.link_decided_by(connection, decision_id)
-        if about is None:
-            raise NotFound(object=decision_id)
-        decided, history = _opened(connection, desk, about, is_locked=True)
-        [told] = [each for each in history if each.id == decision_id]
-        if told.verdict is Verdict.UNDONE or told.id in decisions.undone(history):
-            raise DecisionRefused(fault="undone")
-        _say(connection, desk, decided, Verdict.UNDONE, reason, undoes=told.id, is_second=told.is_second)
+        decided, history = _opened(connection, desk, link_id, is_locked=True)
+        told = _to_undo(history, number)
+        said = _Said(Verdict.UNDONE, reason, undoes=told.no, is_second=told.is_second)
+        _say(connection, desk, decided, history, said)
         state = decisions.state_of(decided.relation, links.history_of(connection, decided.id))
         links.set_state(connection, decided.id, state)
     return state
@@ -180,7 +196,7 @@ def explain(store: Store, desk: Desk, link_id: int, *, is_blind: bool = False) -
         names = {each.id: each.name for each in accounts.listed(connection)}
     is_hidden = is_blind or _is_to_be_blind(shown, history)
     gone = decisions.undone(history)
-    words = [Word(names[each.account], each.id in gone, each) for each in history]
+    words = [Word(names[each.account], each.no in gone, each) for each in history]
     return Explained(
         link=shown.id,
         relation=shown.relation,
@@ -224,11 +240,10 @@ def estimates(store: Store, desk: Desk) -> list[Reached]:
     return [_reached(relation, [each for (of, _), each in found.items() if of == relation]) for relation in RELATIONS]
 
 
-def _shelves(
-    connection: sa.Connection, desk: Desk, seen: Counter[str], room: int
-) -> tuple[dict[Slot, list[Pair]], dict[int, Link]]:
-    """What waits for each kind of slot, the best first, and the links by id."""
+def _waiting(connection: sa.Connection, desk: Desk, today: Sequence[Link], room: int) -> _Desktop:
+    """What waits for each kind of slot; `today`: the links that the actor decided today."""
     scope, number = _scope(desk), links.count_lineages(connection)
+    seen = Counter(lineage for each in today for lineage in each.lineages)
 
     def shelf(of: Shelf, read: _Read) -> list[Link]:
         def page(after: Link | None) -> list[Link]:
@@ -241,15 +256,16 @@ def _shelves(
 
     strong, possible = (shelf(each, links.most_valued) for each in (Shelf.STRONG, Shelf.POSSIBLE))
     blind, silent = (shelf(each, links.drawn) for each in (Shelf.BLIND, Shelf.SILENT))
-    linked = _confirmed_of(connection, desk, [*strong, *possible])
-    ranked = [_ranked(each, linked) for each in (strong, possible)]
+    confirmed = _confirmed_with(connection, desk, [*strong, *possible])
+    groups = _groups([*strong, *possible, *confirmed, *today])
+    ranked = [_ranked(each, confirmed, groups) for each in (strong, possible)]
     shelves = {
         Slot.VALUE: [*ranked[0], *ranked[1]],
         Slot.UNCERTAIN: ranked[1],
         Slot.BLIND: [_pair(each) for each in blind],
         Slot.SILENT: [_pair(each) for each in silent],
     }
-    return shelves, {each.id: each for each in (*strong, *possible, *blind, *silent)}
+    return _Desktop(shelves, {each.id: each for each in (*strong, *possible, *blind, *silent)}, groups)
 
 
 def _filled(
@@ -267,25 +283,47 @@ def _filled(
     return kept[:_SHELF_MOST]
 
 
-def _ranked(shelf: Sequence[Link], linked: Counter[int]) -> list[Pair]:
-    pairs = [_pair(each, linked[each.a] + linked[each.b]) for each in shelf]
+def _ranked(shelf: Sequence[Link], confirmed: Sequence[Link], groups: _Alike) -> list[Pair]:
+    linked = Counter(id for each in confirmed for id in (each.a, each.b))
+    pairs = [_pair(each, groups, linked[each.a] + linked[each.b]) for each in shelf]
     return sorted(pairs, key=lambda pair: (-pair.value, pair.link))
 
 
-def _pair(link: Link, linked: int = 0) -> Pair:
-    return Pair(link.id, review.weighed(link.value, linked), link.lineages)
+def _pair(link: Link, groups: _Alike = _NOTHING, linked: int = 0) -> Pair:
+    return Pair(link.id, review.weighed(link.value, linked), link.lineages, _group(link, groups))
 
 
-def _confirmed_of(connection: sa.Connection, desk: Desk, waiting: Sequence[Link]) -> Counter[int]:
-    """How many confirmed links each complaint has, that the actor may know of."""
+def _group(link: Link, groups: _Alike) -> str:
+    """What a pair is one of many of: those of one device among themselves, else those that links lead to."""
+    alike = groups.get(link.relation, {}).get(link.a)
+    if alike and len(link.lineages) == 1:
+        return min(link.lineages)
+    return f"{link.relation} {min(alike)}" if alike else ""
+
+
+def _groups(found: Sequence[Link]) -> _Alike:
+    """By relation, what links lead to; a retry is of both."""
+
+    def ends(relation: str) -> list[tuple[int, int]]:
+        return [(each.a, each.b) for each in found if each.relation in (relation, RETRY)]
+
+    return {relation: clusters.groups(ends(relation)) for relation in RELATIONS}
+
+
+def _confirmed_with(connection: sa.Connection, desk: Desk, waiting: Sequence[Link]) -> list[Link]:
+    """The confirmed links of those that wait, that the actor may know of."""
     ids = {id for each in waiting for id in (each.a, each.b)}
-    confirmed = links.touching(connection, ids, (*RELATIONS, RETRY), Verdict.CONFIRMED)
-    return Counter(id for each in _permitted(connection, desk, confirmed) for id in (each.a, each.b))
+    return _permitted(connection, desk, links.touching(connection, ids, (*RELATIONS, RETRY), Verdict.CONFIRMED))
 
 
-def _case(slot: Slot, link: Link, numbers: dict[int, str]) -> Case:
-    judged = None if review.is_blind(link.judged.band, link.draw) else link.judged
-    return Case(link.id, (numbers[link.a], numbers[link.b]), link.relation, slot, judged)
+def _case(slot: Slot, link: Link, waiting: _Desktop, numbers: dict[int, str]) -> Case:
+    ends = numbers[link.a], numbers[link.b]
+    if review.is_blind(link.judged.band, link.draw):
+        return Case(link.id, ends, link.relation, slot, None, 0, None)
+    alike = waiting.alike[link.relation][link.a]
+    shown = (each for each in waiting.links.values() if not review.is_blind(each.judged.band, each.draw))
+    twins = (each.id for each in shown if (each.a, each.b) == (link.a, link.b) and each.id != link.id)
+    return Case(link.id, ends, link.relation, slot, link.judged, len(alike), next(twins, None))
 
 
 def _opened(
@@ -300,6 +338,21 @@ def _opened(
 
 def _is_to_be_blind(link: Link, history: Sequence[Decision]) -> bool:
     return not history and link.relation != RETRY and review.is_blind(link.judged.band, link.draw)
+
+
+def _to_undo(history: Sequence[Decision], number: int | None) -> Decision:
+    """The word to take back. Raises NotFound and DecisionRefused as `undo` does."""
+    if number is None:
+        held = decisions.standing(history)
+        if held is None:
+            raise DecisionRefused(fault="nothing")
+        return held
+    told = next((each for each in history if each.no == number), None)
+    if told is None:
+        raise NotFound(object=number)
+    if told.verdict is Verdict.UNDONE or told.no in decisions.undone(history):
+        raise DecisionRefused(fault="undone")
+    return told
 
 
 def _require_first(desk: Desk, history: Sequence[Decision]) -> None:
@@ -319,33 +372,48 @@ def _stale(connection: sa.Connection, history: Sequence[Decision], verdict: Verd
     return DecisionStale(name=names[held.account], verdict=held.verdict.value, said=verdict.value, last=last)
 
 
-def _say(
-    connection: sa.Connection,
-    desk: Desk,
-    link: Link,
-    verdict: Verdict,
-    reason: str,
-    *,
-    undoes: int | None = None,
-    is_blind: bool = False,
-    is_second: bool = False,
-) -> int:
-    """Keep a word on a link; the log has ids only, the reason goes with the link."""
-    made = links.add_decision(
-        connection,
-        link,
-        verdict,
-        desk.actor.id,
-        desk.now,
-        reason=reason.strip()[:_REASON_MAX_CHARS] or None,
-        undoes=undoes,
-        is_blind=is_blind,
-        is_second=is_second,
+@dataclass(frozen=True)
+class _Said:
+    """What a word says, as far as the person chose it."""
+
+    verdict: Verdict
+    reason: Reason | None
+    undoes: int | None = None
+    is_blind: bool = False
+    is_second: bool = False
+
+
+def _say(connection: sa.Connection, desk: Desk, link: Link, history: Sequence[Decision], said: _Said) -> int:
+    """Keep a word on a link, after those of its history; gives its number."""
+    number = len(history) + 1
+    word = Decision(
+        no=number,
+        link=link.id,
+        verdict=said.verdict,
+        account=desk.actor.id,
+        reason=said.reason,
+        at=desk.now,
+        undoes=said.undoes,
+        is_blind=said.is_blind,
+        is_second=said.is_second,
+        judged=link.judged,
     )
-    details = {"blind": is_blind, "decision": made, "second": is_second, "undoes": undoes, "verdict": verdict.value}
-    signature = desk.actor.signature
-    audit.record(connection, at=desk.now, actor=signature, action="decide", object=f"link:{link.id}", details=details)
-    return made
+    links.add_decision(connection, word)
+    audit.record(
+        connection,
+        at=desk.now,
+        actor=desk.actor.signature,
+        action="decide",
+        object=f"link:{written(link.id)}",
+        details={
+            "blind": said.is_blind,
+            "decision": number,
+            "second": said.is_second,
+            "undoes": said.undoes,
+            "verdict": said.verdict.value,
+        },
+    )
+    return number
 
 
 def _view(connection: sa.Connection, desk: Desk, complaint: int, relation: Relation) -> View:

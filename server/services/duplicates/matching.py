@@ -9,10 +9,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from server.domain.matching import complaints, profiles, review
-from server.domain.matching.complaints import Judged
+from server.domain.matching import complaints, composites, profiles, review
+from server.domain.matching.complaints import Likeness
 from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, rank
-from server.domain.matching.model import Band, Model
+from server.domain.matching.model import Band, Model, chance_of, judge
 from server.domain.matching.profiles import Profile
 from server.domain.matching.review import Shelf
 from server.services.duplicates.turning import Means
@@ -28,7 +28,9 @@ CLAIM: Final = timedelta(minutes=2)
 SHARE_MOST: Final = 20
 # Links of one complaint to those of one lineage, of one relation: a flood is seen by a few, and fills no queue.
 LINKS_MOST: Final = 8
-_BITS_DECIMALS: Final = 3
+
+# A link that might be proposed, with the lineages of its two complaints.
+_Likely = tuple[Proposal, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -104,20 +106,24 @@ def match(connection: sa.Connection, page: Sequence[Waiting], models: Sequence[M
     Of two that are matched at once, by whomever, the one whose keys were committed last sees the other.
     """
     own = _seen(connection, [each.complaint for each in page], means)
-    keys = {id: profiles.blocking_keys(each.profile, means.pepper) for id, each in own.items() if each.is_matchable}
+    keys = {id: composites.blocking_keys(each.profile, means.pepper) for id, each in own.items() if each.is_matchable}
     postings = duplicates.postings(connection, {key for each in keys.values() for key in each}, POSTINGS_MOST)
     read = {key: in_turn(each) for key, each in postings.items()}
     links = duplicates.links_of(connection, list(own))
     found = {id: _ranked(id, keys.get(id, ()), read) | _linked(id, links) for id in own}
     others = {id for each in found.values() for id in each}
     seen = own | _seen(connection, others - own.keys(), means)
-    tally = _Tally(duplicates.links_of(connection, list(seen)))
+    others_of = {id: [seen[other] for other in sorted(found[id]) if other in seen] for id in own}
+    likely = {id: _likely(own[id], theirs, links, models, means.pepper) for id, theirs in others_of.items()}
+    # Of those alone: most of what is compared comes to no link.
+    ends = {id for each in likely.values() for proposal, _ in each for id in (proposal.a, proposal.b)}
+    tally = _Tally(duplicates.links_of(connection, ends) if ends else ())
     matched = []
     for each in page:
         ours = own.get(each.complaint)
         if ours is not None:
-            theirs = [seen[id] for id in sorted(found[ours.id]) if id in seen]
-            proposals, over = _judged(ours, theirs, links, models, tally, means.pepper)
+            proposals = tuple(proposal for proposal, of in likely[ours.id] if tally.has_room(proposal, of))
+            over = _over(ours, others_of[ours.id], links, likely[ours.id])
             # What it is not found by is not kept either.
             unread = (key for key in keys.get(ours.id, ()) if ours.id not in read.get(key, ()))
             crowded = tuple(key for key in unread if ours.id in dict(postings.get(key, ())))
@@ -158,45 +164,59 @@ def _linked(id: int, links: Sequence[Link]) -> set[int]:
     return {each.b if each.a == id else each.a for each in links if id in (each.a, each.b)}
 
 
-def _judged(
-    ours: _Seen,
-    others: Sequence[_Seen],
-    links: Sequence[Link],
-    models: Sequence[Model],
-    tally: _Tally,
-    pepper: bytes,
-) -> tuple[tuple[Proposal, ...], tuple[int, ...]]:
-    """The links to propose, the weightiest first, and those proposed before that hold no more."""
-    likely = [each for theirs in others for each in _proposals(ours, theirs, models, pepper)]
-    likely.sort(key=lambda each: (-each[0].weight, each[0].a, each[0].b))
-    proposals = tuple(proposal for proposal, lineages in likely if tally.has_room(proposal, lineages))
+def _likely(
+    ours: _Seen, others: Sequence[_Seen], links: Sequence[Link], models: Sequence[Model], pepper: bytes
+) -> list[_Likely]:
+    """The links that might be proposed, the weightiest first."""
+    standing = {(each.a, each.b, each.relation) for each in links}
+    likely = [
+        each
+        for theirs in others
+        for each in _proposals(ours, theirs, models, pepper)
+        if not (_is_poor(ours, theirs) and (each[0].a, each[0].b, each[0].relation) in standing)
+    ]
+    return sorted(likely, key=lambda each: (-each[0].weight, each[0].a, each[0].b))
+
+
+def _over(
+    ours: _Seen, others: Sequence[_Seen], links: Sequence[Link], likely: Sequence[_Likely]
+) -> tuple[int, ...]:
+    """Links that were proposed before and hold no more."""
     still = {(each.a, each.b, each.relation) for each, _ in likely}
-    compared = {frozenset((ours.id, theirs.id)) for theirs in others}
-    over = tuple(
+    compared = {frozenset((ours.id, theirs.id)) for theirs in others if not _is_poor(ours, theirs)}
+    return tuple(
         each.id
         for each in links
         if each.state == PROPOSED
         and {each.a, each.b} in compared
         and (each.a, each.b, each.relation) not in still
     )
-    return proposals, over
+
+
+def _is_poor(ours: _Seen, theirs: _Seen) -> bool:
+    """Whether one of them says less than it did: a link that was made when it said more is left as it is."""
+    return ours.candidate.by_facts or theirs.candidate.by_facts
 
 
 def _proposals(
     ours: _Seen, theirs: _Seen, models: Sequence[Model], pepper: bytes
-) -> Iterator[tuple[Proposal, tuple[str, str]]]:
+) -> Iterator[_Likely]:
     """The links of two complaints that a person should see, or that a sample has; that of a retry holds without one."""
     first, then = sorted((ours, theirs), key=lambda each: each.id)
     lineages = first.candidate.lineage, then.candidate.lineage
     if lineages[0] == lineages[1] and first.candidate.hash == then.candidate.hash:
         yield _retry(first.id, then.id, pepper), lineages
     elif first.is_matchable and then.is_matchable:
-        for model, judged in zip(models, complaints.judge_pair(models, first.profile, then.profile), strict=True):
-            probability = judged.judgement.probability
-            band, draw = model.band(probability), review.draw_of(pepper, first.id, then.id, judged.relation)
-            if review.is_kept(band, probability, draw):
+        levels = complaints.levels_of(first.profile, then.profile)
+        rarity = complaints.rarity_of(levels, first.profile, then.profile)
+        for model in models:
+            # Its reasons are told of those alone that are kept: of twenty-five pairs one or two.
+            chance = chance_of(model, levels, rarity, complaints.STORED)
+            band, draw = model.band(chance), review.draw_of(pepper, first.id, then.id, model.relation)
+            if review.is_kept(band, chance, draw):
+                likeness = Likeness(model.relation, levels, judge(model, levels, rarity, complaints.STORED))
                 is_urgent = first.candidate.is_urgent or then.candidate.is_urgent
-                yield _proposal(first.id, then.id, model, judged, band, is_urgent, draw), lineages
+                yield _proposal(first.id, then.id, model, likeness, band, is_urgent, draw), lineages
 
 
 def _retry(a: int, b: int, pepper: bytes) -> Proposal:
@@ -204,20 +224,16 @@ def _retry(a: int, b: int, pepper: bytes) -> Proposal:
     return Proposal(a, b, RETRY, None, {}, (), 0.0, 1.0, Band.STRONG, Shelf.STRONG, 0.0, draw, CONFIRMED)
 
 
-def _proposal(a: int, b: int, model: Model, judged: Judged, band: Band, is_urgent: bool, draw: int) -> Proposal:
-    judgement = judged.judgement
-    reasons = [
-        (each.name, None if each.level is None else int(each.level), round(each.bits, _BITS_DECIMALS))
-        for each in judgement.reasons
-    ]
-    levels = {str(field): int(level) for field, level in judged.levels.items() if level}
+def _proposal(a: int, b: int, model: Model, likeness: Likeness, band: Band, is_urgent: bool, draw: int) -> Proposal:
+    judgement = likeness.judgement
+    levels = {str(field): int(level) for field, level in likeness.levels.items() if level}
     return Proposal(
         a=a,
         b=b,
-        relation=judged.relation,
+        relation=likeness.relation,
         model=model.version,
         levels=levels,
-        reasons=reasons,
+        reasons=judgement.kept,
         weight=judgement.weight,
         probability=judgement.probability,
         band=band,

@@ -286,7 +286,9 @@ def test_route_of_devices_neither_reads_nor_sets_a_cookie(
     assert (answered.status_code, answered.headers.get("Set-Cookie")) == (200, None)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "centre.example.evil.example", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "centre.example.evil.example", "127.0.0.1.evil.example", "[::1]", "[::1]:8931"]
+)
 def test_foreign_host_is_answered_by_nothing_of_ours(app: Flask, host: str) -> None:
     for path in ("/login", "/", ACCOUNT, "/api/v1/openapi.json"):
         answer = Browser(app, host).get(path)

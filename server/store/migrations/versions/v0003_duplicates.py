@@ -17,6 +17,9 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("asked", sa.Integer, nullable=False, server_default="1"),
         sa.Column("claimed_by", sa.String(36)),
         sa.Column("claimed_until", UtcTime),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("can_wait", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Index("ix_match_pending_can_wait_complaint", "can_wait", "complaint"),
     ),
     "match_profile": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
@@ -24,6 +27,13 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("features", sa.LargeBinary, nullable=False),
         sa.Column("posted", sa.LargeBinary, nullable=False),
         sa.Column("is_matchable", sa.Boolean, nullable=False),
+        sa.Column("by_facts", sa.Boolean, nullable=False, server_default=sa.false()),
+    ),
+    "match_told": (
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+        sa.Column("compartment", sa.String(12), primary_key=True),
+        sa.Column("device", sa.String(36), sa.ForeignKey("device.id"), nullable=False),
+        sa.Column("seq", ID, nullable=False),
     ),
     "match_key": (
         sa.Column("k", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -36,11 +46,13 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("document", sa.Text, nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("at", UtcTime, nullable=False),
+        sa.Column("base", sa.String(40), sa.ForeignKey("model.version")),
+        sa.Column("decisions", sa.Integer),
         sa.CheckConstraint("relation IN ('same_incident', 'same_complainant')", name="relation"),
         sa.CheckConstraint("state IN ('current', 'proposed', 'old')", name="state"),
     ),
     "link": (
-        sa.Column("id", ID, primary_key=True),
+        sa.Column("id", ID, primary_key=True, autoincrement=False),
         sa.Column("a", ID, sa.ForeignKey("complaint.id"), nullable=False),
         sa.Column("b", ID, sa.ForeignKey("complaint.id"), nullable=False, index=True),
         sa.Column("relation", sa.String(20), nullable=False),
@@ -65,13 +77,13 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Index("ix_link_state_shelf_draw", "state", "shelf", "draw"),
     ),
     "decision": (
-        sa.Column("id", ID, primary_key=True),
-        sa.Column("link", ID, sa.ForeignKey("link.id"), nullable=False, index=True),
+        sa.Column("link", ID, sa.ForeignKey("link.id"), primary_key=True, autoincrement=False),
+        sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("verdict", sa.String(10), nullable=False),
         sa.Column("account", sa.String(36), sa.ForeignKey("account.id"), nullable=False, index=True),
-        sa.Column("reason", sa.Text),
+        sa.Column("reason", sa.String(20)),
         sa.Column("at", UtcTime, nullable=False),
-        sa.Column("undoes", ID, sa.ForeignKey("decision.id")),
+        sa.Column("undoes", sa.Integer),
         sa.Column("is_blind", sa.Boolean, nullable=False),
         sa.Column("is_second", sa.Boolean, nullable=False),
         sa.Column("model", sa.String(40)),
@@ -81,17 +93,21 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("probability", sa.Float, nullable=False),
         sa.Column("band", sa.String(10), nullable=False),
         sa.CheckConstraint("verdict IN ('confirmed', 'rejected', 'undone')", name="verdict"),
+        sa.CheckConstraint(
+            "reason IN ('people', 'facts', 'place_and_day', 'team', 'namesake', 'other_time', 'other_place',"
+            " 'mistake', 'news', 'other')",
+            name="reason",
+        ),
     ),
 }
-_NEVER_GIVEN_TWICE: Final = frozenset({"link", "decision"})
 _PENDING_INDEX: Final = "ix_linkage_pending_lineage_complaint"
 
 
 def upgrade() -> None:
     """Create the tables, and have every complaint that is here matched."""
     for name, items in _TABLES.items():
-        options = {"sqlite_with_rowid": False} if name == "match_key" else {}
-        op.create_table(name, *items, sqlite_autoincrement=name in _NEVER_GIVEN_TWICE, **options)
+        options = {"sqlite_with_rowid": False} if name in ("match_key", "match_told") else {}
+        op.create_table(name, *items, **options)
     op.create_index(_PENDING_INDEX, "linkage_pending", ["lineage", "complaint"])
     op.execute("INSERT INTO match_pending (complaint) SELECT id FROM complaint")
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from server.store import migrations
+from server.store import lite, migrations
 from server.store.engine import Store, open_store
 
 _WORDS_OF_CHANGE = ("CREATE", "ALTER", "DROP", "INSERT", "UPDATE")
@@ -27,6 +27,8 @@ def _lay(store: Store) -> None:
     with store.write() as connection:
         for statement in _said[engine]:
             connection.exec_driver_sql(statement)
+        # Made on the connection beneath, where no statement is heard.
+        lite.index_words(connection, "search_text", "text")
 
 
 def _upgraded(store: Store) -> list[str]:
