@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -21,6 +22,9 @@ SQLITE_CACHE_KIB: Final = 4096
 SQLITE_BUSY_MS: Final = 30_000
 # Fewer, larger checkpoints: about 4 MB of log between two.
 SQLITE_CHECKPOINT_PAGES: Final = 1000
+_AUTOCHECKPOINT: Final = f"wal_autocheckpoint = {SQLITE_CHECKPOINT_PAGES}"
+# NORMAL loses acknowledged commits when the power goes.
+_SYNCED: Final = "synchronous = FULL"
 POOL_SIZE: Final = 9
 # Serialization failure, deadlock, lock not available (PostgreSQL, appendix A).
 _POSTGRES_BUSY: Final = frozenset({"40001", "40P01", "55P03"})
@@ -105,14 +109,13 @@ def open_sqlite(path: Path, key: bytes) -> Any:
     connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
     for pragma in (
         "journal_mode = WAL",
-        # NORMAL loses acknowledged commits when the power goes.
-        "synchronous = FULL",
+        _SYNCED,
         "foreign_keys = ON",
         "secure_delete = ON",
         "temp_store = MEMORY",
         f"busy_timeout = {SQLITE_BUSY_MS}",
         f"cache_size = -{SQLITE_CACHE_KIB}",
-        f"wal_autocheckpoint = {SQLITE_CHECKPOINT_PAGES}",
+        _AUTOCHECKPOINT,
     ):
         connection.execute(f"PRAGMA {pragma}")
     return connection
@@ -127,6 +130,35 @@ def write_lane(engine: sa.Engine) -> "threading.Lock | None":
     """The lock that gives SQLite its one writer; PostgreSQL needs none."""
     # Without it SQLite's busy handler sleeps unfairly: p99 936 ms against 89 ms, measured with 32 writers.
     return threading.Lock() if is_sqlite(engine) else None
+
+
+@contextmanager
+def transaction(connection: sa.Connection, *, is_synced: bool) -> Iterator[None]:
+    """A transaction on a connection, committed when the block ends well; on disk then, if it `is_synced`.
+
+    One that is not is as whole, and comes before whatever is committed later: when the power goes, it may be lost
+    together with all that was not synced after it.
+    """
+    if is_sqlite(connection) and not is_synced:
+        with _unsynced(connection.connection.driver_connection), connection.begin():
+            yield
+    else:
+        with connection.begin():
+            if not is_synced:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            yield
+
+
+@contextmanager
+def _unsynced(raw: Any) -> Iterator[None]:
+    # No checkpoint either: it would sync, and SQLite says nothing of one that fails, nor would the next sync.
+    for pragma in ("synchronous = NORMAL", "wal_autocheckpoint = 0"):
+        raw.execute(f"PRAGMA {pragma}")
+    try:
+        yield
+    finally:
+        for pragma in (_SYNCED, _AUTOCHECKPOINT):
+            raw.execute(f"PRAGMA {pragma}")
 
 
 def among(connection: sa.Connection, column: sa.ColumnElement[Any], values: Collection[str]) -> sa.ColumnElement[bool]:

@@ -29,9 +29,11 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, is_synced: bool = True) -> Iterator[sa.Connection]:
         """A transaction that may write; committed, and on disk, when the block ends well.
 
+        Not `is_synced`: it does not wait for the disk. A power cut may take back the last of these, each whole and
+        never one before another: for what is then done again, and told to nobody outside.
         Raises StorageFull, StorageFailed or Busy, with nothing written. After a failed disk the next
         writer looks at the whole database before it writes.
         """
@@ -39,7 +41,7 @@ class Store:
             self._recover()
             with self.engine.connect() as bare:
                 connection = bare.execution_options(begin="IMMEDIATE", events=[])
-                with connection.begin():
+                with dialect.transaction(connection, is_synced=is_synced):
                     yield connection
                     # Last: on PostgreSQL the counter of the log is locked until the commit.
                     audit.append(connection)

@@ -72,7 +72,7 @@ MUTATIONS: Final = (
         "server/store/engine.py",
         """            with self.engine.connect() as bare:
                 connection = bare.execution_options(begin="IMMEDIATE", events=[])
-                with connection.begin():
+                with dialect.transaction(connection, is_synced=is_synced):
                     yield connection
                     # Last: on PostgreSQL the counter of the log is locked until the commit.
                     audit.append(connection)

@@ -212,7 +212,7 @@ def test_less_and_less_is_made_of_what_goes_on_failing(lone_hub: Hub) -> None:
         made = [turning.turn(connection, page, means(lone_hub))[0] for page in pages]
     assert [len(each.read) for each in made] == [1, 1, 0, 0, 0]
     assert [each.kept.by_facts for each in made] == [False, False, True, True, True]
-    assert [bool(each.kept.keys) for each in made] == [True, True, True, True, False]
+    assert [bool(each.keys) for each in made] == [True, True, True, True, False]
 
 
 def test_page_that_kills_the_child_is_matched_one_by_one_and_counted_against_the_poisonous_one(

@@ -60,6 +60,42 @@ def test_savepoint_gives_up_its_own_part_alone(store: Store) -> None:
     assert [_value(store, name) for name in ("before", "inside", "after")] == ["1", None, "1"]
 
 
+def _synced(connection: sa.Connection) -> list[str]:
+    """What a commit on this connection waits for, and whether the log of SQLite is brought into its file after it."""
+    names = ("synchronous", "wal_autocheckpoint") if dialect.is_sqlite(connection) else ("synchronous_commit",)
+    word = "PRAGMA" if dialect.is_sqlite(connection) else "SHOW"
+    return [str(connection.exec_driver_sql(f"{word} {name}").scalar()) for name in names]
+
+
+def test_only_what_may_be_done_again_does_not_wait_for_the_disk(store: Store) -> None:
+    waits, waits_not = (["2", "1000"], ["1", "0"]) if dialect.is_sqlite(store.engine) else (["on"], ["off"])
+    with store.write(is_synced=False) as connection:
+        state.keep(connection, "name", "ɲ")
+        within = _synced(connection)
+    with store.write() as connection:
+        after = _synced(connection)
+
+    assert (within, after) == (waits_not, waits)
+    assert _value(store, "name") == "ɲ"
+
+
+def test_commits_wait_for_the_disk_again_after_one_that_did_not_and_failed(store: Store) -> None:
+    def fail() -> None:
+        with store.write(is_synced=False) as connection:
+            state.keep(connection, "name", "value")
+            raise KeyError
+
+    with store.write() as connection:
+        before = _synced(connection)
+    with pytest.raises(KeyError):
+        fail()
+    with store.write() as connection:
+        after = _synced(connection)
+
+    assert before == after
+    assert _value(store, "name") is None
+
+
 def test_writers_come_one_after_the_other(store: Store) -> None:
     with store.write() as connection:
         state.keep(connection, "count", "0")
