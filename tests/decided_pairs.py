@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from server.domain.matching import complaints, review
 from server.domain.matching.complaints import FORM, STORED
+from server.domain.matching.decisions import levels_told
 from server.domain.matching.levels import FieldName, Level
 from server.domain.matching.model import AGREES, Relation, judge
 from server.domain.matching.review import DRAWS
@@ -24,7 +25,7 @@ SHIPPED = complaints.shipped(INCIDENT)
 # Of no sample.
 OPEN = DRAWS - 1
 _PEOPLE = tuple(map(FieldName, ("victims", "complainants", "accused", "people")))
-_JUDGED = ("model", "levels", "reasons", "weight", "probability", "band")
+_JUDGED = ("model", "reasons", "weight", "probability", "band")
 
 
 def drawn(draw: Random) -> tuple[dict[FieldName, Level], dict[FieldName, float]]:
@@ -55,7 +56,6 @@ def link_row(hub: Hub, a: int, b: int, draw: Random) -> dict[str, Any]:
         "b": b,
         "relation": INCIDENT,
         "model": SHIPPED.version,
-        "levels": {field: int(level) for field, level in levels.items() if level},
         "reasons": judged.kept,
         "weight": judged.weight,
         "probability": judged.probability,
@@ -71,7 +71,7 @@ def decide_all(hub: Hub, by: Person, ids: Sequence[int], **columns: Any) -> None
     """Verdicts on links: two match where the place does, which no model that ships believes so simply."""
     with hub.store.write() as connection:
         for row in connection.execute(sa.select(link).where(link.c.id.in_(ids))).all():
-            verdict = "confirmed" if row.levels.get("place", 0) >= Level.NEAR else "rejected"
+            verdict = "confirmed" if levels_told(row.reasons).get("place", 0) >= Level.NEAR else "rejected"
             said: dict[str, Any] = {name: getattr(row, name) for name in _JUDGED} | {"link": row.id, "no": 1}
             said |= {"account": by.actor.id, "verdict": verdict, "at": hub.clock()}
             said |= {"is_blind": False, "is_second": False} | columns

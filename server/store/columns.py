@@ -1,8 +1,13 @@
 """What tables are made of: one metadata, and columns that say no more than they must."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
+
+# A name, a level, and bits.
+_Reason = tuple[str, int | None, float]
+_NO_LEVEL: Final = "-"
 
 metadata: Final = sa.MetaData(
     naming_convention={
@@ -13,6 +18,35 @@ metadata: Final = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+class Reasons(sa.types.TypeDecorator[list[_Reason]]):
+    """Reasons of a link as text: a name, a level or a dash, and bits, of each in turn. Shorter than JSON by a third."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: Iterable[_Reason] | None,
+        dialect: sa.Dialect,  # noqa: ARG002 - its signature
+    ) -> str | None:
+        """No name has a space."""
+        if value is None:
+            return None
+        return " ".join(f"{name} {_NO_LEVEL if level is None else level} {bits}" for name, level, bits in value)
+
+    def process_result_value(
+        self,
+        value: str | None,
+        dialect: sa.Dialect,  # noqa: ARG002 - its signature
+    ) -> list[_Reason] | None:
+        """As they were, the strongest first."""
+        if value is None:
+            return None
+        words = iter(value.split())
+        each = zip(words, words, words, strict=True)
+        return [(name, None if level == _NO_LEVEL else int(level), float(bits)) for name, level, bits in each]
 
 
 def column(name: str, kind: Any, *args: Any, null: bool = False, **options: Any) -> sa.Column[Any]:

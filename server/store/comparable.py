@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from server.domain.matching.decisions import RETRY
+from server.domain.matching.decisions import RETRY, levels_told
 from server.store.match_tables import link, match_profile
 from server.store.schema import complaint
 
@@ -45,7 +45,7 @@ def ids(connection: sa.Connection, scheme: int, page: int) -> Iterator[list[int]
 def links(connection: sa.Connection, relation: str) -> Iterator[Standing]:
     """Every link of a relation, and every retry."""
     columns = link.c
-    names = columns.relation, columns.state, columns.band, columns.draw, columns.probability, columns.levels
+    names = columns.relation, columns.state, columns.band, columns.draw, columns.probability, columns.reasons
     select = sa.select(columns.a, columns.b, *names).where(columns.relation.in_((relation, RETRY)))
-    for a, b, *rest in connection.execute(select):
-        yield Standing((a, b), *rest)
+    for a, b, relation, state, band, draw, probability, reasons in connection.execute(select):
+        yield Standing((a, b), relation, state, band, draw, probability, levels_told(reasons))

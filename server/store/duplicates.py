@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from server.domain.matching.composites import KEY_BITS
 from server.domain.matching.profiles import VICTIM_ROLE, Told
 from server.store import linkages
 from server.store.dialect import held, insert_many, insert_new, locked, newest, put_all, unlocked
@@ -22,7 +23,8 @@ CURRENT: Final = "current"
 RETRY: Final = "retry"
 # The code of the vocabulary for danger now.
 _DANGER: Final = "yes"
-_KEY_BYTES: Final = 8
+_HEAD_BYTES: Final = 4
+_TAIL_BITS: Final = KEY_BITS - 8 * _HEAD_BYTES
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,14 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Kept:
-    """A profile as it is kept: sealed features and posted blocking keys.
+    """A profile as it is kept: sealed features, and the heads of its posted blocking keys, their upper 32 bits.
 
     `by_facts`: it says less than was told.
     """
 
     scheme: int
     features: bytes
-    keys: tuple[int, ...]
+    heads: tuple[int, ...]
     is_matchable: bool
     by_facts: bool = False
 
@@ -70,12 +72,13 @@ class Unturned:
 
 @dataclass(frozen=True)
 class Turned:
-    """The new profile of a complaint: keys to post and to take down, and the linkages that were read or dropped."""
+    """The new profile of a complaint: its keys, the heads of those posted before, and the linkages read or dropped."""
 
     waiting: Waiting
     source: int
     kept: Kept
-    posted_before: tuple[int, ...]
+    keys: tuple[int, ...]
+    heads_before: tuple[int, ...]
     words: Mapping[str, Word]
     read: tuple[Pending, ...]
     dropped: tuple[Pending, ...]
@@ -117,7 +120,6 @@ class Proposal:
     b: int
     relation: str
     model: str | None
-    levels: Mapping[str, int]
     reasons: Sequence[tuple[str, int | None, float]]
     weight: float
     probability: float
@@ -136,6 +138,11 @@ class Matched:
     proposals: tuple[Proposal, ...]
     over: tuple[int, ...]
     crowded: tuple[int, ...]
+
+
+def head_of(key: int) -> int:
+    """The upper 32 bits of a blocking key: two keys of one complaint that share them are as good as none."""
+    return key >> _TAIL_BITS
 
 
 def await_matching(connection: sa.Connection, complaints: Sequence[int]) -> None:
@@ -159,6 +166,11 @@ def renew(connection: sa.Connection, complaint_id: int, *, is_own: bool = True) 
 def count_waiting(connection: sa.Connection) -> int:
     """How many complaints wait to be matched."""
     return connection.scalar(sa.select(sa.func.count()).select_from(match_pending)) or 0
+
+
+def count_profiles(connection: sa.Connection) -> int:
+    """How many complaints there are to be matched with; every one is looked at."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(match_profile)) or 0
 
 
 def count_unmatchable(connection: sa.Connection) -> int:
@@ -208,7 +220,7 @@ def poor_share(connection: sa.Connection, scheme: int) -> float:
 
 def is_any_waiting(connection: sa.Connection, now: datetime) -> bool:
     """Whether any complaint waits that nobody has in hand."""
-    return connection.scalar(sa.select(match_pending.c.complaint).where(_is_free(now)).limit(1)) is not None
+    return connection.scalar(_FREE, {"now": now, "limit": 1}) is not None
 
 
 def claim(connection: sa.Connection, by: str, now: datetime, until: datetime, limit: int) -> list[Waiting]:
@@ -216,14 +228,10 @@ def claim(connection: sa.Connection, by: str, now: datetime, until: datetime, li
 
     Those that were matched before come last; one that went wrong comes alone.
     """
-    columns = match_pending.c
-    free = sa.select(columns.complaint, columns.asked, columns.attempts).where(_is_free(now))
-    first = free.order_by(columns.can_wait, columns.complaint).limit(limit)
-    rows = connection.execute(unlocked(connection, first, match_pending))
+    rows = connection.execute(unlocked(connection, _FREE, match_pending), {"now": now, "limit": limit})
     found = [Waiting(row.complaint, row.asked, row.attempts, by) for row in rows]
     taken = [*takewhile(lambda each: not each.attempts, found)] or found[:1]
-    mine = columns.complaint.in_([each.complaint for each in taken])
-    connection.execute(sa.update(match_pending).where(mine).values(claimed_by=by, claimed_until=until))
+    connection.execute(_CLAIM, {"complaints": [each.complaint for each in taken], "by": by, "until": until})
     return taken
 
 
@@ -270,15 +278,17 @@ def keep_turned(connection: sa.Connection, turned: Sequence[Turned]) -> list[Tur
     standing = _standing(connection, [each.waiting for each in turned])
     sound = [each for each in turned if each.waiting.complaint in standing]
     ids = [each.waiting.complaint for each in sound]
-    gone = [(each, key) for each in sound for key in set(each.posted_before) - set(each.kept.keys)]
-    _take_down(connection, [(each.waiting.complaint, key) for each, key in gone])
+    before = [(each, set(each.heads_before)) for each in sound]
+    gone = [(each.waiting.complaint, head) for each, heads in before for head in heads - set(each.kept.heads)]
+    _take_down(connection, gone)
     posted = [
         (key, each.waiting.complaint, each.source)
-        for each in sound
-        for key in sorted(set(each.kept.keys) - set(each.posted_before))
+        for each, heads in before
+        for key in each.keys
+        if head_of(key) not in heads
     ]
     insert_many(connection, match_key, ("k", "complaint", "source"), posted)
-    connection.execute(sa.delete(match_profile).where(match_profile.c.complaint.in_(ids)))
+    connection.execute(_DROP_PROFILES, {"complaints": ids})
     insert_many(connection, match_profile, _PROFILE, [_row(each) for each in sound])
     linkages.keep_words(connection, {each.waiting.complaint: each.words for each in sound})
     linkages.let_go(connection, [each for one in sound for each in (*one.read, *one.dropped)])
@@ -325,7 +335,7 @@ def keep_matched(connection: sa.Connection, matched: Sequence[Matched], at: date
     proposals = _possible(connection, [proposal for each in sound for proposal in each.proposals])
     # Of two hubs that write the same links none waits for the other in a ring.
     proposals.sort(key=lambda each: (each.a, each.b, each.relation))
-    rows = [vars(each) | {"levels": dict(each.levels), "reasons": list(each.reasons), "at": at} for each in proposals]
+    rows = [vars(each) | {"at": at} for each in proposals]
     put_all(connection, link, rows, ["a", "b", "relation"], _IS_PROPOSED)
     over = sorted({id for each in sound for id in each.over})
     if over:
@@ -340,7 +350,7 @@ def remove(connection: sa.Connection, complaint_id: int) -> None:
     # First, so that a worker who has it in hand is waited for.
     connection.execute(sa.delete(match_pending).where(match_pending.c.complaint == complaint_id))
     for known in kept(connection, [complaint_id]).values():
-        _take_down(connection, [(complaint_id, key) for key in known.keys])
+        _take_down(connection, [(complaint_id, head) for head in known.heads])
     connection.execute(sa.delete(match_profile).where(match_profile.c.complaint == complaint_id))
     linkages.remove_words(connection, [complaint_id])
     own = sa.select(link.c.id).where((link.c.a == complaint_id) | (link.c.b == complaint_id)).order_by(link.c.id)
@@ -393,6 +403,24 @@ def _links() -> sa.CompoundSelect[Any]:
 # What is asked for each complaint is written once: to put the sentences together takes longer than their answers.
 _MANY: Final[sa.BindParameter[Any]] = sa.bindparam("complaints", expanding=True)
 _LINKS: Final = _links()
+# What waits and nobody has in hand, the oldest first; what was matched before comes last.
+_FREE: Final = (
+    sa.select(match_pending.c.complaint, match_pending.c.asked, match_pending.c.attempts)
+    .where(match_pending.c.claimed_until.is_(None) | (match_pending.c.claimed_until < sa.bindparam("now")))
+    .order_by(match_pending.c.can_wait, match_pending.c.complaint)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_CLAIM: Final = (
+    sa.update(match_pending)
+    .where(match_pending.c.complaint.in_(_MANY))
+    .values(claimed_by=sa.bindparam("by"), claimed_until=sa.bindparam("until"))
+)
+_IN_HAND: Final = (
+    sa.select(match_pending.c.complaint, match_pending.c.asked, match_pending.c.claimed_by)
+    .join(complaint, complaint.c.id == match_pending.c.complaint)
+    .where(match_pending.c.complaint.in_(_MANY))
+)
+_DROP_PROFILES: Final = sa.delete(match_profile).where(match_profile.c.complaint.in_(_MANY))
 _UNTURNED: Final = (
     sa.select(
         complaint.c.id,
@@ -448,25 +476,15 @@ _PROFILE: Final = ("complaint", "scheme", "features", "posted", "is_matchable", 
 
 def _row(turned: Turned) -> tuple[Any, ...]:
     kept = turned.kept
-    return turned.waiting.complaint, kept.scheme, kept.features, _packed(kept.keys), kept.is_matchable, kept.by_facts
-
-
-def _is_free(now: datetime) -> sa.ColumnElement[bool]:
-    until = match_pending.c.claimed_until
-    return until.is_(None) | (until < now)
+    return turned.waiting.complaint, kept.scheme, kept.features, _packed(kept.heads), kept.is_matchable, kept.by_facts
 
 
 def _standing(connection: sa.Connection, waiting: Sequence[Waiting]) -> set[int]:
     """Complaints of which nothing new came since they were read, and that nobody else took over; kept as they are
     until commit."""
     in_hand = {each.complaint: (each.asked, each.by) for each in waiting}
-    columns = match_pending.c
-    select = (
-        sa.select(columns.complaint, columns.asked, columns.claimed_by)
-        .join(complaint, complaint.c.id == columns.complaint)
-        .where(columns.complaint.in_(in_hand))
-    )
-    rows = connection.execute(unlocked(connection, select, complaint, by_others_held=True))
+    asked = unlocked(connection, _IN_HAND, complaint, by_others_held=True)
+    rows = connection.execute(asked, {"complaints": list(in_hand)})
     return {id for id, *state in rows if in_hand[id] == tuple(state)}
 
 
@@ -480,22 +498,25 @@ def _possible(connection: sa.Connection, proposals: Sequence[Proposal]) -> list[
 
 
 def _take_down(connection: sa.Connection, pairs: Sequence[tuple[int, int]]) -> None:
+    """Take down the keys of complaints, each told by its head."""
     if pairs:
-        own = (match_key.c.k == sa.bindparam("key")) & (match_key.c.complaint == sa.bindparam("whose"))
-        connection.execute(sa.delete(match_key).where(own), [{"whose": id, "key": key} for id, key in pairs])
+        has_head = match_key.c.k.between(sa.bindparam("first"), sa.bindparam("last"))
+        own = has_head & (match_key.c.complaint == sa.bindparam("whose"))
+        rows = [{"whose": id, "first": head << _TAIL_BITS, "last": (head + 1 << _TAIL_BITS) - 1} for id, head in pairs]
+        connection.execute(sa.delete(match_key).where(own), rows)
 
 
 def _thin_out(connection: sa.Connection, crowding: Sequence[Matched]) -> None:
     """Take down keys that one source has more than its share of."""
     if not crowding:
         return
-    _take_down(connection, [(each.waiting.complaint, key) for each in crowding for key in each.crowded])
-    known = kept(connection, [each.waiting.complaint for each in crowding])
+    crowded = {each.waiting.complaint: set(map(head_of, each.crowded)) for each in crowding}
+    _take_down(connection, [(id, head) for id, heads in crowded.items() for head in heads])
+    known = kept(connection, crowded)
     update = sa.update(match_profile).where(match_profile.c.complaint == sa.bindparam("whose"))
     rows = [
-        {"whose": id, "left": _packed([key for key in known[id].keys if key not in set(each.crowded)])}
-        for each in crowding
-        if (id := each.waiting.complaint) in known
+        {"whose": id, "left": _packed([head for head in each.heads if head not in crowded[id]])}
+        for id, each in known.items()
     ]
     connection.execute(update.values(posted=sa.bindparam("left")), rows)
 
@@ -515,9 +536,9 @@ def _persons(connection: sa.Connection, ids: Collection[int]) -> defaultdict[int
     return found
 
 
-def _packed(keys: Sequence[int]) -> bytes:
-    return pack(f"<{len(keys)}Q", *keys)
+def _packed(heads: Sequence[int]) -> bytes:
+    return pack(f"<{len(heads)}I", *heads)
 
 
-def _unpacked(keys: bytes) -> tuple[int, ...]:
-    return unpack(f"<{len(keys) // _KEY_BYTES}Q", keys)
+def _unpacked(heads: bytes) -> tuple[int, ...]:
+    return unpack(f"<{len(heads) // _HEAD_BYTES}I", heads)

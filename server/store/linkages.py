@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -12,6 +12,9 @@ from server.store.devices import order_of_words
 from server.store.dialect import insert_many, locked, put
 from server.store.match_tables import match_profile, match_told
 from server.store.schema import complaint, device, linkage_pending, quarantine, received
+
+# What a word can stand for: `match_told` has a column for each.
+_COMPARTMENTS: Final = ("identity", "statement", "traces")
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,10 @@ class Linkage:
 
 @dataclass(frozen=True)
 class Word:
-    """Whose something is: the device that said it at its `seq`, its lineage, and the place among what that one said."""
+    """Whose something is: the device that said it at its `seq`, its lineage, and the place among what that one said.
+
+    `place`: the number of the device, then its counter where that tells an order.
+    """
 
     device: str
     seq: int
@@ -68,15 +74,7 @@ def keep(connection: sa.Connection, by: str, lineage: str, linkage: Linkage, at:
 def waiting(connection: sa.Connection, complaints: Collection[int]) -> defaultdict[int, list[Pending]]:
     """By complaint, the linkages that wait, in the order in which each lineage made its own."""
     found: defaultdict[int, list[Pending]] = defaultdict(list)
-    columns: Any = linkage_pending.c
-    select = (
-        sa.select(received.c.id, columns.id, columns.complaint, columns.v, columns.box, *_word(columns))
-        .join(received, (received.c.lineage == columns.lineage) & (received.c.client_id == columns.complaint))
-        .join(device, device.c.id == columns.device)
-        .where(received.c.id.in_(complaints))
-        .order_by(*order_of_words(columns.seq), columns.received_at, columns.id)
-    )
-    for id, own, about, v, box, *word in connection.execute(select):
+    for id, own, about, v, box, *word in connection.execute(_WAITING, {"complaints": list(complaints)}):
         found[id].append(Pending(own, about, v, box, _read_word(word)))
     return found
 
@@ -85,7 +83,7 @@ def unheard(connection: sa.Connection, complaint_id: int, compartment: str) -> O
     """Where a complaint came from, locked until commit; None where its profile has a word of that compartment, where
     a linkage of it waits, and where it was not matched yet."""
     columns: Any = received.c
-    told = sa.exists().where(match_told.c.complaint == complaint.c.id, match_told.c.compartment == compartment)
+    told = sa.exists().where(match_told.c.complaint == complaint.c.id, match_told.c[compartment])
     pending: Any = linkage_pending.c
     waits = sa.exists().where(pending.lineage == columns.lineage, pending.complaint == columns.client_id)
     select = (
@@ -102,37 +100,38 @@ def words(connection: sa.Connection, complaints: Collection[int]) -> defaultdict
     """By complaint, whose word stands for each compartment of its profile."""
     found: defaultdict[int, dict[str, Word]] = defaultdict(dict)
     columns: Any = match_told.c
+    told = [columns[compartment] for compartment in _COMPARTMENTS]
     select = (
-        sa.select(columns.complaint, columns.compartment, *_word(columns))
-        .join(device, device.c.id == columns.device)
+        sa.select(columns.complaint, *told, *_word(columns.seq))
+        .join(device, device.c.number == columns.device)
         .where(columns.complaint.in_(complaints))
     )
-    for id, compartment, *word in connection.execute(select):
-        found[id][compartment] = _read_word(word)
+    for id, *row in connection.execute(select):
+        word = _read_word(row[len(told) :])
+        found[id].update((compartment, word) for compartment, stands in zip(_COMPARTMENTS, row, strict=False) if stands)
     return found
 
 
 def keep_words(connection: sa.Connection, words: Mapping[int, Mapping[str, Word]]) -> None:
     """Note whose word stands for each compartment of these complaints, in place of what was noted."""
     remove_words(connection, words)
-    rows = [
-        (id, compartment, word.device, word.seq)
-        for id, by_compartment in words.items()
-        for compartment, word in by_compartment.items()
-    ]
-    insert_many(connection, match_told, ("complaint", "compartment", "device", "seq"), rows)
+    told: defaultdict[tuple[int, int, int], set[str]] = defaultdict(set)
+    for id, by_compartment in words.items():
+        for compartment, word in by_compartment.items():
+            number, _ = word.place
+            told[id, number, word.seq].add(compartment)
+    rows = [(*said, *(each in standing for each in _COMPARTMENTS)) for said, standing in told.items()]
+    insert_many(connection, match_told, ("complaint", "device", "seq", *_COMPARTMENTS), rows)
 
 
 def remove_words(connection: sa.Connection, complaints: Collection[int]) -> None:
     """Forget whose word stands for these complaints."""
-    connection.execute(sa.delete(match_told).where(match_told.c.complaint.in_(list(complaints))))
+    connection.execute(_FORGET, {"complaints": list(complaints)})
 
 
 def let_go(connection: sa.Connection, done: Sequence[Pending]) -> None:
     """Delete linkages that were turned, or are not to be."""
-    columns = linkage_pending.c
-    pairs = [(each.word.device, each.id) for each in done]
-    connection.execute(sa.delete(linkage_pending).where(sa.tuple_(columns.device, columns.id).in_(pairs)))
+    connection.execute(_LET_GO, {"pairs": [(each.word.device, each.id) for each in done]})
 
 
 def drop_lost(connection: sa.Connection, before: datetime, before_if_set_aside: datetime) -> int:
@@ -155,10 +154,30 @@ def drop_lost(connection: sa.Connection, before: datetime, before_if_set_aside: 
     return connection.execute(sa.delete(linkage_pending).where(~is_here, is_old)).rowcount
 
 
-def _word(columns: Any) -> tuple[sa.ColumnElement[Any], ...]:
-    return (columns.device, columns.seq, device.c.lineage, *order_of_words(columns.seq))
+def _word(counter: sa.ColumnElement[int]) -> tuple[sa.ColumnElement[Any], ...]:
+    return (device.c.id, counter, device.c.lineage, *order_of_words(counter))
 
 
 def _read_word(row: Sequence[Any]) -> Word:
     by, seq, lineage, number, counter = row
     return Word(by, seq, lineage, (number, counter))
+
+
+def _waiting() -> sa.Select[Any]:
+    columns: Any = linkage_pending.c
+    return (
+        sa.select(received.c.id, columns.id, columns.complaint, columns.v, columns.box, *_word(columns.seq))
+        .join(received, (received.c.lineage == columns.lineage) & (received.c.client_id == columns.complaint))
+        .join(device, device.c.id == columns.device)
+        .where(received.c.id.in_(_MANY))
+        .order_by(*order_of_words(columns.seq), columns.received_at, columns.id)
+    )
+
+
+# Written once, as in `duplicates`.
+_MANY: Final[sa.BindParameter[Any]] = sa.bindparam("complaints", expanding=True)
+_WAITING: Final = _waiting()
+_FORGET: Final = sa.delete(match_told).where(match_told.c.complaint.in_(_MANY))
+_LET_GO: Final = sa.delete(linkage_pending).where(
+    sa.tuple_(linkage_pending.c.device, linkage_pending.c.id).in_(sa.bindparam("pairs", expanding=True))
+)

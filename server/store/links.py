@@ -285,7 +285,7 @@ def _link(row: sa.Row[Any]) -> Link:
 
 def _judged(row: sa.Row[Any]) -> Judged:
     members = {name: getattr(row, name) for name in _JUDGED}
-    return Judged(**members | {"reasons": tuple((name, level, bits) for name, level, bits in row.reasons)})
+    return Judged(**members)
 
 
 def _report(row: sa.Row[Any], kinds: Sequence[str], persons: Sequence[tuple[str, str | None, str | None]]) -> Report:

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from server.domain.matching.decisions import Reason
 from server.domain.matching.link_ids import new_id
-from server.store.columns import column, metadata, one_of, uuid
-from server.store.dialect import ID, JSON, UtcTime
+from server.store.columns import Reasons, column, metadata, one_of, uuid
+from server.store.dialect import ID, UtcTime
 
 # Complaints that have to be matched, again or for the first time.
 match_pending: Final = sa.Table(
@@ -33,21 +33,23 @@ match_profile: Final = sa.Table(
     column("scheme", sa.Integer),
     # Veils and keyed numbers, sealed under a key of the credential.
     column("features", sa.LargeBinary),
-    # Its blocking keys, 8 bytes each: they are found again without a second index over the posting table.
+    # The heads of its blocking keys, 4 bytes each: they are found again without a second index over the posting table.
     column("posted", sa.LargeBinary),
     column("is_matchable", sa.Boolean),
     # It says less than its device told: the linkage was let go of, or was of another scheme.
     column("by_facts", sa.Boolean, server_default=sa.false()),
 )
 
-# Whose word stands for each compartment of a profile: the device that said it, and its counter then.
+# Whose words stand in a profile: the device that said them, its counter then, and the compartments where they do.
 match_told: Final = sa.Table(
     "match_told",
     metadata,
     column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-    column("compartment", sa.String(12), primary_key=True),
-    uuid("device", sa.ForeignKey("device.id")),
-    column("seq", ID),
+    column("device", sa.Integer, sa.ForeignKey("device.number"), primary_key=True, autoincrement=False),
+    column("seq", ID, primary_key=True, autoincrement=False),
+    column("identity", sa.Boolean),
+    column("statement", sa.Boolean),
+    column("traces", sa.Boolean),
     sqlite_with_rowid=False,
 )
 
@@ -80,16 +82,16 @@ model: Final = sa.Table(
 link: Final = sa.Table(
     "link",
     metadata,
-    # Drawn by lot: people type it, and its size tells nobody how many links there are.
-    sa.Column("id", ID, primary_key=True, autoincrement=False, default=new_id),
+    # Drawn by lot: people type it, and its size tells nobody how many links there are. No ID: rows in that order
+    # would leave a third of SQLite's pages empty.
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False, default=new_id),
     # The lower id first.
     column("a", ID, sa.ForeignKey("complaint.id")),
     column("b", ID, sa.ForeignKey("complaint.id"), index=True),
     column("relation", sa.String(20)),
     # Empty for a retry, which no model judges.
     column("model", sa.String(40), sa.ForeignKey("model.version"), null=True),
-    column("levels", JSON),
-    column("reasons", JSON),
+    column("reasons", Reasons),
     column("weight", sa.Float),
     column("probability", sa.Float),
     column("band", sa.String(10)),
@@ -112,7 +114,7 @@ link: Final = sa.Table(
 decision: Final = sa.Table(
     "decision",
     metadata,
-    column("link", ID, sa.ForeignKey("link.id"), primary_key=True, autoincrement=False),
+    column("link", sa.BigInteger, sa.ForeignKey("link.id"), primary_key=True, autoincrement=False),
     # Counts the words on one link from 1.
     column("no", sa.Integer, primary_key=True, autoincrement=False),
     column("verdict", sa.String(10)),
@@ -127,8 +129,7 @@ decision: Final = sa.Table(
     column("is_second", sa.Boolean),
     # The link as it was judged then: models change, and links with them.
     column("model", sa.String(40), null=True),
-    column("levels", JSON),
-    column("reasons", JSON),
+    column("reasons", Reasons),
     column("weight", sa.Float),
     column("probability", sa.Float),
     column("band", sa.String(10)),

@@ -84,15 +84,20 @@ def add(connection: sa.Connection, learned: Kept) -> None:
     insert_new(connection, model, [vars(learned)], ["version"], model.c.version)
 
 
+def held(connection: sa.Connection, relation: str) -> str | None:
+    """The version of the model that judges now, and until commit; None where another was put in its place just now."""
+    columns = model.c
+    of_relation = sa.select(columns.version, columns.state).where(columns.relation == relation)
+    rows = connection.execute(locked(connection, of_relation.order_by(columns.version)))
+    return next((row.version for row in rows if row.state == CURRENT), None)
+
+
 def use(connection: sa.Connection, chosen: Kept) -> str | None:
     """Let a model judge from now on; gives the version of the one that did.
 
     What the model before judged is written before this, or never: who writes it holds that model's row until commit.
     """
-    columns = model.c
-    of_relation = sa.select(columns.version, columns.state).where(columns.relation == chosen.relation)
-    rows = connection.execute(locked(connection, of_relation.order_by(columns.version)))
-    before = next((row.version for row in rows if row.state == CURRENT), None)
+    columns, before = model.c, held(connection, chosen.relation)
     connection.execute(sa.update(model).where(columns.version == before).values(state=_OLD))
     connection.execute(sa.update(model).where(columns.version == chosen.version).values(state=CURRENT))
     _ask_again(connection)
@@ -108,7 +113,7 @@ def decided(connection: sa.Connection, relation: str) -> list[Decided]:
     is_undone = sa.exists().where(taken_back.c.link == columns.link, taken_back.c.undoes == columns.no)
     select = (
         sa.select(
-            link.c.a, link.c.b, columns.model, columns.levels, columns.reasons, columns.verdict, columns.link
+            link.c.a, link.c.b, columns.model, columns.reasons, columns.verdict, columns.link
         )
         .join(link, link.c.id == columns.link)
         .where(link.c.relation == relation, columns.verdict != Verdict.UNDONE, ~columns.is_second, ~is_undone)
@@ -143,7 +148,7 @@ def overdue(connection: sa.Connection, relation: str) -> list[Open]:
 def keep_rejudged(connection: sa.Connection, rejudged: Sequence[Rejudged]) -> None:
     """Write what links are from now on; the caller has them locked."""
     if rejudged:
-        rows = [vars(each) | {"whose": each.id, "reasons": list(each.reasons)} for each in rejudged]
+        rows = [vars(each) | {"whose": each.id} for each in rejudged]
         names = [name for name in Rejudged.__dataclass_fields__ if name != "id"]
         update = sa.update(link).where(link.c.id == sa.bindparam("whose"))
         connection.execute(update.values({name: sa.bindparam(name) for name in names}), rows)
@@ -180,7 +185,6 @@ def _urgent(end: sa.Column[Any]) -> sa.ColumnElement[bool]:
 _OPEN: Final = sa.select(
     link.c.id,
     link.c.model,
-    link.c.levels,
     link.c.reasons,
     link.c.band,
     link.c.draw,
@@ -199,4 +203,4 @@ def _opened(connection: sa.Connection, select: sa.Select[Any]) -> list[Open]:
 
 
 def _evidence(row: Any) -> Evidence:
-    return Evidence(row.model, row.levels, [(name, level, bits) for name, level, bits in row.reasons])
+    return Evidence(row.model, row.reasons)

@@ -26,10 +26,10 @@ from server.domain.matching import composites, profiles, veiling
 from server.hub import Hub
 from server.services.duplicates import features, matching, turning
 from server.services.duplicates.features import Features
-from server.store import linkages, match_tables
+from server.store import duplicates, linkages, match_tables
 from server.store.dialect import insert_many
 from server.store.match_tables import match_key, match_profile, match_told
-from server.store.schema import complaint, received
+from server.store.schema import complaint, device, received
 from tests.benchmarks import crowd, harness
 from tests.benchmarks.crowd import Crowd, Telling, shares
 from tests.benchmarks.figure import note
@@ -48,7 +48,8 @@ _SAY_EVERY_S: Final = 20
 _SOURCE_SHIFT: Final = 17
 _REMEMBERED: Final = 1 << 16
 _MADE_BY: Final = (
-    crowd, linkage_recipe, folding, names, composites, profiles, veiling, features, turning, linkages, match_tables,
+    crowd, linkage_recipe, folding, names, composites, profiles, veiling, features, turning, duplicates, linkages,
+    match_tables,
 )
 _DATA: Final = ("tests/benchmarks/crowd.toml", "client_sync/protocol/pivot.toml", "server/domain/names.toml")
 
@@ -58,7 +59,7 @@ _COMPLAINT: Final = (
     "contact_ok", "entered_at",
 )  # fmt: skip
 _PROFILE: Final = ("complaint", "scheme", "features", "posted", "is_matchable")
-_TOLD: Final = ("complaint", "compartment", "device", "seq")
+_TOLD: Final = ("complaint", "device", "seq", *linkage_recipe.LINKED)
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def _keep(hub: Hub, made: _Made, senders: Mapping[str, Sender]) -> None:
     now = hub.clock()
     numbered = [(number, senders[row[0]], row) for number, row in enumerate(made.rows, made.first)]
     with hub.store.write() as connection:
+        devices = dict(map(tuple, connection.execute(sa.select(device.c.id, device.c.number))))
         _insert(connection, received, _RECEIVED, (
             (id, sender.lineage, an_id(id), "complaint", id, f"{id:064x}", b"", sender.device, now)
             for id, sender, _ in numbered
@@ -160,12 +162,16 @@ def _keep(hub: Hub, made: _Made, senders: Mapping[str, Sender]) -> None:
             for id, _, (_, kind, *_) in numbered
         ))
         _insert(connection, match_profile, _PROFILE, (
-            (id, profiles.SCHEME, sealed, keys, is_matchable)
+            (id, profiles.SCHEME, sealed, _heads(keys), is_matchable)
             for id, _, (_, _, sealed, keys, is_matchable) in numbered
         ))
         _insert(connection, match_told, _TOLD, (
-            (id, name, sender.device, 1) for id, sender, _ in numbered for name in linkage_recipe.LINKED
+            (id, devices[sender.device], 1, *[True] * len(linkage_recipe.LINKED)) for id, sender, _ in numbered
         ))
+
+
+def _heads(packed: bytes) -> bytes:
+    return np.array([*map(duplicates.head_of, np.frombuffer(packed, "<u8").tolist())], "<u4").tobytes()
 
 
 def _insert(

@@ -15,10 +15,12 @@ from typing import Final, NamedTuple
 
 import psutil
 
+from server.domain.matching import composites
 from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, rank
 from server.hub import Hub
 from server.matcher import Child, match_waiting
 from server.services.duplicates import matching
+from server.services.duplicates.features import Features
 from server.store import duplicates
 from tests.benchmarks.crowd import Hardness, Telling
 from tests.benchmarks.crowded import Crowded, crowded
@@ -141,8 +143,11 @@ class Arena:
 
     def _retrieved(self, number: int) -> set[int]:
         """What the matcher compared the complaint with."""
+        pepper = self._hub.secrets.pepper
         with self._hub.store.read() as connection:
-            keys = duplicates.kept(connection, [number])[number].keys
+            kept = duplicates.kept(connection, [number])[number]
+            profile = Features(pepper).open(number, kept.features)
+            keys = composites.blocking_keys(profile, pepper) if profile and kept.is_matchable else []
             postings = duplicates.postings(connection, keys, POSTINGS_MOST)
         read = [[other for other in matching.in_turn(each) if other != number] for each in postings.values()]
         return set(rank(read, CANDIDATES_MOST))

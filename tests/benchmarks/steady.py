@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -13,11 +14,12 @@ import sqlalchemy as sa
 
 from fixtures import kit
 from server.domain.matching import complaints
+from server.domain.matching.decisions import levels_told
 from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, rank
 from server.domain.matching.model import Band
 from server.domain.matching.profiles import Profile
 from server.hub import Hub
-from server.services.duplicates import matching
+from server.services.duplicates import growing, matching
 from server.services.duplicates.features import Features
 from server.services.duplicates.matching import SHARE_MOST, in_turn
 from server.store import duplicates
@@ -117,14 +119,17 @@ def _number(sender: Sender, name: object) -> int:
 def _links(hub: Hub) -> Links:
     first, then = received.alias(), received.alias()
     select = (
-        sa.select(first.c.client_id, then.c.client_id, link.c.relation, link.c.band, link.c.levels)
+        sa.select(first.c.client_id, then.c.client_id, link.c.relation, link.c.band, link.c.reasons)
         .join(first, first.c.id == link.c.a)
         .join(then, then.c.id == link.c.b)
         .where(link.c.band != Band.SILENT)
     )
     with hub.store.read() as connection:
         rows = connection.execute(select).all()
-    return frozenset((frozenset((a, b)), *said, str(sorted(levels.items()))) for a, b, *said, levels in rows)
+    return frozenset(
+        (frozenset((a, b)), *said, str(sorted(levels_told(reasons).items())))
+        for a, b, *said, reasons in rows
+    )
 
 
 def _require_some(links: Links) -> None:
@@ -185,11 +190,12 @@ def _pragma(connection: sa.Connection, name: str) -> int:
 def order_jaccard(of: Crowded, sample: int) -> float:
     """Of the links that the history gives in its own order or in one that was drawn, the share that both give.
 
+    By the models of a hub that has them all: links that were proposed when it was smaller are judged anew as it grows.
     Estimated: some reports are drawn, and their links looked for as on the day each arrived in one order; then those
     same links in the other order.
     """
     kept = []
-    with opened(of.folder) as hub, hub.store.read() as connection:
+    with _grown(of.folder) as hub, hub.store.read() as connection:
         past = _Past(connection, hub.secrets.pepper)
         rng = Random(SEED)
         told = np.arange(past.size + 1)
@@ -202,10 +208,17 @@ def order_jaccard(of: Crowded, sample: int) -> float:
     return 1 / (1 / kept[0] + 1 / kept[1] - 1)
 
 
+@contextmanager
+def _grown(folder: Path) -> Iterator[Hub]:
+    with opened(folder) as hub:
+        growing.keep_up(hub.store, hub.clock())
+        yield hub
+
+
 class _Past:
     """The keys and profiles of a hub, looked at as if only some of its complaints had come yet.
 
-    An order gives the place of each complaint by its number, from 1 on.
+    An order gives the place of each complaint by its number, from 1 on. Keys are told by their heads.
     """
 
     def __init__(self, connection: sa.Connection, pepper: bytes) -> None:
@@ -213,7 +226,7 @@ class _Past:
         self._models = matching.models_of(connection)
         rows = connection.execute(sa.select(match_profile.c.complaint, match_profile.c.posted)).all()
         self.size = len(rows)
-        self._keys = {row.complaint: np.frombuffer(row.posted, "<u8") for row in rows}
+        self._keys = {row.complaint: np.frombuffer(row.posted, "<u4") for row in rows}
         keys = np.concatenate(list(self._keys.values()))
         numbers = np.repeat(list(self._keys), [len(each) for each in self._keys.values()])
         by_key = np.argsort(keys, kind="stable")
@@ -235,7 +248,7 @@ class _Past:
         postings = (self._before(order, number, key) for key in self._keys[number])
         return rank([in_turn(each) for each in postings], CANDIDATES_MOST)
 
-    def _before(self, order: np.ndarray, number: int, key: np.uint64) -> list[tuple[int, Any]]:
+    def _before(self, order: np.ndarray, number: int, key: np.uint32) -> list[tuple[int, Any]]:
         """The newest of one key before a complaint comes, as places in the order, each with its source."""
         first, end = np.searchsorted(self._sorted, key), np.searchsorted(self._sorted, key, "right")
         sharing = self._numbers[first:end]

@@ -60,7 +60,7 @@ def pair(hub: Hub) -> str:
     report(enrolled(hub, "Mopti 1", team="mopti"), "b", names=("Exemplaire Fatoumata",), narrative=ENGLISH)
     match_all(hub)
     with hub.store.write() as connection:
-        known = {"reasons": [["people", 5, 9.5], ["when", 1, -0.42]], "draw": 2**31 - 1, "shelf": link.c.band}
+        known = {"reasons": [("people", 5, 9.5), ("when", 1, -0.42)], "draw": 2**31 - 1, "shelf": link.c.band}
         connection.execute(sa.update(link).values(known))
         connection.execute(sa.delete(link).where(link.c.relation != "same_incident"))
     [found] = links(hub).values()

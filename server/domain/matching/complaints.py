@@ -43,8 +43,11 @@ FORM: Final = Form(
 RELATIONS: Final = (Relation.SAME_INCIDENT, Relation.SAME_COMPLAINANT)
 
 # The odds before anything is known, always of a store of this size: what a pair is worth must not depend on which of
-# the two came first, nor on how many came between.
+# the two came first, nor on how many came between. What a larger store takes from them is in its models' `steps`.
 STORED: Final = 10_000
+# The odds fall by a bit whenever there are four times as many, half a step after which the first is due.
+_STEP_TIMES: Final = 4
+_FIRST_STEP: Final = 2 * STORED
 
 _ROLE_OF: Final = {VICTIMS: profiles.VICTIM, COMPLAINANTS: profiles.COMPLAINANT, ACCUSED: profiles.ACCUSED}
 _WORDING_SHARES: Final = ((0.6, Level.NEAR), (0.3, Level.CLOSE), (0.1, Level.FAINT))
@@ -96,6 +99,24 @@ def judge_pair(models: Sequence[Model], ours: Profile, theirs: Profile) -> list[
     levels = levels_of(ours, theirs)
     rarity = rarity_of(levels, ours, theirs)
     return [Likeness(model.relation, levels, judge(model, levels, rarity, STORED)) for model in models]
+
+
+def steps_at(count: int) -> int:
+    """By how many bits the odds before are lower among so many complaints than among STORED: by half of log2.
+
+    Strangers that agree by chance are of the same months and villages, and these grow more slowly than the whole;
+    on 10,000 and 100,000 invented complaints a bit for each fourfold is what comes true. In whole steps, so that it
+    changes a few times in the life of a hub.
+    """
+    steps = 0
+    while count >= step_from(steps + 1):
+        steps += 1
+    return steps
+
+
+def step_from(steps: int) -> int:
+    """From how many complaints on there are so many steps, one or more."""
+    return int(_FIRST_STEP * _STEP_TIMES ** (steps - 1))
 
 
 @cache

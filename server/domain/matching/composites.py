@@ -11,6 +11,8 @@ from server.domain.matching import profiles
 from server.domain.matching.profiles import Profile
 from server.domain.names import RARE_BITS
 
+# So many that of a million complaints next to none share one by chance, and that SQLite keeps one in six bytes.
+KEY_BITS: Final = 47
 # What a complaint costs in the posting table is bounded, whatever it tells.
 KEYS_MOST: Final = 64
 # Two parts as rare as that, together, may stand in a narrow cell, in a cercle, and by themselves: so many pairs are
@@ -35,7 +37,7 @@ Composite = tuple[str, tuple[int, ...]]
 
 
 def blocking_keys(profile: Profile, pepper: bytes) -> list[int]:
-    """At most KEYS_MOST different keys of 63 bits under `pepper`, ascending; none of a single name.
+    """At most KEYS_MOST different keys of KEY_BITS under `pepper`, ascending; none of a single name.
 
     Of too many those stay that come first in the recipe, which is the same for any two complaints.
     """
@@ -46,7 +48,8 @@ def key_of(composite: Composite, pepper: bytes) -> int:
     """The blocking key of facts that lead to a complaint together."""
     sort, atoms = composite
     data = b"".join(map(_NUMBER.pack, atoms))
-    return int.from_bytes(blake2b(data, key=pepper, person=sort.encode(), digest_size=8).digest(), "little") >> 1
+    digest = blake2b(data, key=pepper, person=sort.encode(), digest_size=KEY_BITS // 8 + 1).digest()
+    return int.from_bytes(digest, "little") >> 1
 
 
 def composites(profile: Profile) -> Iterator[Composite]:

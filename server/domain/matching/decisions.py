@@ -1,6 +1,6 @@
 """Decisions on a link: what people said of it in order, what of that stands, and the state that follows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -40,7 +40,6 @@ class Judged:
     """How a link was judged: `model` is None for a retry; reasons are a name, a level or None, and bits."""
 
     model: str | None
-    levels: Mapping[str, int]
     reasons: Sequence[tuple[str, int | None, float]]
     weight: float
     probability: float
@@ -65,6 +64,11 @@ class Decision:
     is_blind: bool
     is_second: bool
     judged: Judged
+
+
+def levels_told(reasons: Iterable[tuple[str, int | None, float]]) -> dict[str, int]:
+    """The level of each field of which both complaints of a pair say something."""
+    return {name: level for name, level, _ in reasons if level is not None}
 
 
 def undone(history: Sequence[Decision]) -> frozenset[int]:

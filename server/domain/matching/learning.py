@@ -1,13 +1,14 @@
 """Learning a model from decisions, and how it does on pairs that it has not seen beside the one in use."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from server.domain.matching.complaints import STORED
+from server.domain.matching.decisions import levels_told
 from server.domain.matching.fitting import Labelled, calibration_error, refit
 from server.domain.matching.levels import FieldName, Level
 from server.domain.matching.model import AGREES, Judgement, Model, Rarity, chance_of, judge
@@ -24,10 +25,9 @@ _MARK_BYTES: Final = 4
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a link was judged by, as it is kept: the model, its levels, its reasons (see `decisions.Judged`)."""
+    """What a link was judged by, as it is kept: the model and its reasons (see `decisions.Judged`)."""
 
     model: str
-    levels: Mapping[str, int]
     reasons: Sequence[tuple[str, int | None, float]]
 
 
@@ -139,7 +139,7 @@ def preferred(old: Sequence[float], new: Sequence[float], lessons: Sequence[Less
 
 
 def _levels(evidence: Evidence) -> dict[FieldName, Level]:
-    return {FieldName(field): Level(level) for field, level in evidence.levels.items()}
+    return {FieldName(field): Level(level) for field, level in levels_told(evidence.reasons).items()}
 
 
 def _folds(lessons: Sequence[Lesson]) -> list[list[int]]:

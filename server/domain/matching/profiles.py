@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import blake2b
-from struct import Struct, pack
+from struct import Struct
 from typing import Final
 
 from server.domain.folding import fold
@@ -21,7 +21,7 @@ from server.domain.names import RARE_BITS, parts, rarity_bits, sound
 from server.domain.places import Gazetteer, Place
 
 # Profiles of another recipe, or with veils of another scheme, are not comparable.
-SCHEME: Final = veiling.SCHEME * 100 + 2
+SCHEME: Final = veiling.SCHEME * 100 + 3
 # Each part of a profile is called by the first letter of its compartment and one of its own. Names of persons are
 # `i` and their number, names found in the narrative `s` and a digit.
 KINDS, FAMILIES, BODIES, MONEY, WHEN, CERCLE, ROLES, TRAITS = "fk", "ff", "fb", "fm", "fw", "fc", "fr", "ft"
@@ -32,6 +32,13 @@ PHONES: Final = "ip"
 STORY, MINIMA, CONCEPTS, MENTIONED, DAYS, SUMS = "ss", "sm", "sp", "sv", "sd", "sa"
 EXACT, SAID, COMMUNE = "te", "tv", "tk"
 
+# What a packed part is called: its place here, or the letter of a name and the number after it.
+_LABELS: Final = (
+    "i", "s", KINDS, FAMILIES, BODIES, MONEY, WHEN, CERCLE, ROLES, TRAITS, MINIMA, CONCEPTS, MENTIONED, DAYS, SUMS,
+    EXACT, SAID, COMMUNE,
+)  # fmt: skip
+# Its lowest bits tell how many bytes a number takes, from 1; 0 ends the parts.
+_WIDTH_BITS: Final = 3
 # The lowest bits of the number of a part of a name tell by how many it is rare.
 _RARITY: Final = 0xF
 VICTIM, COMPLAINANT, ACCUSED = 1, 2, 4
@@ -58,7 +65,6 @@ _DAYS_OF_MONTH: Final = 32
 _DAYS_MOST: Final = 6
 _SUMS_MOST: Final = 6
 _MINIMUM: Final = Struct(">I")
-_NUMBER: Final = Struct("<I")
 _LENGTH: Final = Struct("<H")
 _STEP_BYTES: Final = 128
 _GUESS_DAYS: Final = 15
@@ -297,16 +303,23 @@ def unpack_profile(packed: bytes) -> Profile:
     at = _LENGTH.size + length
     numbers = {}
     while at < len(packed) and packed[at]:
-        size, many = packed[at], packed[at + 1]
-        begin = at + 2 + size
-        label, at = packed[at + 2 : begin].decode(), begin + many * _NUMBER.size
-        numbers[label] = tuple(each for (each,) in _NUMBER.iter_unpack(packed[begin:at]))
+        head, many, at = packed[at], packed[at + 1], at + 2
+        label, width = _LABELS[head >> _WIDTH_BITS], head & (1 << _WIDTH_BITS) - 1
+        if len(label) == 1:
+            label, at = f"{label}{_LENGTH.unpack_from(packed, at)[0]}", at + _LENGTH.size
+        end = at + many * width
+        numbers[label] = tuple(int.from_bytes(packed[each : each + width]) for each in range(at, end, width))
+        at = end
     veils = veiling.unpack(packed[_LENGTH.size : _LENGTH.size + length])
     return Profile({str(label): each for label, each in veils.items()}, numbers)
 
 
 def _packed(label: str, numbers: Sequence[int]) -> bytes:
-    return bytes([len(label), len(numbers)]) + label.encode() + pack(f"<{len(numbers)}I", *numbers)
+    is_name = label[1:].isdigit()
+    place = _LABELS.index(label[0] if is_name else label)
+    width = (max(numbers, default=1).bit_length() + 7) // 8 or 1
+    head = bytes([place << _WIDTH_BITS | width, len(numbers)]) + (_LENGTH.pack(int(label[1:])) if is_name else b"")
+    return head + b"".join(each.to_bytes(width) for each in numbers)
 
 
 def _silent(letter: str) -> tuple[dict[str, tuple[Veil, ...]], dict[str, tuple[int, ...]]]:

@@ -78,8 +78,8 @@ def handed_over(store: Store, complaints: Sequence[int], pepper: bytes) -> Itera
     for page in pages:
         with store.read() as connection:
             kept = duplicates.kept(connection, page)
-        opened = ((id, features.open(id, each.features), each.keys) for id, each in kept.items())
-        yield [handed(id, profile, keys) for id, profile, keys in opened if profile is not None]
+        opened = ((id, features.open(id, each.features), each.heads) for id, each in kept.items())
+        yield [handed(id, profile, heads) for id, profile, heads in opened if profile is not None]
 
 
 def partners(store: Store, relation: Relation) -> float:

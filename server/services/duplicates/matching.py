@@ -20,8 +20,8 @@ from server.store import duplicates
 from server.store.duplicates import CONFIRMED, PROPOSED, RETRY, Candidate, Link, Matched, Proposal, Waiting
 from server.store.engine import Store
 
-# Complaints in hand at once: few, as intake waits while what came of them is written.
-PAGE: Final = 3
+# Complaints in hand at once: intake waits while what came of them is written, for ten little longer than for three.
+PAGE: Final = 10
 # Whoever died with a page in hand keeps it from the others no longer than this.
 CLAIM: Final = timedelta(minutes=2)
 # Of what is read by one key, no more than this is of one lineage: a flood of its reports hides nobody's.
@@ -78,9 +78,12 @@ def is_any_waiting(store: Store, now: datetime) -> bool:
         return duplicates.is_any_waiting(connection, now)
 
 
-def claim(store: Store, by: str, now: datetime) -> list[Waiting]:
-    """Take a page of complaints that wait; nobody else does until CLAIM is over."""
-    with store.write() as connection:
+def claim(store: Store, by: str, now: datetime, *, is_synced: bool = False) -> list[Waiting]:
+    """Take a page of complaints that wait; nobody else does until CLAIM is over.
+
+    `is_synced`: what was matched before is on disk then.
+    """
+    with store.write(is_synced=is_synced) as connection:
         return duplicates.claim(connection, by, now, now + CLAIM, PAGE)
 
 
@@ -132,8 +135,8 @@ def match(connection: sa.Connection, page: Sequence[Waiting], models: Sequence[M
 
 
 def keep(store: Store, matched: Sequence[Matched], now: datetime) -> None:
-    """Keep the links; these complaints wait no more."""
-    with store.write() as connection:
+    """Keep the links; these complaints wait no more. What is not on disk yet when the power goes is matched again."""
+    with store.write(is_synced=False) as connection:
         duplicates.keep_matched(connection, matched, now)
 
 
@@ -221,18 +224,16 @@ def _proposals(
 
 def _retry(a: int, b: int, pepper: bytes) -> Proposal:
     draw = review.draw_of(pepper, a, b, RETRY)
-    return Proposal(a, b, RETRY, None, {}, (), 0.0, 1.0, Band.STRONG, Shelf.STRONG, 0.0, draw, CONFIRMED)
+    return Proposal(a, b, RETRY, None, (), 0.0, 1.0, Band.STRONG, Shelf.STRONG, 0.0, draw, CONFIRMED)
 
 
 def _proposal(a: int, b: int, model: Model, likeness: Likeness, band: Band, is_urgent: bool, draw: int) -> Proposal:
     judgement = likeness.judgement
-    levels = {str(field): int(level) for field, level in likeness.levels.items() if level}
     return Proposal(
         a=a,
         b=b,
         relation=likeness.relation,
         model=model.version,
-        levels=levels,
         reasons=judgement.kept,
         weight=judgement.weight,
         probability=judgement.probability,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 
@@ -59,7 +59,7 @@ def refit(store: Store, relation: Relation, now: datetime) -> Refit:
     """Learn a model from the decisions of a relation, and keep it; it judges nothing before `switch`.
 
     It is drawn to the model in use, or, where that was learned here, to the one which that was drawn to: each
-    decision counts once. Raises FitFailed where they allow no model.
+    decision counts once. Its steps are those of the model in use. Raises FitFailed where they allow no model.
     """
     with store.read() as connection:
         known = {each.version: each for each in models.listed(connection, relation)}
@@ -69,9 +69,10 @@ def refit(store: Store, relation: Relation, now: datetime) -> Refit:
     if missing:
         return Refit(relation, in_use.version, len(lessons), missing, None)
     base = known[in_use.base or in_use.version]
-    fresh = learning.learn(read_model(base.document), lessons)
+    start = replace(read_model(base.document), steps=read_model(in_use.document).steps)
+    fresh = learning.learn(start, lessons)
     kept = Kept(fresh.version, relation, fresh.write(), PROPOSED, now, base.version, len(lessons))
-    learned = _compared(store, lessons, in_use, base, kept)
+    learned = _compared(store, lessons, in_use, start, kept)
     with store.write() as connection:
         models.add(connection, kept)
     return Refit(relation, in_use.version, len(lessons), 0, learned)
@@ -124,9 +125,9 @@ def _lessons(connection: sa.Connection, relation: Relation, known: Mapping[str, 
     ]
 
 
-def _compared(store: Store, lessons: Sequence[Lesson], old: Kept, base: Kept, new: Kept) -> Learned:
+def _compared(store: Store, lessons: Sequence[Lesson], old: Kept, base: Model, new: Kept) -> Learned:
     by_old = learning.chances_by(read_model(old.document), lessons)
-    by_new = learning.crossed(read_model(base.document), lessons)
+    by_new = learning.crossed(base, lessons)
     with store.read() as connection:
         moves = _moves(connection, new)
     return Learned(

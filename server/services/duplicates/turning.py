@@ -59,9 +59,12 @@ def turn(connection: sa.Connection, page: Sequence[Waiting], means: Means) -> li
 def keep(store: Store, turned: Sequence[Turned], now: datetime) -> list[Waiting]:
     """Keep profiles and keys, and let go of the linkages in the same transaction; gives those that were kept.
 
-    A linkage that was dropped is told in the log, by its id.
+    A linkage that was dropped is told in the log, by its id. What is not on disk yet when the power goes is turned
+    again: the linkages are back then.
     """
-    with store.write() as connection:
+    # Whoever reads the log may go by it at once.
+    is_logged = any(each.dropped for each in turned)
+    with store.write(is_synced=is_logged) as connection:
         kept = duplicates.keep_turned(connection, turned)
         for each in kept:
             for linkage in each.dropped:
@@ -111,11 +114,12 @@ def _turned(unturned: Unturned, means: Means) -> Turned:
         kept=Kept(
             scheme=profiles.SCHEME,
             features=means.features.seal(id, profile),
-            keys=tuple(keys),
+            heads=tuple(map(duplicates.head_of, keys)),
             is_matchable=is_matchable,
             by_facts=_is_poor(unturned, left, opened),
         ),
-        posted_before=unturned.kept.keys if unturned.kept else (),
+        keys=tuple(keys),
+        heads_before=unturned.kept.heads if unturned.kept else (),
         words=words,
         read=tuple(each for each, parts in opened if parts is not None),
         dropped=tuple(each for each, parts in opened if parts is None),

@@ -5,7 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
-from server.store.dialect import ID, JSON, UtcTime
+from server.store.dialect import ID, UtcTime
 
 revision = "0003"
 down_revision = "0002"
@@ -31,9 +31,11 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
     ),
     "match_told": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-        sa.Column("compartment", sa.String(12), primary_key=True),
-        sa.Column("device", sa.String(36), sa.ForeignKey("device.id"), nullable=False),
-        sa.Column("seq", ID, nullable=False),
+        sa.Column("device", sa.Integer, sa.ForeignKey("device.number"), primary_key=True, autoincrement=False),
+        sa.Column("seq", ID, primary_key=True, autoincrement=False),
+        sa.Column("identity", sa.Boolean, nullable=False),
+        sa.Column("statement", sa.Boolean, nullable=False),
+        sa.Column("traces", sa.Boolean, nullable=False),
     ),
     "match_key": (
         sa.Column("k", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -52,13 +54,12 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.CheckConstraint("state IN ('current', 'proposed', 'old')", name="state"),
     ),
     "link": (
-        sa.Column("id", ID, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("a", ID, sa.ForeignKey("complaint.id"), nullable=False),
         sa.Column("b", ID, sa.ForeignKey("complaint.id"), nullable=False, index=True),
         sa.Column("relation", sa.String(20), nullable=False),
         sa.Column("model", sa.String(40), sa.ForeignKey("model.version")),
-        sa.Column("levels", JSON, nullable=False),
-        sa.Column("reasons", JSON, nullable=False),
+        sa.Column("reasons", sa.Text, nullable=False),
         sa.Column("weight", sa.Float, nullable=False),
         sa.Column("probability", sa.Float, nullable=False),
         sa.Column("band", sa.String(10), nullable=False),
@@ -77,7 +78,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Index("ix_link_state_shelf_draw", "state", "shelf", "draw"),
     ),
     "decision": (
-        sa.Column("link", ID, sa.ForeignKey("link.id"), primary_key=True, autoincrement=False),
+        sa.Column("link", sa.BigInteger, sa.ForeignKey("link.id"), primary_key=True, autoincrement=False),
         sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("verdict", sa.String(10), nullable=False),
         sa.Column("account", sa.String(36), sa.ForeignKey("account.id"), nullable=False, index=True),
@@ -87,8 +88,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("is_blind", sa.Boolean, nullable=False),
         sa.Column("is_second", sa.Boolean, nullable=False),
         sa.Column("model", sa.String(40)),
-        sa.Column("levels", JSON, nullable=False),
-        sa.Column("reasons", JSON, nullable=False),
+        sa.Column("reasons", sa.Text, nullable=False),
         sa.Column("weight", sa.Float, nullable=False),
         sa.Column("probability", sa.Float, nullable=False),
         sa.Column("band", sa.String(10), nullable=False),

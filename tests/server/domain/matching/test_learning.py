@@ -27,7 +27,7 @@ def lessons(truths: Sequence[bool]) -> list[Lesson]:
 def test_what_a_link_keeps_is_judged_again_as_it_was() -> None:
     levels, rarity = {VICTIMS: Level.NEAR, PLACE: Level.DIFFERS, WHEN: Level.MISSING}, {VICTIMS: 16.5}
     judged = judge(SHIPPED, levels, rarity, STORED)
-    kept = Evidence(SHIPPED.version, {field: int(level) for field, level in levels.items() if level}, judged.kept)
+    kept = Evidence(SHIPPED.version, judged.kept)
     assert learning.rarity_told(kept, SHIPPED) == {VICTIMS: pytest.approx(16.5, abs=0.01)}
     assert learning.judge_again(kept, SHIPPED, SHIPPED).weight == pytest.approx(judged.weight, abs=0.01)
 

@@ -32,6 +32,7 @@ MODEL = Model(
     made_from="by hand",
     constant=1.0,
     partners=0.5,
+    steps=0,
     kinds={
         Kind.PERSON: Weights((0.0, -4.0, -2.0, 1.0, 2.0, 3.0), 0.5),
         Kind.PLACE: Weights((0.0, -1.0, 0.0, 0.5, 1.0, 2.0), 1.0),

@@ -186,6 +186,13 @@ def test_packed_profile_is_small_and_comes_back_whole() -> None:
     assert len(packed) <= 768
 
 
+def test_every_part_of_a_packed_profile_comes_back_whatever_its_numbers() -> None:
+    numbers = {label: (0, 1, 255, 256, 2**24, 2**32 - 1)[at % 3 :] for at, label in enumerate(profiles._LABELS[2:])}
+    said = Profile({}, numbers | {"i0": (0,), "i999": (2**32 - 1,), "s5": (7, 8)})
+    assert profiles.unpack_profile(profiles.pack_profile(said)) == said
+    assert profiles.unpack_profile(profiles.pack_profile(EMPTY)) == EMPTY
+
+
 @pytest.mark.parametrize("name", ["Awa Ba", "Abdoulaye Sanankouatoumbou", "Fatoumata Traoré"])
 def test_size_of_a_packed_profile_tells_nothing_of_a_name(name: str) -> None:
     assert len(profiles.pack_profile(profile(names=(name,)))) == len(profiles.pack_profile(profile()))

@@ -116,7 +116,7 @@ def test_rows_are_those_of_the_profiles_that_the_hub_holds(hub: Hub, awa: Person
         kept = duplicates.kept(connection, ids)[ids[0]]
     profile = Features(hub.secrets.pepper).open(ids[0], kept.features)
     assert profile is not None
-    assert page[0] == handing.handed(ids[0], profile, kept.keys)
+    assert page[0] == handing.handed(ids[0], profile, kept.heads)
 
 
 def test_nobody_is_handed_what_they_do_not_handle(hub: Hub, awa: Person, ids: list[int]) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from server.domain.desk import Desk
 from server.domain.errors import DecisionRefused, DecisionStale, NotFound
 from server.domain.matching.clusters import Edge, cluster_of
-from server.domain.matching.decisions import Decision, Reason, Verdict
+from server.domain.matching.decisions import Decision, Reason, Verdict, levels_told
 from server.domain.matching.link_ids import written
 from server.domain.matching.review import BLIND_BELOW, Slot, Stratum
 from server.hub import Hub
@@ -109,14 +109,23 @@ def ids(hub: Hub) -> list[int]:
 def test_decision_keeps_who_when_why_and_the_link_as_it_was_judged(hub: Hub, awa: Person, ids: list[int]) -> None:
     made = add_link(hub, ids[0], ids[1])
     number = decide(hub, awa, made, reason=Reason.PEOPLE)
-    change(hub, sa.update(link).values(levels={"place": 1}, reasons=[], weight=-3.0, probability=0.1))
+    change(hub, sa.update(link).values(reasons=[("place", 1, -0.2)], weight=-3.0, probability=0.1))
     told = word_of(hub, made, number)
     assert (told.account, told.at) == (awa.actor.id, hub.clock())
     assert (told.reason, told.verdict) == ("people", "confirmed")
-    assert (told.model, told.levels, told.reasons) == ("same_incident-1", {"people": 5}, [["people", 5, 9.5]])
+    assert (told.model, told.reasons) == ("same_incident-1", [("people", 5, 9.5)])
     assert (told.weight, told.probability, told.band) == (9.7, 0.97, "strong")
     word = deciding.explain(hub.store, at_desk(hub, awa), made).words[0]
-    assert (word.name, word.decision.judged.reasons) == ("Awa", (("people", 5, 9.5),))
+    assert (word.name, word.decision.judged.reasons) == ("Awa", [("people", 5, 9.5)])
+
+
+def test_reasons_are_told_as_the_model_gave_them(hub: Hub, awa: Person, ids: list[int]) -> None:
+    given = [("people", 5, 12.0), ("nobody_in_common", None, -0.651), ("when", 1, 0.0), ("sex", 4, 1e-05)]
+    made = add_link(hub, ids[0], ids[1], reasons=given)
+    judged = deciding.explain(hub.store, at_desk(hub, awa), made).judged
+    assert judged is not None
+    assert judged.reasons == given
+    assert levels_told(judged.reasons) == {"people": 5, "when": 1, "sex": 4}
 
 
 def test_log_has_the_decision_by_ids_and_never_its_reason(hub: Hub, awa: Person, ids: list[int]) -> None:

@@ -13,6 +13,7 @@ from nacl.public import PrivateKey
 from client_sync.protocol.frames import to_text
 from client_sync.seal import seal_to
 from server.domain.matching import complaints, profiles
+from server.domain.matching.decisions import levels_told
 from server.domain.matching.model import Relation
 from server.hub import Hub
 from server.services.duplicates import matching
@@ -80,7 +81,7 @@ def test_report_of_another_team_in_another_language_and_spelling_is_proposed(gao
     assert {number for *ends, _ in found for number in ends} == {first, then}
     assert (made.band, made.state) == ("strong", "proposed")
     assert made.model == complaints.shipped(Relation.SAME_INCIDENT).version
-    assert made.levels["people"] == 5
+    assert levels_told(made.reasons)["people"] == 5
     assert [abs(bits) for _, _, bits in made.reasons] == sorted((abs(b) for _, _, b in made.reasons), reverse=True)
 
 
@@ -106,7 +107,7 @@ def test_linkage_goes_when_its_keys_are_there(gao: Sender) -> None:
     assert (_count(gao.hub, linkage_pending), _count(gao.hub, match_key)) == (1, 0)
     turn_page(gao.hub, page)
     assert _count(gao.hub, linkage_pending) == 0
-    assert _count(gao.hub, match_key) == len(_kept(gao.hub, number).keys) > 30
+    assert _count(gao.hub, match_key) == len(_kept(gao.hub, number).heads) > 30
 
 
 @pytest.mark.parametrize("box", ["other", "junk"])
@@ -192,14 +193,14 @@ def test_revised_compartment_replaces_what_was_said_of_it_alone(gao: Sender) -> 
 def test_revised_facts_take_old_keys_down(gao: Sender) -> None:
     number = report(gao, "a")
     match_all(gao.hub)
-    before = set(_kept(gao.hub, number).keys)
+    before = set(_kept(gao.hub, number).heads)
     elsewhere = {"facts": {"clear": facts(place={"id": "ml-c-kayes", "list": "2026.1"})}}
     gao.send(revision("r", "a", 1, **elsewhere))
     match_all(gao.hub)
-    after = set(_kept(gao.hub, number).keys)
+    after = set(_kept(gao.hub, number).heads)
     assert before - after
     with gao.hub.store.read() as connection:
-        assert set(connection.scalars(sa.select(match_key.c.k))) == after
+        assert set(map(duplicates.head_of, connection.scalars(sa.select(match_key.c.k)))) == after
 
 
 def test_revision_between_reading_and_writing_is_not_lost(gao: Sender) -> None:
@@ -227,7 +228,7 @@ def test_crash_between_the_steps_matches_again_and_links_once(gao: Sender, mopti
     assert match_all(gao.hub) == (0 if steps > 1 else 2)
     assert (*pair, INCIDENT) in links(gao.hub)
     assert _count(gao.hub, link) == len(links(gao.hub))
-    assert _count(gao.hub, match_key) == sum(len(_kept(gao.hub, each).keys) for each in pair)
+    assert _count(gao.hub, match_key) == sum(len(_kept(gao.hub, each).heads) for each in pair)
 
 
 def test_two_hubs_share_the_work_and_one_sees_the_other(gao: Sender, mopti: Sender) -> None:
@@ -315,7 +316,7 @@ def test_withdrawn_complaint_is_matched_no_more(gao: Sender, mopti: Sender) -> N
     match_all(gao.hub)
     gao.send(operation("withdrawal", "w", {"complaint": an_id("a"), "scope": "all"}))
     match_all(gao.hub)
-    assert (links(gao.hub), _kept(gao.hub, number).keys) == ({}, ())
+    assert (links(gao.hub), _kept(gao.hub, number).heads) == ({}, ())
 
 
 def test_same_content_of_one_device_is_a_retry_and_no_proposal(gao: Sender) -> None:
@@ -463,7 +464,7 @@ def _count(hub: Hub, table: sa.Table) -> int:
 def _decide_all(hub: Hub, verdict: str) -> None:
     """A decision of somebody on every link, which changes nothing else of it."""
     account = add_person(hub, "awa").actor.id
-    copied = ("model", "levels", "reasons", "weight", "probability", "band")
+    copied = ("model", "reasons", "weight", "probability", "band")
     for each in links(hub).values():
         row = {"link": each.id, "no": 1, "verdict": verdict, "account": account, "at": hub.clock()}
         judged = {name: getattr(each, name) for name in copied}

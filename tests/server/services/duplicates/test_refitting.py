@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from server.domain.errors import Busy, FitFailed, NotFound
 from server.domain.matching import complaints, learning
+from server.domain.matching.decisions import levels_told
 from server.domain.matching.learning import DECISIONS_LEAST, Evidence
 from server.hub import Hub
 from server.services.duplicates import deciding, matching, refitting
@@ -91,7 +92,8 @@ def test_proposals_are_judged_by_the_model_in_use_and_decisions_stay(hub: Hub, a
 
     assert use(hub, SHIPPED.version) == len(waiting)
     for was, row in zip(before, rows_of(hub, waiting), strict=True):
-        assert (row.model, row.band, row.shelf, row.levels) == (was.model, was.band, was.shelf, was.levels)
+        assert (row.model, row.band, row.shelf) == (was.model, was.band, was.shelf)
+        assert levels_told(row.reasons) == levels_told(was.reasons)
         assert row.weight == pytest.approx(was.weight, abs=0.1)
     assert [each.state for each in refitting.listed(hub.store) if each.relation == INCIDENT] == ["current", "old"]
 
@@ -140,7 +142,7 @@ def test_a_decision_explains_itself_by_the_model_of_its_day(hub: Hub, awa: Perso
     assert again.judged.model == SHIPPED.version
     [kept] = [each for each in refitting.listed(hub.store) if each.version == again.judged.model]
     model = complaints.read_model(kept.document)
-    evidence = Evidence(kept.version, again.judged.levels, again.judged.reasons)
+    evidence = Evidence(kept.version, again.judged.reasons)
     assert learning.judge_again(evidence, model, model).weight == pytest.approx(again.judged.weight, abs=0.05)
 
 
