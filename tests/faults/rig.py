@@ -46,6 +46,8 @@ BURST_RECORDS: Final = 10**9
 BURST_BYTES: Final = 10**11
 
 _FULL_TIMEOUT_S: Final = 3_600
+# Forty starts of a hub and of its matcher, each through the shim, on a machine that has other things to do.
+_SMALL_TIMEOUT_S: Final = 600
 _PASSPHRASE: Final = "mil sorgho riz fonio"
 # What makes guessing slow is not what is tried here.
 _SOFT: Final = Hardness(passes=1, memory_bytes=8_192)
@@ -77,6 +79,7 @@ def sized(sizes: Sizes, *, needs_shim: bool = False) -> pytest.MarkDecorator:
     What needs the shim, and so a compiler, is not for `make test`: its small size is the `ci` part of `prove`.
     """
     small = [pytest.mark.prove, pytest.mark.ci] if needs_shim else []
+    small.append(pytest.mark.timeout(_SMALL_TIMEOUT_S))
     whole = [pytest.mark.prove, pytest.mark.timeout(_FULL_TIMEOUT_S)]
     return pytest.mark.parametrize(
         "size", [pytest.param(sizes.ci, id="ci", marks=small), pytest.param(sizes.full, id="full", marks=whole)]
