@@ -156,9 +156,9 @@ def _work(hub: Hub, child: Child, stop: Event) -> None:
     last_old: int | None = 0
     while not stop.is_set():
         try:
-            # Without a model all that waits would be settled with no link.
-            matching.keep_models(hub.store, hub.clock())
             if until_grown <= 0:
+                # Without a model all that waits would be settled with no link.
+                matching.keep_models(hub.store, hub.clock())
                 until_grown = growing.keep_up(hub.store, hub.clock())
             until_grown -= match_waiting(hub, child, by, stop)
             failures = 0

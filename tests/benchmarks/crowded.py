@@ -23,6 +23,7 @@ import sqlalchemy as sa
 import client_sync.protocol.linkage as linkage_recipe
 from server.domain import folding, names
 from server.domain.matching import composites, profiles, veiling
+from server.domain.matching.complaints import RELATIONS
 from server.hub import Hub
 from server.services.duplicates import features, matching, turning
 from server.services.duplicates.features import Features
@@ -51,7 +52,10 @@ _MADE_BY: Final = (
     crowd, linkage_recipe, folding, names, composites, profiles, veiling, features, turning, duplicates, linkages,
     match_tables,
 )
-_DATA: Final = ("tests/benchmarks/crowd.toml", "client_sync/protocol/pivot.toml", "server/domain/names.toml")
+_DATA: Final = (
+    "tests/benchmarks/crowd.toml", "client_sync/protocol/pivot.toml", "server/domain/names.toml",
+    *(f"server/domain/matching/{relation}.json" for relation in RELATIONS),
+)  # fmt: skip
 
 _RECEIVED: Final = ("id", "lineage", "client_id", "op", "seq", "hash", "line", "device", "received_at")
 _COMPLAINT: Final = (

@@ -55,7 +55,7 @@ class Stream:
 
     def __init__(self, split: str, relation: Relation, compartments: Collection[str] = LINKED) -> None:
         self.told = kit.reports(split)
-        self.pairs = {pair.ids: pair for pair in kit.replay(self.told, _PEPPER, compartments)}
+        self.pairs = {pair.ids: pair for pair in kit.replay(kit.Hub(_PEPPER), self.told, compartments)}
         self.true = kit.matches(self.told, relation)
 
     def chances(self, model: Model) -> dict[Ids, float]:

@@ -45,7 +45,7 @@ SEED: Final = 1_312
 _FEW: Final = 300
 _SOME: Final = 1_000
 _MIDDLE: Final = 100_000
-_SAMPLE: Final = 1_000
+_SAMPLE: Final = 4_000
 _TELLERS: Final = 12
 _ADDED: Final = (decision, link, match_told, match_key, match_profile)
 

@@ -102,11 +102,9 @@ def judge_pair(models: Sequence[Model], ours: Profile, theirs: Profile) -> list[
 
 
 def steps_at(count: int) -> int:
-    """By how many bits the odds before are lower among so many complaints than among STORED: by half of log2.
+    """By how many steps the odds before are lower among so many complaints than among STORED: one for each fourfold.
 
-    Strangers that agree by chance are of the same months and villages, and these grow more slowly than the whole;
-    on 10,000 and 100,000 invented complaints a bit for each fourfold is what comes true. In whole steps, so that it
-    changes a few times in the life of a hub.
+    In whole steps, so that they change a few times in the life of a hub; of what size is said by each model.
     """
     steps = 0
     while count >= step_from(steps + 1):
@@ -198,23 +196,22 @@ def _kinds(ours: Profile, theirs: Profile) -> Level:
 
 
 def _bodies(ours: Profile, theirs: Profile) -> Level:
-    """EQUAL where all that is told is the same, CLOSE where some is."""
-    a, b = _sets(profiles.BODIES, ours, theirs)
-    if not a or not b:
-        return Level.MISSING
-    if a == b:
-        return Level.EQUAL
-    return Level.CLOSE if a & b else Level.DIFFERS
+    return _of_sets(*_sets(profiles.BODIES, ours, theirs))
 
 
 def _sex(ours: Profile, theirs: Profile) -> Level:
-    """Of the victims: EQUAL where all are of the same, CLOSE where some are."""
+    """Of the victims."""
     a, b = ({sex for sex, _ in profiles.traits(each) if sex} for each in (ours, theirs))
-    if not a or not b:
+    return _of_sets(a, b)
+
+
+def _of_sets(ours: set[int], theirs: set[int]) -> Level:
+    """EQUAL where all that is told is the same, CLOSE where some is."""
+    if not ours or not theirs:
         return Level.MISSING
-    if a == b:
+    if ours == theirs:
         return Level.EQUAL
-    return Level.CLOSE if a & b else Level.DIFFERS
+    return Level.CLOSE if ours & theirs else Level.DIFFERS
 
 
 def _age(ours: Profile, theirs: Profile) -> Level:

@@ -11,8 +11,8 @@ from server.domain.matching import profiles
 from server.domain.matching.profiles import Profile
 from server.domain.names import RARE_BITS
 
-# So many that of a million complaints next to none share one by chance, and that SQLite keeps one in six bytes.
-KEY_BITS: Final = 47
+# All that a signed number of eight bytes holds.
+KEY_BITS: Final = 63
 # What a complaint costs in the posting table is bounded, whatever it tells.
 KEYS_MOST: Final = 64
 # Two parts as rare as that, together, may stand in a narrow cell, in a cercle, and by themselves: so many pairs are
@@ -21,6 +21,7 @@ NARROW_BITS: Final = 9
 WIDE_BITS: Final = 10
 WIDEST_BITS: Final = 14
 
+_NAMES_KEYED: Final = 2
 _DAYS_KEYED: Final = 2
 _SUMS_KEYED: Final = 2
 _KINDS_KEYED: Final = 2
@@ -77,7 +78,9 @@ def _of_people(profile: Profile, cercle: Sequence[int], near: Sequence[int]) -> 
     pairs = list(dict.fromkeys(pair for name in names for pair in combinations(sorted(name), 2)))
     rare = list(dict.fromkeys(part for name in names for part in name if profiles.rarity_of(part) >= RARE_BITS))
     months = _months(profile)
-    yield from (("names", pair) for pair in pairs if _rarity(pair) >= WIDEST_BITS)
+    # Of traders who are stopped in several cercles; of a few names alone, as it finds more strangers than all others.
+    rarest = dict.fromkeys(max(combinations(sorted(name), 2), key=_rarity) for name in names if len(name) > 1)
+    yield from (("names", pair) for pair in islice(rarest, _NAMES_KEYED) if _rarity(pair) >= WIDEST_BITS)
     yield from _crossed("names cercle", [pair for pair in pairs if _rarity(pair) >= WIDE_BITS], cercle)
     for pair in pairs:
         yield from _of_pair(profile, pair, cercle)
@@ -99,7 +102,6 @@ def _of_village(profile: Profile, near: Sequence[int]) -> Iterator[Composite]:
     places, nearest, kinds, bodies = _singly(profile.villages()), _singly(near), _kinds(profile), _bodies(profile)
     yield from _crossed("place kind week", places, kinds[:1], _fortnights(profile))
     yield from _crossed("place money", places, _sums(profile))
-    yield from _crossed("place kind", nearest, kinds)
     yield from _crossed("place body", nearest, bodies)
     yield from _crossed("place month", nearest, _months(profile))
     yield from _crossed("place body month", nearest, bodies, _months(profile))

@@ -14,9 +14,12 @@ from server.domain.matching.lexicon import words_of
 from server.domain.matching.records import Form, Kind, Record
 from server.domain.names import parts, sound
 
-# How many records are read of one key, newest first, and how many of those found are worth comparing.
+# How many records are read of one key, newest first, and how many of those found are compared at most.
 POSTINGS_MOST: Final = 100
-CANDIDATES_MOST: Final = 25
+CANDIDATES_MOST: Final = 30
+# What two records share tells enough to compare them: one key that seven have, or two that twelve have. It is the
+# same whichever of them came first; how many others share more is not.
+TELLING_LEAST: Final = 20.0
 # A record of many words would cost more than it finds.
 KEYS_MOST: Final = 128
 
@@ -53,19 +56,23 @@ def blocking_keys(record: Record, form: Form, pepper: bytes) -> list[int]:
     return sorted({_keyed(pair, pepper) for pair in pairs})[:KEYS_MOST]
 
 
-def rank(postings: Iterable[Sequence[int]], most: int = CANDIDATES_MOST) -> list[int]:
-    """The records that share the most telling keys, best first, at most `most`; the newer one where they tie.
+def rank(
+    postings: Iterable[Sequence[int]], most: int = CANDIDATES_MOST, least: float = TELLING_LEAST
+) -> list[int]:
+    """The records that share keys that tell at least that much, best first, at most `most`; the newer where they tie.
 
     Each posting is what one key of the new record reads: numbers of records that rise with their arrival, at most
-    POSTINGS_MOST of them. The fewer there are, the more it tells to be one of them.
+    POSTINGS_MOST of them. The fewer there are, the more it tells to be one of them; cubed, since the common keys that
+    two records share say much the same.
     """
     scores: defaultdict[int, float] = defaultdict(float)
     for posting in postings:
         if posting:
-            told = log((POSTINGS_MOST + 1) / len(posting)) + _FLOOR
+            told = (log((POSTINGS_MOST + 1) / len(posting)) + _FLOOR) ** 3
             for number in posting:
                 scores[number] += told
-    return sorted(scores, key=lambda number: (-scores[number], -number))[:most]
+    telling = (number for number, score in scores.items() if score >= least)
+    return sorted(telling, key=lambda number: (-scores[number], -number))[:most]
 
 
 def _keyed(text: str, pepper: bytes) -> int:

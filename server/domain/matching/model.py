@@ -89,9 +89,9 @@ class Model:
     """Weights of one relation, frozen: by field, and by kind for fields that it has none of its own for.
 
     `partners` is how many records of the store a new one is expected to match: the odds before anything is known
-    are that number against all that is stored, less a bit for each of `steps` (see `complaints.steps_at`). `slope`
-    and `intercept` turn the weight into the log odds, in bits. By kind, `chance_shares` says how often any two
-    records stand at each level, MISSING not counted, until a store has told its own.
+    are that number against all that is stored, less `step_bits` for each of `steps` (see `complaints.steps_at`).
+    `slope` and `intercept` turn the weight into the log odds, in bits. By kind, `chance_shares` says how often any
+    two records stand at each level, MISSING not counted, until a store has told its own.
     """
 
     version: str
@@ -100,6 +100,7 @@ class Model:
     constant: float
     partners: float
     steps: int
+    step_bits: float
     kinds: Mapping[Kind, Weights]
     chance_shares: Mapping[Kind, tuple[float, ...]]
     fields: Mapping[FieldName, Weights]
@@ -163,7 +164,7 @@ def chance_of(model: Model, levels: Levels, rarity: Rarity, stored: int) -> floa
 def odds_before(model: Model, stored: int) -> float:
     """The log odds, in bits, that a new record and any one of `stored` match, before either was looked at."""
     # Of twice as many strangers, twice as many agree by chance.
-    return log2(model.partners / max(stored, _STORED_LEAST)) - model.steps
+    return log2(model.partners / max(stored, _STORED_LEAST)) - model.steps * model.step_bits
 
 
 def probability(bits: float) -> float:
@@ -191,6 +192,7 @@ def _read(members: Any) -> Model:
         constant=float(members["constant"]),
         partners=float(members["partners"]),
         steps=int(members["steps"]),
+        step_bits=float(members["step_bits"]),
         kinds={Kind(kind): _weights(each) for kind, each in members["kinds"].items()},
         chance_shares={Kind(kind): _by_level(each) for kind, each in members["chance_shares"].items()},
         fields={FieldName(field): _weights(each) for field, each in members["fields"].items()},

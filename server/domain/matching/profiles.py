@@ -21,7 +21,7 @@ from server.domain.names import RARE_BITS, parts, rarity_bits, sound
 from server.domain.places import Gazetteer, Place
 
 # Profiles of another recipe, or with veils of another scheme, are not comparable.
-SCHEME: Final = veiling.SCHEME * 100 + 3
+SCHEME: Final = veiling.SCHEME * 100 + 4
 # Each part of a profile is called by the first letter of its compartment and one of its own. Names of persons are
 # `i` and their number, names found in the narrative `s` and a digit.
 KINDS, FAMILIES, BODIES, MONEY, WHEN, CERCLE, ROLES, TRAITS = "fk", "ff", "fb", "fm", "fw", "fc", "fr", "ft"

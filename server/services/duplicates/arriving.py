@@ -11,7 +11,7 @@ from client_sync.protocol.linkage import pivots_of
 from server.domain.folding import fold
 from server.domain.matching import comparing, veiling
 from server.domain.matching.chances import Chances, Wholes
-from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, blocking_keys, rank
+from server.domain.matching.keys import POSTINGS_MOST, blocking_keys, rank
 from server.domain.matching.levels import FieldName, Level, Levels
 from server.domain.matching.lexicon import Bag, Lexicon, numbers_of, words_of
 from server.domain.matching.meanings import meanings_of
@@ -176,7 +176,7 @@ class Arrivals:
         number = len(self._values)
         self._store(record)
         read = (self._postings[other].get(key, ()) for other in sides for key in keys)
-        pairs = [self.pair(other, number) for other in rank(read, CANDIDATES_MOST)]
+        pairs = [self.pair(other, number) for other in rank(read, least=0.0)]
         self._learn_chance(number, sides)
         self._post(keys, number, side)
         return pairs, len(keys)

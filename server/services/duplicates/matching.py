@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from server.domain.matching import complaints, composites, profiles, review
 from server.domain.matching.complaints import Likeness
-from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, rank
+from server.domain.matching.keys import POSTINGS_MOST, rank
 from server.domain.matching.model import Band, Model, chance_of, judge
 from server.domain.matching.profiles import Profile
 from server.domain.matching.review import Shelf
@@ -159,7 +159,7 @@ def _seen(connection: sa.Connection, ids: Collection[int], means: Means) -> dict
 
 def _ranked(id: int, keys: Sequence[int], read: Mapping[int, Sequence[int]]) -> set[int]:
     """Those that share the most telling keys with a complaint."""
-    return set(rank([[other for other in read.get(key, ()) if other != id] for key in keys], CANDIDATES_MOST))
+    return set(rank([other for other in read.get(key, ()) if other != id] for key in keys))
 
 
 def _linked(id: int, links: Sequence[Link]) -> set[int]:

@@ -62,6 +62,14 @@ class _Heard:
     is_unheeded: bool
 
 
+@dataclass(frozen=True)
+class _Past:
+    """A complaint as it came first, and the revisions since, in the order filed."""
+
+    first: Mapping[str, Any]
+    earlier: Sequence[revision.Earlier]
+
+
 def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     """The outcome of each line, in order; what can't be filed is set aside, what came before is told apart."""
     ids = sorted({line.id for line in lines if line.id is not None})
@@ -357,52 +365,43 @@ def _hear_consent(filing: Filing, operation: Operation, target: Filed) -> _Heard
 
 def _write_revision(filing: Filing, operation: Operation, target: Filed) -> Outcome:
     content = operation.content
-    earlier = [
-        revision.Earlier(each.lineage, each.fields, json.loads(each.line)["content"])
-        for each in complaints.revisions(filing.connection, target.id)
-    ]
-    if content["base_revision"] > 1 + sum(each.lineage == filing.origin.lineage for each in earlier):
+    past = _past_of(filing.connection, target)
+    if content["base_revision"] > 1 + sum(each.lineage == filing.origin.lineage for each in past.earlier):
         return set_aside("revision_missing", "base_revision")
     if "facts" in content and (refused := _refuse_facts(filing, content)) is not None:
         return refused
-    first = json.loads(complaints.line_of(filing.connection, target.id))["content"]
-    if content.get("lineage", filing.origin.lineage) == filing.origin.lineage:
-        return _write_own_revision(filing, operation, target, first, earlier)
-    return _write_colleagues(filing, operation, target, first, earlier)
+    is_own = content.get("lineage", filing.origin.lineage) == filing.origin.lineage
+    return (_write_own_revision if is_own else _write_colleagues)(filing, operation, target, past)
 
 
-def _write_own_revision(
-    filing: Filing,
-    operation: Operation,
-    target: Filed,
-    first: Mapping[str, Any],
-    earlier: Sequence[revision.Earlier],
-) -> Outcome:
-    received, outcome = _keep_revision(filing, operation, target, first, earlier)
+def _past_of(connection: sa.Connection, target: Filed) -> _Past:
+    earlier = [
+        revision.Earlier(each.lineage, each.fields, json.loads(each.line)["content"])
+        for each in complaints.revisions(connection, target.id)
+    ]
+    return _Past(json.loads(complaints.line_of(connection, target.id))["content"], earlier)
+
+
+def _write_own_revision(filing: Filing, operation: Operation, target: Filed, past: _Past) -> Outcome:
+    received, outcome = _keep_revision(filing, operation, target, past)
     if outcome.fields:
-        _refile(filing, target, received, operation, outcome.fields, _revised(filing, first, outcome))
+        _refile(filing, target, received, operation, outcome.fields, _revised(filing, past.first, outcome))
     if outcome.clashes:
         return _in_conflict(filing, target, received, "field_changed_twice", outcome.clashes)
     return Outcome(STORED, received=received)
 
 
-def _write_colleagues(
-    filing: Filing,
-    operation: Operation,
-    target: Filed,
-    first: Mapping[str, Any],
-    earlier: Sequence[revision.Earlier],
-) -> Outcome:
+def _write_colleagues(filing: Filing, operation: Operation, target: Filed, past: _Past) -> Outcome:
     """A revision from another lineage of the team: it hides a complaint at once, and opens or moves none."""
     content = operation.content
-    strictness = _strictness_changed(first, earlier, content)
-    received, outcome = _keep_revision(filing, operation, target, first, earlier, strictness)
+    strictness = _strictness_changed(past, content)
+    received, outcome = _keep_revision(filing, operation, target, past, strictness)
     pressed = tuple(path for path in outcome.held if path in strictness)
     is_hidden = bool(pressed) and VOCABULARY.is_strict(clear_facts(content))
     if is_hidden and target.confidentiality != STRICT:
         complaints.set_confidentiality(filing.connection, target.id, STRICT)
         target = replace(target, confidentiality=STRICT)
-    one = _revised(filing, first, outcome)
+    one = _revised(filing, past.first, outcome)
     moved = tuple(path for path in reader_fields(target, one.facts) if path in outcome.fields)
     if moved or (pressed and not is_hidden):
         # Nothing of it is applied: one revision, one verdict.
@@ -417,20 +416,15 @@ def _write_colleagues(
 
 
 def _keep_revision(
-    filing: Filing,
-    operation: Operation,
-    target: Filed,
-    first: Mapping[str, Any],
-    earlier: Sequence[revision.Earlier],
-    held: Sequence[str] = (),
+    filing: Filing, operation: Operation, target: Filed, past: _Past, held: Sequence[str] = ()
 ) -> tuple[int, revision.Revised]:
     """Keep a revision verbatim, and say what it does; of its consent that is said by `_hear_consent` alone."""
     content, lineage = operation.content, filing.origin.lineage
     received = complaints.keep_about(filing.connection, filing.origin, _received(operation), target.id)
     heard = _hear_consent(filing, operation, target) if "facts" in content else _Heard(False, False)
     outcome = revision.revise(
-        first,
-        earlier,
+        past.first,
+        past.earlier,
         content["base_revision"],
         content,
         lineage=lineage,
@@ -441,13 +435,11 @@ def _keep_revision(
     return received, replace(outcome, clashes=tuple(clashes))
 
 
-def _strictness_changed(
-    first: Mapping[str, Any], earlier: Sequence[revision.Earlier], content: Mapping[str, Any]
-) -> tuple[str, ...]:
+def _strictness_changed(past: _Past, content: Mapping[str, Any]) -> tuple[str, ...]:
     """Paths by which a revision would make a complaint strictly confidential, or open it."""
     if "facts" not in content:
         return ()
-    stands = revision.standing(first, ((each.fields, each.content) for each in earlier))
+    stands = revision.standing(past.first, ((each.fields, each.content) for each in past.earlier))
     ours, theirs = clear_facts(stands), clear_facts(content)
     return tuple(path for path in STRICTNESS_FIELDS if _is_strict_by(path, ours) != _is_strict_by(path, theirs))
 

@@ -11,7 +11,8 @@ NAME = FieldName("name")
 FORM = Form("try", {NAME: Kind.WORDS})
 WEIGHTS = Weights((0.0,) * 6, 1.0)
 SHARES = {Kind.WORDS: (0.0, 0.75, 0.125, 0.0625, 0.03125, 0.03125)}
-MODEL = Model("t", Relation.SAME_RECORD, "", 0.0, 1.0, 0, {Kind.WORDS: WEIGHTS}, SHARES, {}, (), 1.0, 0.0, 0.95, 0.3)
+WORDS = {Kind.WORDS: WEIGHTS}
+MODEL = Model("t", Relation.SAME_RECORD, "", 0.0, 1.0, 0, 1.0, WORDS, SHARES, {}, (), 1.0, 0.0, 0.95, 0.3)
 
 
 def bits(chances: Chances, level: Level, ours: str = "a", theirs: str = "b") -> float:

@@ -33,7 +33,7 @@ BOTH = Interaction("both", {WHO: (Level.EQUAL, Level.EQUAL), WHERE: (Level.EQUAL
 
 def a_model(weights: Weights, **changes: object) -> Model:
     kinds = dict.fromkeys(FORM.fields.values(), weights)
-    model = Model("try-1", Relation.SAME_RECORD, "", 4.0, 1.0, 0, kinds, {}, {}, (), 1.0, 0.0, 0.95, 0.3)
+    model = Model("try-1", Relation.SAME_RECORD, "", 4.0, 1.0, 0, 1.0, kinds, {}, {}, (), 1.0, 0.0, 0.95, 0.3)
     return replace(model, **changes).for_form(FORM)
 
 

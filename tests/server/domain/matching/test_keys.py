@@ -84,7 +84,7 @@ def test_of_many_words_two_records_keep_the_same_keys() -> None:
 
 def test_who_shares_rare_keys_comes_first() -> None:
     hot = range(1, POSTINGS_MOST + 1)
-    assert rank([hot, hot, [7], [7, 9]], most=3) == [7, 9, 100]
+    assert rank([hot, hot, [7], [7, 9]], most=3, least=0.0) == [7, 9, 100]
 
 
 def test_one_rare_key_outweighs_several_that_everybody_shares() -> None:
@@ -93,9 +93,23 @@ def test_one_rare_key_outweighs_several_that_everybody_shares() -> None:
 
 
 def test_full_postings_still_prefer_who_is_in_most_of_them() -> None:
-    assert rank([range(1, 101), range(51, 151), [], range(51, 151)], most=1) == [100]
+    assert rank([range(1, 101), range(51, 151), [], range(51, 151)], most=1, least=0.0) == [100]
 
 
 def test_of_equals_the_newer_comes_first_and_no_more_than_asked() -> None:
-    assert rank([range(100)]) == list(range(99, 99 - CANDIDATES_MOST, -1))
+    assert rank([range(100)], least=0.0) == list(range(99, 99 - CANDIDATES_MOST, -1))
     assert rank([]) == []
+
+
+@pytest.mark.parametrize(
+    ("postings", "is_compared"),
+    [
+        ([range(7)], True),
+        ([range(8)], False),
+        ([range(12), range(12)], True),
+        ([range(13), range(13)], False),
+        ([range(POSTINGS_MOST)] * KEYS_MOST, False),
+    ],
+)
+def test_who_shares_little_that_is_rare_is_not_compared(postings: list[range], is_compared: bool) -> None:
+    assert bool(rank(postings)) == is_compared

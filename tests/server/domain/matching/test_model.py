@@ -33,6 +33,7 @@ MODEL = Model(
     constant=1.0,
     partners=0.5,
     steps=0,
+    step_bits=1.0,
     kinds={
         Kind.PERSON: Weights((0.0, -4.0, -2.0, 1.0, 2.0, 3.0), 0.5),
         Kind.PLACE: Weights((0.0, -1.0, 0.0, 0.5, 1.0, 2.0), 1.0),

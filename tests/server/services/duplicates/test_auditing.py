@@ -30,12 +30,6 @@ def hub(own_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 
 @pytest.fixture
-def awa(hub: Hub) -> Person:
-    """Handles everything, strict cases with it."""
-    return add_person(hub, "Awa", is_named_reader=True)
-
-
-@pytest.fixture
 def ids(hub: Hub) -> list[int]:
     """Three reports, the first two of one incident."""
     made = [

@@ -32,24 +32,6 @@ from tests.matching import number_of
 CONFIRMED, REJECTED = Verdict.CONFIRMED, Verdict.REJECTED
 
 
-@pytest.fixture
-def hub(own_hub: Hub) -> Hub:
-    matching.keep_models(own_hub.store, own_hub.clock())
-    return own_hub
-
-
-@pytest.fixture
-def awa(hub: Hub) -> Person:
-    """Handles everything, strict cases with it."""
-    return add_person(hub, "Awa", is_named_reader=True)
-
-
-@pytest.fixture
-def binta(hub: Hub) -> Person:
-    """Handles everything too."""
-    return add_person(hub, "Binta", is_named_reader=True)
-
-
 def at_desk(hub: Hub, person: Person) -> Desk:
     return hub.desk(person.actor, person.keys)
 

@@ -9,28 +9,12 @@ from server.domain.matching import complaints
 from server.domain.matching.complaints import RELATIONS, read_model
 from server.domain.matching.model import Model
 from server.hub import Hub
-from server.services.duplicates import growing, matching, refitting
+from server.services.duplicates import growing, refitting
 from server.store import duplicates
 from server.store.match_tables import link
 from server.store.schema import event
-from tests.builders import Person, Sender, add_person, enrolled
+from tests.builders import Person, Sender
 from tests.decided_pairs import INCIDENT, SHIPPED, add_links, add_stricter, decide_all
-
-
-@pytest.fixture
-def hub(own_hub: Hub) -> Hub:
-    matching.keep_models(own_hub.store, own_hub.clock())
-    return own_hub
-
-
-@pytest.fixture
-def awa(hub: Hub) -> Person:
-    return add_person(hub, "Awa", is_named_reader=True)
-
-
-@pytest.fixture
-def sender(hub: Hub) -> Sender:
-    return enrolled(hub, "Gao 1")
 
 
 def keep_up(hub: Hub, count: int, monkeypatch: pytest.MonkeyPatch) -> int:

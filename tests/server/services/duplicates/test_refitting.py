@@ -18,25 +18,9 @@ from server.store import duplicates, models
 from server.store.match_tables import decision, link, match_pending
 from server.store.schema import complaint as complaint_table
 from server.store.schema import event
-from tests.builders import Clock, Person, Sender, add_person, enrolled, open_test_hub
+from tests.builders import Clock, Person, Sender, enrolled, open_test_hub
 from tests.decided_pairs import INCIDENT, SHIPPED, add_links, add_stricter, decide_all
 from tests.matching import find_links, means, report, turn_page
-
-
-@pytest.fixture
-def hub(own_hub: Hub) -> Hub:
-    matching.keep_models(own_hub.store, own_hub.clock())
-    return own_hub
-
-
-@pytest.fixture
-def awa(hub: Hub) -> Person:
-    return add_person(hub, "Awa", is_named_reader=True)
-
-
-@pytest.fixture
-def sender(hub: Hub) -> Sender:
-    return enrolled(hub, "Gao 1")
 
 
 def rows_of(hub: Hub, ids: Sequence[int]) -> list[Any]:
