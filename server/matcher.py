@@ -25,9 +25,10 @@ from server.domain.errors import trace_of
 from server.hub import Hub
 from server.services.duplicates import growing, matching, renewing, turning
 from server.services.duplicates.turning import Means
-from server.store.duplicates import Matched, Turned, Waiting
+from server.store.duplicates import Matched, Turned
 from server.store.engine import Store, open_store
 from server.store.places import CurrentPlaces
+from server.store.unmatched import Waiting
 
 log = logging.getLogger(__name__)
 

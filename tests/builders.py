@@ -403,6 +403,17 @@ def application(code: str, key: SigningKey, box: PrivateKey, **members: Any) -> 
     return {"code": code, "sign_key": sign_key, "box_key": box_key, "proof": to_text(proof)} | members
 
 
+_apps: dict[int, tuple[Hub, Flask]] = {}
+
+
+def app_of(hub: Hub) -> Flask:
+    """The application of a hub, made once for all its devices: that takes longer than most tests."""
+    if id(hub) not in _apps:
+        _apps.clear()
+        _apps[id(hub)] = hub, create_app(hub)
+    return _apps[id(hub)][1]
+
+
 def enrolled(
     hub: Hub, label: str, *, team: str | None = None, succeeds: Sender | None = None, is_confirmed: bool = True
 ) -> Sender:
@@ -424,7 +435,7 @@ def enrolled(
     )
     if is_confirmed:
         devices.confirm(hub.store, admitted.device, hub.clock())
-    return Sender(hub, create_app(hub), admitted.device, admitted.lineage, admitted.token, key, box, admitted)
+    return Sender(hub, app_of(hub), admitted.device, admitted.lineage, admitted.token, key, box, admitted)
 
 
 def twin(sender: Sender) -> Sender:

@@ -13,9 +13,9 @@ from client_sync.seal import seal_to
 from server.hub import Hub
 from server.services.duplicates import matching, turning
 from server.services.duplicates.turning import Means
-from server.store.duplicates import Waiting
 from server.store.match_tables import link
 from server.store.schema import received
+from server.store.unmatched import Waiting
 from tests.builders import Sender, an_id, content, operation
 
 NARRATIVE = (
@@ -84,24 +84,24 @@ def match_all(hub: Hub, by: str = "1") -> int:
     return done
 
 
-def match_page(hub: Hub, page: Sequence[Waiting]) -> list[Waiting]:
-    """Both steps for a page that was claimed."""
-    kept = turn_page(hub, page)
-    find_links(hub, kept)
+def match_page(hub: Hub, page: Sequence[Waiting], by: Means | None = None) -> list[Waiting]:
+    """Both steps for a page that was claimed; `by` other means than those of the hub."""
+    kept = turn_page(hub, page, by)
+    find_links(hub, kept, by)
     return kept
 
 
-def turn_page(hub: Hub, page: Sequence[Waiting]) -> list[Waiting]:
+def turn_page(hub: Hub, page: Sequence[Waiting], by: Means | None = None) -> list[Waiting]:
     """The first step."""
     with hub.store.read() as connection:
-        turned = turning.turn(connection, page, means(hub))
+        turned = turning.turn(connection, page, by or means(hub))
     return turning.keep(hub.store, turned, hub.clock())
 
 
-def find_links(hub: Hub, page: Sequence[Waiting]) -> None:
+def find_links(hub: Hub, page: Sequence[Waiting], by: Means | None = None) -> None:
     """The second step."""
     with hub.store.read() as connection:
-        matched = matching.match(connection, page, matching.models_of(connection), means(hub))
+        matched = matching.match(connection, page, matching.models_of(connection), by or means(hub))
     matching.keep(hub.store, matched, hub.clock())
 
 

@@ -1,7 +1,5 @@
 """`seere audit`: the log: how far it has come, a copy for whoever checks it, and the check itself."""
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -41,7 +39,7 @@ def head(operator: Operator) -> None:
 def export(operator: Operator, file: Path) -> None:
     """The whole log in a file, without what people typed; the log notes it."""
     with operator.hub() as hub:
-        _write(operator, file, audit.export(hub.store, hub.identity.id, hub.identity.sign_key))
+        operator.write_new(file, audit.export(hub.store, hub.identity.id, hub.identity.sign_key))
         audit.note_export(hub.store, hub.clock(), OPERATOR.signature)
         key = bytes(hub.identity.sign_key.verify_key).hex()
     operator.say("audit.exported", file=file, verifier=Path(audit_verify.__file__), public=key)
@@ -58,7 +56,7 @@ def prove(operator: Operator, place: int, file: Path) -> None:
             proof = audit.prove(hub.store, hub.identity.id, hub.identity.sign_key, place)
         except NotFound:
             raise _not_anchored(operator, audit.head(hub.store), place) from None
-        _write(operator, file, [proof])
+        operator.write_new(file, [proof])
     operator.say("audit.proven", file=file, place=place)
 
 
@@ -91,15 +89,3 @@ def _tell(operator: Operator, verdict: Verdict) -> None:
     operator.say(f"audit.verdict_{verdict.level}", size=verdict.size, events=verdict.events)
     if verdict.root:
         operator.say("audit.head", day=verdict.day, size=verdict.anchored, root=verdict.root)
-
-
-def _write(operator: Operator, path: Path, lines: Iterable[bytes]) -> None:
-    """Lines into a file that is not there yet, for its owner alone."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise operator.refuse("audit.file_there", file=path) from None
-    except OSError:
-        raise operator.refuse("audit.file_unwritable", file=path) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.writelines(lines)

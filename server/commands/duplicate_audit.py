@@ -1,7 +1,6 @@
 """`seere duplicates audit`: Splink links the same complaints once more, and a page says where the two ways differ."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from jinja2 import Environment
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from server.commands.duplicate_pairs import reason_said
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
 from server.commands.spoken import SpokenCommand
@@ -51,11 +51,12 @@ def audit(operator: Operator, file: Path, relation: str, as_name: str) -> None:
     """Link all that one handles by Splink as well, and write what either way found alone, with Splink's charts."""
     relinking = _relinking(operator)
     if file.exists():
-        raise operator.refuse("audit.file_there", file=file)
+        raise operator.refuse("usage.file_there", file=file)
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         told, charts = _audited(operator, hub, hub.desk(person.actor), Relation(relation), relinking)
         day = operator.day(hub.clock())
-    _write(operator, file, _page(operator, relation, day, told, charts, relinking.libraries()))
+    page = _page(operator, relation, day, told, charts, relinking.libraries())
+    operator.write_new(file, [page.encode()])
     for sentence in _sentences(operator, told):
         click.echo(sentence)
     operator.say("duplicates.audit_written", file=file)
@@ -141,7 +142,7 @@ def _page(
 
 
 def _line(operator: Operator, found: Found) -> dict[str, str]:
-    levels = (_agreement(operator, name, level) for name, level in sorted(found.levels.items(), key=_strongest))
+    levels = (reason_said(operator.texts, *each) for each in sorted(found.levels.items(), key=_strongest))
     return {
         "pair": " – ".join(found.numbers),
         "other": _percent(found.other),
@@ -152,11 +153,6 @@ def _line(operator: Operator, found: Found) -> dict[str, str]:
 
 def _strongest(agreement: tuple[str, int]) -> tuple[int, str]:
     return -agreement[1], agreement[0]
-
-
-def _agreement(operator: Operator, name: str, level: int) -> str:
-    field, said = operator.texts.text(f"duplicates.field_{name}"), operator.texts.text(f"duplicates.level_{level}")
-    return operator.texts.text("duplicates.agreement", field=field, level=said)
 
 
 def _percent(chance: float | None) -> str:
@@ -182,15 +178,3 @@ def _sentences(operator: Operator, told: Differences) -> list[str]:
         "hidden": told.hidden,
     }
     return [operator.texts.text(f"duplicates.audit_{name}", count=count) for name, count in counts.items()]
-
-
-def _write(operator: Operator, path: Path, page: str) -> None:
-    """A file that is not there yet, for its owner alone."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise operator.refuse("audit.file_there", file=path) from None
-    except OSError:
-        raise operator.refuse("audit.file_unwritable", file=path) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(page)

@@ -1,11 +1,13 @@
 """What every command of the operator has at hand: settings, texts, clock, and the hub when there is one."""
 
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import click
@@ -98,6 +100,17 @@ class Operator:
         """Let a person read until they press Enter; does not wait where there is no terminal."""
         if self.has_terminal:
             click.prompt(self.texts.text(key), default="", show_default=False, prompt_suffix=" ")
+
+    def write_new(self, path: Path, lines: Iterable[bytes]) -> None:
+        """Lines into a file that is not there yet, for its owner alone; refuses before the first where none can be."""
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            raise self.refuse("usage.file_there", file=path) from None
+        except OSError:
+            raise self.refuse("usage.file_unwritable", file=path) from None
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(lines)
 
     @contextmanager
     def busy(self, key: str, **values: object) -> Iterator[None]:

@@ -36,8 +36,8 @@ from server.store import accounts
 
 _STEPS: Final = ("centre", "administrator", "coordinator", "root", "recovery", "keyring")
 _TRIES: Final = 5
-# What whoever sits there can put right by typing it once more.
 _Slips = tuple[type[Refused] | type[SeereError], ...]
+# What whoever sits there can put right by typing it once more.
 _SLIPS: Final[_Slips] = (
     Refused,
     KeyFileUnusable,

@@ -20,6 +20,7 @@ from server.store import (
     lite,
     quarantine,
     search_texts,
+    unmatched,
 )
 from server.store.backups import Backup
 from server.store.engine import Store
@@ -81,7 +82,7 @@ def health(store: Store) -> Health:
             set_aside=sum(quarantine.count_waiting(connection).values()),
             unconfirmed=sum(device.state == "waiting" for device in known),
             unread=search_texts.count_pending(connection),
-            unmatched=duplicates.count_waiting(connection),
+            unmatched=unmatched.count(connection),
             later_linkages=later,
             old_profiles=old,
             matched_by_facts=duplicates.count_by_facts(connection),

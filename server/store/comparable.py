@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import sqlalchemy as sa
 
 from server.domain.matching.decisions import RETRY, levels_told
+from server.store.duplicates import is_withdrawn
 from server.store.match_tables import link, match_profile
 from server.store.schema import complaint
-
-_ALL: Final = "all"
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ def ids(connection: sa.Connection, scheme: int, page: int) -> Iterator[list[int]
     select = (
         sa.select(columns.complaint)
         .join(complaint, complaint.c.id == columns.complaint)
-        .where(columns.is_matchable, columns.scheme == scheme, sa.func.coalesce(complaint.c.withdrawn, "") != _ALL)
+        .where(columns.is_matchable, columns.scheme == scheme, ~is_withdrawn(complaint))
         .order_by(columns.complaint)
         .limit(page)
     )

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from server.domain.complaint import Complaint, Facts, File, Person
-from server.store import dialect, duplicates, search_texts
+from server.store import dialect, search_texts, unmatched
+from server.store.duplicates import is_withdrawn
 from server.store.schema import act, complaint, conflict, file, person, received, revision, sequel
 
 CONSENT_COLUMNS = ("consent", "consent_level")
@@ -102,7 +103,7 @@ def file_complaints(connection: sa.Connection, ids: Sequence[int], complaints: S
     dialect.insert_many(connection, complaint, ("id", *_FACTS), rows)
     _file_parts(connection, pairs)
     search_texts.await_reading(connection, ids)
-    duplicates.await_matching(connection, ids)
+    unmatched.add(connection, ids)
 
 
 def refile(
@@ -116,7 +117,7 @@ def refile(
         connection.execute(sa.delete(table).where(table.c.complaint == id))
     _file_parts(connection, [(id, one)])
     search_texts.renew(connection, id)
-    duplicates.renew(connection, id)
+    unmatched.renew(connection, id)
 
 
 def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | None:
@@ -264,9 +265,8 @@ def set_confidentiality(connection: sa.Connection, id: int, code: str) -> None:
 def withdraw(connection: sa.Connection, id: int, scope: str) -> None:
     """Mark a complaint as taken back: from what leaves, or altogether, which nothing lessens later."""
     values = {"withdrawn": scope, "state": "withdrawn"} if scope == "all" else {"withdrawn": scope}
-    is_lasting = sa.func.coalesce(complaint.c.withdrawn, "") != "all"
-    connection.execute(sa.update(complaint).where(complaint.c.id == id, is_lasting).values(values))
-    duplicates.renew(connection, id)
+    connection.execute(sa.update(complaint).where(complaint.c.id == id, ~is_withdrawn(complaint)).values(values))
+    unmatched.renew(connection, id)
 
 
 def by_receipt(connection: sa.Connection, receipt: str) -> list[tuple[int, datetime, str | None]]:

@@ -60,6 +60,12 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
 
 
+def unique_where(name: str, column: str, condition: str) -> sa.Index:
+    """An index by which no two of the rows that meet a condition have the same in a column."""
+    only = sa.text(condition)
+    return sa.Index(name, column, unique=True, sqlite_where=only, postgresql_where=only)
+
+
 def make_engine(url: str, key: bytes | None) -> sa.Engine:
     """An engine for `sqlite:///file` (SQLCipher under the 32-byte `key`) or `postgresql+psycopg://…`.
 

@@ -1,43 +1,30 @@
-"""Duplicates: what waits to be matched, profiles and their blocking keys, models, and the links that are proposed."""
+"""Duplicates: profiles of complaints and their blocking keys, and the links that are proposed."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import takewhile
 from struct import pack, unpack
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from server.domain.matching.composites import KEY_BITS
+from server.domain.matching.decisions import PROPOSED
 from server.domain.matching.profiles import VICTIM_ROLE, Told
-from server.store import linkages
-from server.store.dialect import held, insert_many, insert_new, locked, newest, put_all, unlocked
+from server.store import linkages, unmatched
+from server.store.dialect import held, insert_many, locked, newest, put_all
 from server.store.linkages import Pending, Word
-from server.store.match_tables import decision, link, match_key, match_pending, match_profile, model
+from server.store.match_tables import decision, link, match_key, match_profile, model
 from server.store.schema import act, complaint, linkage_pending, person, received
+from server.store.unmatched import Waiting
 
-PROPOSED, CONFIRMED = "proposed", "confirmed"
 CURRENT: Final = "current"
-RETRY: Final = "retry"
 # The code of the vocabulary for danger now.
 _DANGER: Final = "yes"
+_ALL: Final = "all"
 _HEAD_BYTES: Final = 4
 _TAIL_BITS: Final = KEY_BITS - 8 * _HEAD_BYTES
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A complaint that has to be matched; `asked` says what was known of it then (see `match_pending`).
-
-    `attempts`: how often that went wrong because of it. `by`: the process that claimed it.
-    """
-
-    complaint: int
-    asked: int
-    attempts: int = 0
-    by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,29 +132,6 @@ def head_of(key: int) -> int:
     return key >> _TAIL_BITS
 
 
-def await_matching(connection: sa.Connection, complaints: Sequence[int]) -> None:
-    """Have new complaints matched, later."""
-    insert_many(connection, match_pending, ("complaint",), [(id,) for id in complaints])
-
-
-def renew(connection: sa.Connection, complaint_id: int, *, is_own: bool = True) -> None:
-    """Have a complaint matched again, whoever has it in hand now; the caller has locked it.
-
-    What is its own lineage's news begins anew; of somebody else's the failures so far go on counting.
-    """
-    columns = match_pending.c
-    again: dict[str, Any] = {"asked": columns.asked + 1, "claimed_by": None, "claimed_until": None, "can_wait": False}
-    again |= {"attempts": 0} if is_own else {}
-    update = sa.update(match_pending).where(columns.complaint == complaint_id).values(again)
-    if not connection.execute(update).rowcount:
-        insert_new(connection, match_pending, [{"complaint": complaint_id}], ["complaint"], columns.complaint)
-
-
-def count_waiting(connection: sa.Connection) -> int:
-    """How many complaints wait to be matched."""
-    return connection.scalar(sa.select(sa.func.count()).select_from(match_pending)) or 0
-
-
 def count_profiles(connection: sa.Connection) -> int:
     """How many complaints there are to be matched with; every one is looked at."""
     return connection.scalar(sa.select(sa.func.count()).select_from(match_profile)) or 0
@@ -186,26 +150,6 @@ def count_foreign(connection: sa.Connection, version: int, scheme: int) -> tuple
     return connection.scalar(pending) or 0, connection.scalar(old) or 0
 
 
-def await_again(connection: sa.Connection, scheme: int, after: int, limit: int) -> list[int]:
-    """Have complaints whose profile is of another scheme matched again, when nothing new waits; gives these.
-
-    The next `limit` of them above the id `after`, in order.
-    """
-    columns = match_profile.c
-    old = sa.select(columns.complaint).where(columns.scheme != scheme, columns.complaint > after)
-    found = list(connection.scalars(old.order_by(columns.complaint).limit(limit)))
-    rows = [{"complaint": id, "can_wait": True} for id in found]
-    insert_new(connection, match_pending, rows, ["complaint"], match_pending.c.complaint)
-    return found
-
-
-def note_failure(connection: sa.Connection, waiting: Waiting) -> None:
-    """Count that matching this went wrong, unless something new came of the complaint since."""
-    columns = match_pending.c
-    same = (columns.complaint == waiting.complaint) & (columns.asked == waiting.asked)
-    connection.execute(sa.update(match_pending).where(same).values(attempts=columns.attempts + 1))
-
-
 def count_by_facts(connection: sa.Connection) -> int:
     """How many profiles say less than was told."""
     return connection.scalar(sa.select(sa.func.count()).select_from(match_profile).where(match_profile.c.by_facts)) or 0
@@ -216,23 +160,6 @@ def poor_share(connection: sa.Connection, scheme: int) -> float:
     columns = match_profile.c
     is_poor = sa.case((columns.by_facts | (columns.scheme != scheme), 1.0), else_=0.0)
     return connection.scalar(sa.select(sa.func.avg(is_poor)).select_from(match_profile)) or 0.0
-
-
-def is_any_waiting(connection: sa.Connection, now: datetime) -> bool:
-    """Whether any complaint waits that nobody has in hand."""
-    return connection.scalar(_FREE, {"now": now, "limit": 1}) is not None
-
-
-def claim(connection: sa.Connection, by: str, now: datetime, until: datetime, limit: int) -> list[Waiting]:
-    """Take at most so many complaints that wait, the oldest first, for the process called `by`.
-
-    Those that were matched before come last; one that went wrong comes alone.
-    """
-    rows = connection.execute(unlocked(connection, _FREE, match_pending), {"now": now, "limit": limit})
-    found = [Waiting(row.complaint, row.asked, row.attempts, by) for row in rows]
-    taken = [*takewhile(lambda each: not each.attempts, found)] or found[:1]
-    connection.execute(_CLAIM, {"complaints": [each.complaint for each in taken], "by": by, "until": until})
-    return taken
 
 
 def unturned(connection: sa.Connection, page: Sequence[Waiting]) -> list[Unturned]:
@@ -255,9 +182,8 @@ def unturned(connection: sa.Connection, page: Sequence[Waiting]) -> list[Unturne
             roles={each.no: tuple(each.roles.split()) for each in people},
             victims=tuple((each.sex, each.age) for each in people if VICTIM_ROLE in each.roles.split()),
         )
-        is_withdrawn = row.withdrawn == "all"
         standing = tuple(pending[row.id]), known.get(row.id), words[row.id]
-        found.append(Unturned(waiting[row.id], row.lineage, is_withdrawn, told, *standing))
+        found.append(Unturned(waiting[row.id], row.lineage, bool(row.is_withdrawn), told, *standing))
     return found
 
 
@@ -275,7 +201,7 @@ def keep_turned(connection: sa.Connection, turned: Sequence[Turned]) -> list[Tur
 
     One of which something new came meanwhile is left as it was, and waits on.
     """
-    standing = _standing(connection, [each.waiting for each in turned])
+    standing = unmatched.standing(connection, [each.waiting for each in turned])
     sound = [each for each in turned if each.waiting.complaint in standing]
     ids = [each.waiting.complaint for each in sound]
     before = [(each, set(each.heads_before)) for each in sound]
@@ -314,6 +240,11 @@ def is_urgent(facts: sa.FromClause) -> sa.ColumnElement[bool]:
     return (sa.func.coalesce(facts.c.urgency, "") != "") | (sa.func.coalesce(facts.c.danger, "") == _DANGER)
 
 
+def is_withdrawn(facts: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a complaint was withdrawn altogether; `facts` as in `is_urgent`."""
+    return sa.func.coalesce(facts.c.withdrawn, "") == _ALL
+
+
 def links_of(connection: sa.Connection, complaints: Collection[int]) -> list[Link]:
     """Every link that one of the complaints has."""
     found = [
@@ -330,7 +261,7 @@ def keep_matched(connection: sa.Connection, matched: Sequence[Matched], at: date
     """
     # First, so that a model is not put out of use while what it judged is written.
     connection.execute(locked(connection, _IN_USE, is_shared=True))
-    standing = _standing(connection, [each.waiting for each in matched])
+    standing = unmatched.standing(connection, [each.waiting for each in matched])
     sound = [each for each in matched if each.waiting.complaint in standing]
     proposals = _possible(connection, [proposal for each in sound for proposal in each.proposals])
     # Of two hubs that write the same links none waits for the other in a ring.
@@ -341,14 +272,14 @@ def keep_matched(connection: sa.Connection, matched: Sequence[Matched], at: date
     if over:
         connection.execute(_UNLINK, {"links": over})
     _thin_out(connection, [each for each in sound if each.crowded])
-    connection.execute(_SETTLE, {"complaints": [each.waiting.complaint for each in sound]})
+    unmatched.remove(connection, [each.waiting.complaint for each in sound])
     return sound
 
 
 def remove(connection: sa.Connection, complaint_id: int) -> None:
     """Remove all that was made of a complaint to match it, with its links and what was decided of them."""
     # First, so that a worker who has it in hand is waited for.
-    connection.execute(sa.delete(match_pending).where(match_pending.c.complaint == complaint_id))
+    unmatched.remove(connection, [complaint_id])
     for known in kept(connection, [complaint_id]).values():
         _take_down(connection, [(complaint_id, head) for head in known.heads])
     connection.execute(sa.delete(match_profile).where(match_profile.c.complaint == complaint_id))
@@ -358,25 +289,6 @@ def remove(connection: sa.Connection, complaint_id: int) -> None:
     ids = list(connection.scalars(locked(connection, own)))
     connection.execute(sa.delete(decision).where(decision.c.link.in_(ids)))
     connection.execute(sa.delete(link).where(link.c.id.in_(ids)))
-
-
-def current_models(connection: sa.Connection) -> dict[str, str]:
-    """The document of each model that judges now, by its version."""
-    select = sa.select(model.c.version, model.c.document).where(model.c.state == CURRENT).order_by(model.c.relation)
-    return {row.version: row.document for row in connection.execute(select)}
-
-
-def keep_model(connection: sa.Connection, version: str, relation: str, document: str, at: datetime) -> None:
-    """Keep a model that came with this version; it judges at once where none of its relation does."""
-    judging = sa.select(model.c.version).where(model.c.relation == relation, model.c.state == CURRENT)
-    state = PROPOSED if connection.scalar(judging) else CURRENT
-    row = {"version": version, "relation": relation, "document": document, "state": state, "at": at}
-    insert_new(connection, model, [row], ["version"], model.c.version)
-
-
-def knows_model(connection: sa.Connection, version: str) -> bool:
-    """Whether a model is kept here."""
-    return connection.scalar(sa.select(model.c.version).where(model.c.version == version)) is not None
 
 
 def _links() -> sa.CompoundSelect[Any]:
@@ -403,23 +315,6 @@ def _links() -> sa.CompoundSelect[Any]:
 # What is asked for each complaint is written once: to put the sentences together takes longer than their answers.
 _MANY: Final[sa.BindParameter[Any]] = sa.bindparam("complaints", expanding=True)
 _LINKS: Final = _links()
-# What waits and nobody has in hand, the oldest first; what was matched before comes last.
-_FREE: Final = (
-    sa.select(match_pending.c.complaint, match_pending.c.asked, match_pending.c.attempts)
-    .where(match_pending.c.claimed_until.is_(None) | (match_pending.c.claimed_until < sa.bindparam("now")))
-    .order_by(match_pending.c.can_wait, match_pending.c.complaint)
-    .limit(sa.bindparam("limit", type_=sa.Integer))
-)
-_CLAIM: Final = (
-    sa.update(match_pending)
-    .where(match_pending.c.complaint.in_(_MANY))
-    .values(claimed_by=sa.bindparam("by"), claimed_until=sa.bindparam("until"))
-)
-_IN_HAND: Final = (
-    sa.select(match_pending.c.complaint, match_pending.c.asked, match_pending.c.claimed_by)
-    .join(complaint, complaint.c.id == match_pending.c.complaint)
-    .where(match_pending.c.complaint.in_(_MANY))
-)
 _DROP_PROFILES: Final = sa.delete(match_profile).where(match_profile.c.complaint.in_(_MANY))
 _UNTURNED: Final = (
     sa.select(
@@ -431,7 +326,7 @@ _UNTURNED: Final = (
         complaint.c.asked_xof,
         complaint.c.paid_xof,
         complaint.c.sector,
-        complaint.c.withdrawn,
+        is_withdrawn(complaint).label("is_withdrawn"),
         received.c.lineage,
     )
     .join(received, received.c.id == complaint.c.id)
@@ -465,7 +360,6 @@ _CANDIDATES: Final = (
 _HERE: Final = sa.select(complaint.c.id).where(complaint.c.id.in_(_MANY))
 _IN_USE: Final = sa.select(model.c.version).where(model.c.state == CURRENT).order_by(model.c.version)
 _IS_PROPOSED: Final = link.c.state == PROPOSED
-_SETTLE: Final = sa.delete(match_pending).where(match_pending.c.complaint.in_(_MANY))
 _UNLINK: Final = sa.delete(link).where(
     link.c.id.in_(sa.bindparam("links", expanding=True)),
     link.c.state == PROPOSED,
@@ -477,15 +371,6 @@ _PROFILE: Final = ("complaint", "scheme", "features", "posted", "is_matchable", 
 def _row(turned: Turned) -> tuple[Any, ...]:
     kept = turned.kept
     return turned.waiting.complaint, kept.scheme, kept.features, _packed(kept.heads), kept.is_matchable, kept.by_facts
-
-
-def _standing(connection: sa.Connection, waiting: Sequence[Waiting]) -> set[int]:
-    """Complaints of which nothing new came since they were read, and that nobody else took over; kept as they are
-    until commit."""
-    in_hand = {each.complaint: (each.asked, each.by) for each in waiting}
-    asked = unlocked(connection, _IN_HAND, complaint, by_others_held=True)
-    rows = connection.execute(asked, {"complaints": list(in_hand)})
-    return {id for id, *state in rows if in_hand[id] == tuple(state)}
 
 
 def _possible(connection: sa.Connection, proposals: Sequence[Proposal]) -> list[Proposal]:

@@ -12,11 +12,11 @@ from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, 
 from server.domain.matching.model import Band
 from server.domain.matching.review import DRAWS, FAR_SHARE, NEAR_FROM, NEAR_SHARE, Shelf
 from server.store.dialect import locked
+from server.store.duplicates import is_withdrawn
 from server.store.match_tables import decision, link
 from server.store.schema import act, complaint, device, lineage, person, received
 from server.store.scopes import Scope, limits
 
-_ALL: Final = "all"
 _JUDGED: Final = tuple(Judged.__dataclass_fields__)
 
 
@@ -248,7 +248,7 @@ class _Ends:
 
     def present(self) -> list[sa.ColumnElement[bool]]:
         """That neither complaint was withdrawn altogether."""
-        return [sa.func.coalesce(case.c.withdrawn, "") != _ALL for case, _, _, _ in self._sides]
+        return [~is_withdrawn(case) for case, _, _, _ in self._sides]
 
     def limits(self, connection: sa.Connection, scope: Scope) -> list[sa.ColumnElement[bool]]:
         """That both are of the scope."""

@@ -7,16 +7,14 @@ import sqlalchemy as sa
 from server.domain.matching.decisions import Reason
 from server.domain.matching.link_ids import new_id
 from server.store.columns import Reasons, column, metadata, one_of, uuid
-from server.store.dialect import ID, UtcTime
+from server.store.dialect import ID, UtcTime, unique_where
 
 # Complaints that have to be matched, again or for the first time.
 match_pending: Final = sa.Table(
     "match_pending",
     metadata,
     column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-    # Counts up with whatever is new of the complaint: what was read before that is not the whole any more.
-    column("asked", sa.Integer, server_default="1"),
-    # The process that has it in hand, and until when nobody else takes it.
+    # The process that has it in hand, and until when nobody else takes it; whatever is new takes it out of that hand.
     uuid("claimed_by", null=True),
     column("claimed_until", UtcTime, null=True),
     # How often it was taken in hand since anything new came of it: what is taken again and again does not end well.
@@ -77,6 +75,8 @@ model: Final = sa.Table(
     column("decisions", sa.Integer, null=True),
     one_of("relation", "same_incident", "same_complainant"),
     one_of("state", "current", "proposed", "old"),
+    # One judges, whoever else puts one in its place at the same moment.
+    unique_where("ix_model_current", "relation", "state = 'current'"),
 )
 
 link: Final = sa.Table(

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from server.domain.matching.decisions import PROPOSED, Verdict
 from server.domain.matching.learning import Evidence
+from server.store import unmatched
 from server.store.dialect import insert_new, locked
-from server.store.duplicates import CURRENT, is_urgent
-from server.store.match_tables import decision, link, match_pending, model
+from server.store.duplicates import CURRENT, is_urgent, is_withdrawn
+from server.store.match_tables import decision, link, model
 from server.store.schema import complaint
 
 _OLD: Final = "old"
-_ALL: Final = "all"
 _PAGE: Final = 500
 
 
@@ -79,9 +79,22 @@ def find(connection: sa.Connection, version: str) -> Kept | None:
     return next(iter(_kept(connection, model.c.version == version)), None)
 
 
-def add(connection: sa.Connection, learned: Kept) -> None:
-    """Keep a model that was learned here; the same one again is kept once."""
-    insert_new(connection, model, [vars(learned)], ["version"], model.c.version)
+def current(connection: sa.Connection) -> dict[str, str]:
+    """The document of each model that judges now, by its version."""
+    select = sa.select(model.c.version, model.c.document).where(model.c.state == CURRENT).order_by(model.c.relation)
+    return {row.version: row.document for row in connection.execute(select)}
+
+
+def add_shipped(connection: sa.Connection, version: str, relation: str, document: str, at: datetime) -> None:
+    """Keep a model that came with this version; it judges at once where none of its relation does."""
+    judging = sa.select(model.c.version).where(model.c.relation == relation, model.c.state == CURRENT)
+    state = PROPOSED if connection.scalar(judging) else CURRENT
+    add(connection, Kept(version, relation, document, state, at, None, None))
+
+
+def add(connection: sa.Connection, new: Kept) -> None:
+    """Keep a model; the same one again is kept once."""
+    insert_new(connection, model, [vars(new)], ["version"], model.c.version)
 
 
 def held(connection: sa.Connection, relation: str) -> str | None:
@@ -100,7 +113,8 @@ def use(connection: sa.Connection, chosen: Kept) -> str | None:
     columns, before = model.c, held(connection, chosen.relation)
     connection.execute(sa.update(model).where(columns.version == before).values(state=_OLD))
     connection.execute(sa.update(model).where(columns.version == chosen.version).values(state=CURRENT))
-    _ask_again(connection)
+    # It may be judged by the model that was.
+    unmatched.renew_in_hand(connection)
     return before
 
 
@@ -135,14 +149,14 @@ def open_pages(connection: sa.Connection, relation: str) -> Iterator[list[Open]]
         after = page[-1].id
 
 
-def overdue(connection: sa.Connection, relation: str) -> list[Open]:
-    """The next proposals that the model in use has not judged, locked until commit."""
+def overdue(connection: sa.Connection, relation: str, after: int) -> list[Open]:
+    """The next proposals above the id `after` that the model in use has not judged, in order, locked until commit."""
     in_use = sa.select(model.c.version).where(model.c.relation == relation, model.c.state == CURRENT)
     due = sa.select(link.c.id).where(
-        link.c.state == PROPOSED, link.c.relation == relation, link.c.model.not_in(in_use)
+        link.c.id > after, link.c.state == PROPOSED, link.c.relation == relation, link.c.model.not_in(in_use)
     )
     ids = list(connection.scalars(locked(connection, due.order_by(link.c.id).limit(_PAGE))))
-    return _opened(connection, _OPEN.where(link.c.id.in_(ids)))
+    return _opened(connection, _OPEN.where(link.c.id.in_(ids)).order_by(link.c.id))
 
 
 def keep_rejudged(connection: sa.Connection, rejudged: Sequence[Rejudged]) -> None:
@@ -152,13 +166,6 @@ def keep_rejudged(connection: sa.Connection, rejudged: Sequence[Rejudged]) -> No
         names = [name for name in Rejudged.__dataclass_fields__ if name != "id"]
         update = sa.update(link).where(link.c.id == sa.bindparam("whose"))
         connection.execute(update.values({name: sa.bindparam(name) for name in names}), rows)
-
-
-def _ask_again(connection: sa.Connection) -> None:
-    """Have what somebody has in hand now matched again: it may be judged by the model that was."""
-    columns = match_pending.c
-    again = {"asked": columns.asked + 1, "claimed_by": None, "claimed_until": None}
-    connection.execute(sa.update(match_pending).where(columns.claimed_by.is_not(None)).values(again))
 
 
 def _kept(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> list[Kept]:
@@ -171,7 +178,7 @@ def _present() -> list[sa.ColumnElement[bool]]:
     """That neither complaint of a link was withdrawn altogether."""
     ends = complaint.alias(), complaint.alias()
     return [
-        sa.exists().where(end.c.id == column, sa.func.coalesce(end.c.withdrawn, "") != _ALL)
+        sa.exists().where(end.c.id == column, ~is_withdrawn(end))
         for end, column in zip(ends, (link.c.a, link.c.b), strict=True)
     ]
 

@@ -31,7 +31,7 @@ from server.domain.allowance import Refill
 from server.hub import Hub, open_hub
 from server.services import devices
 from server.services.devices import Application
-from server.store import duplicates
+from server.store import unmatched
 from tests.builders import PASSPHRASE, secrets_of, with_keyring
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -138,7 +138,7 @@ def wait_until_matched(folder: Path) -> None:
     with opened(folder) as hub:
         while time.monotonic() < deadline:
             with hub.store.read() as connection:
-                if not duplicates.count_waiting(connection):
+                if not unmatched.count(connection):
                     return
             time.sleep(_MATCH_POLL_S)
     raise Void("what waits to be matched does not get less")

@@ -13,16 +13,14 @@ from server.domain.errors import FitFailed
 from server.domain.matching import complaints, review
 from server.domain.matching.fitting import Labelled, calibration_error, refit
 from server.domain.matching.model import Band, Model, Relation, chance_of
-from server.hub import Hub
-from server.services.duplicates import matching, turning
+from server.services.duplicates import matching
 from server.services.duplicates.turning import Means
-from server.store.duplicates import Waiting
 from server.store.match_tables import link
 from server.store.schema import received
 from tests.benchmarks.figure import Figure, note
 from tests.benchmarks.harness import fresh_folder, opened
 from tests.builders import Sender, an_id, enrolled, operation
-from tests.matching import linkage
+from tests.matching import linkage, match_page
 
 FIGURES: Final = (
     "kit_f1",
@@ -147,7 +145,7 @@ def _sealed(stream: Stream) -> float:
             _send(senders[each.form["device"]], each)
         matching.keep_models(hub.store, hub.clock())
         while page := matching.claim(hub.store, "kit", hub.clock()):
-            _match(hub, page, means)
+            match_page(hub, page, means)
         with hub.store.read() as connection:
             names = {an_id(each.id): each.id for each in stream.told}
             numbers = {row.id: names[row.client_id] for row in connection.execute(sa.select(received))}
@@ -162,15 +160,6 @@ def _send(sender: Sender, report: Report) -> None:
     said["facts"]["clear"]["confidentiality"] = STRICT
     sealed = sender.seal(report.id, said)
     sender.send(operation("complaint", report.id, sealed), linkage(sender, report.id, said))
-
-
-def _match(hub: Hub, page: Sequence[Waiting], means: Means) -> None:
-    with hub.store.read() as connection:
-        turned = turning.turn(connection, page, means)
-    kept = turning.keep(hub.store, turned, hub.clock())
-    with hub.store.read() as connection:
-        matched = matching.match(connection, kept, matching.models_of(connection), means)
-    matching.keep(hub.store, matched, hub.clock())
 
 
 def _note_without_statement(model: Model) -> None:

@@ -19,7 +19,7 @@ from server.hub import Hub
 from server.services.duplicates import turning
 from server.services.duplicates.features import Features
 from server.services.duplicates.turning import Means
-from server.store import duplicates
+from server.store import unmatched
 from server.store.match_tables import match_key, match_profile
 from server.store.schema import received
 from tests.benchmarks.figure import Figure, note
@@ -183,10 +183,10 @@ def _lines(sender: Sender, name: int, said: Mapping[str, Any]) -> tuple[bytes, b
     return operation("complaint", name, sender.seal(name, said)), linkage(sender, name, said)
 
 
-def _claimed(hub: Hub) -> list[duplicates.Waiting]:
+def _claimed(hub: Hub) -> list[unmatched.Waiting]:
     now = hub.clock()
     with hub.store.write() as connection:
-        return duplicates.claim(connection, "thief", now, now + timedelta(days=1), _PAGE)
+        return unmatched.claim(connection, "thief", now, now + timedelta(days=1), _PAGE)
 
 
 def _postings(hub: Hub) -> Postings:

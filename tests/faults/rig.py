@@ -73,13 +73,9 @@ class Sizes(NamedTuple):
     full: int
 
 
-def sized(sizes: Sizes, *, needs_shim: bool = False) -> pytest.MarkDecorator:
-    """Run a test under the name `size` small for every change, and in full in `make prove`.
-
-    What needs the shim, and so a compiler, is not for `make test`: its small size is the `ci` part of `prove`.
-    """
-    small = [pytest.mark.prove, pytest.mark.ci] if needs_shim else []
-    small.append(pytest.mark.timeout(_SMALL_TIMEOUT_S))
+def sized(sizes: Sizes) -> pytest.MarkDecorator:
+    """Run a test under the name `size` small in the `ci` part of `make prove`, for every change, and in full."""
+    small = [pytest.mark.prove, pytest.mark.ci, pytest.mark.timeout(_SMALL_TIMEOUT_S)]
     whole = [pytest.mark.prove, pytest.mark.timeout(_FULL_TIMEOUT_S)]
     return pytest.mark.parametrize(
         "size", [pytest.param(sizes.ci, id="ci", marks=small), pytest.param(sizes.full, id="full", marks=whole)]

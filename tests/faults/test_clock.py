@@ -69,7 +69,7 @@ def _admit_what_was_ahead(hub: Hub) -> None:
     admission.admit_waiting(hub.store, desk, prefix, ["clock_ahead"], Word(as_is=True))
 
 
-@sized(ROUNDS, needs_shim=True)
+@sized(ROUNDS)
 def test_clock_that_jumps_under_a_running_hub_harms_nothing(size: int, ram: Path, shim: FaultShim) -> None:
     """`seere serve` with all its jobs; its wall clock jumps, what it measures with does not."""
     root = ram / "hub"

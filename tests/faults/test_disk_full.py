@@ -53,6 +53,6 @@ def status_of(address: Address, path: str) -> int:
         connection.close()
 
 
-@sized(POINTS, needs_shim=True)
+@sized(POINTS)
 def test_hub_without_room_refuses_and_comes_back(size: int, ram: Path, shim: FaultShim) -> None:
     assert full_disks(size, ram, shim).findings == Findings()

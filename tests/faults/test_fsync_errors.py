@@ -52,6 +52,6 @@ def _assert_nothing_is_acknowledged(device: Device, child: HubChild) -> None:
     assert status_of(child.address, "/health") == 200
 
 
-@sized(SYNCS, needs_shim=True)
+@sized(SYNCS)
 def test_failed_sync_is_never_acknowledged(size: int, ram: Path, shim: FaultShim) -> None:
     assert failing_syncs(size, ram, shim).findings == Findings()

@@ -82,6 +82,6 @@ def test_hub_killed_at_any_time_loses_nothing(size: int, ram: Path) -> None:
     assert random_kills(size, ram).findings == Findings()
 
 
-@sized(KILLS_AT_WRITES, needs_shim=True)
+@sized(KILLS_AT_WRITES)
 def test_hub_killed_before_any_write_loses_nothing(size: int, ram: Path, shim: FaultShim) -> None:
     assert kills_at_writes(size, ram, shim).findings == Findings()

@@ -62,12 +62,12 @@ def _hub_on(offered: list[dict[str, str]], key: bytes, folder: Path, disk: Disk)
         return examine(store, [*offered, *told])
 
 
-@sized(DISKS, needs_shim=True)
+@sized(DISKS)
 def test_hub_disk_holds_what_was_acknowledged(size: int, tmp_path: Path, shim: FaultShim) -> None:
     assert hub_disks(size, tmp_path, shim).findings == Findings()
 
 
-@sized(NEW_DISKS, needs_shim=True)
+@sized(NEW_DISKS)
 def test_new_hub_never_stands_without_its_credential(size: int, tmp_path: Path, shim: FaultShim) -> None:
     root, log = tmp_path / "hub", tmp_path / "operations"
     seere(root, "init", environment=shim.environment(match=root, log=log))

@@ -90,6 +90,6 @@ def _free_again(outbox: Outbox, left: list[list[tuple[int, str]]]) -> Iterator[t
             yield (f"frame {number} left", "its number is free")
 
 
-@sized(DISKS, needs_shim=True)
+@sized(DISKS)
 def test_outbox_disk_holds_what_was_finalised(size: int, tmp_path: Path, shim: FaultShim) -> None:
     assert outbox_disks(size, tmp_path, shim).findings == Findings()

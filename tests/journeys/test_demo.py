@@ -126,6 +126,8 @@ def test_a_complaint_that_is_there_again_is_counted_twice(stores: Path) -> None:
     assert not counts.adds_up
 
 
+@pytest.mark.prove
+@pytest.mark.ci
 def test_without_a_terminal_it_serves_until_it_is_stopped() -> None:
     port = _free_port()
     with _start(port, PYTHONUNBUFFERED="1") as running:
@@ -149,6 +151,8 @@ def terminal() -> Iterator[Terminal]:
     terminal.close()
 
 
+@pytest.mark.prove
+@pytest.mark.ci
 def test_keys_cut_the_link_kill_the_hub_pass_time_and_stop(terminal: Terminal) -> None:
     port, settings = _free_port(), termios.tcgetattr(terminal.theirs)
     running = _start(port, at=terminal.theirs)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from server.hub import Hub, open_hub
-from server.store import duplicates
+from server.store import unmatched
 from tests.builders import PASSPHRASE, enrolled, founded, with_keyring
 from tests.matching import report
 from tests.serving import PROGRAM, address_of, environ, serving
@@ -37,7 +37,7 @@ def matchers(process: int) -> list[int]:
 
 def waiting(hub: Hub) -> int:
     with hub.store.read() as connection:
-        return duplicates.count_waiting(connection)
+        return unmatched.count(connection)
 
 
 def test_matcher_begins_when_the_hub_is_unlocked_knows_no_secret_by_its_start_and_ends_with_it(

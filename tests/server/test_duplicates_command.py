@@ -86,6 +86,8 @@ def test_a_file_that_is_not_there_is_refused(evaluate: Run) -> None:
     assert evaluate("--records", "none.csv", "--pairs", "none.csv", "--fields", "person=name").exit_code == 2
 
 
+@pytest.mark.prove
+@pytest.mark.ci
 def test_febrl_is_matched_as_well_as_promised(evaluate: Run, tmp_path: Path) -> None:
     records, pairs = write_febrl(3, tmp_path)
     done = evaluate("--records", str(records), "--pairs", str(pairs), "--fields", NODOB, "--id", ID)

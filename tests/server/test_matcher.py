@@ -22,10 +22,11 @@ from server.logs import Formatter
 from server.matcher import Child, ChildGone, Fault, match_waiting, running_matcher
 from server.services import maintenance
 from server.services.duplicates import matching, renewing, turning
-from server.store import duplicates
-from server.store.duplicates import Turned, Waiting
+from server.store import duplicates, unmatched
+from server.store.duplicates import Turned
 from server.store.match_tables import match_pending, match_profile
 from server.store.schema import linkage_pending
+from server.store.unmatched import Waiting
 from tests.builders import Clock, enrolled, open_test_hub
 from tests.matching import links, match_all, match_page, means, report, told
 
@@ -149,7 +150,7 @@ def test_complaint_that_can_not_be_matched_keeps_no_other_from_it(hub: Hub, capl
     assert (*pair, "same_incident") in links(hub)
     assert [each.msg for each in caplog.records] == ["match_failed"]
     with hub.store.read() as connection:
-        assert duplicates.count_waiting(connection) == 1
+        assert unmatched.count(connection) == 1
 
 
 class Killed(Child):
@@ -185,10 +186,12 @@ def test_complaint_that_kills_the_child_six_times_is_matched_by_its_facts(
 ) -> None:
     hub, child = lone_hub, Killed(lone_hub.settings, lone_hub.secrets)
     bad = report(enrolled(hub, "Kayes 1", team="kayes"), "bad")
-    pair = two_reports(hub)
     child.poisonous = frozenset([bad])
+    [waiting] = matching.claim(hub.store, "0", hub.clock())
     for _ in range(5):
-        renewing.note_failure(hub.store, Waiting(bad, asked=2))
+        renewing.note_failure(hub.store, waiting)
+    hub.clock.pass_(minutes=3)  # type: ignore[attr-defined]
+    pair = two_reports(hub)
     assert match_waiting(hub, child, "1") == 2
     assert (*pair, "same_incident") in links(hub)
     assert attempts(hub) == {bad: 6}
@@ -208,7 +211,7 @@ def test_complaint_that_kills_the_child_six_times_is_matched_by_its_facts(
 def test_less_and_less_is_made_of_what_goes_on_failing(lone_hub: Hub) -> None:
     bad = report(enrolled(lone_hub, "Kayes 1", team="kayes"), "bad")
     with lone_hub.store.read() as connection:
-        pages = [[Waiting(bad, 2, attempts)] for attempts in (0, 5, 6, 8, 9)]
+        pages = [[Waiting(bad, "1", attempts)] for attempts in (0, 5, 6, 8, 9)]
         made = [turning.turn(connection, page, means(lone_hub))[0] for page in pages]
     assert [len(each.read) for each in made] == [1, 1, 0, 0, 0]
     assert [each.kept.by_facts for each in made] == [False, False, True, True, True]

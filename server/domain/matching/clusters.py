@@ -92,11 +92,15 @@ def cluster_of(complaint: int, edges: Collection[Edge], apart: Iterable[tuple[in
 
 def groups(pairs: Iterable[tuple[int, int]]) -> dict[int, frozenset[int]]:
     """For each complaint of some pair, all those that pairs lead to from it, itself among them."""
-    joined, named = _Groups(()), set[int]()
-    for a, b in pairs:
+    joined, found = _Groups(()), dict[int, frozenset[int]]()
+    named = list(pairs)
+    for a, b in named:
         joined.join(a, b)
-        named |= {a, b}
-    return {each: frozenset(joined.of(each)) for each in named}
+    for a, _ in named:
+        if a not in found:
+            group = frozenset(joined.of(a))
+            found |= dict.fromkeys(group, group)
+    return found
 
 
 def strength(edge: Edge) -> tuple[bool, float, int]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from server.domain.matching import clusters
 from server.domain.matching.complaints import STORED
 from server.domain.matching.decisions import levels_told
 from server.domain.matching.fitting import Labelled, calibration_error, refit
@@ -144,33 +145,14 @@ def _levels(evidence: Evidence) -> dict[FieldName, Level]:
 
 def _folds(lessons: Sequence[Lesson]) -> list[list[int]]:
     """Places of the lessons, in parts of much the same size, none of which shares a complaint with another."""
-    joined = _Joined()
-    for each in lessons:
-        joined.join(*each.ends)
-    groups: defaultdict[int, list[int]] = defaultdict(list)
+    joined = clusters.groups(each.ends for each in lessons)
+    groups: defaultdict[frozenset[int], list[int]] = defaultdict(list)
     for at, each in enumerate(lessons):
-        groups[joined.root(each.ends[0])].append(at)
+        groups[joined[each.ends[0]]].append(at)
     folds: list[list[int]] = [[] for _ in range(_FOLDS)]
     for group in sorted(groups.values(), key=lambda group: (-len(group), group)):
         min(folds, key=len).extend(group)
     return [fold for fold in folds if fold]
-
-
-class _Joined:
-    """Complaints that pairs join, be it by way of others."""
-
-    def __init__(self) -> None:
-        self._above: dict[int, int] = {}
-
-    def root(self, id: int) -> int:
-        while (above := self._above.get(id, id)) != id:
-            # Halves the way for whoever comes next.
-            self._above[id] = self._above.get(above, above)
-            id = above
-        return id
-
-    def join(self, a: int, b: int) -> None:
-        self._above[self.root(a)] = self.root(b)
 
 
 def _f1(shared: float) -> float:

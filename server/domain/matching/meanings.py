@@ -24,7 +24,7 @@ def _meaning(word: str) -> str:
     return _MEANINGS.get(stem, stem)
 
 
-def _list() -> Mapping[str, str]:
+def _load() -> Mapping[str, str]:
     return tomllib.loads((resources.files("server.domain.matching") / "meanings.toml").read_text("utf-8"))
 
 
@@ -33,5 +33,6 @@ def _by_stem(meanings: str) -> dict[str, str]:
     return {word[:_STEM_CHARS]: f"={words[0]}" for words in lines for word in words}
 
 
-_GRAMMAR: Final = frozenset(_list()["grammar"].split())
-_MEANINGS: Final = _by_stem(_list()["meanings"])
+_TABLE: Final = _load()
+_GRAMMAR: Final = frozenset(_TABLE["grammar"].split())
+_MEANINGS: Final = _by_stem(_TABLE["meanings"])

@@ -15,7 +15,7 @@ from server.domain.matching.model import Band, Model, Relation
 from server.domain.permission import Action, permit
 from server.services.duplicates.features import Features
 from server.services.duplicates.handing import Row, handed
-from server.store import audit, comparable, duplicates, registry, sealed
+from server.store import audit, comparable, duplicates, models, registry, sealed
 from server.store.comparable import Standing
 from server.store.engine import Store
 
@@ -165,8 +165,8 @@ def _alone(connection: sa.Connection, links: Sequence[Standing]) -> Iterator[Fou
 
 
 def _in_use(connection: sa.Connection, relation: Relation) -> Model:
-    models = map(read_model, duplicates.current_models(connection).values())
-    return next(each for each in models if each.relation is relation)
+    in_use = map(read_model, models.current(connection).values())
+    return next(each for each in in_use if each.relation is relation)
 
 
 def _note(store: Store, desk: Desk, relation: Relation, told: Differences) -> None:

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from server.domain.matching.complaints import RELATIONS, step_from, steps_at
+from server.domain.matching.decisions import PROPOSED
 from server.domain.matching.model import Model, Relation
 from server.services.duplicates import refitting
 from server.store import audit, duplicates, models
-from server.store.duplicates import PROPOSED
 from server.store.engine import Store
 
 _ACTOR: Final = "matcher"

@@ -11,14 +11,16 @@ import sqlalchemy as sa
 
 from server.domain.matching import complaints, composites, profiles, review
 from server.domain.matching.complaints import Likeness
+from server.domain.matching.decisions import PROPOSED, RETRY, Verdict
 from server.domain.matching.keys import POSTINGS_MOST, rank
 from server.domain.matching.model import Band, Model, chance_of, judge
 from server.domain.matching.profiles import Profile
 from server.domain.matching.review import Shelf
 from server.services.duplicates.turning import Means
-from server.store import duplicates
-from server.store.duplicates import CONFIRMED, PROPOSED, RETRY, Candidate, Link, Matched, Proposal, Waiting
+from server.store import duplicates, models, unmatched
+from server.store.duplicates import Candidate, Link, Matched, Proposal
 from server.store.engine import Store
+from server.store.unmatched import Waiting
 
 # Complaints in hand at once: intake waits while what came of them is written, for ten little longer than for three.
 PAGE: Final = 10
@@ -75,7 +77,7 @@ class _Tally:
 def is_any_waiting(store: Store, now: datetime) -> bool:
     """Whether there is anything to match that nobody has in hand."""
     with store.read() as connection:
-        return duplicates.is_any_waiting(connection, now)
+        return unmatched.is_any_free(connection, now)
 
 
 def claim(store: Store, by: str, now: datetime, *, is_synced: bool = False) -> list[Waiting]:
@@ -84,7 +86,7 @@ def claim(store: Store, by: str, now: datetime, *, is_synced: bool = False) -> l
     `is_synced`: what was matched before is on disk then.
     """
     with store.write(is_synced=is_synced) as connection:
-        return duplicates.claim(connection, by, now, now + CLAIM, PAGE)
+        return unmatched.claim(connection, by, now, now + CLAIM, PAGE)
 
 
 def keep_models(store: Store, now: datetime) -> None:
@@ -92,15 +94,15 @@ def keep_models(store: Store, now: datetime) -> None:
     for relation in complaints.RELATIONS:
         shipped = complaints.shipped(relation)
         with store.read() as connection:
-            is_known = duplicates.knows_model(connection, shipped.version)
-        if not is_known:
+            known = models.find(connection, shipped.version)
+        if known is None:
             with store.write() as connection:
-                duplicates.keep_model(connection, shipped.version, relation, shipped.write(), now)
+                models.add_shipped(connection, shipped.version, relation, shipped.write(), now)
 
 
 def models_of(connection: sa.Connection) -> list[Model]:
     """The models that judge now."""
-    return [complaints.read_model(document) for document in duplicates.current_models(connection).values()]
+    return [complaints.read_model(document) for document in models.current(connection).values()]
 
 
 def match(connection: sa.Connection, page: Sequence[Waiting], models: Sequence[Model], means: Means) -> list[Matched]:
@@ -224,7 +226,7 @@ def _proposals(
 
 def _retry(a: int, b: int, pepper: bytes) -> Proposal:
     draw = review.draw_of(pepper, a, b, RETRY)
-    return Proposal(a, b, RETRY, None, (), 0.0, 1.0, Band.STRONG, Shelf.STRONG, 0.0, draw, CONFIRMED)
+    return Proposal(a, b, RETRY, None, (), 0.0, 1.0, Band.STRONG, Shelf.STRONG, 0.0, draw, Verdict.CONFIRMED)
 
 
 def _proposal(a: int, b: int, model: Model, likeness: Likeness, band: Band, is_urgent: bool, draw: int) -> Proposal:

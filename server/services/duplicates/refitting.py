@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from server.domain.errors import NotFound
 from server.domain.matching import learning, review
 from server.domain.matching.complaints import RELATIONS, read_model
+from server.domain.matching.decisions import PROPOSED
 from server.domain.matching.learning import DECISIONS_LEAST, Lesson, Preference, Score
 from server.domain.matching.model import Band, Judgement, Model, Relation
 from server.domain.permission import OPERATOR
 from server.store import audit, models
-from server.store.duplicates import CURRENT, PROPOSED
+from server.store.duplicates import CURRENT
 from server.store.engine import Store
 from server.store.models import Kept, Open, Rejudged
 
@@ -62,7 +63,7 @@ def refit(store: Store, relation: Relation, now: datetime) -> Refit:
     decision counts once. Its steps are those of the model in use. Raises FitFailed where they allow no model.
     """
     with store.read() as connection:
-        known = {each.version: each for each in models.listed(connection, relation)}
+        known = _known(connection, relation)
         lessons = _lessons(connection, relation, known)
     in_use = _in_use(known)
     missing = max(DECISIONS_LEAST - len(lessons), 0)
@@ -113,8 +114,10 @@ def switch(store: Store, version: str, now: datetime) -> Relation:
 
 def rejudge(store: Store, relation: Relation) -> Iterator[int]:
     """Judge the proposals that the model in use has not judged, page by page, each a transaction; gives how many."""
-    while done := _rejudge_page(store, relation):
-        yield done
+    after = -1
+    while page := _rejudge_page(store, relation, after):
+        yield len(page)
+        after = page[-1].id
 
 
 def _lessons(connection: sa.Connection, relation: Relation, known: Mapping[str, Kept]) -> list[Lesson]:
@@ -142,22 +145,24 @@ def _compared(store: Store, lessons: Sequence[Lesson], old: Kept, base: Model, n
 
 
 def _moves(connection: sa.Connection, chosen: Kept) -> Moves:
-    again, bands = _judging(connection, chosen), Counter[tuple[Band, Band]]()
+    again = _judging(_known(connection, chosen.relation), chosen)
+    bands = Counter[tuple[Band, Band]]()
     for page in models.open_pages(connection, chosen.relation):
         bands.update((Band(each.band), again(each)[1]) for each in page)
     moved = {(before, after): count for (before, after), count in bands.items() if before != after}
     return Moves(bands.total(), moved)
 
 
-def _rejudge_page(store: Store, relation: Relation) -> int:
+def _rejudge_page(store: Store, relation: Relation, after: int) -> list[Open]:
     with store.write() as connection:
-        page = models.overdue(connection, relation)
+        page = models.overdue(connection, relation, after)
         if page:
             # Read in the same transaction: the model that judges now may be another by the next page.
-            in_use = _in_use({each.version: each for each in models.listed(connection, relation)})
-            again = _judging(connection, in_use)
+            known = _known(connection, relation)
+            in_use = _in_use(known)
+            again = _judging(known, in_use)
             models.keep_rejudged(connection, [_rejudged(each, in_use, *again(each)) for each in page])
-    return len(page)
+    return page
 
 
 def _rejudged(proposal: Open, by: Kept, judgement: Judgement, band: Band) -> Rejudged:
@@ -173,9 +178,9 @@ def _rejudged(proposal: Open, by: Kept, judgement: Judgement, band: Band) -> Rej
     )
 
 
-def _judging(connection: sa.Connection, chosen: Kept) -> Callable[[Open], tuple[Judgement, Band]]:
+def _judging(known: Mapping[str, Kept], chosen: Kept) -> Callable[[Open], tuple[Judgement, Band]]:
     """What a model says of a proposal, whichever judged it before."""
-    judge_of = _reader({each.version: each for each in models.listed(connection, chosen.relation)})
+    judge_of = _reader(known)
     model = read_model(chosen.document)
 
     def again(proposal: Open) -> tuple[Judgement, Band]:
@@ -194,6 +199,11 @@ def _reader(known: Mapping[str, Kept]) -> Callable[[str], Model]:
         return read_model(known[version].document)
 
     return read
+
+
+def _known(connection: sa.Connection, relation: str) -> dict[str, Kept]:
+    """The models of a relation, by version."""
+    return {each.version: each for each in models.listed(connection, relation)}
 
 
 def _in_use(known: Mapping[str, Kept]) -> Kept:

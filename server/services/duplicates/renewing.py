@@ -13,10 +13,10 @@ from client_sync.protocol.frames import to_text
 from client_sync.protocol.linkage import SCHEME, linkage_keys
 from client_sync.seal import seal_to
 from server.domain.matching import profiles
-from server.store import duplicates, linkages
-from server.store.duplicates import Waiting
+from server.store import duplicates, linkages, unmatched
 from server.store.engine import Store
 from server.store.linkages import Linkage
+from server.store.unmatched import Waiting
 
 # Put in the list at once: few, as intake waits meanwhile.
 _PAGE: Final = 500
@@ -28,14 +28,14 @@ def await_old(store: Store, after: int) -> int | None:
     `after`: 0, then what the call before gave; None where there is none left.
     """
     with store.write() as connection:
-        found = duplicates.await_again(connection, profiles.SCHEME, after, _PAGE)
+        found = unmatched.renew_old(connection, profiles.SCHEME, after, _PAGE)
     return found[-1] if found else None
 
 
 def note_failure(store: Store, waiting: Waiting) -> None:
     """Count that matching a complaint went wrong."""
     with store.write() as connection:
-        duplicates.note_failure(connection, waiting)
+        unmatched.note_failure(connection, waiting)
 
 
 def retell(
@@ -53,7 +53,7 @@ def retell(
             box = to_text(seal_to(bytes(PrivateKey(linkage).public_key), canonical(keys)))
             told = Linkage(str(uuid4()), origin.client_id, origin.seq, SCHEME, box)
             linkages.keep(connection, origin.device, origin.lineage, told, now)
-            duplicates.renew(connection, complaint)
+            unmatched.renew(connection, complaint)
 
 
 def poor_share(store: Store) -> float:

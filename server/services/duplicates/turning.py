@@ -18,9 +18,10 @@ from server.domain.matching.profiles import EMPTY, Profile
 from server.domain.places import Gazetteer
 from server.services.duplicates.features import Features
 from server.store import audit, duplicates
-from server.store.duplicates import Kept, Turned, Unturned, Waiting
+from server.store.duplicates import Kept, Turned, Unturned
 from server.store.engine import Store
 from server.store.linkages import Pending, Word
+from server.store.unmatched import Waiting
 
 _ACTOR: Final = "matcher"
 # What went wrong so often is matched by what its own lineage said alone: a colleague's device takes nothing of that

@@ -18,7 +18,7 @@ from server.domain.permission import STRICT, reader_fields
 from server.domain.places import Gazetteer
 from server.domain.retention import kept_id
 from server.services.intake.reading import LINKAGE, Line, Outcome, read_again, rejected, set_aside
-from server.store import changes, complaints, contact, devices, duplicates, erasures, linkages, quarantine
+from server.store import changes, complaints, contact, devices, erasures, linkages, quarantine, unmatched
 from server.store.complaints import Filed, Origin, Received
 from server.store.dialect import is_busy, is_damage, is_full
 from server.store.quarantine import Aside
@@ -292,18 +292,17 @@ def _place_id(filing: Filing, content: Mapping[str, Any]) -> str | None:
 
 
 def _write_linkage(filing: Filing, operation: Operation) -> Outcome:
-    content = operation.content
-    lineage = content.get("lineage", filing.origin.lineage)
+    content, lineage = operation.content, _whose(filing, operation.content)
     if not _is_ours(filing, lineage):
         # Nobody is to match by it, and what is set aside goes into backups, where the hub's own key would open it.
         return _UNKEPT
     target = _target(filing, content)
-    if target is None and _is_gone(filing, lineage, content):
+    if target is None and _is_gone(filing, content):
         return Outcome(ALREADY_HELD)
     linkage = linkages.Linkage(operation.id, content["complaint"], operation.seq, content["v"], content["box"])
     linkages.keep(filing.connection, filing.origin.device, lineage, linkage, filing.origin.at)
     if target is not None:
-        duplicates.renew(filing.connection, target.id, is_own=lineage == filing.origin.lineage)
+        unmatched.renew(filing.connection, target.id, is_own=lineage == filing.origin.lineage)
     return Outcome(STORED)
 
 
@@ -311,7 +310,7 @@ def _write_about(filing: Filing, operation: Operation) -> Outcome:
     """An operation about a complaint: held until the complaint is here."""
     target = _target(filing, operation.content)
     if target is None:
-        return _missing(filing, operation.content.get("lineage", filing.origin.lineage), operation.content)
+        return _missing(filing, operation.content)
     if operation.op == "revision":
         return _write_revision(filing, operation, target)
     received = complaints.keep_about(filing.connection, filing.origin, _received(operation), target.id)
@@ -324,9 +323,14 @@ def _write_about(filing: Filing, operation: Operation) -> Outcome:
 
 def _target(filing: Filing, content: Mapping[str, Any]) -> Filed | None:
     """The complaint meant: of the own lineage, or of another device of the same team. Others do not exist."""
-    lineage = content.get("lineage", filing.origin.lineage)
+    lineage = _whose(filing, content)
     found = complaints.find(filing.connection, lineage, content["complaint"])
     return found if found is not None and _is_ours(filing, lineage) else None
+
+
+def _whose(filing: Filing, content: Mapping[str, Any]) -> str:
+    """The lineage of the complaint meant: the one that is named, else the sender's."""
+    return str(content.get("lineage", filing.origin.lineage))
 
 
 def _is_ours(filing: Filing, lineage: str) -> bool:
@@ -337,23 +341,23 @@ def _is_ours(filing: Filing, lineage: str) -> bool:
     return ours is not None and ours == devices.team_of(filing.connection, lineage)
 
 
-def _missing(filing: Filing, lineage: str, content: Mapping[str, Any]) -> Outcome:
+def _missing(filing: Filing, content: Mapping[str, Any]) -> Outcome:
     """The outcome of what speaks of a complaint that is not here: it waits, unless that was erased just now."""
-    is_ours, is_gone = _is_ours(filing, lineage), _is_gone(filing, lineage, content)
+    is_ours, is_gone = _is_ours(filing, _whose(filing, content)), _is_gone(filing, content)
     if is_gone:
         return Outcome(ALREADY_HELD) if is_ours else _UNKEPT
     return set_aside("complaint_missing", "complaint")
 
 
-def _is_gone(filing: Filing, lineage: str, content: Mapping[str, Any]) -> bool:
+def _is_gone(filing: Filing, content: Mapping[str, Any]) -> bool:
     """Whether a complaint was erased: it may have gone while this waited for its lock."""
-    pair = (lineage, content["complaint"])
+    pair = (_whose(filing, content), content["complaint"])
     return pair in erasures.known(filing.connection, [pair[1]])
 
 
 def _hear_consent(filing: Filing, operation: Operation, target: Filed) -> _Heard:
     """Note the consent that stands, now that this operation is filed; what it says beyond that is for a person."""
-    own = operation.content.get("lineage", filing.origin.lineage)
+    own = _whose(filing, operation.content)
     words = consent.words_in(own, contact.filed(filing.connection, target.id))
     stands = consent.standing(own, words)
     complaints.set_consent(filing.connection, target.id, stands)
@@ -370,7 +374,7 @@ def _write_revision(filing: Filing, operation: Operation, target: Filed) -> Outc
         return set_aside("revision_missing", "base_revision")
     if "facts" in content and (refused := _refuse_facts(filing, content)) is not None:
         return refused
-    is_own = content.get("lineage", filing.origin.lineage) == filing.origin.lineage
+    is_own = _whose(filing, content) == filing.origin.lineage
     return (_write_own_revision if is_own else _write_colleagues)(filing, operation, target, past)
 
 
@@ -428,7 +432,7 @@ def _keep_revision(
         content["base_revision"],
         content,
         lineage=lineage,
-        is_own=content.get("lineage", lineage) == lineage,
+        is_own=_whose(filing, content) == lineage,
         held=held if heard.is_standing else (*held, _CONSENT),
     )
     clashes = [path for path in outcome.clashes if path != _CONSENT] + [_CONSENT] * heard.is_unheeded

@@ -7,10 +7,8 @@ import sqlalchemy as sa
 
 from server.hub import Hub
 from server.store import duplicates
-from server.store.duplicates import Waiting
-from server.store.match_tables import match_key, match_profile
-from tests.builders import Clock, Sender, complaint, open_test_hub
-from tests.matching import number_of
+from server.store.match_tables import match_key
+from tests.builders import Clock, open_test_hub
 
 HOT, COLD, ABSENT = 2**62, 5, 6
 MANY = 300
@@ -43,51 +41,6 @@ def test_reading_a_hot_key_looks_at_no_more_rows_than_it_gives(tmp_path: Path) -
     few, more = (_steps(hub, HOT, limit) for limit in (10, 20))
     assert few < more < 3 * few < _steps(hub, HOT, MANY)
     hub.close()
-
-
-def test_claimed_complaints_are_nobody_elses_until_the_claim_is_over(device: Sender, clock: Clock) -> None:
-    device.send(complaint("a"), complaint("b"))
-    ids = [number_of(device, name) for name in ("a", "b")]
-    hub, until = device.hub, clock()
-    with hub.store.write() as connection:
-        connection.execute(sa.text("DELETE FROM match_pending WHERE complaint < :id"), {"id": ids[0]})
-        first = duplicates.claim(connection, "one", clock(), clock(), 1)
-        assert first == [Waiting(ids[0], 1, by="one")]
-        assert duplicates.claim(connection, "two", until, until, 9) == [Waiting(ids[1], 1, by="two")]
-        assert not duplicates.is_any_waiting(connection, until)
-        clock.pass_(seconds=1)
-        assert duplicates.is_any_waiting(connection, clock())
-        third = duplicates.claim(connection, "three", clock(), clock(), 9)
-        assert third == [Waiting(id, 1, by="three") for id in ids]
-
-
-def test_new_word_takes_a_complaint_out_of_every_hand(device: Sender, clock: Clock) -> None:
-    device.send(complaint("a"))
-    number = number_of(device, "a")
-    with device.hub.store.write() as connection:
-        duplicates.claim(connection, "one", clock(), clock(), 99)
-        duplicates.renew(connection, number)
-        assert Waiting(number, 2, by="two") in duplicates.claim(connection, "two", clock(), clock(), 99)
-
-
-def test_what_went_wrong_is_claimed_alone_and_what_was_matched_before_comes_last(
-    device: Sender, clock: Clock
-) -> None:
-    device.send(complaint("a"), complaint("b"), complaint("c"))
-    old, bad, new = (number_of(device, name) for name in ("a", "b", "c"))
-    with device.hub.store.write() as connection:
-        connection.execute(sa.text("DELETE FROM match_pending"))
-        profile = {"complaint": old, "scheme": 0, "features": b"", "posted": b"", "is_matchable": True}
-        connection.execute(sa.insert(match_profile), [profile])
-        duplicates.await_matching(connection, [new, bad])
-        assert duplicates.await_again(connection, 1, 0, 9) == [old]
-        assert duplicates.await_again(connection, 1, old, 9) == []
-        duplicates.note_failure(connection, Waiting(bad, 1))
-        claimed = [duplicates.claim(connection, "one", clock(), clock(), 9) for _ in range(2)]
-        assert claimed == [[Waiting(bad, 1, 1, "one")], [Waiting(each, 1, by="one") for each in (new, old)]]
-        duplicates.renew(connection, bad)
-        clock.pass_(seconds=1)
-        assert duplicates.claim(connection, "two", clock(), clock(), 1) == [Waiting(bad, 2, by="two")]
 
 
 def _steps(hub: Hub, key: int, limit: int) -> int:

@@ -5,7 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
-from server.store.dialect import ID, UtcTime
+from server.store.dialect import ID, UtcTime, unique_where
 
 revision = "0003"
 down_revision = "0002"
@@ -14,7 +14,6 @@ down_revision = "0002"
 _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
     "match_pending": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-        sa.Column("asked", sa.Integer, nullable=False, server_default="1"),
         sa.Column("claimed_by", sa.String(36)),
         sa.Column("claimed_until", UtcTime),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
@@ -52,6 +51,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("decisions", sa.Integer),
         sa.CheckConstraint("relation IN ('same_incident', 'same_complainant')", name="relation"),
         sa.CheckConstraint("state IN ('current', 'proposed', 'old')", name="state"),
+        unique_where("ix_model_current", "relation", "state = 'current'"),
     ),
     "link": (
         sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),

@@ -11,7 +11,7 @@ from server.domain.matching.decisions import Verdict
 from server.hub import Hub
 from server.services.duplicates import deciding, matching
 from server.services.duplicates.deciding import Case
-from server.store import duplicates
+from server.store import unmatched
 from server.store.match_tables import link, match_key
 from server.store.schema import received
 from tests.builders import STORED, Clock, Person, Sender, add_person, complaint, enrolled, open_test_hub, verdicts
@@ -35,7 +35,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 def match(hub: Hub) -> None:
     while matching.is_any_waiting(hub.store, hub.clock()):
         with hub.store.write() as connection:
-            page = duplicates.claim(connection, "1", hub.clock(), hub.clock() + matching.CLAIM, _PAGE)
+            page = unmatched.claim(connection, "1", hub.clock(), hub.clock() + matching.CLAIM, _PAGE)
         match_page(hub, page)
 
 

@@ -18,10 +18,10 @@ from server.domain.matching.model import Relation
 from server.hub import Hub
 from server.services.duplicates import matching
 from server.services.duplicates.features import Features
-from server.store import duplicates, erasures
-from server.store.duplicates import Waiting
+from server.store import duplicates, erasures, unmatched
 from server.store.match_tables import decision, link, match_key, match_pending, match_profile
 from server.store.schema import event, linkage_pending
+from server.store.unmatched import Waiting
 from tests.builders import (
     STORED,
     Clock,
@@ -170,7 +170,7 @@ def test_linkage_of_a_later_version_waits_and_is_counted(gao: Sender) -> None:
     match_all(gao.hub)
     with gao.hub.store.read() as connection:
         assert duplicates.count_foreign(connection, 1, profiles.SCHEME) == (1, 0)
-        assert duplicates.count_waiting(connection) == 0
+        assert unmatched.count(connection) == 0
 
 
 def test_revised_compartment_replaces_what_was_said_of_it_alone(gao: Sender) -> None:
@@ -235,7 +235,7 @@ def test_two_hubs_share_the_work_and_one_sees_the_other(gao: Sender, mopti: Send
     pair = report(gao, "a"), report(mopti, "b")
     with gao.hub.store.write() as connection:
         until = gao.hub.clock() + matching.CLAIM
-        pages = [duplicates.claim(connection, by, gao.hub.clock(), until, 1) for by in ("one", "two")]
+        pages = [unmatched.claim(connection, by, gao.hub.clock(), until, 1) for by in ("one", "two")]
     matching.keep_models(gao.hub.store, gao.hub.clock())
     assert [each.complaint for page in pages for each in page] == list(pair)
     kept = [turn_page(gao.hub, page) for page in pages]
@@ -428,9 +428,9 @@ def _arrived(hub: Hub, ids: list[int], order: list[int]) -> dict[tuple[int, int,
         connection.execute(sa.delete(link))
         connection.execute(sa.delete(match_key).where(match_key.c.complaint.in_(ids)))
         connection.execute(sa.update(match_profile).where(match_profile.c.complaint.in_(ids)).values(posted=b""))
-        connection.execute(sa.insert(match_pending), [{"complaint": id} for id in ids])
+        connection.execute(sa.insert(match_pending), [{"complaint": id, "claimed_by": "1"} for id in ids])
     for id in order:
-        assert match_page(hub, [Waiting(id, 1)])
+        assert match_page(hub, [Waiting(id, "1")])
     return {ends: (each.band, round(each.weight, 6)) for ends, each in links(hub).items()}
 
 

@@ -14,7 +14,7 @@ from server.domain.matching.decisions import levels_told
 from server.domain.matching.learning import DECISIONS_LEAST, Evidence
 from server.hub import Hub
 from server.services.duplicates import deciding, matching, refitting
-from server.store import duplicates, models
+from server.store import duplicates, models, unmatched
 from server.store.match_tables import decision, link, match_pending
 from server.store.schema import complaint as complaint_table
 from server.store.schema import event
@@ -82,6 +82,17 @@ def test_proposals_are_judged_by_the_model_in_use_and_decisions_stay(hub: Hub, a
     assert [each.state for each in refitting.listed(hub.store) if each.relation == INCIDENT] == ["current", "old"]
 
 
+def test_proposals_of_many_pages_are_each_judged_once(
+    hub: Hub, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_PAGE", 2)
+    waiting = add_links(hub, sender, 1)
+    stricter = add_stricter(hub)
+    assert len(waiting) > 2
+    assert use(hub, stricter) == len(waiting)
+    assert {row.model for row in rows_of(hub, waiting)} == {stricter}
+
+
 def test_every_switch_is_in_the_log_and_one_to_the_model_in_use_is_none(hub: Hub) -> None:
     stricter = add_stricter(hub)
     for version in (stricter, stricter, SHIPPED.version):
@@ -142,7 +153,7 @@ def test_what_was_in_hand_when_the_model_changed_is_matched_again(hub: Hub, send
     matching.keep(hub.store, matched, hub.clock())
     with hub.store.read() as connection:
         assert duplicates.links_of(connection, [a, b]) == []
-        assert duplicates.count_waiting(connection) == 2
+        assert unmatched.count(connection) == 2
     find_links(hub, turn_page(hub, matching.claim(hub.store, "1", hub.clock())))
     with hub.store.read() as connection:
         judged = {row.relation: row.model for row in connection.execute(sa.select(link).where(link.c.b == b))}
