@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from server.config import Settings
 from server.credential import Secrets
-from server.domain.errors import trace_of
+from server.domain.errors import SeereError, trace_of
 from server.hub import Hub
 from server.services.duplicates import growing, matching, renewing, turning
 from server.services.duplicates.turning import Means
@@ -55,7 +55,7 @@ class Fault:
 
 
 class _PageFailed(Exception):
-    """The child could not do a page, or died of it."""
+    """The child could not do a page, or died of it; or what came of the page can't be kept."""
 
     def __init__(self, trace: dict[str, object]) -> None:
         super().__init__()
@@ -191,10 +191,12 @@ def _match(hub: Hub, child: Child, page: Sequence[Waiting]) -> None:
     """Two steps, each committed: candidates are read when the keys of the page can be read by all."""
     with _failing(child):
         turned = _sound(child.turn(page))
-    kept = turning.keep(hub.store, turned, hub.clock())
+    with _keeping():
+        kept = turning.keep(hub.store, turned, hub.clock())
     with _failing(child):
         matched = _sound(child.match(kept))
-    matching.keep(hub.store, matched, hub.clock())
+    with _keeping():
+        matching.keep(hub.store, matched, hub.clock())
 
 
 @contextmanager
@@ -205,6 +207,18 @@ def _failing(child: Child) -> Iterator[None]:
     except ChildGone as gone:
         child.end()
         raise _PageFailed(trace_of(gone)) from gone
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    """Take what the database refuses for a failure of the page in hand. Raises StorageFull, StorageFailed or Busy as
+    they are: no page would fare better then."""
+    try:
+        yield
+    except SeereError:
+        raise
+    except Exception as fault:
+        raise _PageFailed(trace_of(fault)) from fault
 
 
 def _sound(answer: "list[_Done] | Fault") -> "list[_Done]":

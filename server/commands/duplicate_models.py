@@ -3,10 +3,13 @@
 Counts and weights by field: nothing of a complaint is shown, nor of whoever decided.
 """
 
+from enum import Enum, auto
+
 import click
 from rich.table import Table
 
 from server.commands.operator import Operator, pass_operator
+from server.commands.person import naming
 from server.commands.spoken import SpokenCommand, refusal
 from server.domain.errors import FitFailed
 from server.domain.matching.complaints import RELATIONS
@@ -21,6 +24,12 @@ _COLUMNS = ("version", "relation", "state", "source", "since")
 _SHARES = ("precision", "recall", "f1")
 
 
+class _Outcome(Enum):
+    LEARNED = auto()
+    TOO_FEW = auto()
+    FAILED = auto()
+
+
 @click.command("refit", cls=SpokenCommand)
 @pass_operator
 @click.pass_context
@@ -28,8 +37,8 @@ def refit(ctx: click.Context, operator: Operator) -> None:
     """Learn a model for each relation from what was decided, and show it beside the one in use; switches nothing."""
     with operator.hub() as hub:
         matching.keep_models(hub.store, hub.clock())
-        is_done = [_refit(operator, hub, relation) for relation in RELATIONS]
-    ctx.exit(0 if all(is_done) else 1)
+        outcomes = [_refit(operator, hub, relation) for relation in RELATIONS]
+    ctx.exit(0 if _Outcome.LEARNED in outcomes and _Outcome.FAILED not in outcomes else 1)
 
 
 @click.command("models", cls=SpokenCommand)
@@ -54,29 +63,33 @@ def models(operator: Operator) -> None:
 def switch(operator: Operator, version: str, yes: bool) -> None:
     """Let a model judge from now on, a new one or an earlier one; what was decided stays as it is."""
     with operator.hub() as hub:
-        _say_moves(operator, refitting.moves_to(hub.store, version))
-        if not yes and not operator.agrees("duplicates.switch_sure", version=version):
-            raise operator.refuse("usage.nothing_done")
+        with naming(version, "model"):
+            was_in_use = refitting.is_in_use(hub.store, version)
+        if not was_in_use:
+            _say_moves(operator, refitting.moves_to(hub.store, version))
+            if not yes and not operator.agrees("duplicates.switch_sure", version=version):
+                raise operator.refuse("usage.nothing_done")
         relation = refitting.switch(hub.store, version, hub.clock())
         count = _rejudge(operator, hub, relation)
-    operator.say("duplicates.switched", version=version, relation=_relation(operator, relation))
+    done = "duplicates.switched_before" if was_in_use else "duplicates.switched"
+    operator.say(done, version=version, relation=_relation(operator, relation))
     click.echo(operator.texts.plural("duplicates.rejudged", count))
 
 
 COMMANDS = (refit, models, switch)
 
 
-def _refit(operator: Operator, hub: Hub, relation: Relation) -> bool:
-    """Whether there was nothing against it; one relation that can't be fitted keeps the other from nothing."""
+def _refit(operator: Operator, hub: Hub, relation: Relation) -> _Outcome:
+    """What came of it; one relation that can't be fitted keeps the other from nothing."""
     try:
         with operator.busy("duplicates.learning", relation=_relation(operator, relation)):
             told = refitting.refit(hub.store, relation, hub.clock())
     except FitFailed as failed:
         operator.say("duplicates.refit_failed", relation=_relation(operator, relation))
         click.secho(refusal(operator.texts, failed), err=True, fg="red")
-        return False
+        return _Outcome.FAILED
     _say_refit(operator, told)
-    return True
+    return _Outcome.LEARNED if told.learned else _Outcome.TOO_FEW
 
 
 def _rejudge(operator: Operator, hub: Hub, relation: Relation) -> int:
@@ -87,8 +100,8 @@ def _rejudge(operator: Operator, hub: Hub, relation: Relation) -> int:
 def _say_refit(operator: Operator, told: Refit) -> None:
     relation = _relation(operator, told.relation)
     if told.learned is None:
-        values = {"decided": told.decided, "least": DECISIONS_LEAST, "missing": told.missing}
-        operator.say("duplicates.refit_few", relation=relation, **values)
+        values = {"least": DECISIONS_LEAST, "missing": told.missing}
+        click.echo(operator.texts.plural("duplicates.refit_few", told.decided, relation=relation, **values))
         return
     learned = told.learned
     operator.say("duplicates.refit_head", relation=relation, decided=told.decided, matches=learned.matches)

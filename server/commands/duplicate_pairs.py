@@ -17,10 +17,12 @@ from server.domain.errors import DecisionStale
 from server.domain.matching import link_ids
 from server.domain.matching.clusters import Edge
 from server.domain.matching.decisions import PROPOSED, Judged, Reason, Verdict
+from server.domain.matching.levels import Level
 from server.domain.matching.review import Estimate
 from server.domain.places import Gazetteer
 from server.hub import Hub
 from server.services import vault
+from server.services.accounts.sessions import Login
 from server.services.duplicates import deciding, renewing
 from server.services.duplicates.deciding import Case, Explained, Reached, View, Word
 from server.services.vault import Compartment, Opened
@@ -29,6 +31,10 @@ from server.store.links import Report
 _SHOWN: Final = 5
 _CERTAIN: Final = float("inf")
 _GROUP_LEAST: Final = 3
+# Interactions of a model that say again what several fields say: where they weigh against, they only correct these.
+_REPEATS: Final = frozenset(
+    {"same_place_day_and_act", "same_victim_place_and_time", "same_victim_and_sum", "same_accused_and_story"}
+)
 # Nobody says 100 chances in 100, nor none.
 _PERCENT_MOST: Final = 99
 _DAY_CHARS: Final = len("2026-11-21")
@@ -61,10 +67,16 @@ class _Word(click.ParamType[str]):
         return known[said] if said in known else self.fail("", param, ctx)
 
 
+def _of(reasons: Iterable[Reason]) -> _Word:
+    return _Word({each.value: f"duplicates.why_{each}" for each in reasons})
+
+
+_TO_UNDO: Final = (Reason.MISTAKE, Reason.NEWS, Reason.OTHER)
+_TO_DECIDE: Final = tuple(each for each in Reason if each not in (Reason.MISTAKE, Reason.NEWS))
 _ANSWER: Final = _Word({Verdict.CONFIRMED.value: "usage.yes", Verdict.REJECTED.value: "usage.no"})
-_WHY: Final = _Word({each.value: f"duplicates.why_{each}" for each in Reason})
 _pair = click.argument("link", type=_Pair(), metavar="PAIR")
-_why = click.option("--reason", type=_WHY, metavar="WORD")
+_why_decided = click.option("--reason", type=_of(_TO_DECIDE), metavar="WORD")
+_why_undone = click.option("--reason", type=_of(_TO_UNDO), metavar="WORD")
 
 
 @click.command("next", cls=SpokenCommand)
@@ -74,7 +86,10 @@ _why = click.option("--reason", type=_WHY, metavar="WORD")
 def next_(operator: Operator, limit: int, as_name: str) -> None:
     """The pairs that one's decision is worth most for, as many as the day has room for."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
-        queue = deciding.next_pairs(hub.store, hub.desk(person.actor), hub.settings.reviews_per_day, limit)
+        _require_handling(operator, person)
+        desk = hub.desk(person.actor)
+        queue = deciding.next_pairs(hub.store, desk, hub.settings.reviews_per_day, limit)
+        first = [deciding.explain(hub.store, desk, case.link, is_blind=True) for case in queue.cases[:1]]
     for case in queue.cases:
         _say_case(operator, case)
     if not queue.cases:
@@ -83,13 +98,13 @@ def next_(operator: Operator, limit: int, as_name: str) -> None:
     if any(case.judged for case in queue.cases):
         operator.say("duplicates.scale")
     click.echo(operator.texts.plural("duplicates.left", queue.left))
-    _say_how(operator, queue.cases[0].link, as_name)
+    _say_how(operator, first[0], as_name)
 
 
 @click.command("decide", cls=SpokenCommand)
 @_pair
 @click.argument("verdict", type=_ANSWER, metavar="ANSWER")
-@_why
+@_why_decided
 @click.option("--after", default=0, type=click.IntRange(min=0), metavar="N")
 @click.option("--second", "is_second", is_flag=True)
 @as_person
@@ -106,14 +121,15 @@ def decide(
         except DecisionStale as stale:
             raise _in_words(operator, stale, link) from None
     pair = link_ids.written(link)
-    operator.say("duplicates.decided", link=pair, verdict=_verdict(operator, verdict), decision=made, name=as_name)
+    key = "duplicates.seconded" if is_second else "duplicates.decided"
+    operator.say(key, link=pair, verdict=_verdict(operator, verdict), decision=made, name=as_name)
     operator.say("duplicates.go_on", name=as_name)
 
 
 @click.command("undo", cls=SpokenCommand)
 @_pair
 @click.argument("number", type=click.IntRange(min=1), required=False, metavar="[N]")
-@_why
+@_why_undone
 @as_person
 @pass_operator
 def undo(operator: Operator, link: int, number: int | None, reason: str | None, as_name: str) -> None:
@@ -151,9 +167,9 @@ def explain(
         _say_judged(operator, shown.judged)
         operator.say("duplicates.scale")
     for word in shown.words:
-        _say_word(operator, word)
+        _say_word(operator, word, shown.judged)
     if shown.state == PROPOSED:
-        _say_how(operator, link, as_name)
+        _say_how(operator, shown, as_name)
     elif shown.words:
         operator.say("duplicates.take_back", link=link_ids.written(link), name=as_name)
 
@@ -176,11 +192,9 @@ def clusters(operator: Operator, number: str, as_name: str) -> None:
 def estimates(operator: Operator, as_name: str) -> None:
     """How right the bands are and how much they miss, from pairs that were decided blind."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
+        _require_handling(operator, person)
         found = deciding.estimates(hub.store, hub.desk(person.actor))
         poor = renewing.poor_share(hub.store)
-    if not found:
-        operator.say("duplicates.no_scope")
-        return
     for each in found:
         _say_reached(operator, each)
     if poor:
@@ -190,12 +204,17 @@ def estimates(operator: Operator, as_name: str) -> None:
 COMMANDS = (next_, decide, undo, explain, clusters, estimates)
 
 
+def _require_handling(operator: Operator, person: Login) -> None:
+    if not deciding.may_decide(person.actor):
+        raise operator.refuse("duplicates.no_scope")
+
+
 def _in_words(operator: Operator, stale: DecisionStale, link: int) -> Exception:
     """Both decisions: the one that stands, and the one that was not kept."""
     values = {**stale.values, "link": link_ids.written(link), "said": _verdict(operator, str(stale.values["said"]))}
     if "verdict" in values:
         values["verdict"] = _verdict(operator, str(values["verdict"]))
-    return operator.refuse("duplicates.stale" if "verdict" in values else "duplicates.stale_none", **values)
+    return operator.refuse(f"duplicates.stale_{stale.values['fault']}", **values)
 
 
 def _open_both(hub: Hub, desk: Desk, shown: Explained, compartment: Compartment, reason: str) -> list[Opened]:
@@ -221,9 +240,10 @@ def _say_case(operator: Operator, case: Case) -> None:
         operator.say("duplicates.group", count=case.alike, number=case.numbers[0])
 
 
-def _say_how(operator: Operator, link: int, name: str) -> None:
+def _say_how(operator: Operator, shown: Explained, name: str) -> None:
     yes, no = (operator.texts.text(f"usage.{word}").split()[0] for word in ("yes", "no"))
-    operator.say("duplicates.how", link=link_ids.written(link), name=name, yes=yes, no=no)
+    seen = " --second" if shown.is_second else f" --after {shown.last}" if shown.last else ""
+    operator.say("duplicates.how", link=link_ids.written(shown.link), name=name, yes=yes, no=no, seen=seen)
 
 
 def _say_head(operator: Operator, shown: Case | Explained) -> None:
@@ -306,7 +326,17 @@ def _say_judged(operator: Operator, judged: Judged, most: int | None = None) -> 
     band, percent = operator.texts.text(f"duplicates.band_{judged.band}"), _percent(operator, judged.probability)
     operator.say("duplicates.judged", band=band, percent=percent, model=judged.model)
     for name, level, bits in judged.reasons[:most]:
-        operator.say("duplicates.reason", bits=_bits(operator, bits), what=reason_said(operator.texts, name, level))
+        what = reason_said(operator.texts, name, level)
+        if _corrects(name, level, bits):
+            what = operator.texts.text("duplicates.corrects", what=what)
+        operator.say("duplicates.reason", bits=_bits(operator, bits), what=what)
+
+
+def _corrects(name: str, level: int | None, bits: float) -> bool:
+    """Whether a reason speaks the other way than it reads, since what it says is counted elsewhere already."""
+    if level is None:
+        return name in _REPEATS and bits < 0
+    return (level == Level.DIFFERS and bits > 0) or (level >= Level.NEAR and bits < 0)
 
 
 def reason_said(texts: Catalogue, name: str, level: int | None) -> str:
@@ -320,7 +350,8 @@ def reason_said(texts: Catalogue, name: str, level: int | None) -> str:
         return name if level is None else f"{name} {level}"
 
 
-def _say_word(operator: Operator, word: Word) -> None:
+def _say_word(operator: Operator, word: Word, above: Judged | None) -> None:
+    """A word, and how the pair was judged then, where that is not what stands above."""
     told = word.decision
     verdict = _verdict(operator, told.verdict)
     operator.say(
@@ -337,7 +368,7 @@ def _say_word(operator: Operator, word: Word) -> None:
         operator.say("duplicates.word_second")
     if word.is_undone:
         operator.say("duplicates.word_undone")
-    if told.undoes is None:
+    if told.undoes is None and told.judged != above:
         _say_judged(operator, told.judged, _SHOWN)
 
 
@@ -370,16 +401,18 @@ def _say_reached(operator: Operator, reached: Reached) -> None:
     for each in reached.samples:
         stratum = operator.texts.text(f"duplicates.stratum_{each.stratum}")
         counts = {"pairs": round(each.pairs), "decided": each.decided, "confirmed": each.confirmed}
-        operator.say("duplicates.sample", stratum=stratum, **counts)
+        said = {name: operator.texts.plural(f"duplicates.sample_{name}", count) for name, count in counts.items()}
+        operator.say("duplicates.sample", stratum=stratum, **said)
     for stratum, share in reached.shares.items():
         name = operator.texts.text(f"duplicates.stratum_{stratum}")
-        operator.say("duplicates.matching_share", stratum=name, share=_share(operator, share))
-    operator.say("duplicates.recall", share=_share(operator, reached.recall))
+        operator.say("duplicates.matching_share", stratum=name, share=_share(operator, share, "none"))
+    unknown = "few" if any(each.decided for each in reached.samples) else "none"
+    operator.say("duplicates.recall", share=_share(operator, reached.recall, unknown))
 
 
-def _share(operator: Operator, share: Estimate) -> str:
+def _share(operator: Operator, share: Estimate, unknown: str) -> str:
     if share.value is None:
-        return operator.texts.text("duplicates.share_unknown")
+        return operator.texts.text(f"duplicates.share_unknown_{unknown}")
     value, low, high = (round(each * 100) for each in (share.value, share.low, share.high))
     return operator.texts.text("duplicates.share", value=value, low=low, high=high)
 

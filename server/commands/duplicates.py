@@ -12,6 +12,7 @@ import click
 from server.commands import duplicate_audit, duplicate_models, duplicate_pairs
 from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.domain.matching.learning import DECISIONS_LEAST
 from server.domain.matching.model import shipped
 from server.services.duplicates import measuring, tables
 from server.services.duplicates.arriving import CLEAR, veiled
@@ -72,6 +73,8 @@ def evaluate(
             tick=_progress(operator, len(table.ids)),
         )
     click.echo(json.dumps(reached, ensure_ascii=False, indent=2))
+    if labels and (asked := reached["labels"]["asked"]) < DECISIONS_LEAST:
+        click.echo(operator.texts.text("duplicates.labels_few", asked=asked, least=DECISIONS_LEAST), err=True)
 
 
 def _progress(operator: Operator, count: int) -> Callable[[], None]:

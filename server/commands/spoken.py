@@ -121,7 +121,8 @@ def refusing(ctx: click.Context) -> Iterator[None]:
         _misused(ctx, "usage.missing", _shown(error))
     except click.BadParameter as error:
         is_path = error.param is not None and isinstance(error.param.type, click.Path)
-        _misused(ctx, "usage.bad_path" if is_path else "usage.bad_value", _shown(error))
+        meaning = _meaning(ctx, error.param) if error.param and not is_path else ""
+        _misused(ctx, "usage.bad_path" if is_path else "usage.bad_value", _shown(error), meaning)
     except click.UsageError as error:
         _misused(ctx, "usage.unclear", error.ctx.command_path if error.ctx else "")
     except SeereError as error:
@@ -141,10 +142,10 @@ def refusal(texts: Catalogue, error: SeereError) -> str:
     return texts.text("refusal.any", code=error.code)
 
 
-def _misused(ctx: click.Context, key: str, name: str) -> NoReturn:
+def _misused(ctx: click.Context, key: str, name: str, meaning: str = "") -> NoReturn:
     texts = texts_of(ctx)
     hint = texts.text("usage.hint", command=ctx.command_path)
-    raise Misused(f"{texts.text(key, name=name)} {hint}") from None
+    raise Misused(" ".join(filter(None, (texts.text(key, name=name), meaning, hint)))) from None
 
 
 def _shown(error: click.BadParameter) -> str:

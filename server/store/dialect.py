@@ -239,9 +239,10 @@ def put_all(
     table: sa.Table,
     rows: Sequence[Mapping[str, Any]],
     key: Sequence[str],
-    only_where: sa.ColumnElement[bool],
+    only_where: sa.ColumnElement[bool] | None = None,
 ) -> None:
-    """Insert rows of the same columns, or set these where `key` is there and the row that stands is one of those."""
+    """Insert rows of the same columns, or set these where `key` is there and the row that stands is one of those: any,
+    if that is None."""
     if rows:
         put = _put_all(is_sqlite(connection), table, tuple(rows[0]), tuple(key), only_where)
         connection.execute(put, list(rows))
@@ -250,7 +251,7 @@ def put_all(
 # To put the sentence together takes longer than what it asks for.
 @lru_cache(maxsize=16)
 def _put_all(
-    is_lite: bool, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...], only_where: sa.ColumnElement[bool]
+    is_lite: bool, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...], only_where: Any
 ) -> Any:
     insert = (sqlite if is_lite else postgresql).insert(table)
     others = {name: insert.excluded[name] for name in names if name not in key}

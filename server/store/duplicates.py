@@ -119,11 +119,14 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Matched:
-    """What came of matching a complaint: links to propose, links that hold no more, keys to take down again."""
+    """What came of matching a complaint: links to propose, links that hold no more, keys to take down again.
+
+    `over`: those links as they are judged now.
+    """
 
     waiting: Waiting
     proposals: tuple[Proposal, ...]
-    over: tuple[int, ...]
+    over: tuple[Proposal, ...]
     crowded: tuple[int, ...]
 
 
@@ -132,9 +135,14 @@ def head_of(key: int) -> int:
     return key >> _TAIL_BITS
 
 
-def count_profiles(connection: sa.Connection) -> int:
-    """How many complaints there are to be matched with; every one is looked at."""
-    return connection.scalar(sa.select(sa.func.count()).select_from(match_profile)) or 0
+def count_comparable(connection: sa.Connection, lineage_most: int) -> int:
+    """How many complaints there are to be matched with; every one is looked at.
+
+    None that was withdrawn or says too little, and of each lineage no more than `lineage_most`: what one device sends
+    is a bounded part of the whole.
+    """
+    # Both engines give another type for a sum than for a count.
+    return int(connection.scalar(_COMPARABLE, {"most": lineage_most}) or 0)
 
 
 def count_unmatchable(connection: sa.Connection) -> int:
@@ -257,20 +265,21 @@ def links_of(connection: sa.Connection, complaints: Collection[int]) -> list[Lin
 def keep_matched(connection: sa.Connection, matched: Sequence[Matched], at: datetime) -> list[Matched]:
     """Keep the links that are proposed; these complaints wait no more. Gives those of them that were settled.
 
-    A link that somebody decided keeps its decision, and the judgement that it was decided by.
+    A link that somebody decided keeps its decision, and the judgement that it was decided by. One that holds no more
+    goes, unless there are words on it: these stay, all taken back, and it has its new judgement.
     """
     # First, so that a model is not put out of use while what it judged is written.
     connection.execute(locked(connection, _IN_USE, is_shared=True))
     standing = unmatched.standing(connection, [each.waiting for each in matched])
     sound = [each for each in matched if each.waiting.complaint in standing]
-    proposals = _possible(connection, [proposal for each in sound for proposal in each.proposals])
+    proposals = _possible(connection, [proposal for each in sound for proposal in (*each.proposals, *each.over)])
     # Of two hubs that write the same links none waits for the other in a ring.
     proposals.sort(key=lambda each: (each.a, each.b, each.relation))
     rows = [vars(each) | {"at": at} for each in proposals]
     put_all(connection, link, rows, ["a", "b", "relation"], _IS_PROPOSED)
-    over = sorted({id for each in sound for id in each.over})
+    over = {(proposal.a, proposal.b, proposal.relation) for each in sound for proposal in each.over}
     if over:
-        connection.execute(_UNLINK, {"links": over})
+        connection.execute(_UNLINK, {"links": sorted(over)})
     _thin_out(connection, [each for each in sound if each.crowded])
     unmatched.remove(connection, [each.waiting.complaint for each in sound])
     return sound
@@ -289,6 +298,20 @@ def remove(connection: sa.Connection, complaint_id: int) -> None:
     ids = list(connection.scalars(locked(connection, own)))
     connection.execute(sa.delete(decision).where(decision.c.link.in_(ids)))
     connection.execute(sa.delete(link).where(link.c.id.in_(ids)))
+
+
+def _comparable() -> sa.Select[Any]:
+    most = sa.bindparam("most", type_=sa.Integer)
+    of_lineage = (
+        sa.select(sa.func.count().label("sent"))
+        .select_from(match_profile)
+        .join(complaint, complaint.c.id == match_profile.c.complaint)
+        .join(received, received.c.id == match_profile.c.complaint)
+        .where(match_profile.c.is_matchable, ~is_withdrawn(complaint))
+        .group_by(received.c.lineage)
+        .subquery()
+    )
+    return sa.select(sa.func.sum(sa.case((of_lineage.c.sent < most, of_lineage.c.sent), else_=most)))
 
 
 def _links() -> sa.CompoundSelect[Any]:
@@ -314,6 +337,7 @@ def _links() -> sa.CompoundSelect[Any]:
 
 # What is asked for each complaint is written once: to put the sentences together takes longer than their answers.
 _MANY: Final[sa.BindParameter[Any]] = sa.bindparam("complaints", expanding=True)
+_COMPARABLE: Final = _comparable()
 _LINKS: Final = _links()
 _DROP_PROFILES: Final = sa.delete(match_profile).where(match_profile.c.complaint.in_(_MANY))
 _UNTURNED: Final = (
@@ -361,7 +385,7 @@ _HERE: Final = sa.select(complaint.c.id).where(complaint.c.id.in_(_MANY))
 _IN_USE: Final = sa.select(model.c.version).where(model.c.state == CURRENT).order_by(model.c.version)
 _IS_PROPOSED: Final = link.c.state == PROPOSED
 _UNLINK: Final = sa.delete(link).where(
-    link.c.id.in_(sa.bindparam("links", expanding=True)),
+    sa.tuple_(link.c.a, link.c.b, link.c.relation).in_(sa.bindparam("links", expanding=True)),
     link.c.state == PROPOSED,
     ~sa.exists().where(decision.c.link == link.c.id),
 )

@@ -9,12 +9,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.store.devices import order_of_words
-from server.store.dialect import insert_many, locked, put
+from server.store.dialect import insert_many, locked, put_all
 from server.store.match_tables import match_profile, match_told
 from server.store.schema import complaint, device, linkage_pending, quarantine, received
 
 # What a word can stand for: `match_told` has a column for each.
 _COMPARTMENTS: Final = ("identity", "statement", "traces")
+# A device revises a complaint a few times before that is matched: more is somebody's mischief.
+WAITING_MOST: Final = 16
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,13 @@ class Pending:
 
 
 def keep(connection: sa.Connection, by: str, lineage: str, linkage: Linkage, at: datetime) -> None:
-    """Keep a linkage for the matcher, from the device `by`, about a complaint of `lineage`; never twice."""
+    """Keep a linkage for the matcher, from the device `by`, about a complaint of `lineage`; never twice.
+
+    Of what the lineage of `by` said of one complaint the last WAITING_MOST wait, whether that complaint is here or not.
+    """
     row = {"device": by, "lineage": lineage, **vars(linkage), "received_at": at}
-    put(connection, linkage_pending, row, ["device", "id"])
+    put_all(connection, linkage_pending, [row], ["device", "id"])
+    connection.execute(_THIN_OUT, {"by": by, "whose": lineage, "about": linkage.complaint})
 
 
 def waiting(connection: sa.Connection, complaints: Collection[int]) -> defaultdict[int, list[Pending]]:
@@ -131,7 +137,8 @@ def remove_words(connection: sa.Connection, complaints: Collection[int]) -> None
 
 def let_go(connection: sa.Connection, done: Sequence[Pending]) -> None:
     """Delete linkages that were turned, or are not to be."""
-    connection.execute(_LET_GO, {"pairs": [(each.word.device, each.id) for each in done]})
+    if done:
+        connection.execute(_LET_GO, [{"by": each.word.device, "own": each.id} for each in done])
 
 
 def drop_lost(connection: sa.Connection, before: datetime, before_if_set_aside: datetime) -> int:
@@ -174,10 +181,28 @@ def _waiting() -> sa.Select[Any]:
     )
 
 
+def _thin_out() -> sa.Delete:
+    """Drop all but the last that one lineage said of one complaint."""
+    columns: Any = linkage_pending.c
+    sender = device.alias()
+    own = sa.select(sender.c.lineage).where(sender.c.id == sa.bindparam("by")).scalar_subquery()
+    order = (*order_of_words(columns.seq), columns.received_at, columns.id)
+    older = (
+        sa.select(columns.device, columns.id)
+        .join(device, device.c.id == columns.device)
+        .where(columns.lineage == sa.bindparam("whose"), columns.complaint == sa.bindparam("about"))
+        .where(device.c.lineage == own)
+        .order_by(*(each.desc() for each in order))
+        .offset(WAITING_MOST)
+    )
+    return sa.delete(linkage_pending).where(sa.tuple_(columns.device, columns.id).in_(older))
+
+
 # Written once, as in `duplicates`.
 _MANY: Final[sa.BindParameter[Any]] = sa.bindparam("complaints", expanding=True)
 _WAITING: Final = _waiting()
 _FORGET: Final = sa.delete(match_told).where(match_told.c.complaint.in_(_MANY))
 _LET_GO: Final = sa.delete(linkage_pending).where(
-    sa.tuple_(linkage_pending.c.device, linkage_pending.c.id).in_(sa.bindparam("pairs", expanding=True))
+    linkage_pending.c.device == sa.bindparam("by"), linkage_pending.c.id == sa.bindparam("own")
 )
+_THIN_OUT: Final = _thin_out()

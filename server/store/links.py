@@ -109,9 +109,10 @@ def most_valued(
 def drawn(
     connection: sa.Connection, scope: Scope, shelf: Shelf, after: Link | None, skip: Collection[str], limit: int
 ) -> list[Link]:
-    """The next links that wait on a shelf, in the order drawn; else as `most_valued`."""
+    """The next links of the sample that waits on a shelf, in the order drawn; else as `most_valued`."""
     place = sa.tuple_(link.c.draw, link.c.id)
-    select = _waiting(connection, scope, shelf, skip)
+    # By the index first: what was silenced later is of no sample, and may be much.
+    select = _waiting(connection, scope, shelf, skip).where(link.c.draw < DRAWS * NEAR_SHARE, _is_drawn())
     if after is not None:
         select = select.where(place > (after.draw, after.id))
     return [_link(row) for row in connection.execute(select.order_by(*place).limit(limit))]

@@ -17,7 +17,7 @@ match_pending: Final = sa.Table(
     # The process that has it in hand, and until when nobody else takes it; whatever is new takes it out of that hand.
     uuid("claimed_by", null=True),
     column("claimed_until", UtcTime, null=True),
-    # How often it was taken in hand since anything new came of it: what is taken again and again does not end well.
+    # How often matching it went wrong since its own lineage said anything new.
     column("attempts", sa.Integer, server_default="0"),
     # It was matched before, under another scheme: whatever is new comes first.
     column("can_wait", sa.Boolean, server_default=sa.false()),

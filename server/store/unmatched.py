@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any, Final
 
@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from server.store.dialect import insert_many, insert_new, unlocked
 from server.store.match_tables import match_pending, match_profile
 from server.store.schema import complaint
+
+# A claim is of minutes. One that ends later than so long from now was made while the clock was ahead.
+_CLAIM_MOST: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,16 @@ def count(connection: sa.Connection) -> int:
 
 def is_any_free(connection: sa.Connection, now: datetime) -> bool:
     """Whether any complaint waits that nobody has in hand."""
-    return connection.scalar(_FREE, {"now": now, "limit": 1}) is not None
+    return connection.scalar(_FREE, _free(now, 1)) is not None
 
 
 def claim(connection: sa.Connection, by: str, now: datetime, until: datetime, limit: int) -> list[Waiting]:
     """Take at most so many complaints that wait, the oldest first, for the process called `by`.
 
-    It has nothing else in hand. Those that were matched before come last; one that went wrong comes alone.
+    It has nothing else in hand. Those that were matched before come last; one that went wrong comes alone. `until`: no
+    more than an hour from now.
     """
-    rows = connection.execute(unlocked(connection, _FREE, match_pending), {"now": now, "limit": limit})
+    rows = connection.execute(unlocked(connection, _FREE, match_pending), _free(now, limit))
     found = [Waiting(row.complaint, by, row.attempts) for row in rows]
     taken = [*takewhile(lambda each: not each.attempts, found)] or found[:1]
     connection.execute(_CLAIM, {"complaints": [each.complaint for each in taken], "by": by, "until": until})
@@ -100,6 +104,10 @@ def remove(connection: sa.Connection, complaints: Collection[int]) -> None:
     connection.execute(_REMOVE, {"complaints": list(complaints)})
 
 
+def _free(now: datetime, limit: int) -> dict[str, Any]:
+    return {"now": now, "ahead": now + _CLAIM_MOST, "limit": limit}
+
+
 # Whatever is new takes a complaint out of the hand that has it: what was read before is not the whole any more.
 _IN_NO_HAND: Final = {"claimed_by": None, "claimed_until": None}
 # Written once, as in `duplicates`.
@@ -107,7 +115,11 @@ _MANY: Final[sa.BindParameter[Any]] = sa.bindparam("complaints", expanding=True)
 # What waits and nobody has in hand, the oldest first; what was matched before comes last.
 _FREE: Final = (
     sa.select(match_pending.c.complaint, match_pending.c.attempts)
-    .where(match_pending.c.claimed_until.is_(None) | (match_pending.c.claimed_until < sa.bindparam("now")))
+    .where(
+        match_pending.c.claimed_until.is_(None)
+        | (match_pending.c.claimed_until < sa.bindparam("now"))
+        | (match_pending.c.claimed_until > sa.bindparam("ahead"))
+    )
     .order_by(match_pending.c.can_wait, match_pending.c.complaint)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )

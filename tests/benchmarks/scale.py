@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import psutil
 
 from server.domain.matching import composites
-from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, rank
+from server.domain.matching.keys import POSTINGS_MOST
 from server.hub import Hub
 from server.matcher import Child, match_waiting
 from server.services.duplicates import matching
@@ -149,8 +149,7 @@ class Arena:
             profile = Features(pepper).open(number, kept.features)
             keys = composites.blocking_keys(profile, pepper) if profile and kept.is_matchable else []
             postings = duplicates.postings(connection, keys, POSTINGS_MOST)
-        read = [[other for other in matching.in_turn(each) if other != number] for each in postings.values()]
-        return set(rank(read, CANDIDATES_MOST))
+        return set(matching.found_by([other for other in each if other[0] != number] for each in postings.values()))
 
 
 @contextmanager

@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from fixtures import kit
 from server.domain.matching import complaints
 from server.domain.matching.decisions import levels_told
-from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, rank
+from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST
 from server.domain.matching.model import Band
 from server.domain.matching.profiles import Profile
 from server.hub import Hub
 from server.services.duplicates import growing, matching
 from server.services.duplicates.features import Features
-from server.services.duplicates.matching import SHARE_MOST, in_turn
+from server.services.duplicates.matching import SHARE_MOST, found_by
 from server.store import duplicates
 from server.store.match_tables import decision, link, match_key, match_profile, match_told
 from server.store.schema import received
@@ -246,7 +246,7 @@ class _Past:
 
     def _retrieved(self, order: np.ndarray, number: int) -> list[int]:
         postings = (self._before(order, number, key) for key in self._keys[number])
-        return rank([in_turn(each) for each in postings], CANDIDATES_MOST)
+        return found_by(postings, CANDIDATES_MOST)
 
     def _before(self, order: np.ndarray, number: int, key: np.uint32) -> list[tuple[int, Any]]:
         """The newest of one key before a complaint comes, as places in the order, each with its source."""

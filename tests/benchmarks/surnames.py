@@ -186,7 +186,7 @@ def _lines(sender: Sender, name: int, said: Mapping[str, Any]) -> tuple[bytes, b
 def _claimed(hub: Hub) -> list[unmatched.Waiting]:
     now = hub.clock()
     with hub.store.write() as connection:
-        return unmatched.claim(connection, "thief", now, now + timedelta(days=1), _PAGE)
+        return unmatched.claim(connection, "thief", now, now + timedelta(hours=1), _PAGE)
 
 
 def _postings(hub: Hub) -> Postings:

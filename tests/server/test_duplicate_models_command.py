@@ -56,7 +56,7 @@ def test_what_is_learned_is_shown_in_words_and_put_in_use_by_its_name(
     assert "même fait : 150 paires décidées" in told.output
     assert "Le nouveau se trompe moins, plus que le hasard ne l'explique." in told.output
     assert "sur 15." in told.output
-    assert "même plaignant : 0 paires décidées. Pour en apprendre quelque chose, il en faut 100" in told.output
+    assert "même plaignant : 0 paire décidée. Pour en apprendre quelque chose, il en faut 100" in told.output
     assert "il ne dit rien d'une personne" in told.output
     version = told.output.partition("seere duplicates switch ")[2].split()[0]
 
@@ -70,6 +70,13 @@ def test_what_is_learned_is_shown_in_words_and_put_in_use_by_its_name(
     assert done.exit_code == 0, done.output
     assert "15 propositions jugées de nouveau." in done.output
     assert "est en service" in seere("switch", SHIPPED.version, "--yes").output
+    again = seere("switch", SHIPPED.version)
+    assert (again.exit_code, "est déjà en service" in again.output) == (0, True)
+
+
+def test_refit_that_learns_nothing_says_so_by_its_exit(seere: Run) -> None:
+    told = seere("refit")
+    assert (told.exit_code, "0 paire décidée" in told.output) == (1, True)
 
 
 def test_one_that_cannot_be_learned_is_said_with_its_reason(
@@ -80,7 +87,7 @@ def test_one_that_cannot_be_learned_is_said_with_its_reason(
     assert told.exit_code == 1
     assert "aucun nouveau modèle n'est gardé" in told.output
     assert "il en faut des deux sortes" in told.stderr
-    assert "même plaignant : 0 paires" in told.output
+    assert "même plaignant : 0 paire décidée" in told.output
 
 
 def test_moves_are_shown_before_the_question(seere: Run, hub: Hub, sender: Sender) -> None:
@@ -94,4 +101,5 @@ def test_moves_are_shown_before_the_question(seere: Run, hub: Hub, sender: Sende
 def test_a_name_that_no_model_has_is_refused(seere: Run) -> None:
     refused = seere("switch", "same_incident-404", "--yes")
     assert (refused.exit_code, "same_incident-404" in refused.stderr) == (1, True)
+    assert "seere duplicates models" in refused.stderr
     assert learning.DECISIONS_LEAST == 100

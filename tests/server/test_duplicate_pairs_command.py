@@ -25,6 +25,7 @@ from tests.matching import ENGLISH, links, match_all, report
 
 Run = Callable[..., Result]
 _NAME = "Awa"
+_COORDINATOR = Post("coordinator", is_named_reader=True)
 
 
 @pytest.fixture
@@ -39,8 +40,12 @@ def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `seere duplicates` as a coordinator for everything, who types passphrase and code."""
     monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
     monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
-    post = Post("coordinator", is_named_reader=True)
-    made = people.make(hub.store, hub.secrets.totp, OPERATOR, _NAME, post, PASSPHRASE, NOW)
+    return seere_of(hub, _NAME, _COORDINATOR)
+
+
+def seere_of(hub: Hub, name: str, post: Post) -> Run:
+    """The same as somebody else."""
+    made = people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, PASSPHRASE, NOW)
     assert made.secret is not None
     totp = pyotp.TOTP(made.secret)
 
@@ -48,7 +53,7 @@ def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
         with hub.store.write() as connection:
             accounts.update(connection, made.account.id, totp_step=0)
         typed = f"{PASSPHRASE}\n{totp.now()}\n"
-        return CliRunner().invoke(main, ["duplicates", *arguments, "--as", _NAME], input=typed)
+        return CliRunner().invoke(main, ["duplicates", *arguments, "--as", name], input=typed)
 
     return run
 
@@ -97,6 +102,54 @@ def test_pair_is_shown_read_decided_and_taken_back(seere: Run, hub: Hub, pair: s
     assert f"Paire {pair}" in seere("next").output
 
 
+def test_command_that_is_printed_after_an_undo_is_accepted(seere: Run, pair: str) -> None:
+    seere("decide", pair, "oui")
+    seere("undo", pair)
+    for shown in (seere("next"), seere("explain", pair)):
+        assert f"seere duplicates decide {pair} oui --after 2 --as Awa (ou non)" in shown.output
+    assert seere("decide", pair, "oui", "--after", "2").exit_code == 0
+
+
+def test_second_opinion_is_offered_and_the_first_decision_stays(seere: Run, hub: Hub, pair: str) -> None:
+    seere("decide", pair, "oui")
+    salif = seere_of(hub, "Salif", _COORDINATOR)
+    assert f"seere duplicates decide {pair} oui --second --as Salif" in salif("explain", pair, "--blind").output
+    refused = salif("decide", pair, "non").stderr
+    assert "Awa a décidé entre-temps" in refused
+    assert "--second" in refused
+    assert "la première décision reste" in salif("decide", pair, "non", "--second").output
+    assert "--second" not in salif("explain", pair, "--blind").output
+    assert links(hub).popitem()[1].state == "confirmed"
+
+
+@pytest.mark.parametrize("command", ["next", "estimates"])
+def test_account_that_handles_no_complaints_is_told_so(seere: Run, hub: Hub, pair: str, command: str) -> None:
+    refused = seere_of(hub, "Bintou", Post("administrator"))(command)
+    assert (refused.exit_code, "ce compte ne traite pas de plaintes" in refused.stderr) == (1, True)
+
+
+def test_reasons_of_an_earlier_decision_are_told_once_where_they_are_the_same(
+    seere: Run, hub: Hub, pair: str
+) -> None:
+    seere("decide", pair, "oui")
+    assert seere("explain", pair).output.count("personnes nommées") == 1
+    with hub.store.write() as connection:
+        connection.execute(sa.update(link).values(probability=0.5))
+    assert seere("explain", pair).output.count("personnes nommées") == 2
+
+
+def test_reason_that_weighs_the_other_way_than_it_reads_is_called_a_correction(
+    seere: Run, hub: Hub, pair: str
+) -> None:
+    reasons = [("wording", 1, 1.4), ("same_victim_and_sum", None, -0.6), ("when", 1, -4.8)]
+    with hub.store.write() as connection:
+        connection.execute(sa.update(link).values(reasons=reasons))
+    shown = seere("next").output
+    assert "mots du récit : différent (corrige ce qui est déjà compté ailleurs)" in shown
+    assert "même victime et même somme (corrige" in shown
+    assert "date : différent\n" in shown
+
+
 @pytest.mark.parametrize(
     ("probability", "said"), [(0.9999, "plus de 99 chances"), (0.97, " 97 chances"), (0.0001, "moins de 1 chances")]
 )
@@ -120,6 +173,10 @@ def test_question_on_the_same_two_complaints_is_announced(seere: Run, hub: Hub, 
 def test_words_and_codes_that_are_none_are_refused(seere: Run, pair: str) -> None:
     for arguments in (("decide", pair, "peut-être"), ("decide", pair, "oui", "--reason", "Fanta"), ("undo", "12")):
         assert seere(*arguments).exit_code == 2
+    assert "oui : elles vont ensemble" in seere("decide", pair, "peut-être").stderr
+    assert "3f9a0-27bc1" in seere("undo", "12").stderr
+    wrong = seere("decide", pair, "oui", "--reason", "erreur")
+    assert (wrong.exit_code, "homonyme, autre-date" in wrong.stderr) == (2, True)
     assert seere("decide", pair.upper().replace("-", ""), "rejected", "--reason", "other").exit_code == 0
 
 
@@ -127,7 +184,7 @@ def test_both_decisions_are_told_where_one_came_too_late(seere: Run, pair: str) 
     seere("decide", pair, "non")
     late = seere("decide", pair, "oui")
     assert late.exit_code == 1
-    assert "Awa a décidé entre-temps : elles ne vont pas ensemble" in late.stderr
+    assert "vous avez déjà décidé : elles ne vont pas ensemble" in late.stderr
     assert "(elles vont ensemble)" in late.stderr
     after = re.search(r"--after (\d+)", late.stderr)
     assert after is not None
@@ -143,8 +200,20 @@ def test_pair_of_a_sample_is_shown_without_score_or_reasons(seere: Run, hub: Hub
     seere("decide", pair, "oui")
     assert "Jugée sans aide" in seere("explain", pair).output
     told = seere("estimates").output
-    assert "propositions fortes : environ 1 paires, 1 jugées, 1 vont ensemble" in told
+    assert "propositions fortes : environ 1 paire, 1 jugée, 1 va ensemble" in told
     assert "100 sur 100 (entre 2 et 100" in told
+
+
+def test_recall_that_waits_for_other_bands_says_so(seere: Run, hub: Hub, pair: str) -> None:
+    with hub.store.write() as connection:
+        connection.execute(sa.update(link).values(draw=0, shelf="blind"))
+    assert "aucune de ces paires n'a été jugée sans aide" in seere("estimates").output
+    seere("decide", pair, "oui")
+    report(enrolled(hub, "Kidal 1", team="kidal"), "c")
+    match_all(hub)
+    with hub.store.write() as connection:
+        connection.execute(sa.update(link).where(link.c.state == "proposed").values(draw=0, band="possible"))
+    assert "trop peu de paires ont été jugées sans aide dans les autres rangs" in seere("estimates").output
 
 
 def test_statement_is_opened_on_request_alone_and_the_log_knows(seere: Run, hub: Hub, pair: str) -> None:

@@ -48,6 +48,14 @@ def test_it_answers_in_json_without_a_hub(evaluate: Run, tmp_path: Path) -> None
     assert not (tmp_path / "no-hub").exists()
 
 
+def test_few_labels_are_told_and_what_nothing_is_left_for_is_no_figure(evaluate: Run) -> None:
+    done = evaluate(*a_table(), "--fields", "person=name,words=road", "--labels", "99")
+    assert "Answers asked: " in done.stderr
+    left = json.loads(done.stdout)["labels"]["not_asked"]
+    assert left["shipped"] == {"threshold": 0.5, "precision": None, "recall": None, "f1": None}
+    assert (left["best"]["f1"], left["average_precision"]) == (None, None)
+
+
 def test_two_tables_of_strangers_are_brought_together(evaluate: Run) -> None:
     names = ["Awa Traoré", "Issa Koné", "Oumar Sissako", "Fanta Keïta", "Modibo Sangaré", "Bintou Dao"]
     left = write("tableA.csv", [["id", "name"], *[[f"{at}", name] for at, name in enumerate(names)]])

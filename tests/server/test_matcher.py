@@ -9,13 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
 
 from server.commands import doctor
+from server.domain.errors import Busy
 from server.domain.matching import profiles
 from server.hub import Hub
 from server.logs import Formatter
@@ -23,7 +26,8 @@ from server.matcher import Child, ChildGone, Fault, match_waiting, running_match
 from server.services import maintenance
 from server.services.duplicates import matching, renewing, turning
 from server.store import duplicates, unmatched
-from server.store.duplicates import Turned
+from server.store.dialect import open_sqlite
+from server.store.duplicates import Matched, Proposal, Turned
 from server.store.match_tables import match_pending, match_profile
 from server.store.schema import linkage_pending
 from server.store.unmatched import Waiting
@@ -41,10 +45,13 @@ def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
     hub.close()
 
 
+_Kind = TypeVar("_Kind", bound=Child)
+
+
 @contextmanager
-def child_of(hub: Hub) -> Iterator[Child]:
+def child_of(hub: Hub, kind: type[_Kind] = Child) -> Iterator[_Kind]:  # type: ignore[assignment]
     matching.keep_models(hub.store, hub.clock())
-    child = Child(hub.settings, hub.secrets)
+    child = kind(hub.settings, hub.secrets)
     try:
         yield child
     finally:
@@ -151,6 +158,61 @@ def test_complaint_that_can_not_be_matched_keeps_no_other_from_it(hub: Hub, capl
     assert [each.msg for each in caplog.records] == ["match_failed"]
     with hub.store.read() as connection:
         assert unmatched.count(connection) == 1
+
+
+class Spoiling(Child):
+    """A child whose answer on one complaint the database does not take."""
+
+    bad = 0
+    step = ""
+
+    def turn(self, page: Sequence[Waiting]) -> list[Turned] | Fault:
+        return self._spoiled("turn", super().turn(page), source=None)
+
+    def match(self, page: Sequence[Waiting]) -> list[Matched] | Fault:
+        proposal = Proposal(self.bad - 1, self.bad, "no such", None, (), 0.0, 0.0, "strong", "strong", 0.0, 0)
+        return self._spoiled("match", super().match(page), proposals=(proposal,))
+
+    def _spoiled(self, step: str, answer: Any, **unfit: Any) -> Any:
+        if self.step != step or isinstance(answer, Fault):
+            return answer
+        return [replace(each, **unfit) if each.waiting.complaint == self.bad else each for each in answer]
+
+
+@pytest.mark.parametrize("step", ["turn", "match"])
+def test_what_the_database_does_not_take_of_one_complaint_keeps_no_other_from_it(
+    hub: Hub, caplog: pytest.LogCaptureFixture, step: str
+) -> None:
+    pair = two_reports(hub)
+    bad = report(enrolled(hub, "Kayes 1", team="kayes"), "bad")
+    with child_of(hub, Spoiling) as child:
+        child.bad, child.step = bad, step
+        assert match_waiting(hub, child, "1") == 2
+    assert ((*pair, "same_incident") in links(hub), attempts(hub)) == (True, {bad: 1})
+    assert [each.msg for each in caplog.records if each.name == "server.matcher"] == ["match_failed"]
+
+
+class Locking(Child):
+    """A child whose answer comes while somebody else writes, until it is asked whether it works at all."""
+
+    other: Any = None
+
+    def turn(self, page: Sequence[Waiting]) -> list[Turned] | Fault:
+        answer = super().turn(page)
+        self.other.execute("BEGIN IMMEDIATE" if page else "ROLLBACK")
+        return answer
+
+
+def test_busy_database_is_blamed_on_no_complaint(lone_hub: Hub) -> None:
+    bad = report(enrolled(lone_hub, "Kayes 1", team="kayes"), "bad")
+    with lone_hub.store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    file = Path(sa.make_url(lone_hub.settings.database_url).database or "")
+    with child_of(lone_hub, Locking) as child, closing(open_sqlite(file, lone_hub.secrets.database)) as other:
+        child.other = other
+        with pytest.raises(Busy):
+            match_waiting(lone_hub, child, "1")
+    assert attempts(lone_hub) == {bad: 0}
 
 
 class Killed(Child):

@@ -1,8 +1,8 @@
 """Blocking keys of a record: keyed hashes of two of its facts together; and how those who share some are ranked."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from hashlib import blake2b
 from itertools import combinations
@@ -17,9 +17,12 @@ from server.domain.names import parts, sound
 # How many records are read of one key, newest first, and how many of those found are compared at most.
 POSTINGS_MOST: Final = 100
 CANDIDATES_MOST: Final = 30
-# What two records share tells enough to compare them: one key that seven have, or two that twelve have. It is the
+# What two records share tells enough to compare them: one key that five have, or two that nine have. It is much the
 # same whichever of them came first; how many others share more is not.
-TELLING_LEAST: Final = 20.0
+TELLING_LEAST: Final = 28.0
+# Of one source so many count in how common a key is, and so many are compared with one record.
+_COUNTED_MOST: Final = 2
+_COMPARED_MOST: Final = 8
 # A record of many words would cost more than it finds.
 KEYS_MOST: Final = 128
 
@@ -57,22 +60,45 @@ def blocking_keys(record: Record, form: Form, pepper: bytes) -> list[int]:
 
 
 def rank(
-    postings: Iterable[Sequence[int]], most: int = CANDIDATES_MOST, least: float = TELLING_LEAST
+    postings: Iterable[Sequence[int]],
+    most: int = CANDIDATES_MOST,
+    least: float = TELLING_LEAST,
+    source_of: Mapping[int, int] | None = None,
 ) -> list[int]:
     """The records that share keys that tell at least that much, best first, at most `most`; the newer where they tie.
 
     Each posting is what one key of the new record reads: numbers of records that rise with their arrival, at most
     POSTINGS_MOST of them. The fewer there are, the more it tells to be one of them; cubed, since the common keys that
-    two records share say much the same.
+    two records share say much the same. `source_of` says who sent a record: nobody's many make a key tell little,
+    and nobody's fill the list.
     """
     scores: defaultdict[int, float] = defaultdict(float)
     for posting in postings:
         if posting:
-            told = (log((POSTINGS_MOST + 1) / len(posting)) + _FLOOR) ** 3
+            told = (log((POSTINGS_MOST + 1) / _sharing(posting, source_of)) + _FLOOR) ** 3
             for number in posting:
                 scores[number] += told
     telling = (number for number, score in scores.items() if score >= least)
-    return sorted(telling, key=lambda number: (-scores[number], -number))[:most]
+    ranked = sorted(telling, key=lambda number: (-scores[number], -number))
+    return (ranked if source_of is None else _shared_out(ranked, source_of))[:most]
+
+
+def _sharing(posting: Sequence[int], source_of: Mapping[int, int] | None) -> int:
+    """How many share a key, as far as that makes it tell less."""
+    if source_of is None:
+        return len(posting)
+    return sum(min(many, _COUNTED_MOST) for many in Counter(map(source_of.__getitem__, posting)).values())
+
+
+def _shared_out(ranked: Iterable[int], source_of: Mapping[int, int]) -> list[int]:
+    """Those that come before the share of their source is used up."""
+    counts: Counter[int] = Counter()
+    found = []
+    for number in ranked:
+        counts[source_of[number]] += 1
+        if counts[source_of[number]] <= _COMPARED_MOST:
+            found.append(number)
+    return found
 
 
 def _keyed(text: str, pepper: bytes) -> int:

@@ -18,8 +18,8 @@ from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, 
 from server.domain.matching.link_ids import written
 from server.domain.matching.model import Band, Relation
 from server.domain.matching.review import Estimate, Pair, Sample, Shelf, Slot, Stratum
-from server.domain.permission import Action, may_ever, permit
-from server.store import accounts, audit, links, registry, sealed
+from server.domain.permission import Action, Actor, may_ever, permit
+from server.store import accounts, audit, complaints, links, registry, sealed, unmatched
 from server.store.engine import Store
 from server.store.links import Link, Report
 from server.store.scopes import Scope, scope_of
@@ -76,7 +76,7 @@ class Explained:
     """A pair with all that is known of it: both reports, the link as it stands, and every word in order.
 
     `judged` is None, and `words` are empty, for whoever is to decide without them. `last` is what a decision says
-    to have seen.
+    to have seen; `is_second`: what the actor says of it would be a second opinion.
     """
 
     link: int
@@ -87,6 +87,7 @@ class Explained:
     judged: Judged | None
     words: tuple[Word, ...]
     last: int
+    is_second: bool
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,11 @@ def next_pairs(store: Store, desk: Desk, capacity: int, limit: int) -> Queue:
     return Queue(tuple(_case(slot, each, waiting, numbers) for slot, each in chosen), left)
 
 
+def may_decide(actor: Actor) -> bool:
+    """Whether the actor's role handles complaints at all."""
+    return may_ever(actor, _ACTION)
+
+
 def decide(
     store: Store,
     desk: Desk,
@@ -161,7 +167,7 @@ def decide(
         if is_second:
             _require_first(desk, history)
         elif decisions.last_of(history) != after:
-            raise _stale(connection, history, verdict)
+            raise _stale(connection, desk, history, verdict)
         is_blind = _is_to_be_blind(decided, history)
         said = _Said(verdict, reason, is_blind=is_blind, is_second=is_second)
         made = _say(connection, desk, decided, history, said)
@@ -172,17 +178,25 @@ def decide(
 
 def undo(store: Store, desk: Desk, link_id: int, number: int | None = None, reason: Reason | None = None) -> str:
     """Take a decision on a pair back, the one that holds where no number says which; gives the state of the link,
-    which follows from the decisions that still stand.
+    which follows from the decisions that still stand. One that nobody decides any more is matched again, since what
+    it was judged by may have changed meanwhile.
 
     Raises NotFound as `decide` does, and DecisionRefused for what was taken back already, and where nothing holds.
     """
     with store.write() as connection:
+        opened, _ = _opened(connection, desk, link_id)
+        # Before the link: so does whoever revises or erases one of them.
+        for each in (opened.a, opened.b):
+            complaints.lock(connection, each)
         decided, history = _opened(connection, desk, link_id, is_locked=True)
         told = _to_undo(history, number)
         said = _Said(Verdict.UNDONE, reason, undoes=told.no, is_second=told.is_second)
         _say(connection, desk, decided, history, said)
         state = decisions.state_of(decided.relation, links.history_of(connection, decided.id))
         links.set_state(connection, decided.id, state)
+        if state == PROPOSED:
+            for each in (decided.a, decided.b):
+                unmatched.renew(connection, each, is_own=False)
     return state
 
 
@@ -206,6 +220,7 @@ def explain(store: Store, desk: Desk, link_id: int, *, is_blind: bool = False) -
         judged=None if is_hidden else shown.judged,
         words=() if is_hidden else tuple(words),
         last=decisions.last_of(history),
+        is_second=decisions.standing(history) is not None and not _has_judged(desk, history),
     )
 
 
@@ -356,20 +371,28 @@ def _to_undo(history: Sequence[Decision], number: int | None) -> Decision:
 
 
 def _require_first(desk: Desk, history: Sequence[Decision]) -> None:
-    first = decisions.standing(history)
-    if first is None:
+    if decisions.standing(history) is None:
         raise DecisionRefused(fault="first")
-    words = [first, *decisions.words_that_stand(history, is_second=True)]
-    if desk.actor.id in {each.account for each in words}:
+    if _has_judged(desk, history):
         raise DecisionRefused(fault="own")
 
 
-def _stale(connection: sa.Connection, history: Sequence[Decision], verdict: Verdict) -> DecisionStale:
+def _has_judged(desk: Desk, history: Sequence[Decision]) -> bool:
+    """Whether the decision that holds, or a second opinion that stands, is the actor's own."""
+    held = decisions.standing(history)
+    words = [*filter(None, [held]), *decisions.words_that_stand(history, is_second=True)]
+    return desk.actor.id in {each.account for each in words}
+
+
+def _stale(connection: sa.Connection, desk: Desk, history: Sequence[Decision], verdict: Verdict) -> DecisionStale:
     held, last = decisions.standing(history), decisions.last_of(history)
     if held is None:
         return DecisionStale(fault="none", said=verdict.value, last=last)
     names = {each.id: each.name for each in accounts.listed(connection)}
-    return DecisionStale(name=names[held.account], verdict=held.verdict.value, said=verdict.value, last=last)
+    fault = "own" if held.account == desk.actor.id else "other"
+    return DecisionStale(
+        fault=fault, name=names[held.account], verdict=held.verdict.value, said=verdict.value, last=last
+    )
 
 
 @dataclass(frozen=True)

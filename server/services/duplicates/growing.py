@@ -14,22 +14,28 @@ from server.store.engine import Store
 
 _ACTOR: Final = "matcher"
 _STEPS: Final = re.compile(r"@\d+$")
+# Of one lineage no more count: a step is taken for good, and what one device sends is a twentieth of the first.
+LINEAGE_MOST: Final = 1_000
+# The share of a step by which it may be taken late: a count looks at every complaint.
+_LATE: Final = 0.01
 
 
 def keep_up(store: Store, now: datetime) -> int:
     """Have complaints judged by the odds of a store of as many as there are, and all that is proposed judged anew.
 
-    Gives how many more there have to be before that changes, at least 1. Odds that fell never rise again. What was cut
-    short, this or a switch, the next call finishes.
+    Counted are complaints that can be compared and were not withdrawn, at most LINEAGE_MOST of each lineage. Gives how
+    many more have to be matched before this is worth calling again, at least a hundredth of the next step. Odds that
+    fell never rise again. What was cut short, this or a switch, the next call finishes.
     """
     with store.read() as connection:
-        count = duplicates.count_profiles(connection)
+        count = duplicates.count_comparable(connection, LINEAGE_MOST)
     steps = steps_at(count)
     for relation in RELATIONS:
         _take(store, relation, steps, now)
         # All pages; how many there were tells nobody anything.
         sum(refitting.rejudge(store, relation))
-    return step_from(steps + 1) - count
+    following = step_from(steps + 1)
+    return max(following - count, int(following * _LATE))
 
 
 def _take(store: Store, relation: Relation, steps: int, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Matching: who may tell of the same incident, or be the same complainant, found by keys, compared, and proposed."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from server.domain.matching import complaints, composites, profiles, review
 from server.domain.matching.complaints import Likeness
 from server.domain.matching.decisions import PROPOSED, RETRY, Verdict
-from server.domain.matching.keys import POSTINGS_MOST, rank
-from server.domain.matching.model import Band, Model, chance_of, judge
+from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, TELLING_LEAST, rank
+from server.domain.matching.model import Band, Model, Relation, chance_of, judge
 from server.domain.matching.profiles import Profile
 from server.domain.matching.review import Shelf
 from server.services.duplicates.turning import Means
@@ -113,9 +113,10 @@ def match(connection: sa.Connection, page: Sequence[Waiting], models: Sequence[M
     own = _seen(connection, [each.complaint for each in page], means)
     keys = {id: composites.blocking_keys(each.profile, means.pepper) for id, each in own.items() if each.is_matchable}
     postings = duplicates.postings(connection, {key for each in keys.values() for key in each}, POSTINGS_MOST)
-    read = {key: in_turn(each) for key, each in postings.items()}
+    read = {key: _in_turn(each) for key, each in postings.items()}
+    source_of = {number: source for each in postings.values() for number, source in each}
     links = duplicates.links_of(connection, list(own))
-    found = {id: _ranked(id, keys.get(id, ()), read) | _linked(id, links) for id in own}
+    found = {id: _ranked(id, keys.get(id, ()), read, source_of) | _linked(id, links) for id in own}
     others = {id for each in found.values() for id in each}
     seen = own | _seen(connection, others - own.keys(), means)
     others_of = {id: [seen[other] for other in sorted(found[id]) if other in seen] for id in own}
@@ -128,7 +129,7 @@ def match(connection: sa.Connection, page: Sequence[Waiting], models: Sequence[M
         ours = own.get(each.complaint)
         if ours is not None:
             proposals = tuple(proposal for proposal, of in likely[ours.id] if tally.has_room(proposal, of))
-            over = _over(ours, others_of[ours.id], links, likely[ours.id])
+            over = _over(ours, others_of[ours.id], links, likely[ours.id], models, means.pepper)
             # What it is not found by is not kept either.
             unread = (key for key in keys.get(ours.id, ()) if ours.id not in read.get(key, ()))
             crowded = tuple(key for key in unread if ours.id in dict(postings.get(key, ())))
@@ -142,7 +143,16 @@ def keep(store: Store, matched: Sequence[Matched], now: datetime) -> None:
         duplicates.keep_matched(connection, matched, now)
 
 
-def in_turn(postings: Sequence[tuple[int, int]]) -> list[int]:
+def found_by(
+    postings: Iterable[Sequence[tuple[int, int]]], most: int = CANDIDATES_MOST, least: float = TELLING_LEAST
+) -> list[int]:
+    """The complaints to compare with one, by what its keys read: numbers, each with its source. Bounds as in `rank`."""
+    read = list(postings)
+    source_of = {number: source for each in read for number, source in each}
+    return rank(map(_in_turn, read), most, least, source_of)
+
+
+def _in_turn(postings: Sequence[tuple[int, int]]) -> list[int]:
     """The complaints of one key but for those that came when their lineage had its share of it."""
     found, counts = [], Counter[int]()
     for number, source in sorted(postings):
@@ -159,9 +169,12 @@ def _seen(connection: sa.Connection, ids: Collection[int], means: Means) -> dict
     return {each.complaint: _Seen(each, profile) for each, profile in opened if profile is not None}
 
 
-def _ranked(id: int, keys: Sequence[int], read: Mapping[int, Sequence[int]]) -> set[int]:
+def _ranked(
+    id: int, keys: Sequence[int], read: Mapping[int, Sequence[int]], source_of: Mapping[int, int]
+) -> set[int]:
     """Those that share the most telling keys with a complaint."""
-    return set(rank([other for other in read.get(key, ()) if other != id] for key in keys))
+    others = ([other for other in read.get(key, ()) if other != id] for key in keys)
+    return set(rank(others, source_of=source_of))
 
 
 def _linked(id: int, links: Sequence[Link]) -> set[int]:
@@ -184,23 +197,45 @@ def _likely(
 
 
 def _over(
-    ours: _Seen, others: Sequence[_Seen], links: Sequence[Link], likely: Sequence[_Likely]
-) -> tuple[int, ...]:
-    """Links that were proposed before and hold no more."""
+    ours: _Seen,
+    others: Sequence[_Seen],
+    links: Sequence[Link],
+    likely: Sequence[_Likely],
+    models: Sequence[Model],
+    pepper: bytes,
+) -> tuple[Proposal, ...]:
+    """Links that were proposed before and hold no more, as they are judged now."""
     still = {(each.a, each.b, each.relation) for each, _ in likely}
-    compared = {frozenset((ours.id, theirs.id)) for theirs in others if not _is_poor(ours, theirs)}
+    compared = {frozenset((ours.id, theirs.id)): theirs for theirs in others if not _is_poor(ours, theirs)}
+    model_of = {model.relation: model for model in models}
     return tuple(
-        each.id
+        _silenced(ours, compared[ends], model_of[Relation(each.relation)], pepper)
         for each in links
         if each.state == PROPOSED
-        and {each.a, each.b} in compared
+        and (ends := frozenset((each.a, each.b))) in compared
         and (each.a, each.b, each.relation) not in still
     )
+
+
+def _silenced(ours: _Seen, theirs: _Seen, model: Model, pepper: bytes) -> Proposal:
+    """The link of two complaints that nobody should see, or that cannot be compared any more."""
+    first, then = sorted((ours, theirs), key=lambda each: each.id)
+    # Of what says too little nothing speaks for the link, nor against it.
+    is_told = first.is_matchable and then.is_matchable
+    levels = complaints.levels_of(first.profile, then.profile) if is_told else {}
+    rarity = complaints.rarity_of(levels, first.profile, then.profile)
+    likeness = Likeness(model.relation, levels, judge(model, levels, rarity, complaints.STORED))
+    draw = review.draw_of(pepper, first.id, then.id, model.relation)
+    return _proposal(first.id, then.id, model, likeness, Band.SILENT, _is_urgent(first, then), draw)
 
 
 def _is_poor(ours: _Seen, theirs: _Seen) -> bool:
     """Whether one of them says less than it did: a link that was made when it said more is left as it is."""
     return ours.candidate.by_facts or theirs.candidate.by_facts
+
+
+def _is_urgent(ours: _Seen, theirs: _Seen) -> bool:
+    return ours.candidate.is_urgent or theirs.candidate.is_urgent
 
 
 def _proposals(
@@ -220,8 +255,7 @@ def _proposals(
             band, draw = model.band(chance), review.draw_of(pepper, first.id, then.id, model.relation)
             if review.is_kept(band, chance, draw):
                 likeness = Likeness(model.relation, levels, judge(model, levels, rarity, complaints.STORED))
-                is_urgent = first.candidate.is_urgent or then.candidate.is_urgent
-                yield _proposal(first.id, then.id, model, likeness, band, is_urgent, draw), lineages
+                yield _proposal(first.id, then.id, model, likeness, band, _is_urgent(first, then), draw), lineages
 
 
 def _retry(a: int, b: int, pepper: bytes) -> Proposal:

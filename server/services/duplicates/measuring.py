@@ -22,6 +22,14 @@ _ROUNDS: Final = 10
 
 Numbers = tuple[int, int]
 
+# What there is to say of pairs of which none matches.
+_UNKNOWN: Final = dict.fromkeys(("precision", "recall", "f1"))
+_UNMEASURED: Final = {
+    "shipped": {"threshold": THRESHOLD, **_UNKNOWN},
+    "best": {"threshold": None, **_UNKNOWN},
+    "average_precision": None,
+}
+
 
 def evaluate(
     table: Table,
@@ -39,7 +47,7 @@ def evaluate(
 
     With `labels`, so many pairs are then asked of the gold, the model is fitted to the answers and frozen, and all
     pairs are judged again; `not_asked` leaves out those that it was fitted to. `clock_s` is a clock of seconds; `tick`
-    is called after each record.
+    is called after each record. What no match is left to measure by is None.
     """
     passage = send(table, gold.told, model, comparison, seed=seed, pepper=pepper, clock_s=clock_s, tick=tick)
     known, waits = _known(passage.pairs, gold), passage.costs_ms
@@ -48,7 +56,7 @@ def evaluate(
         "records": len(table.ids),
         "unread_values": dict(table.unread),
         "pairs": _counts(passage.pairs, known, gold),
-        "retrieval_recall": sum(map(passage.has_compared, gold.true)) / max(len(gold.true), 1),
+        "retrieval_recall": _share(sum(map(passage.has_compared, gold.true)), gold.true),
         **_measures(known, gold.true),
         "recall_at_5": _recall_at(passage.pairs, gold.true, _SHOWN_MOST),
         "keys_per_record": fmean(passage.keys),
@@ -139,6 +147,9 @@ def _chance(model: Model, pair: Pair) -> float:
 def _measures(pairs: Sequence[Pair], true: Collection[Numbers]) -> dict[str, Any]:
     """Precision, recall and F1 over pairs, at the shipped threshold and at the best; average precision; calibration."""
     judged = sorted(((pair.chance, pair.numbers in true) for pair in pairs), reverse=True)
+    error = calibration_error(each for each in judged if each[0] >= _CALIBRATED_FROM)
+    if not true:
+        return {**_UNMEASURED, "calibration_error": error}
     curve = list(_curve(judged, len(true)))
     best = max(curve, key=lambda point: point["f1"], default=_point(1.0, 0, 0, len(true)))
     shipped = [point for point in curve if point["threshold"] >= THRESHOLD]
@@ -146,7 +157,7 @@ def _measures(pairs: Sequence[Pair], true: Collection[Numbers]) -> dict[str, Any
         "shipped": {**(shipped[-1] if shipped else _point(1.0, 0, 0, len(true))), "threshold": THRESHOLD},
         "best": best,
         "average_precision": _average_precision(curve),
-        "calibration_error": calibration_error(each for each in judged if each[0] >= _CALIBRATED_FROM),
+        "calibration_error": error,
     }
 
 
@@ -166,18 +177,21 @@ def _average_precision(curve: Sequence[dict[str, float]]) -> float:
 
 
 def _point(threshold: float, found: int, said: int, true: int) -> dict[str, float]:
-    precision, recall = found / said if said else 1.0, found / true if true else 1.0
-    f1 = 2 * found / (said + true) if said + true else 1.0
-    return {"threshold": threshold, "precision": precision, "recall": recall, "f1": f1}
+    precision, recall = found / said if said else 1.0, found / true
+    return {"threshold": threshold, "precision": precision, "recall": recall, "f1": 2 * found / (said + true)}
 
 
-def _recall_at(pairs: Sequence[Pair], true: Collection[Numbers], most: int) -> float:
+def _recall_at(pairs: Sequence[Pair], true: Collection[Numbers], most: int) -> float | None:
     """The share of matches that are among the first so many pairs of the record that came later."""
     by_record: defaultdict[int, list[Pair]] = defaultdict(list)
     for pair in pairs:
         by_record[pair.then].append(pair)
     shown = {pair.numbers for each in by_record.values() for pair in likeliest(each, most)}
-    return len(shown & set(true)) / len(true) if true else 1.0
+    return _share(len(shown & set(true)), true)
+
+
+def _share(found: int, true: Collection[Numbers]) -> float | None:
+    return found / len(true) if true else None
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

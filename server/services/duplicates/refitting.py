@@ -85,6 +85,12 @@ def listed(store: Store) -> list[Kept]:
         return [each for relation in RELATIONS for each in models.listed(connection, relation)]
 
 
+def is_in_use(store: Store, version: str) -> bool:
+    """Whether this model is the one that judges. Raises NotFound."""
+    with store.read() as connection:
+        return _found(connection, version).state == CURRENT
+
+
 def moves_to(store: Store, version: str) -> Moves:
     """What open proposals would become by this model. Raises NotFound."""
     with store.read() as connection:

@@ -30,9 +30,8 @@ ATTEMPTS_MOST: Final = 3
 _TEXT_MAX_CHARS: Final = 200
 _TEXTS_MOST: Final = 64
 _MINHASH_MOST_CHARS: Final = 86
-# A device makes no longer one (PROTOCOL §4.3), and revises a complaint a few times: more is somebody's mischief.
+# A device makes no longer one (PROTOCOL §4.3).
 _LINKAGE_MOST_BYTES: Final = 32 * 1024
-_LINKAGES_MOST: Final = 16
 
 # What a linkage says, by compartment.
 _Parts = Mapping[str, Profile]
@@ -60,22 +59,22 @@ def turn(connection: sa.Connection, page: Sequence[Waiting], means: Means) -> li
 def keep(store: Store, turned: Sequence[Turned], now: datetime) -> list[Waiting]:
     """Keep profiles and keys, and let go of the linkages in the same transaction; gives those that were kept.
 
-    A linkage that was dropped is told in the log, by its id. What is not on disk yet when the power goes is turned
-    again: the linkages are back then.
+    How many were dropped of a complaint, and who said them, is told in the log. What is not on disk yet when the power
+    goes is turned again: the linkages are back then.
     """
     # Whoever reads the log may go by it at once.
     is_logged = any(each.dropped for each in turned)
     with store.write(is_synced=is_logged) as connection:
         kept = duplicates.keep_turned(connection, turned)
         for each in kept:
-            for linkage in each.dropped:
+            if each.dropped:
                 audit.record(
                     connection,
                     at=now,
                     actor=_ACTOR,
                     action="linkage_dropped",
                     object=f"complaint:{each.waiting.complaint}",
-                    details={"lineage": linkage.word.lineage, "linkage": linkage.id},
+                    details={"lineages": Counter(linkage.word.lineage for linkage in each.dropped)},
                 )
     return [each.waiting for each in kept]
 
@@ -101,8 +100,7 @@ def _turned(unturned: Unturned, means: Means) -> Turned:
     id = unturned.waiting.complaint
     # Of a later version, it waits for a hub that can read it.
     known = [each for each in unturned.linkages if each.v == LINKAGE_VERSION]
-    heard = [each for each in _newest(known) if _counts(each.word, unturned)]
-    opened = [(each, _parts(each, means) if each in heard else None) for each in known]
+    opened = [(each, _parts(each, means) if _counts(each.word, unturned) else None) for each in known]
     is_told = not unturned.is_withdrawn and unturned.waiting.attempts < 3 * ATTEMPTS_MOST
     left = _left(unturned)
     told, words = _heard(unturned, left, opened)
@@ -125,17 +123,6 @@ def _turned(unturned: Unturned, means: Means) -> Turned:
         read=tuple(each for each, parts in opened if parts is not None),
         dropped=tuple(each for each, parts in opened if parts is None),
     )
-
-
-def _newest(known: Sequence[Pending]) -> list[Pending]:
-    """The last so many linkages of each lineage: none of them crowds out another's."""
-    counted: Counter[str] = Counter()
-    found = []
-    for each in reversed(known):
-        counted[each.word.lineage] += 1
-        if counted[each.word.lineage] <= _LINKAGES_MOST:
-            found.append(each)
-    return found
 
 
 def _counts(word: Word, unturned: Unturned) -> bool:
@@ -233,11 +220,12 @@ def _sound(text: str) -> str:
 
 def _sums(value: Any) -> list[int]:
     members = value if isinstance(value, list) else []
-    return [each for each in members[:_TEXTS_MOST] if isinstance(each, int) and each > 0]
+    return [each for each in members[:_TEXTS_MOST] if type(each) is int and each > 0]
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and 0 <= value < 1_000
+    # To isinstance true is a number.
+    return type(value) is int and 0 <= value < 1_000
 
 
 def _source(lineage: str, pepper: bytes) -> int:

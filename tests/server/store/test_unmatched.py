@@ -3,6 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
+from server.services.duplicates.matching import CLAIM
 from server.store import unmatched
 from server.store.match_tables import match_pending, match_profile
 from server.store.unmatched import Waiting
@@ -22,6 +23,19 @@ def test_claimed_complaints_are_nobody_elses_until_the_claim_is_over(device: Sen
         clock.pass_(seconds=1)
         assert unmatched.is_any_free(connection, clock())
         assert unmatched.claim(connection, "three", clock(), clock(), 9) == [Waiting(id, "three") for id in ids]
+
+
+def test_claim_of_a_clock_that_was_ahead_keeps_nobody_from_a_complaint(device: Sender, clock: Clock) -> None:
+    device.send(complaint("a"))
+    with device.hub.store.write() as connection:
+        clock.pass_(days=365)
+        unmatched.claim(connection, "ahead", clock(), clock() + CLAIM, 99)
+        assert not unmatched.is_any_free(connection, clock())
+        clock.pass_(days=-365)
+        assert unmatched.is_any_free(connection, clock())
+        claimed = unmatched.claim(connection, "right", clock(), clock() + CLAIM, 99)
+        assert Waiting(number_of(device, "a"), "right") in claimed
+        assert not unmatched.is_any_free(connection, clock())
 
 
 def test_new_word_takes_a_complaint_out_of_every_hand(device: Sender, clock: Clock) -> None:

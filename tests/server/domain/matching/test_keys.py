@@ -104,12 +104,26 @@ def test_of_equals_the_newer_comes_first_and_no_more_than_asked() -> None:
 @pytest.mark.parametrize(
     ("postings", "is_compared"),
     [
-        ([range(7)], True),
-        ([range(8)], False),
-        ([range(12), range(12)], True),
-        ([range(13), range(13)], False),
+        ([range(5)], True),
+        ([range(6)], False),
+        ([range(9), range(9)], True),
+        ([range(10), range(10)], False),
         ([range(POSTINGS_MOST)] * KEYS_MOST, False),
     ],
 )
 def test_who_shares_little_that_is_rare_is_not_compared(postings: list[range], is_compared: bool) -> None:
     assert bool(rank(postings)) == is_compared
+
+
+def test_many_of_one_source_do_not_make_a_key_tell_little() -> None:
+    """A record of another source and eighty of one."""
+    source_of = {0: 1} | dict.fromkeys(range(1, 81), 2)
+    assert rank([range(81)]) == []
+    assert 0 in rank([range(81)], source_of=source_of)
+
+
+def test_many_of_one_source_do_not_fill_the_list() -> None:
+    """Forty of one source that share more than the one of another."""
+    source_of = {0: 1} | dict.fromkeys(range(1, 41), 2)
+    found = rank([range(1, 41), range(1, 41), range(41)], source_of=source_of)
+    assert found == [*range(40, 32, -1), 0]

@@ -137,7 +137,8 @@ def test_decision_on_what_somebody_decided_since_is_refused_with_both(hub: Hub, 
     first = decide(hub, binta, made, REJECTED)
     with pytest.raises(DecisionStale) as stale:
         decide(hub, awa, made)
-    assert stale.value.values == {"name": "Binta", "verdict": "rejected", "said": "confirmed", "last": first}
+    told = {"name": "Binta", "verdict": "rejected", "said": "confirmed", "last": first}
+    assert stale.value.values == {"fault": "other", **told}
     assert row_of(hub, link, made).state == "rejected"
     decide(hub, awa, made, after=first)
     assert row_of(hub, link, made).state == "confirmed"

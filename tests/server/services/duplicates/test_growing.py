@@ -13,13 +13,14 @@ from server.services.duplicates import growing, refitting
 from server.store import duplicates
 from server.store.match_tables import link
 from server.store.schema import event
-from tests.builders import Person, Sender
+from tests.builders import Person, Sender, an_id, content, enrolled, operation
 from tests.decided_pairs import INCIDENT, SHIPPED, add_links, add_stricter, decide_all
+from tests.matching import match_all, report
 
 
 def keep_up(hub: Hub, count: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """As at a hub of so many complaints, which nobody need lay down."""
-    monkeypatch.setattr(duplicates, "count_profiles", lambda _: count)
+    monkeypatch.setattr(duplicates, "count_comparable", lambda *_: count)
     return growing.keep_up(hub.store, hub.clock())
 
 
@@ -31,6 +32,11 @@ def in_use(hub: Hub) -> dict[str, Model]:
 def links(hub: Hub) -> list[Any]:
     with hub.store.read() as connection:
         return list(connection.execute(sa.select(link).order_by(link.c.id)))
+
+
+def counted(hub: Hub, most: int = growing.LINEAGE_MOST) -> int:
+    with hub.store.read() as connection:
+        return duplicates.count_comparable(connection, most)
 
 
 def switches(hub: Hub) -> list[str]:
@@ -82,6 +88,34 @@ def test_what_grew_once_or_step_by_step_is_the_same(
     keep_up(hub, 100_000, monkeypatch)
     assert [row.band for row in links(hub)] == [row.band for row in told]
     assert [row.weight for row in links(hub)] == pytest.approx([row.weight for row in told], abs=0.1)
+
+
+def test_what_says_nothing_or_was_withdrawn_does_not_count(hub: Hub, sender: Sender) -> None:
+    report(sender, "told")
+    report(sender, "withdrawn")
+    sender.send(operation("complaint", "empty", content(incident=None, place=None, persons=None)))
+    match_all(hub)
+    assert counted(hub) == 2
+    sender.send(operation("withdrawal", "w", {"complaint": an_id("withdrawn"), "scope": "all"}))
+    assert counted(hub) == 1
+    match_all(hub)
+    assert counted(hub) == 1
+
+
+def test_of_one_device_no_more_than_its_share_counts(hub: Hub, sender: Sender) -> None:
+    for name in "abcd":
+        report(sender, name)
+    report(enrolled(hub, "Mopti 1"), "a")
+    match_all(hub)
+    assert [counted(hub, most) for most in (1, 3, 4, 5)] == [2, 4, 5, 5]
+
+
+def test_a_full_device_takes_a_small_part_of_any_step() -> None:
+    assert 20 * growing.LINEAGE_MOST <= complaints.step_from(1)
+
+
+def test_near_a_step_not_every_page_is_counted(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keep_up(hub, 19_999, monkeypatch) == 200
 
 
 def test_steps_are_taken_once_and_never_back(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,13 +146,21 @@ def test_hostile_linkage_is_got_over(gao: Sender, said: dict[str, Any]) -> None:
     assert _count(gao.hub, linkage_pending) == 0
 
 
-def test_of_very_many_linkages_the_newest_are_opened_and_none_stays(gao: Sender) -> None:
-    gao.send(complaint("a"), *(linkage(gao, "a", told(), seq=seq) for seq in range(2, 42)))
+def test_of_very_many_linkages_few_wait_and_none_stays(gao: Sender) -> None:
+    lines = [linkage(gao, "a", told(), seq=seq) for seq in range(2, 42)]
+    assert {each.verdict for each in verdicts(gao.send(*lines, complaint("a")))} == {"stored"}
+    assert _count(gao.hub, linkage_pending) == 16
     assert match_all(gao.hub) == 1
     assert _count(gao.hub, linkage_pending) == 0
+
+
+def test_linkages_that_are_dropped_of_a_complaint_are_told_together(gao: Sender) -> None:
+    junk = {"complaint": an_id("a"), "v": 1, "box": "Ym94"}
+    gao.send(complaint("a"), *(operation("linkage", f"l{seq}", junk, seq=seq) for seq in range(2, 5)))
+    match_all(gao.hub)
     with gao.hub.store.read() as connection:
-        dropped = sa.select(sa.func.count()).where(event.c.action == "linkage_dropped")
-        assert connection.scalar(dropped) == 40 - 16
+        said = connection.scalars(sa.select(event.c.canonical).where(event.c.action == "linkage_dropped")).one()
+    assert json.loads(said)["details"] == {"lineages": {gao.lineage: 3}}
 
 
 def test_linkage_waits_for_its_complaint(gao: Sender) -> None:
@@ -267,11 +275,12 @@ def test_decided_link_keeps_its_decision_and_what_it_was_decided_by(gao: Sender,
 
 
 @pytest.mark.parametrize("is_decided", [False, True])
-def test_link_that_holds_no_more_goes_unless_people_have_looked_at_it(
+def test_link_that_holds_no_more_goes_or_is_silent_where_people_have_looked_at_it(
     gao: Sender, mopti: Sender, is_decided: bool
 ) -> None:
     report(gao, "a"), report(mopti, "b")
     match_all(gao.hub)
+    before = {each.id for each in links(gao.hub).values()}
     if is_decided:
         _decide_all(gao.hub, "undone")
     mopti.send(
@@ -279,7 +288,10 @@ def test_link_that_holds_no_more_goes_unless_people_have_looked_at_it(
         linkage(mopti, "b", told(names=("Oumar Autrement",), narrative="Un champ fut vendu.", said="Sadiola"), seq=2),
     )
     match_all(gao.hub)
-    assert bool(links(gao.hub)) is is_decided
+    assert links(gao.hub) == {}
+    with gao.hub.store.read() as connection:
+        left = set(connection.scalars(sa.select(link.c.id)))
+    assert (before <= left) is is_decided
 
 
 def test_erased_complaint_leaves_nothing_to_match_by(gao: Sender, mopti: Sender) -> None:

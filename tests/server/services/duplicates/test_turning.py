@@ -13,6 +13,7 @@ from client_sync.seal import open_envelope, seal_to
 from server.domain.matching import profiles
 from server.hub import Hub
 from server.services import maintenance
+from server.services.duplicates.turning import parts_of
 from server.store import devices, duplicates
 from server.store.match_tables import match_pending, match_profile, match_told
 from server.store.schema import event, linkage_pending
@@ -163,6 +164,13 @@ def test_colleagues_flood_crowds_out_no_linkage_of_the_owner(owner: Sender, coll
     colleague.send(*flood)
     match_all(owner.hub)
     assert profile(owner).names() == names_of(owner.hub, AWA)
+
+
+def test_true_is_no_number(owner: Sender) -> None:
+    said = {"identity": {"names": [[True, AWA], [2, MODIBO]]}, "statement": {"sums": [True, 7]}}
+    only = {"identity": {"names": [[2, MODIBO]]}, "statement": {"sums": [7]}}
+    pepper = owner.hub.secrets.pepper
+    assert parts_of(said, None, pepper) == parts_of(only, None, pepper)
 
 
 def test_colleagues_linkage_under_the_same_id_takes_no_place(owner: Sender, colleague: Sender) -> None:
