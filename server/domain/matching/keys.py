@@ -17,9 +17,9 @@ from server.domain.names import parts, sound
 # How many records are read of one key, newest first, and how many of those found are compared at most.
 POSTINGS_MOST: Final = 100
 CANDIDATES_MOST: Final = 30
-# What two records share tells enough to compare them: one key that five have, or two that nine have. It is much the
+# What two records share tells enough to compare them: one key that five have, or two that ten have. It is much the
 # same whichever of them came first; how many others share more is not.
-TELLING_LEAST: Final = 28.0
+TELLING_LEAST: Final = 24.0
 # Of one source so many count in how common a key is, and so many are compared with one record.
 _COUNTED_MOST: Final = 2
 _COMPARED_MOST: Final = 8

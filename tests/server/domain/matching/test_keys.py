@@ -106,8 +106,8 @@ def test_of_equals_the_newer_comes_first_and_no_more_than_asked() -> None:
     [
         ([range(5)], True),
         ([range(6)], False),
-        ([range(9), range(9)], True),
-        ([range(10), range(10)], False),
+        ([range(10), range(10)], True),
+        ([range(11), range(11)], False),
         ([range(POSTINGS_MOST)] * KEYS_MOST, False),
     ],
 )
