@@ -165,7 +165,7 @@ def test_an_unknown_date_is_said_to_be_unknown() -> None:
 @pytest.mark.parametrize(
     ("answers", "why", "field"),
     [
-        (Answers(kinds=("XXX",)), "code_unknown", "facts.kinds.0"),
+        (Answers(kinds=("NO-SUCH-KIND",)), "code_unknown", "facts.kinds.0"),
         (Answers(narrative="x" * 20_001), "text_too_long", "statement.narrative"),
         (Answers(incident_from="2026-02-30", incident_precision="day"), "date_impossible", "facts.incident.from"),
     ],

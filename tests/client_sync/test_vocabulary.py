@@ -104,5 +104,5 @@ def test_nothing_asks_for_ethnicity_religion_or_sexual_orientation(language: str
 def test_an_unknown_list_or_kind_is_refused() -> None:
     with pytest.raises(KeyError, match="religion"):
         VOCABULARY.codes("religion")
-    with pytest.raises(KeyError, match="HR-XXX"):
-        VOCABULARY.family("HR-XXX")
+    with pytest.raises(KeyError, match="HR-NO-SUCH-KIND"):
+        VOCABULARY.family("HR-NO-SUCH-KIND")
