@@ -29,6 +29,7 @@ COMMANDS: Final = (
     "assign",
     "open",
     "lift",
+    "cases",
     "duplicates",
     "places",
     "backup",

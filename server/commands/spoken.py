@@ -132,9 +132,14 @@ def refusing(ctx: click.Context) -> Iterator[None]:
 
 
 def refusal(texts: Catalogue, error: SeereError) -> str:
-    """The sentence for a refusal: by its fault where it names one, else by its code."""
-    names = [f"refusal.{error.code}_{error.values.get('fault')}", f"refusal.{error.code}"]
-    for name in names:
+    """The sentences for a refusal: one for each of its faults where it names any, else the one for its code."""
+    faults = error.values.get("faults", (error.values.get("fault"),))
+    assert isinstance(faults, tuple)
+    return " ".join(dict.fromkeys(_sentence(texts, error, fault) for fault in faults))
+
+
+def _sentence(texts: Catalogue, error: SeereError, fault: object) -> str:
+    for name in (f"refusal.{error.code}_{fault}", f"refusal.{error.code}"):
         try:
             return texts.text(name, **error.values)
         except KeyError:

@@ -284,3 +284,63 @@ class DecisionRefused(SeereError):
     """This can't be decided, or taken back, as it stands; `fault` says why."""
 
     code = "decision_refused"
+
+
+class DeadlineRefused(SeereError):
+    """A deadline can't be paused, resumed or put off as it stands; `fault` says why."""
+
+    code = "deadline_refused"
+
+
+class FindingRefused(SeereError):
+    """A finding can't stand; `faults` are all that is against it, `fault` the first."""
+
+    code = "finding_refused"
+
+
+class ReferralRefused(SeereError):
+    """A referral can't be sent, or take this step now; `fault` says why."""
+
+    code = "referral_refused"
+
+
+class TimelineBroken(SeereError):
+    """The entries of a case lead to no status: `no` is the one that can't follow; `fault` says why."""
+
+    code = "timeline_broken"
+
+
+class TransitionRefused(SeereError):
+    """A case can't go from `status` to `to` now; `faults` are all that is against it, `fault` the first."""
+
+    code = "transition_refused"
+
+
+class StaleRevision(SeereError):
+    """Somebody changed this since it was `seen`: what was `wanted` and what `stands`, of which `revision`, go along."""
+
+    code = "stale_revision"
+
+
+class RegroupingRefused(SeereError):
+    """Complaints can't go from one case to another so; `fault` says why."""
+
+    code = "regrouping_refused"
+
+
+class UrgencyRefused(SeereError):
+    """A case is not made as urgent as that by this person; `faults` are all that is missing, `fault` the first."""
+
+    code = "urgency_refused"
+
+
+class JudgementRefused(SeereError):
+    """A court's decision can't be noted of this person; `fault` says why."""
+
+    code = "judgement_refused"
+
+
+class NoteRefused(SeereError):
+    """A note can't be kept; `fault` says why."""
+
+    code = "note_refused"

@@ -15,6 +15,7 @@ Action = Literal[
     "read_traces",
     "read_identity",
     "handle_case",
+    "lower_urgency",
     "erase_complaint",
     "hold_complaint",
     "settle_set_aside",
@@ -183,6 +184,7 @@ _TABLE: Final[Mapping[Action, Mapping[Role, _Rule]]] = {
     "read_traces": {"verifier": _assigned, "coordinator": _covered},
     "read_identity": {"verifier": _assigned, "coordinator": _assigned},
     "handle_case": {"coordinator": _covered},
+    "lower_urgency": {"coordinator": _covered},
     "erase_complaint": {"coordinator": _covered},
     # Whoever holds reads nothing: where there is one coordinator, an administrator is the second person.
     "hold_complaint": {"coordinator": _covered, "administrator": _always},

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from server.domain.complaint import Complaint, Facts, File, Person
-from server.store import dialect, search_texts, unmatched
+from server.domain.urgency import computed, told_in
+from server.store import cases, dialect, search_texts, unmatched
 from server.store.duplicates import is_withdrawn
 from server.store.schema import act, complaint, conflict, file, person, received, revision, sequel
 
@@ -96,14 +97,17 @@ def keep_about(connection: sa.Connection, origin: Origin, operation: Received, c
     return id
 
 
-def file_complaints(connection: sa.Connection, ids: Sequence[int], complaints: Sequence[Complaint]) -> None:
-    """Store the parsed columns, acts, persons and files of complaints kept under `ids`."""
+def file_complaints(
+    connection: sa.Connection, ids: Sequence[int], complaints: Sequence[Complaint], at: datetime
+) -> None:
+    """Store the parsed columns, acts, persons and files of complaints kept under `ids`, received `at`."""
     pairs = list(zip(ids, complaints, strict=True))
     rows = [(id, *_facts_values(one.facts)) for id, one in pairs]
     dialect.insert_many(connection, complaint, ("id", *_FACTS), rows)
     _file_parts(connection, pairs)
     search_texts.await_reading(connection, ids)
     unmatched.add(connection, ids)
+    cases.await_opening(connection, {id: _urgency(one, at) for id, one in pairs}, at)
 
 
 def refile(
@@ -118,6 +122,9 @@ def refile(
     _file_parts(connection, [(id, one)])
     search_texts.renew(connection, id)
     unmatched.renew(connection, id)
+    received_at = connection.scalars(sa.select(received.c.received_at).where(received.c.id == id)).one()
+    cases.raise_urgency(connection, id, _urgency(one, received_at))
+    cases.renew_scope(connection, id)
 
 
 def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | None:
@@ -295,6 +302,10 @@ _received_values = attrgetter(*_RECEIVED)
 _facts_values = attrgetter(*_FACTS)
 _person_values = attrgetter(*_PERSON)
 _file_values = attrgetter(*_FILE)
+
+
+def _urgency(one: Complaint, received_at: datetime) -> str:
+    return computed(told_in(one, received_at)).level
 
 
 def _file_parts(connection: sa.Connection, complaints: Sequence[tuple[int, Complaint]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.retention import kept_id
-from server.store import audit, duplicates
+from server.store import audit, cases, duplicates
 from server.store.dialect import among, insert_new, locked
 from server.store.schema import (
     act,
@@ -264,6 +264,7 @@ def _remove_filed(connection: sa.Connection, complaint_id: int, operations: Sequ
         sa.update(registry).where(registry.c.complaint == complaint_id).values(complaint=None, erased_at=at)
     )
     duplicates.remove(connection, complaint_id)
+    cases.remove(connection, complaint_id)
     for table in _BY_COMPLAINT:
         connection.execute(sa.delete(table).where(table.c.complaint == complaint_id))
     connection.execute(sa.delete(wrap).where(wrap.c.received.in_(operations)))

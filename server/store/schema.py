@@ -4,8 +4,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-# For its tables alone: whoever has this module has all the tables there are.
-from server.store import match_tables  # noqa: F401
+# For their tables alone: whoever has this module has all the tables there are.
+from server.store import case_tables, match_tables  # noqa: F401
 from server.store.columns import code, column, one_of, slug, uuid
 from server.store.columns import metadata as metadata
 from server.store.dialect import ID, JSON, UtcTime

@@ -255,7 +255,7 @@ def _write_complaints(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     if operations:
         ids = complaints.keep(filing.connection, filing.origin, [_received(each) for each in operations])
         parsed = [_parsed(filing, each.content) for each in operations]
-        complaints.file_complaints(filing.connection, ids, parsed)
+        complaints.file_complaints(filing.connection, ids, parsed, filing.origin.at)
         for at, id in zip(sound, ids, strict=True):
             outcomes[at] = Outcome(STORED, received=id)
     return [outcome for outcome in outcomes if outcome is not None]

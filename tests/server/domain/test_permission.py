@@ -29,17 +29,16 @@ BEST_CASE = {
     },
     "coordinator": {
         "record_complaint", "see_own_status", "find_complaint", "read_statement", "read_traces", "read_identity",
-        "handle_case", "settle_set_aside", "lift_strictness", "prepare_export", "approve_export", "erase_complaint",
-        "hold_complaint",
-        "read_log", "use_account",
+        "handle_case", "lower_urgency", "settle_set_aside", "lift_strictness", "prepare_export", "approve_export",
+        "erase_complaint", "hold_complaint", "read_log", "use_account",
     },
     "administrator": {"manage_devices", "manage_hub", "manage_people", "hold_complaint", "read_log", "use_account"},
     "commission": {"receive_export", "use_account"},
     "auditor": {"read_log", "use_account"},
 }  # fmt: skip
 CASE_ACTIONS: tuple[Action, ...] = (
-    "find_complaint", "read_statement", "read_traces", "read_identity", "handle_case", "settle_set_aside",
-    "lift_strictness", "prepare_export", "approve_export",
+    "find_complaint", "read_statement", "read_traces", "read_identity", "handle_case", "lower_urgency",
+    "settle_set_aside", "lift_strictness", "prepare_export", "approve_export",
 )  # fmt: skip
 
 

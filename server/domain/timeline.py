@@ -1,0 +1,276 @@
+"""The timeline of a case: append-only entries that lead to its status, and the public steps that devices are told."""
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from importlib import resources
+from typing import Any, Final, Protocol, cast
+
+from server.domain.calendar import Calendar
+from server.domain.case import Left, Step
+from server.domain.casework import CASEWORK, Status, Transition
+from server.domain.deadlines import Term
+from server.domain.errors import TimelineBroken
+
+_FIRST: Final[Status] = "received"
+_DUPLICATE: Final[Status] = "duplicate"
+_CODE: Final = re.compile(r"[a-z0-9_]{1,40}")
+
+
+class Entry(Protocol):
+    """One entry: `no` counts those of a case from 1.
+
+    `fields`: of a move `from`, `to` and the codes that were `given`; of a referral the complaints that were `sent`.
+    `step`: `template` and `fields`.
+    """
+
+    @property
+    def no(self) -> int:
+        """Its number."""
+
+    @property
+    def at(self) -> datetime:
+        """When."""
+
+    @property
+    def complaint(self) -> int | None:
+        """The complaint that it is about alone."""
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What was done."""
+
+    @property
+    def step(self) -> Mapping[str, Any] | None:
+        """What devices are told."""
+
+    @property
+    def tells_at(self) -> datetime | None:
+        """When it can't be taken back any more."""
+
+    @property
+    def undoes(self) -> int | None:
+        """The number of the entry that it takes back."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the entries lead: the status, since when, the last number, and where a duplicate would come back to."""
+
+    status: Status
+    since: datetime
+    revision: int
+    left: Left | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """The public step that comes next, and the days between which it does."""
+
+    step: str
+    opens_on: date
+    closes_on: date
+
+
+@dataclass(frozen=True)
+class PublicStep:
+    """What the device of one complaint is told: a code, a template with its fields, never words; and what comes next.
+
+    `no`: the entry it comes from, which with the complaint is what makes it one step. It may be told from `tells_at`.
+    """
+
+    no: int
+    complaint: int
+    code: str
+    said: Step
+    at: datetime
+    tells_at: datetime
+    next: Window | None
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A public step that is no move."""
+
+    code: str
+    template: str
+    strict_template: str | None
+    fields: tuple[str, ...]
+
+
+def replay(entries: Sequence[Entry]) -> Standing:
+    """Where all entries of one case lead, from the first. Raises TimelineBroken at one that can't follow.
+
+    A number is missing; a move does not begin where the case stands, or is none; what is taken back is not there, was
+    taken back before or is not the last move; a duplicate comes back to where it did not come from.
+    """
+    past: list[Standing] = []
+    for entry in entries:
+        past.append(_after(entry, entries, past))
+    if not past:
+        raise TimelineBroken(no=0, fault="empty")
+    return past[-1]
+
+
+def standing(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries that nobody took back, but for those that take back."""
+    undone = {entry.undoes for entry in entries}
+    return [entry for entry in entries if entry.no not in undone and entry.undoes is None]
+
+
+def step_of(name: str, given: Mapping[str, str], *, is_strict: bool) -> Step:
+    """What devices are told of something that is no move. Raises KeyError for what is no such step."""
+    kind = _KINDS[name]
+    step = Step(kind.template, {field: given[field] for field in kind.fields if field in given})
+    return quieted(step) if is_strict else step
+
+
+def tells_at(at: datetime) -> datetime:
+    """When what is no move is told: once it can't be taken back any more."""
+    return at + _UNDO
+
+
+def quieted(step: Step) -> Step:
+    """The step as a strict case tells it: the body is not named, nor anything that says which it is."""
+    fields = {name: code for name, code in step.fields.items() if name not in _LEFT_OUT}
+    return Step(_STRICT_TEMPLATES.get(step.template, step.template), fields)
+
+
+def public_steps(
+    entries: Sequence[Entry], complaint: int, since: datetime, calendar: Calendar, *, is_strict: bool
+) -> list[PublicStep]:
+    """All that the device of this complaint is told of a case that has it `since` then: in order, without what was
+    taken back.
+
+    `is_strict`: as the case is now. Raises TimelineBroken where a field is no code: words never leave.
+    """
+    told = (entry for entry in standing(entries) if entry.at >= since and entry.complaint in (None, complaint))
+    return [_public(entry, complaint, calendar, is_strict=is_strict) for entry in told if entry.step is not None]
+
+
+def to_tell(steps: Sequence[PublicStep], told: Collection[int], last: Step | None, now: datetime) -> list[PublicStep]:
+    """The steps that enter the change log now: not `told` before, by number of entry, and no longer to be undone.
+
+    None is told before one that came first, nor one that says nothing new after the `last` that was told.
+    """
+    found: list[PublicStep] = []
+    for step in (each for each in steps if each.no not in told):
+        if now < step.tells_at:
+            break
+        if step.said != last:
+            found.append(step)
+            last = step.said
+    return found
+
+
+def window(template: str, at: datetime, calendar: Calendar) -> Window | None:
+    """What comes after a template that was told of then, and when; None after the last one."""
+    row = _NEXT.get(template)
+    if row is None:
+        return None
+    opens_on, closes_on = (Term.read(row[name]).after(at).date() for name in ("from", "to"))
+    return Window(row["step"], calendar.working_from(opens_on), calendar.working_from(closes_on))
+
+
+def _after(entry: Entry, entries: Sequence[Entry], past: Sequence[Standing]) -> Standing:
+    if entry.no != len(past) + 1:
+        raise TimelineBroken(no=entry.no, fault="number")
+    before = past[-1] if past else Standing(_FIRST, entry.at, 0)
+    if entry.undoes is not None:
+        return _taken_back(entry, entries[: entry.no - 1], past)
+    if _is_move(entry):
+        return _moved(entry, before)
+    return replace(before, revision=entry.no)
+
+
+def _moved(entry: Entry, before: Standing) -> Standing:
+    source, to = cast(Status, entry.fields["from"]), cast(Status, entry.fields["to"])
+    transition = CASEWORK.transitions.get((source, to))
+    if source != before.status or transition is None:
+        raise TimelineBroken(no=entry.no, fault="path")
+    if source == _DUPLICATE and (before.left is None or before.left.status != to):
+        raise TimelineBroken(no=entry.no, fault="left")
+    if not _is_said(transition, entry.fields.get("given", {})):
+        raise TimelineBroken(no=entry.no, fault="unsaid")
+    if source == _DUPLICATE and before.left is not None:
+        return Standing(to, before.left.since, entry.no)
+    return Standing(to, entry.at, entry.no, Left(source, before.since) if to == _DUPLICATE else None)
+
+
+def _taken_back(entry: Entry, entries: Sequence[Entry], past: Sequence[Standing]) -> Standing:
+    """As it was before the entry that is taken back."""
+    stands = standing(entries)
+    found = next((each for each in stands if each.no == entry.undoes), None)
+    if found is None or found.no == 1:
+        raise TimelineBroken(no=entry.no, fault="undoes")
+    if not _is_move(found):
+        return replace(past[-1], revision=entry.no)
+    if any(_is_move(each) and each.no > found.no for each in stands):
+        raise TimelineBroken(no=entry.no, fault="not_last")
+    return replace(past[found.no - 2], revision=entry.no)
+
+
+def _is_move(entry: Entry) -> bool:
+    """Complaints may come and go while a case stays what it is."""
+    return "to" in entry.fields and entry.fields["to"] != entry.fields.get("from")
+
+
+def _is_said(transition: Transition, given: Mapping[str, str]) -> bool:
+    return all(given.get(name) in CASEWORK.reasons[name] for name in transition.asks)
+
+
+def _public(entry: Entry, complaint: int, calendar: Calendar, *, is_strict: bool) -> PublicStep:
+    members = entry.step or {}
+    step = Step(members["template"], members["fields"])
+    _check_codes(entry.no, step.fields)
+    step = quieted(step) if is_strict else step
+    if complaint not in entry.fields.get("sent", [complaint]) and step.template in _NOT_SENT:
+        step = Step(_NOT_SENT[step.template], {})
+    return PublicStep(
+        no=entry.no,
+        complaint=complaint,
+        code=_CODES[step.template],
+        said=step,
+        at=entry.at,
+        tells_at=entry.tells_at or tells_at(entry.at),
+        next=window(step.template, entry.at, calendar),
+    )
+
+
+def _check_codes(no: int, fields: Mapping[str, object]) -> None:
+    for value in fields.values():
+        if not isinstance(value, str) or not _CODE.fullmatch(value):
+            raise TimelineBroken(no=no, fault="words")
+
+
+def _kinds(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, _Kind]]:
+    for name, row in rows.items():
+        fields = tuple(row.get("fields", ()))
+        yield name, _Kind(row["code"], row["template"], row.get("strict_template"), fields)
+
+
+def _strict_templates() -> dict[str, str]:
+    told: list[Transition | _Kind] = [*CASEWORK.transitions.values(), *_KINDS.values()]
+    return {each.template: each.strict_template for each in told if each.template and each.strict_template}
+
+
+def _codes() -> dict[str, str]:
+    """By template, what a device is told that the complaint is."""
+    moves = [(move, CASEWORK.statuses[move.to].public) for move in CASEWORK.transitions.values()]
+    named = [(move.template, code) for move, code in moves] + [(move.strict_template, code) for move, code in moves]
+    for kind in _KINDS.values():
+        named += [(kind.template, kind.code), (kind.strict_template, kind.code)]
+    return {template: code for template, code in named if template}
+
+
+_DATA: Final = tomllib.loads((resources.files("server.domain") / "steps.toml").read_text("utf-8"))
+_UNDO: Final = timedelta(minutes=_DATA["undo_minutes"])
+_KINDS: Final[Mapping[str, _Kind]] = dict(_kinds(_DATA["step"]))
+_NEXT: Final[Mapping[str, Mapping[str, str]]] = _DATA["next"]
+_NOT_SENT: Final[Mapping[str, str]] = _DATA["not_sent"]
+_LEFT_OUT: Final = CASEWORK.left_out_when_strict | frozenset(_DATA["left_out_when_strict"])
+_STRICT_TEMPLATES: Final = _strict_templates()
+_CODES: Final = _codes()
+TEMPLATES: Final = frozenset(_CODES)

@@ -1,0 +1,1 @@
+"""Case work: opening, moving, joining, undoing, notes, and what waits for whom."""

@@ -1,0 +1,202 @@
+"""Holding cases: found as people name them, for whom they are permitted, locked, and changed with their timeline."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
+
+import sqlalchemy as sa
+
+from server.domain import case as rules
+from server.domain.case import CaseFacts, Left, Step, UrgencyWord, Version
+from server.domain.casework import CASEWORK, Status, Urgency
+from server.domain.desk import Desk
+from server.domain.errors import NotFound
+from server.domain.permission import Action, Target, permit
+from server.domain.urgency import standing
+from server.store import accounts, audit, cases, registry, sealed, timeline
+from server.store.cases import CaseFile
+from server.store.timeline import Entry
+
+ACTION: Final[Action] = "handle_case"
+FIRST: Final[Status] = "received"
+OPENED: Final = "opened"
+MOVED: Final = "moved"
+UNDONE: Final = "undone"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case in hand: its row, its complaints, and how its rules see it."""
+
+    file: CaseFile
+    members: Sequence[cases.Member]
+    facts: CaseFacts
+
+    @property
+    def complaints(self) -> list[int]:
+        """Its complaints, in the order of their ids."""
+        return [each.complaint for each in self.members]
+
+
+def complaint_of(connection: sa.Connection, number: str) -> int:
+    """The complaint with this registry number; where that was erased, the first of the case called by it.
+
+    Raises NotFound.
+    """
+    found = registry.complaint_numbered(connection, number)
+    if found is None:
+        case = cases.with_ref(connection, number.strip().upper())
+        members = [] if case is None else cases.members(connection, [case])[case]
+        if not members:
+            raise NotFound(object=number)
+        found = members[0].complaint
+    return found
+
+
+def look(connection: sa.Connection, desk: Desk, complaint: int) -> Case | None:
+    """The case that has a complaint, None where nobody opened it yet. Raises NotFound as `take` does."""
+    require(connection, desk, reach(connection, [complaint], ()))
+    held = cases.holding(connection, [complaint])
+    return read(connection, desk, held.values())[held[complaint]] if held else None
+
+
+def read(
+    connection: sa.Connection, desk: Desk, ids: Collection[int], *, is_locked: bool = False
+) -> dict[int, Case]:
+    """Cases by id, whoever may handle them."""
+    files = cases.find(connection, ids, is_locked=is_locked)
+    members = cases.members(connection, files)
+    about = {id: _about(file, members[id]) for id, file in files.items()}
+    standings = sealed.standings(connection, {each for named in about.values() for each in named})
+    found = {}
+    for id, file in files.items():
+        targets = tuple(standings[each].target(desk.places) for each in about[id])
+        found[id] = Case(file, members[id], _facts(connection, file, members[id], targets))
+    return found
+
+
+def leave(connection: sa.Connection, case: Case, entry: Entry, values: Mapping[str, Any]) -> None:
+    """Set columns of a case that is held, and leave the entry of it; what was there before goes with the entry."""
+    before = {name: cases.as_told(getattr(case.file, name)) for name in values}
+    cases.set_columns(connection, case.file.id, values)
+    timeline.append(connection, replace(entry, before={**before, **entry.before}))
+    audit.record(
+        connection,
+        at=entry.at,
+        actor=entry.actor,
+        action=f"case_{entry.code}",
+        object=f"case:{case.file.id}",
+        # The leaf is for good: what was said of people, be it by a code, goes with the case.
+        details={name: entry.fields.get(name) for name in ("from", "to")} | {"no": entry.no, "undoes": entry.undoes},
+    )
+
+
+def entry_of(desk: Desk, case: Case, code: str, **values: Any) -> Entry:
+    """The next entry of a case that is held."""
+    return Entry(case.file.id, case.file.revision + 1, code, desk.actor.signature, desk.now, **values)
+
+
+def settle(connection: sa.Connection, ids: Collection[int]) -> None:
+    """Once something was done: these cases are as urgent as their complaints say, and wait unless closed."""
+    members = cases.members(connection, ids)
+    for id, file in cases.find(connection, ids).items():
+        levels = {each.complaint: cast(Urgency, each.urgency) for each in members[id]}
+        level = standing(read_word(file.word), levels) if levels else file.urgency
+        cases.set_columns(connection, id, {"urgency": level})
+        waits = CASEWORK.statuses[cast(Status, file.status)].stage != "closed"
+        cases.renew_waiting(connection, replace(file, urgency=level), list(levels), waits=waits)
+
+
+def told_word(word: UrgencyWord | None) -> dict[str, Any] | None:
+    """A person's word on urgency, as a case keeps it."""
+    return None if word is None else {"level": word.level, "heard": {str(id): each for id, each in word.heard.items()}}
+
+
+def read_word(told: Mapping[str, Any] | None) -> UrgencyWord | None:
+    """What `told_word` wrote."""
+    if told is None:
+        return None
+    return UrgencyWord(told["level"], {int(id): each for id, each in told["heard"].items()})
+
+
+def told_step(step: Step | None) -> dict[str, Any] | None:
+    """What devices are told, as an entry of a timeline keeps it."""
+    return None if step is None else {"template": step.template, "fields": dict(step.fields)}
+
+
+def check_seen(connection: sa.Connection, case: Case, seen: int, wanted: Mapping[str, str]) -> None:
+    """Raises StaleRevision, with both versions, unless the actor saw the case as it stands.
+
+    Whoever saw the complaint before anybody did anything, 0, saw a case that somebody opened and did no more with.
+    """
+    stands = version(connection, case)
+    is_fresh = case.file.status == FIRST and case.file.revision == 1
+    rules.check_revision(1 if is_fresh and not seen else seen, wanted, stands)
+
+
+def version(connection: sa.Connection, case: Case) -> Version:
+    """The case as it stands, by whom: a name where it is a person's doing."""
+    names = names_of(connection)
+    last = timeline.of_case(connection, case.file.id)[-1:]
+    by, at = (names.get(last[0].actor, ""), last[0].at) if last else ("", case.file.opened_at)
+    fields = {"status": case.file.status, "urgency": case.file.urgency}
+    fields |= {"owner": names[f"account:{case.file.owner}"]} if case.file.owner else {}
+    fields |= {"kind": case.file.kind} if case.file.kind else {}
+    fields |= {"complaints": " ".join(sorted(registry.numbers_of(connection, case.complaints).values()))}
+    return Version(case.file.revision, by, at, fields)
+
+
+def names_of(connection: sa.Connection) -> dict[str, str]:
+    """Names of people, by how the log names them."""
+    return {each.actor.signature: each.name for each in accounts.listed(connection)}
+
+
+def reach(connection: sa.Connection, named: Collection[int], others: Collection[int]) -> set[int]:
+    """The complaints of the cases that have these, and of the others, with those that the others were opened for."""
+    ids = {*cases.holding(connection, named).values(), *others}
+    opened = {each.complaint for each in cases.find(connection, others).values() if each.complaint is not None}
+    members = (each.complaint for held in cases.members(connection, ids).values() for each in held)
+    return {*named, *members, *opened}
+
+
+def require(connection: sa.Connection, desk: Desk, complaints: Collection[int]) -> None:
+    standings = sealed.standings(connection, complaints)
+    for complaint in complaints:
+        if complaint not in standings or not permit(desk.actor, ACTION, standings[complaint].target(desk.places)):
+            raise NotFound(object=complaint)
+
+
+def _about(file: CaseFile, members: Sequence[cases.Member]) -> list[int]:
+    """The complaints that a case is about: of a duplicate, the one that it was opened for."""
+    return [each.complaint for each in members] or ([] if file.complaint is None else [file.complaint])
+
+
+def _facts(
+    connection: sa.Connection, file: CaseFile, members: Sequence[cases.Member], targets: tuple[Target, ...]
+) -> CaseFacts:
+    named = frozenset(each.complaint for each in members)
+    status = cast(Status, file.status)
+    left = None
+    if file.left_status is not None and file.left_since is not None:
+        left = Left(cast(Status, file.left_status), file.left_since)
+    return CaseFacts(
+        id=file.id,
+        status=status,
+        since=file.status_since,
+        revision=file.revision,
+        urgency=cast(Urgency, file.urgency),
+        complaints=named,
+        targets=targets,
+        opened_for=file.complaint,
+        withdrawn=frozenset(each.complaint for each in members if each.is_withdrawn),
+        owner=file.owner,
+        kind=file.kind,
+        moved_by=file.moved_by,
+        word=read_word(file.word),
+        # Its reference is the number under which the receipt was issued.
+        is_receipt_issued=True,
+        has_answer=status == "needs_information" and cases.has_answer(connection, named, file.status_since),
+        was_paused=file.was_paused,
+        joined_into=file.joined_into,
+        left=left,
+    )

@@ -1,0 +1,118 @@
+"""Moving: a case goes from one status to another, by the machine's rules, on what the actor saw of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from server.domain import case as rules
+from server.domain import urgency
+from server.domain.case import CaseFacts, Moved, UrgencyWord
+from server.domain.casework import CASEWORK, Status, Urgency
+from server.domain.desk import Desk
+from server.domain.errors import NotFound
+from server.domain.people import login_name
+from server.domain.permission import permit
+from server.services.cases import holding, opening
+from server.services.cases.holding import Case
+from server.store import accounts
+from server.store.engine import Store
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What somebody asks of a case: its next status, and what is settled with that.
+
+    `given`: codes by the name of their list. `owner`: the name of an account. Empty: that stays as it is.
+    """
+
+    to: Status
+    given: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    kind: str = ""
+    urgency: Urgency | None = None
+
+    @property
+    def told(self) -> dict[str, str]:
+        """As it is shown beside the version that stands."""
+        said = {"status": self.to, "owner": self.owner, "kind": self.kind, "urgency": self.urgency or ""}
+        return {name: text for name, text in said.items() if text}
+
+
+def move(store: Store, desk: Desk, number: str, intent: Intent, *, after: int) -> Moved:
+    """Move the case of a complaint, which it opens if it is the first. `after`: the version that the actor saw, 0 for
+    none.
+
+    Raises NotFound where the actor does not handle every complaint of it, StaleRevision with both versions, and
+    TransitionRefused with all that is unmet; UrgencyRefused.
+    """
+    with store.write() as connection:
+        complaint = holding.complaint_of(connection, number)
+        case = opening.take(connection, desk, [complaint])[0][complaint]
+        holding.check_seen(connection, case, after, intent.told)
+        settled = _settled(connection, desk, case, intent)
+        facts = _with(case.facts, settled)
+        moved = rules.move(facts, intent.to, desk.actor, desk.now, intent.given)
+        _keep(connection, desk, case, moved, settled)
+    return moved
+
+
+def choices(case: Case, desk: Desk) -> tuple[rules.Choice, ...]:
+    """What can come next of a case, and what stands against it."""
+    return rules.moves(case.facts, desk.actor, desk.now)
+
+
+def _keep(connection: sa.Connection, desk: Desk, case: Case, moved: Moved, settled: Mapping[str, Any]) -> None:
+    entry = holding.entry_of(
+        desk,
+        case,
+        holding.MOVED,
+        fields={"from": moved.source, "to": moved.to, "given": dict(moved.given)},
+        undo_until=moved.undo_until,
+        step=holding.told_step(moved.step),
+        tells_at=None if moved.step is None else moved.undo_until,
+    )
+    holding.leave(connection, case, entry, {**settled, **_columns(case, moved)})
+    holding.settle(connection, [case.file.id])
+
+
+def _columns(case: Case, moved: Moved) -> dict[str, Any]:
+    """What a move changes of the row; what a case was closed with goes when it is opened again."""
+    is_closed = CASEWORK.statuses[moved.to].stage == "closed"
+    return {
+        "status": moved.to,
+        "status_since": moved.at,
+        "moved_by": moved.by,
+        "was_paused": case.file.was_paused or moved.pauses,
+        "closed_at": moved.at if is_closed else None,
+        "outcome": None if moved.to == "reopened" else moved.given.get("outcome", case.file.outcome),
+        "closure": None if moved.to == "reopened" else moved.given.get("closure", case.file.closure),
+    }
+
+
+def _settled(connection: sa.Connection, desk: Desk, case: Case, intent: Intent) -> dict[str, Any]:
+    """Columns of what is settled with a move. Raises NotFound for an owner who could not handle the case, and
+    UrgencyRefused."""
+    values: dict[str, Any] = {}
+    if intent.owner:
+        owner = accounts.by_login(connection, login_name(intent.owner))
+        targets = case.facts.targets
+        may = owner is not None and owner.state == accounts.ACTIVE
+        if owner is None or not may or not all(permit(owner.actor, holding.ACTION, each) for each in targets):
+            raise NotFound(object=intent.owner)
+        values["owner"] = owner.id
+    if intent.kind:
+        values["kind"] = intent.kind
+    if intent.urgency is not None:
+        urgency.check_said(case.facts, intent.urgency, desk.actor, intent.given)
+        heard = {each.complaint: cast(Urgency, each.urgency) for each in case.members}
+        values["word"] = holding.told_word(UrgencyWord(intent.urgency, heard))
+    return values
+
+
+def _with(facts: CaseFacts, settled: Mapping[str, Any]) -> CaseFacts:
+    """The case as it will be when the move is made."""
+    known = {name: settled[name] for name in ("owner", "kind") if name in settled}
+    word = holding.read_word(settled["word"]) if "word" in settled else facts.word
+    return replace(facts, word=word, **known)

@@ -1,0 +1,80 @@
+"""Queues: what waits for somebody, the most urgent first, and a case with all that a person at work needs of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from server.domain.case import Choice, Version
+from server.domain.desk import Desk
+from server.domain.permission import may_ever
+from server.services.cases import holding, moving
+from server.services.cases.holding import ACTION
+from server.store import cases, links, registry, timeline
+from server.store.cases import CaseFile, Waiting
+from server.store.engine import Store
+from server.store.links import Report
+from server.store.scopes import scope_of
+from server.store.timeline import Entry
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that waits, by the registry number of its first complaint; `owner` is a name, empty for nobody."""
+
+    number: str
+    ref: str
+    owner: str
+    waiting: Waiting
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A case as a person sees it: complaints by registry number, entries with names, and what can come next.
+
+    `file` and `stands` are None for a complaint that nobody acted on; `version` is what an edit says to have seen.
+    """
+
+    file: CaseFile | None
+    version: int
+    stands: Version | None
+    reports: Mapping[str, Report]
+    entries: Sequence[tuple[str, Entry]]
+    choices: Sequence[Choice]
+
+
+def waiting(store: Store, desk: Desk, limit: int) -> list[Item]:
+    """What waits in the actor's scope, at most `limit`: cases that are not closed, and complaints that nobody did
+    anything with yet; the most urgent first, of these what waits longest. Nothing for whoever handles no case."""
+    if not may_ever(desk.actor, ACTION):
+        return []
+    with store.read() as connection:
+        found = cases.queue(connection, scope_of(desk.actor, [ACTION], desk.places), limit)
+        numbers = registry.numbers_of(connection, [each.complaint for each in found])
+        names = holding.names_of(connection)
+    return [_item(each, numbers, names) for each in found]
+
+
+def show(store: Store, desk: Desk, number: str) -> Shown:
+    """The case of a complaint as it stands. Raises NotFound where the actor does not handle every complaint of it."""
+    with store.read() as connection:
+        complaint = holding.complaint_of(connection, number)
+        case = holding.look(connection, desk, complaint)
+        complaints = [complaint] if case is None else case.complaints
+        numbers = registry.numbers_of(connection, complaints)
+        reports = {numbers[id]: each for id, each in links.reports(connection, complaints).items()}
+        if case is None:
+            return Shown(None, 0, None, reports, (), ())
+        stands = holding.version(connection, case)
+        entries = _told(connection, case.file.id)
+    return Shown(case.file, case.file.revision, stands, reports, entries, moving.choices(case, desk))
+
+
+def _told(connection: sa.Connection, case: int) -> list[tuple[str, Entry]]:
+    names = holding.names_of(connection)
+    return [(names.get(each.actor, ""), each) for each in timeline.of_case(connection, case)]
+
+
+def _item(found: Waiting, numbers: Mapping[int, str], names: Mapping[str, str]) -> Item:
+    number = numbers[found.complaint]
+    return Item(number, found.ref or number, names.get(f"account:{found.owner}", ""), found)

@@ -1,0 +1,80 @@
+"""Undoing: what was done to a case last is taken back, and everything is again as it was."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from server.domain import case as rules
+from server.domain.desk import Desk
+from server.domain.errors import Busy, NotFound, RegroupingRefused
+from server.services.cases import holding, joining, opening
+from server.services.cases.holding import Case
+from server.store import timeline
+from server.store.engine import Store
+from server.store.timeline import Entry
+
+
+def undo(store: Store, desk: Desk, number: str, no: int | None = None) -> str:
+    """Take back an entry of the case of a complaint, the last that stands where no number says which; gives its code.
+
+    A regrouping is taken back in both cases. Raises NotFound where the actor does not handle them, or there is no such
+    entry; TransitionRefused and RegroupingRefused for what can't be taken back, or was already (`undone`).
+    """
+    with store.write() as connection:
+        complaint = holding.complaint_of(connection, number)
+        told = _chosen(connection, desk, complaint, no)
+        beside = _beside(connection, told)
+        held, others = opening.take(connection, desk, [complaint], [each.casefile for each in beside])
+        case = held[complaint]
+        if case.file.id != told.casefile or _chosen(connection, desk, complaint, no).no != told.no:
+            # Somebody did something with it at this moment.
+            raise Busy
+        if told.code == holding.MOVED:
+            _undo_move(connection, desk, case, told)
+        elif beside:
+            joining.take_back(connection, desk, [told, *beside], {case.file.id: case, **others})
+        else:
+            # The other case went with its complaint.
+            raise RegroupingRefused(fault="changed")
+    return told.code
+
+
+def standing(entries: Sequence[Entry]) -> list[Entry]:
+    """Those that can be taken back, as far as entries tell: the opening can't, and nothing twice."""
+    gone = {each.undoes for each in entries}
+    return [each for each in entries if each.no not in gone and each.code not in (holding.OPENED, holding.UNDONE)]
+
+
+def _beside(connection: sa.Connection, told: Entry) -> list[Entry]:
+    """What was left in the other case at the same time, if there is one and it is still here."""
+    other, no = (told.fields.get(name) for name in ("other", "other_no"))
+    found = None if other is None or no is None else timeline.numbered(connection, other, no)
+    return [] if found is None else [found]
+
+
+def _chosen(connection: sa.Connection, desk: Desk, complaint: int, no: int | None) -> Entry:
+    case = holding.look(connection, desk, complaint)
+    entries = [] if case is None else timeline.of_case(connection, case.file.id)
+    left = standing(entries)
+    if no is None:
+        if not left:
+            raise RegroupingRefused(fault="nothing_done")
+        return left[-1]
+    if no not in {each.no for each in entries}:
+        raise NotFound(object=no)
+    found = next((each for each in left if each.no == no), None)
+    if found is None:
+        raise RegroupingRefused(fault="undone")
+    return found
+
+
+def _undo_move(connection: sa.Connection, desk: Desk, case: Case, told: Entry) -> None:
+    # What came later and was taken back is as if it had not come.
+    is_last = standing(timeline.of_case(connection, case.file.id))[-1].no == told.no
+    made = case.file.revision if is_last else told.no
+    rules.check_undo(case.facts, told.fields["from"], made, desk.actor, desk.now)
+    fields = {"from": case.file.status, "to": told.fields["from"]}
+    entry = holding.entry_of(desk, case, holding.UNDONE, fields=fields, undoes=told.no)
+    holding.leave(connection, case, entry, told.before)
+    holding.settle(connection, [case.file.id])
+

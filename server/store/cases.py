@@ -1,0 +1,320 @@
+"""Cases: their rows, which complaints each has, and what waits for somebody."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from server.store.case_tables import case_complaint, casefile, note, timeline, waiting
+from server.store.dialect import UtcTime, among, locked
+from server.store.schema import complaint, device, lineage, received, sequel
+from server.store.scopes import Scope, limits
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """A case as it stands. Names are those of the table `casefile`."""
+
+    id: int
+    ref: str
+    complaint: int | None
+    status: str
+    status_since: datetime
+    revision: int
+    owner: str | None
+    kind: str | None
+    urgency: str
+    word: Mapping[str, Any] | None
+    moved_by: str | None
+    was_paused: bool
+    opened_at: datetime
+    closed_at: datetime | None
+    outcome: str | None
+    closure: str | None
+    joined_into: int | None
+    left_status: str | None
+    left_since: datetime | None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A complaint of a case: since when it is there, and the most urgent that its answers ever were."""
+
+    complaint: int
+    at: datetime
+    urgency: str
+    confidentiality: str
+    is_withdrawn: bool
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits for somebody: a case by the first of its complaints, or a complaint without one."""
+
+    complaint: int
+    case: int | None
+    ref: str | None
+    status: str | None
+    owner: str | None
+    urgency: str
+    since: datetime
+
+
+_CASE = tuple(casefile.c[name] for name in CaseFile.__dataclass_fields__)
+
+
+def open_for(
+    connection: sa.Connection, complaint_id: int, *, ref: str, status: str, urgency: str, at: datetime
+) -> int:
+    """Open the case of one complaint, which is locked and has none; gives its id. It is in its status since the
+    complaint was received."""
+    came = sa.select(received.c.received_at).where(received.c.id == complaint_id).scalar_subquery()
+    row = {"ref": ref, "complaint": complaint_id, "status": status, "status_since": came, "urgency": urgency}
+    made = sa.insert(casefile).values(**row, opened_at=at).returning(casefile.c.id)
+    id: int = connection.scalars(made).one()
+    first = {"complaint": complaint_id, "casefile": id, "at": at, "urgency": urgency}
+    connection.execute(sa.insert(case_complaint).values(first))
+    return id
+
+
+def find(connection: sa.Connection, ids: Collection[int], *, is_locked: bool = False) -> dict[int, CaseFile]:
+    """Cases by id, in the order of their ids; `is_locked`: until commit."""
+    select = sa.select(*_CASE).where(casefile.c.id.in_(ids)).order_by(casefile.c.id)
+    return {row.id: CaseFile(*row) for row in connection.execute(locked(connection, select) if is_locked else select)}
+
+
+def with_ref(connection: sa.Connection, ref: str) -> int | None:
+    """The case of this reference, also where the complaint that it is called by was erased."""
+    return connection.scalar(sa.select(casefile.c.id).where(casefile.c.ref == ref))
+
+
+def opened_for(connection: sa.Connection, complaint_id: int) -> int | None:
+    """The complaint's own case, wherever the complaint is now."""
+    return connection.scalar(sa.select(casefile.c.id).where(casefile.c.complaint == complaint_id))
+
+
+def holding(connection: sa.Connection, complaints: Collection[int]) -> dict[int, int]:
+    """By complaint, the case that has it; those that no case has are left out."""
+    columns = case_complaint.c
+    select = sa.select(columns.complaint, columns.casefile).where(columns.complaint.in_(complaints))
+    return {row.complaint: row.casefile for row in connection.execute(select)}
+
+
+def members(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[Member]]:
+    """By case, its complaints in the order of their ids."""
+    columns = case_complaint.c
+    select = (
+        sa.select(
+            columns.casefile,
+            columns.complaint,
+            columns.at,
+            columns.urgency,
+            complaint.c.confidentiality,
+            complaint.c.state == "withdrawn",
+        )
+        .join(complaint, complaint.c.id == columns.complaint)
+        .where(columns.casefile.in_(ids))
+        .order_by(columns.complaint)
+    )
+    found: dict[int, list[Member]] = {id: [] for id in ids}
+    for id, *rest in connection.execute(select):
+        found[id].append(Member(*rest))
+    return found
+
+
+def set_columns(connection: sa.Connection, id: int, values: Mapping[str, Any]) -> None:
+    """Set columns of a case; times may be as `as_told` gives them."""
+    read = {name: _read(casefile.c[name], value) for name, value in values.items()}
+    if read:
+        connection.execute(sa.update(casefile).where(casefile.c.id == id).values(**read))
+
+
+def put_into(connection: sa.Connection, id: int, complaints: Mapping[int, datetime | str]) -> None:
+    """Move complaints that are in some case to this one, each as there since then."""
+    columns = case_complaint.c
+    for at in sorted(set(complaints.values()), key=str):
+        ids = [each for each, since in complaints.items() if since == at]
+        moved = sa.update(case_complaint).where(columns.complaint.in_(ids))
+        connection.execute(moved.values(casefile=id, at=_read(columns.at, at)))
+
+
+def as_told(value: Any) -> Any:
+    """A value as an entry of a timeline keeps it."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def lock_complaints(connection: sa.Connection, complaints: Collection[int]) -> set[int]:
+    """Hold complaints until commit, in the order of their ids; gives those that are here."""
+    select = sa.select(complaint.c.id).where(complaint.c.id.in_(complaints)).order_by(complaint.c.id)
+    return set(connection.scalars(locked(connection, select)))
+
+
+def await_opening(connection: sa.Connection, urgencies: Mapping[int, str], since: datetime) -> None:
+    """Put complaints that are new, by each its urgency, where they wait."""
+    for urgency in sorted(set(urgencies.values())):
+        ids = [id for id, each in urgencies.items() if each == urgency]
+        _await(connection, ids, {"urgency": urgency, "since": since})
+
+
+def renew_waiting(connection: sa.Connection, case: CaseFile, complaints: Collection[int], *, waits: bool) -> None:
+    """Put a case where it waits, by its urgency and since when it is in its state, or take it from there."""
+    gone = (waiting.c.casefile == case.id) | waiting.c.complaint.in_(complaints)
+    connection.execute(sa.delete(waiting).where(gone))
+    if waits and complaints:
+        row = {"casefile": case.id, "urgency": case.urgency, "since": case.status_since}
+        _await(connection, [min(complaints)], row)
+
+
+def renew_scope(connection: sa.Connection, complaint_id: int) -> None:
+    """Note anew what scopes go by, of what waits by a complaint that was revised."""
+    row = connection.execute(_covered([complaint_id])).one()
+    values = {"team": row.team, "partner": row.partner, "place_id": row.place_id}
+    connection.execute(sa.update(waiting).where(waiting.c.complaint == complaint_id).values(values))
+
+
+def raise_urgency(connection: sa.Connection, complaint_id: int, urgency: str) -> None:
+    """Note what the answers of a complaint say now, where that is more urgent: of it, of the case that has it, and of
+    what waits. Nothing goes lower by it."""
+    # U1 is the most urgent: what is more urgent stands before the other.
+    columns = case_complaint.c
+    risen = sa.update(case_complaint).where(columns.complaint == complaint_id, columns.urgency > urgency)
+    id = connection.scalar(risen.values(urgency=urgency).returning(columns.casefile))
+    if id is None:
+        waits = (waiting.c.complaint == complaint_id) & waiting.c.casefile.is_(None)
+    else:
+        waits = waiting.c.casefile == id
+        of_case = sa.update(casefile).where(casefile.c.id == id, casefile.c.urgency > urgency)
+        connection.execute(of_case.values(urgency=urgency))
+    connection.execute(sa.update(waiting).where(waits, waiting.c.urgency > urgency).values(urgency=urgency))
+
+
+def urgency_waiting(connection: sa.Connection, complaint_id: int) -> str:
+    """How urgent a complaint without a case is."""
+    return str(connection.scalars(sa.select(waiting.c.urgency).where(waiting.c.complaint == complaint_id)).one())
+
+
+def has_answer(connection: sa.Connection, complaints: Collection[int], since: datetime) -> bool:
+    """Whether something came from a complainant since then that answers a question."""
+    came = (
+        sa.select(received.c.id)
+        .join(sequel, sequel.c.received == received.c.id)
+        .where(sequel.c.complaint.in_(complaints), received.c.op == "answer", received.c.received_at >= since)
+    )
+    return connection.scalar(came.limit(1)) is not None
+
+
+def queue(connection: sa.Connection, scope: Scope, limit: int) -> list[Waiting]:
+    """What waits in the scope, the most urgent first and of these what waits longest.
+
+    One sentence that reads the index in its order. Every complaint of a case has to be in the scope.
+    """
+    columns = waiting.c
+    select = (
+        sa.select(
+            columns.complaint,
+            columns.casefile,
+            casefile.c.ref,
+            casefile.c.status,
+            casefile.c.owner,
+            columns.urgency,
+            columns.since,
+        )
+        .join(complaint, complaint.c.id == columns.complaint)
+        .join(received, received.c.id == columns.complaint)
+        .join(lineage, lineage.c.id == received.c.lineage)
+        .join(device, device.c.id == received.c.device)
+        .join(casefile, casefile.c.id == columns.casefile, isouter=True)
+        .where(*_in_index(connection, scope), *limits(connection, scope, complaint, lineage, device))
+        .where(~_has_other(connection, scope))
+        .order_by(columns.urgency, columns.since, columns.complaint)
+        .limit(limit)
+    )
+    return [Waiting(*row) for row in connection.execute(select)]
+
+
+def remove(connection: sa.Connection, complaint_id: int) -> None:
+    """Remove what case work has of one complaint; a case that has others goes on without it.
+
+    What was done with it stays in the timeline of that case, by ids alone.
+    """
+    own = opened_for(connection, complaint_id)
+    holder = holding(connection, [complaint_id]).get(complaint_id)
+    connection.execute(sa.delete(waiting).where(waiting.c.complaint == complaint_id, waiting.c.casefile.is_(None)))
+    for table in (note, case_complaint):
+        connection.execute(sa.delete(table).where(table.c.complaint == complaint_id))
+    # An entry without its complaint says nothing of anybody, and a timeline without an entry leads nowhere.
+    connection.execute(sa.update(timeline).where(timeline.c.complaint == complaint_id).values(complaint=None))
+    if own is not None:
+        connection.execute(sa.update(casefile).where(casefile.c.id == own).values(complaint=None))
+    for id, others in members(connection, {each for each in (own, holder) if each is not None}).items():
+        if others:
+            # It goes on waiting, by another of its complaints.
+            by_it = sa.update(waiting).where(waiting.c.casefile == id, waiting.c.complaint == complaint_id)
+            connection.execute(by_it.values(complaint=others[0].complaint))
+            renew_scope(connection, others[0].complaint)
+        else:
+            _remove_empty(connection, id)
+
+
+def _read(column: sa.Column[Any], value: Any) -> Any:
+    is_told = isinstance(value, str) and isinstance(column.type, UtcTime)
+    return datetime.fromisoformat(value) if is_told else value
+
+
+def _await(connection: sa.Connection, complaints: Collection[int], values: Mapping[str, Any]) -> None:
+    told = [sa.literal(value, waiting.c[name].type) for name, value in values.items()]
+    covered = _covered(complaints)
+    select = covered.with_only_columns(*covered.selected_columns, *told)
+    columns = ["complaint", "team", "partner", "place_id", *values]
+    connection.execute(sa.insert(waiting).from_select(columns, select))
+
+
+def _covered(complaints: Collection[int]) -> sa.Select[Any]:
+    """What scopes go by, by complaint."""
+    return (
+        sa.select(
+            complaint.c.id,
+            sa.func.coalesce(lineage.c.team, complaint.c.team).label("team"),
+            sa.func.coalesce(device.c.partner, complaint.c.partner).label("partner"),
+            complaint.c.place_id,
+        )
+        .join(received, received.c.id == complaint.c.id)
+        .join(lineage, lineage.c.id == received.c.lineage)
+        .join(device, device.c.id == received.c.device)
+        .where(complaint.c.id.in_(complaints))
+    )
+
+
+def _in_index(connection: sa.Connection, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    """What of a scope the index of the queue tells."""
+    columns = waiting.c
+    covered = (columns.team, scope.teams), (columns.partner, scope.partners), (columns.place_id, scope.places)
+    return [among(connection, column, values) for column, values in covered if values is not None]
+
+
+def _has_other(connection: sa.Connection, scope: Scope) -> sa.ColumnElement[bool]:
+    """Whether a case that waits has a complaint that is not in the scope."""
+    other, came, line, by = (table.alias(f"other_{table.name}") for table in (complaint, received, lineage, device))
+    within = sa.and_(sa.true(), *limits(connection, scope, other, line, by))
+    return (
+        sa.exists()
+        .select_from(case_complaint)
+        .where(
+            case_complaint.c.casefile == waiting.c.casefile,
+            case_complaint.c.complaint == other.c.id,
+            came.c.id == other.c.id,
+            line.c.id == came.c.lineage,
+            by.c.id == came.c.device,
+            ~sa.func.coalesce(within, sa.false()),
+        )
+    )
+
+
+def _remove_empty(connection: sa.Connection, id: int) -> None:
+    """A case that nothing is in any more; of those that had joined it nobody knows where they went."""
+    connection.execute(sa.update(casefile).where(casefile.c.joined_into == id).values(joined_into=None))
+    connection.execute(sa.delete(timeline).where(timeline.c.casefile == id))
+    connection.execute(sa.delete(waiting).where(waiting.c.casefile == id))
+    connection.execute(sa.delete(casefile).where(casefile.c.id == id))

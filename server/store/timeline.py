@@ -1,0 +1,82 @@
+"""The timeline of a case: what was done, by whom and when, in order; append only, gone with the case alone."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from server.store.case_tables import casefile, note, timeline
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of one case.
+
+    `fields` are codes and ids that say what; `before` is what was changed, as it was. `undo_until`: None where it
+    can be taken back at any time. `step` is what devices are told at `tells_at`; None: nothing. `undoes` is the number
+    of the entry of the same case that this one takes back.
+    """
+
+    casefile: int
+    no: int
+    code: str
+    actor: str
+    at: datetime
+    complaint: int | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
+    undo_until: datetime | None = None
+    step: Mapping[str, Any] | None = None
+    tells_at: datetime | None = None
+    undoes: int | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """What somebody wrote for the team about a complaint: sealed, and by key id what opens it as base64url text."""
+
+    id: str
+    complaint: int
+    account: str
+    at: datetime
+    box: bytes = field(repr=False)
+    keys: Mapping[str, str] = field(repr=False)
+
+
+_ENTRY = tuple(timeline.c[name] for name in Entry.__dataclass_fields__)
+_NOTE = tuple(note.c[name] for name in Note.__dataclass_fields__)
+
+
+def append(connection: sa.Connection, made: Entry) -> None:
+    """Add an entry, whose number is the next of its case, which is locked."""
+    row = vars(made) | {"fields": dict(made.fields), "before": dict(made.before)}
+    connection.execute(sa.insert(timeline).values(**row))
+    connection.execute(sa.update(casefile).where(casefile.c.id == made.casefile).values(revision=made.no))
+
+
+def of_case(connection: sa.Connection, id: int) -> list[Entry]:
+    """The entries of a case, in order."""
+    return _entries(connection, timeline.c.casefile == id)
+
+
+def numbered(connection: sa.Connection, id: int, no: int) -> Entry | None:
+    """One entry of a case."""
+    return next(iter(_entries(connection, (timeline.c.casefile == id) & (timeline.c.no == no))), None)
+
+
+def add_note(connection: sa.Connection, made: Note) -> None:
+    """Keep a note."""
+    connection.execute(sa.insert(note).values(**vars(made) | {"keys": dict(made.keys)}))
+
+
+def notes_of(connection: sa.Connection, complaints: Collection[int]) -> Sequence[Note]:
+    """The notes on several complaints, in the order written."""
+    select = sa.select(*_NOTE).where(note.c.complaint.in_(complaints)).order_by(note.c.at, note.c.id)
+    return [Note(*row) for row in connection.execute(select)]
+
+
+def _entries(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Entry]:
+    select = sa.select(*_ENTRY).where(condition).order_by(timeline.c.casefile, timeline.c.no)
+    return [Entry(*row) for row in connection.execute(select)]

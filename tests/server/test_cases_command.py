@@ -1,0 +1,171 @@
+"""`seere cases`: a coordinator at the terminal works through what waits."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyotp
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from server.cli import main
+from server.commands.case_words import REASONS
+from server.domain.casework import STATUSES
+from server.domain.folding import fold
+from server.domain.permission import OPERATOR
+from server.hub import Hub, utc_now
+from server.i18n import LANGUAGES, catalogue
+from server.services.accounts import people
+from server.services.accounts.people import Post
+from server.services.duplicates import matching
+from server.store import accounts
+from server.store.match_tables import link
+from tests.builders import (
+    NOW,
+    PASSPHRASE,
+    complaint,
+    enrolled,
+    founded,
+    open_new_hub,
+    passphrase_file,
+    with_keyring,
+)
+from tests.decision_walks import add_link
+
+Run = Callable[..., Result]
+YEAR = utc_now().year
+FIRST, SECOND, THIRD = (f"SRE-{YEAR}-{number:06}" for number in (1, 2, 3))
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub"), utc_now))
+    enrolled(opened, "Gao 1", team="gao").send(*(complaint(name) for name in "abc"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `seere cases` as a coordinator for everything, who types passphrase, code, and what is `typed`."""
+    monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
+    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
+    posts = {"Awa": Post("coordinator", is_named_reader=True), "Binta": Post("coordinator"), "Oumar": Post("verifier")}
+    made = {
+        name: people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, PASSPHRASE, NOW)
+        for name, post in posts.items()
+    }
+
+    def run(*arguments: str, name: str = "Awa", typed: str = "", language: str = "fr") -> Result:
+        with hub.store.write() as connection:
+            accounts.update(connection, made[name].account.id, totp_step=0)
+        secret = made[name].secret
+        code = f"{pyotp.TOTP(secret).now()}\n" if secret else ""
+        command = ["--language", language, "cases", *arguments, "--as", name]
+        return CliRunner().invoke(main, command, input=f"{PASSPHRASE}\n{code}{typed}\n")
+
+    return run
+
+
+def act(seere: Run, *arguments: str, **options: str) -> str:
+    done = seere(*arguments, **options)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_coordinator_brings_a_complaint_to_its_outcome(seere: Run) -> None:
+    listed = act(seere, "list")
+    assert f"U2  {FIRST}  nouvelle" in listed
+    assert f"seere cases acknowledge {FIRST} --as Awa" in act(seere, "show", FIRST)
+    assert "reçue → accusée de réception. Version 2" in act(seere, "acknowledge", FIRST)
+    assert f"seere cases undo {FIRST} 3 --as Awa" in act(seere, "move", FIRST, "en-tri", "--after", "2")
+    shown = act(seere, "show", FIRST)
+    assert "Possible" not in shown
+    assert "Pas encore : en-traitement. Personne n'est responsable de ce dossier" in shown
+    settled = ("--owner", "Binta", "--kind", "COR-RACKET", "--urgency", "U2")
+    act(seere, "move", FIRST, "EN TRAITEMENT", "--after", "3", *settled)
+    act(seere, "move", FIRST, "resolue", "--after", "4", "--reason", "médiation")
+    closed = act(seere, "move", FIRST, "closed", "--after", "5", "--reason", "mediated", "--untold", "anonyme")
+    assert "résolue → clôturée" in closed
+    shown = act(seere, "show", FIRST)
+    assert "Urgence U2. Responsable : Binta." in shown
+    assert "Ce qui en est résulté : médiation" in shown
+    assert FIRST not in act(seere, "list")
+
+
+def test_refusal_says_all_that_is_missing(seere: Run) -> None:
+    act(seere, "acknowledge", FIRST)
+    act(seere, "move", FIRST, "en-tri", "--after", "2")
+    refused = seere("move", FIRST, "en-traitement", "--after", "3")
+    assert refused.exit_code == 1
+    assert "Le type du dossier n'est pas fixé. Personne n'a confirmé l'urgence du dossier." in refused.output
+    assert "Dites pourquoi la plainte est irrecevable." in seere("move", FIRST, "irrecevable", "--after", "3").output
+
+
+def test_stale_edit_shows_both_versions(seere: Run) -> None:
+    act(seere, "acknowledge", FIRST)
+    act(seere, "move", FIRST, "en-tri", "--after", "2", name="Binta")
+    stale = seere("move", FIRST, "retirée", "--after", "2", "--reason", "dit-à-nous")
+    assert stale.exit_code == 1
+    assert "Binta a changé ce dossier" in stale.output
+    assert f"(version 3) : état en tri · urgence U2 · plaintes {FIRST}" in stale.output
+    assert "Vous vouliez : état retirée" in stale.output
+
+
+def test_complaints_join_and_come_out_again(seere: Run) -> None:
+    act(seere, "attach", SECOND, FIRST)
+    assert "redites-le avec --into-after 2" in seere("attach", THIRD, FIRST).output
+    act(seere, "attach", THIRD, FIRST, "--into-after", "2")
+    shown = act(seere, "show", SECOND)
+    assert shown.startswith(f"Dossier {FIRST}")
+    assert all(f"Plainte {number}" in shown for number in (FIRST, SECOND, THIRD))
+    assert "Awa : a joint 1 plainte\n" in shown
+    assert f"seere cases undo {THIRD} 3 " in act(seere, "split", THIRD, SECOND, "--after", "3")
+    assert f"Dossier {THIRD}" in act(seere, "show", SECOND)
+    assert f"seere cases undo {SECOND} 3 " in act(seere, "show", SECOND)
+    act(seere, "undo", SECOND, "3")
+    assert f"Dossier {FIRST}" in act(seere, "show", SECOND)
+    act(seere, "detach", SECOND, "--after", "5")
+    assert f"Dossier {SECOND}" in act(seere, "show", SECOND)
+
+
+def test_reports_of_the_same_incident_are_named_beside_the_case(seere: Run, hub: Hub) -> None:
+    hint = f"n'est pas dans ce dossier : {THIRD}"
+    matching.keep_models(hub.store, hub.clock())
+    made = add_link(hub, 1, 3)
+    assert hint in act(seere, "show", FIRST)
+    assert SECOND not in act(seere, "show", FIRST)
+    act(seere, "attach", THIRD, FIRST)
+    assert hint not in act(seere, "show", FIRST)
+    with hub.store.write() as connection:
+        connection.execute(sa.update(link).where(link.c.id == made).values(state="rejected"))
+    act(seere, "undo", FIRST)
+    assert hint not in act(seere, "show", FIRST)
+
+
+def test_note_is_typed_and_read_by_the_team_alone(seere: Run, hub: Hub) -> None:
+    act(seere, "note", FIRST, typed="Rappeler après le marché.")
+    assert "Awa, sur" in act(seere, "show", FIRST)
+    assert "Rappeler après le marché." in act(seere, "show", FIRST)
+    assert "scellée pour d'autres que vous" in act(seere, "show", FIRST, name="Binta")
+    assert b"Rappeler" not in b"".join(path.read_bytes() for path in hub.settings.data.glob("hub.db*"))
+    assert "La note est vide." in seere("note", FIRST, typed=" ").output
+
+
+def test_whoever_handles_no_cases_is_told_so(seere: Run) -> None:
+    assert "Ce compte ne traite aucun dossier" in seere("list", name="Oumar").output
+    refused = seere("show", FIRST, name="Oumar")
+    assert (refused.exit_code, FIRST in refused.output) == (1, True)
+
+
+@pytest.mark.parametrize("arguments", [("move", FIRST, "ailleurs"), ("move", FIRST, "en-tri", "--reason", "parce que")])
+def test_word_of_no_list_is_refused(seere: Run, arguments: tuple[str, ...]) -> None:
+    assert seere(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("kind", "codes"), [("status", STATUSES), ("reason", REASONS)])
+def test_no_two_codes_are_typed_alike(language: str, kind: str, codes: tuple[str, ...]) -> None:
+    texts = catalogue(language)
+    typed = [(fold(word), code) for code in codes for word in (code, texts.text(f"cases.{kind}_{code}"))]
+    assert len(dict(typed)) == len(set(typed))
