@@ -36,7 +36,6 @@ FIGURES: Final = (
 _SPLINK_LINKS: Final = 0.95
 _FEBRL_LABELS: Final = 120
 _KIT_LABELS: Final = 300
-_STORED: Final = 100_000
 _AHEAD: Final = 0.0001
 
 
@@ -54,13 +53,13 @@ _SETS: Final = (
 )
 
 
-def measure(_: Plan) -> Iterator[Figure]:
+def measure(plan: Plan) -> Iterator[Figure]:
     """How far we are ahead of each; all values are None where their environment can't be made."""
     try:
         for each in _SETS:
             yield from _febrl(each)
         yield from _kit()
-        yield Figure("splink_ratio_one_record", one_record.ratio(_STORED), "times", ">=", 20)
+        yield Figure("splink_ratio_one_record", one_record.ratio(plan.large), "times", ">=", 20)
     except PeersMissing as error:
         note(f"the peers' environment can't be made: {error}")
         yield from (Figure(name, None, "") for name in FIGURES)
