@@ -24,7 +24,7 @@ demo: $(RUN_STAMP) ## La démonstration, puis le centre sur 127.0.0.1:8000 (PORT
 	@exec $(VENV_PYTHON) -m fixtures.demo
 
 test: $(TEST_STAMP) ## Les tests, sur SQLite et PostgreSQL (ARGS="tests/store -k curseur" : une partie)
-	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile -m "not prove" $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n 2 --dist worksteal -m "not prove" $(ARGS)
 
 prove: $(TEST_STAMP) ## Les preuves longues : pannes en vraie grandeur, programmes du système
 	@for tool in age cc chromium nginx; do \

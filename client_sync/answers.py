@@ -15,6 +15,7 @@ from client_sync.protocol.records import read_time
 
 # Whatever a hub says, a device comes back within a day.
 RETRY_AFTER_MOST_S: Final = 86_400
+_MINUTE_S: Final = 60
 # Codes of the wire and names of members are far shorter.
 CODE_MOST_CHARS: Final = 100
 _CURSOR_MOST_CHARS: Final = 256
@@ -60,6 +61,7 @@ class HubAnswer:
     backed_up_to: int | None
     orders: tuple[Mapping[str, Any], ...]
     retry_after_s: int | None
+    sync_after_s: int | None
     rolled_back: int | None
     missing_parcels: tuple[int, ...]
     anchor: Mapping[str, Any] | None
@@ -126,6 +128,7 @@ class _AnswerShape(_Members):
     backed_up_to = _number(load_default=None)
     orders = fields.List(fields.Dict(), load_default=[])
     retry_after_s = _number(load_default=None)
+    sync_after = _number(load_default=None)
     rolled_back = _number(load_default=None)
     missing_parcels = fields.List(_number(), load_default=[])
     anchor = fields.Dict(load_default=None)
@@ -157,6 +160,7 @@ def read_answer(members: object) -> HubAnswer:
         backed_up_to=answer["backed_up_to"],
         orders=tuple(answer["orders"]),
         retry_after_s=None if answer["retry_after_s"] is None else retry_after(answer["retry_after_s"]),
+        sync_after_s=None if answer["sync_after"] is None else retry_after(answer["sync_after"] * _MINUTE_S),
         rolled_back=answer["rolled_back"],
         missing_parcels=tuple(answer["missing_parcels"]),
         anchor=answer["anchor"],

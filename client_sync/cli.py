@@ -23,6 +23,7 @@ from client_sync.commands.records import list_records, show
 from client_sync.commands.session import Session
 from client_sync.commands.status import status
 from client_sync.commands.sync import sync
+from client_sync.commands.visits import visits
 from client_sync.commands.wipe import wipe
 from client_sync.errors import ClientError
 from client_sync.stores import Folder
@@ -85,7 +86,7 @@ def main(context: click.Context) -> None:
         home(context, context.obj)
 
 
-for each in (enrol, new, list_records, show, amend, sync, status, import_backlog, bundle, paper, anchor, wipe):
+for each in (enrol, new, list_records, show, amend, sync, visits, status, import_backlog, bundle, paper, anchor, wipe):
     main.add_command(each)
 
 

@@ -48,7 +48,8 @@ class SyncReport:
     and `bytes_down` are HTTP with its headers. `is_whole` says that nothing of ours is left to exchange now; else
     the link was `cut`, the hub asked to come back in `retry_after_s`, or it said `refused_code`. `orders` are the
     kinds of orders obeyed; with `erased` nothing of the device is left. `carried` parcels of others were posted.
-    `log` is what came of the anchor of the hub's log, None when none came.
+    `log` is what came of the anchor of the hub's log, None when none came. `sync_after_s` is when the hub thinks that
+    it is worth coming again with nothing to send, if it said so.
     """
 
     sent: int
@@ -65,6 +66,7 @@ class SyncReport:
     orders: tuple[str, ...]
     carried: int
     log: Outcome | None = None
+    sync_after_s: int | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -144,6 +146,7 @@ class _Session:
     refused_code: str | None = None
     orders: list[str] = field(default_factory=list)
     log: Outcome | None = None
+    sync_after_s: int | None = None
     _sent: int = 0
     _stored: int = 0
     _kept_aside: int = 0
@@ -200,6 +203,7 @@ class _Session:
             orders=tuple(self.orders),
             carried=self._carried,
             log=self.log,
+            sync_after_s=self.sync_after_s,
         )
 
     def _round_trip(self, body: Body) -> bool:
@@ -229,6 +233,7 @@ class _Session:
         applied = self.outbox.apply(said, self.now(), body.frames)
         self._count(applied)
         self.retry_after_s = said.retry_after_s
+        self.sync_after_s = said.sync_after_s
         self.orders += obey(self.outbox, said.orders)
         if self._is_over:
             return False

@@ -85,6 +85,12 @@ class RecordUnknown(ClientError):
     code = "record_unknown"
 
 
+class TaskUnknown(ClientError):
+    """There is no such task on the device, or not any more."""
+
+    code = "task_unknown"
+
+
 class NotEnrolled(ClientError):
     """The device has no hub yet."""
 

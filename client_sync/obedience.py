@@ -40,6 +40,8 @@ def obey(outbox: Outbox, orders: Iterable[Mapping[str, Any]]) -> list[str]:
         if order is None or order["no"] <= outbox.link.last_order:
             continue
         if order["kind"] == REVOKE:
+            # Nothing else comes down from now on, not even that a task is taken back.
+            outbox.tasks.forget()
             outbox.note(is_revoked=int(not outbox.link.is_wiped), last_order=order["no"])
         elif order["kind"] == WIPE and _is_by_administrator(order, _administrators(enrolled)):
             _wipe(outbox, order["no"])
@@ -56,6 +58,7 @@ def _wipe(outbox: Outbox, no: int) -> None:
     """Keys first: after a kill the order comes again, and by then nothing is left to read."""
     outbox.folder.wipe_vault()
     outbox.received.forget()
+    outbox.tasks.forget()
     # A revoked device sends nothing; a wiped one brings away what only it has.
     outbox.note(is_wiped=1, is_revoked=0, last_order=no)
 

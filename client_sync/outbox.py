@@ -27,11 +27,13 @@ from client_sync.errors import (
     ParcelUnreadable,
     RecordUnknown,
 )
+from client_sync.protocol import steps
 from client_sync.protocol.anchors import ANCHOR_SEEN
 from client_sync.protocol.canonical import Unreadable, canonical, read_operation
 from client_sync.protocol.codes import AT_THE_CENTRE, REJECTED, STORED
 from client_sync.protocol.frames import Header, encode_frame, frame_digest
 from client_sync.protocol.limits import BODY_MAX_BYTES, FRAME_RECORDS_MAX
+from client_sync.protocol.tasks import TASK_DONE
 from client_sync.received import Received
 from client_sync.sealing import (
     LINKAGE,
@@ -45,6 +47,7 @@ from client_sync.sealing import (
 )
 from client_sync.stores import Folder, machine_key, open_encrypted, writing
 from client_sync.tables import LINK_FLAGS, MIGRATIONS, Carried, Counts, Enrolled, InFlight, Keys, Link, Record
+from client_sync.tasks import CHANGES, Tasks
 from client_sync.vault import Vault
 
 # What goes along with a complaint, and what the device says of its own accord.
@@ -91,6 +94,7 @@ class Outbox:
     def __init__(self, folder: Folder, database: Database) -> None:
         self.folder = folder
         self.received = Received(folder, database)
+        self.tasks = Tasks(folder, database)
         self._database = database
 
     @classmethod
@@ -98,6 +102,7 @@ class Outbox:
         """The outbox of a folder, made on the first call. Raises KeyMissing and StoreDamaged."""
         outbox = cls(folder, open_encrypted(folder.transport, machine_key(folder), MIGRATIONS))
         outbox.received.follow_vault()
+        outbox.tasks.follow_vault()
         return outbox
 
     def close(self) -> None:
@@ -171,7 +176,8 @@ class Outbox:
         with self.writing():
             [row] = self._database.query("SELECT change FROM record WHERE id = ?", [id])
             self._database.execute("UPDATE record SET is_seen = 1 WHERE id = ?", [id])
-            self._insert([Finished("seen", {"changes": [row["change"]]})])
+            changes = self.received.see(id) or [row["change"]]
+            self._insert([Finished("seen", {"changes": changes})])
 
     def holds_last_copies(self) -> bool:
         """Whether anything written here may be nowhere else: not sent, rejected, or in no backup of the hub yet."""
@@ -390,6 +396,9 @@ class Outbox:
         if rows:
             self._database.table("record").insert_all(rows)
             self.note(next_seq=seq + len(rows))
+        for each in finished:
+            if each.op == TASK_DONE:
+                self.tasks.leave(each.content["task"])
         return [id for id, _ in named]
 
     def _sealer(self, finished: Sequence[Finished]) -> Sealer | None:
@@ -463,6 +472,9 @@ class Outbox:
         return count
 
     def _apply_change(self, n: int, change: dict[str, Any]) -> None:
+        if change.get("kind") in CHANGES:
+            self.tasks.apply(n, change, self.require_enrolled().keys.box)
+            return
         id = self._named(change.get("id"))
         if change.get("kind") != "state":
             self.received.keep_reply(n, id or str(change.get("id", "")), change)
@@ -470,7 +482,8 @@ class Outbox:
             self._database.execute(
                 "UPDATE record SET state = 'at_centre', code = NULL, field = NULL WHERE id = ?", [id]
             )
-        status = change.get("status")
+        step = steps.read(change) if change.get("kind") == steps.KIND else None
+        status = change.get("status") if step is None else step.code
         if id is not None and isinstance(status, str):
             self._database.execute("UPDATE record SET status = ? WHERE id = ?", [shown(status, CODE_MOST_CHARS), id])
 
@@ -502,6 +515,7 @@ class Outbox:
             next_frame=max(next_frame, free),
         )
         self.received.note_contact(answer.now)
+        self.tasks.end(answer.now.date())
 
 
 _SELECT_RECORD: Final = (

@@ -38,6 +38,10 @@ class PlaceList:
         place = self.places.get(id)
         return None if place is None else place.within or place.id
 
+    def name_of(self, id: str) -> str:
+        """The name of a place; the id itself for one that is not on the list."""
+        return self.places[id].name if id in self.places else id
+
     def search(self, words: str) -> list[Place]:
         """Places with a spelling that begins like `words`, cercles first; accents and case don't count."""
         begun = fold(words)

@@ -15,7 +15,8 @@ from client_sync.tables import Reply
 from client_sync.vault import Vault, seal_for_vault
 
 _ANYTHING: Final = (
-    "SELECT 1 FROM record WHERE status IS NOT NULL OR change IS NOT NULL UNION ALL SELECT 1 FROM reply LIMIT 1"
+    "SELECT 1 FROM record WHERE status IS NOT NULL OR change IS NOT NULL UNION ALL SELECT 1 FROM reply"
+    " UNION ALL SELECT 1 FROM task WHERE body IS NOT NULL LIMIT 1"
 )
 
 
@@ -31,6 +32,14 @@ class Received:
         select = "SELECT change, body FROM reply WHERE record = ? ORDER BY change"
         rows = self._database.query(select, [record_id])
         return [Reply(row["change"], json.loads(vault.unseal(row["body"]))) for row in rows]
+
+    def see(self, record_id: str) -> list[int]:
+        """Note that a person sees all that is here about a record, inside the caller's transaction; gives the numbers
+        of the changes that nobody saw here before."""
+        select = "SELECT change FROM reply WHERE record = ? AND is_seen = 0 ORDER BY change"
+        fresh = [row["change"] for row in self._database.query(select, [record_id])]
+        self._database.execute("UPDATE reply SET is_seen = 1 WHERE record = ?", [record_id])
+        return fresh
 
     def keep_reply(self, n: int, record_id: str, change: dict[str, Any]) -> None:
         """Keep a change that a person has to read, inside the caller's transaction; once, however often it comes.

@@ -14,7 +14,7 @@ from client_sync.protocol.canonical import canonical, parse
 from client_sync.protocol.frames import to_text
 from client_sync.protocol.keyring import Keyring, KeyringRefused
 from client_sync.protocol.linkage import SCHEME, linkage_keys
-from client_sync.protocol.records import COMPARTMENTS, check_compartments, clear_shape
+from client_sync.protocol.records import COMPARTMENTS, REPORT, SHAPES, check_compartments, clear_shape
 from client_sync.protocol.vocabulary import VOCABULARY
 from client_sync.seal import Binding, seal, seal_to
 from client_sync.stores import Folder
@@ -22,19 +22,28 @@ from client_sync.tables import Enrolled
 from client_sync.vault import Vault, seal_for_vault
 
 # Operations that carry compartments; the others say nothing of a person.
-SEALED_OPERATIONS: Final = frozenset({"complaint", "revision", "answer"})
+SEALED_OPERATIONS: Final = frozenset({"complaint", "revision", "answer", "task_done"})
 LINKAGE: Final = "linkage"
-# What operations with compartments hold beside them: names of versions, ids and numbers.
-_BESIDE: Final = frozenset({"form", "vocabulary", "complaint", "lineage", "base_revision", "question"})
+# What operations with compartments hold beside them: names of versions, ids, numbers and codes.
+_BESIDE: Final = frozenset(
+    {"form", "vocabulary", "complaint", "lineage", "base_revision", "question", *SHAPES["task_done"].fields}
+)
+_SEALABLE: Final = (*COMPARTMENTS, REPORT)
+# Operations that change nothing of what is compared.
+_UNLINKED: Final = ("answer", "task_done")
 _ABOUT: Final = ("complaint", "lineage")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What decides who reads a complaint: its region, None where none is known, and whether it is strict."""
+    """What decides who reads a complaint: its region, None where none is known, and whether it is strict.
+
+    `elsewhere`: team and partner organisation of a complaint that is not this device's.
+    """
 
     region: str | None
     is_strict: bool
+    elsewhere: tuple[str | None, str | None] | None = None
 
 
 # Of a complaint that nothing is known of here: its revision opens for named readers alone.
@@ -66,12 +75,13 @@ class Sealer:
         compartment that no reader could make sense of, or a member that no form has: it would leave in clear.
         """
         _refuse_strays(content)
-        names = self.keyring.sealed_compartments(is_strict=scope.is_strict)
-        parts: dict[str, Any] = {name: content[name] for name in COMPARTMENTS if name in names & content.keys()}
+        names = self.keyring.sealed_compartments(is_strict=scope.is_strict) | {REPORT}
+        parts: dict[str, Any] = {name: content[name] for name in _SEALABLE if name in names & content.keys()}
         if not parts:
             return dict(content)
         _refuse_unsound(parts)
-        readers = self.keyring.readers_for(scope.region, self.team, self.partner, is_strict=scope.is_strict)
+        team, partner = scope.elsewhere or (self.team, self.partner)
+        readers = self.keyring.readers_for(scope.region, team, partner, is_strict=scope.is_strict)
         if not readers:
             raise ReaderMissing
         texts = {name: canonical(part["clear"]) for name, part in parts.items()}
@@ -83,7 +93,7 @@ class Sealer:
 
         None for an operation that changes nothing of what is compared.
         """
-        keys = {} if op == "answer" else linkage_keys(content)
+        keys = {} if op in _UNLINKED else linkage_keys(content)
         if not keys:
             return None
         about = {"complaint": id} if op == "complaint" else {k: content[k] for k in _ABOUT if k in content}
@@ -123,7 +133,7 @@ def read_scope(hidden: bytes, vault: Vault) -> Scope:
 
 def _refuse_strays(content: Mapping[str, Any]) -> None:
     for name in content:
-        if name not in _BESIDE and name not in COMPARTMENTS:
+        if name not in _BESIDE and name not in _SEALABLE:
             raise ContentRefused(why="member_invalid", field=name)
     facts = content.get("facts", {}).get("clear", {})
     if (stray := _stray(clear_shape("facts"), facts, "facts")) is not None:
@@ -150,7 +160,7 @@ def _stray(shape: Schema, value: Any, path: str) -> str | None:
 
 def _refuse_unsound(parts: Mapping[str, Any]) -> None:
     """The hub can't look into a box: what is wrong inside would never be noticed again."""
-    found = check_compartments(parts)
+    found = check_compartments(parts, _SEALABLE)
     if found is not None:
         raise ContentRefused(why=found.code, field=found.field)
     for name, part in parts.items():

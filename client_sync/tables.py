@@ -30,6 +30,7 @@ def v0001_outbox(database: Database) -> None:
     _create_identity(database)
     _create_records(database)
     _create_parcels(database)
+    _create_tasks(database)
 
 
 @dataclass(frozen=True)
@@ -323,9 +324,17 @@ def _create_parcels(database: Database) -> None:
         strict=True,
     )
     database.table("reply").create(
-        {"digest": str, "record": str, "change": int, "body": bytes},
+        {"digest": str, "record": str, "change": int, "body": bytes, "is_seen": int},
         pk="digest",
-        not_null={"record", "change", "body"},
+        not_null={"record", "change", "body", "is_seen"},
+        defaults={"is_seen": 0},
         strict=True,
     )
     database.execute("CREATE INDEX reply_record ON reply (record, change)")
+
+
+def _create_tasks(database: Database) -> None:
+    """Of a task that is gone its number stays, with an empty body."""
+    columns = {"id": str, "n": int, "closes_on": str, "body": bytes}
+    database.table("task").create(columns, pk="id", not_null={"n", "closes_on"}, strict=True)
+    database.table("task_look").create({"task": str, "body": bytes}, not_null={"task", "body"}, strict=True)

@@ -8,7 +8,7 @@ from flask_smorest import Api
 from client_sync.protocol.limits import BODY_MAX_BYTES
 from server.config import Settings
 from server.hub import Hub
-from server.web import access, cookies, errors, locked, status, sync_api
+from server.web import access, cookies, errors, figures_api, locked, status, sync_api
 from server.web.console import account, login
 from server.web.schemas import PROBLEM, ProblemShape
 
@@ -44,7 +44,9 @@ def create_app(hub: Hub) -> Flask:
     app.extensions["seere"] = hub
     api = _Api(app)
     api.spec.components.security_scheme("device", {"type": "http", "scheme": "bearer"})
-    api.register_blueprint(sync_api.blueprint)
+    api.spec.components.security_scheme("person", {"type": "apiKey", "in": "cookie", "name": cookies.SAFE_NAME})
+    for doors in (sync_api, figures_api):
+        api.register_blueprint(doors.blueprint)
     for pages in (status, login, account):
         app.register_blueprint(pages.blueprint)
     cookies.register(app, hub)

@@ -89,6 +89,14 @@ class Settings:
     )
     backup_hour: int = _setting(2, "hour of the day, UTC, of the daily backup", "1?[0-9]|2[0-3]")
     backup_keep_days: int = _setting(35, "days after which a backup is deleted, once there is a newer one", _POSITIVE)
+    silent_device_days: int = _setting(
+        14, "days without contact after which people hear that a device is silent", _POSITIVE
+    )
+    notice_url: str = _setting(
+        "",
+        "address that is told who has something to read, https:// or on this machine; empty: nobody",
+        r"|https://.+|http://(localhost|127\.0\.0\.1)(:[0-9]+)?(/.*)?",
+    )
     withdrawn_keep_days: int = _setting(
         30, "days after which a complaint that was withdrawn altogether is erased", _POSITIVE
     )

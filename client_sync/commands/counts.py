@@ -16,6 +16,8 @@ def show_counts(session: Session, outbox: Outbox) -> None:
     for key, n in (("home.here", counts.here), ("home.at_centre", counts.at_centre)):
         session.say_count(key, n)
     session.say_count("home.answered", counts.answered)
+    if visits := outbox.tasks.count():
+        session.say_count("home.visits", visits)
     if outbox.waiting():
         size = weight_bytes(outbox)
         cost = session.preferences.cost_xof(size)

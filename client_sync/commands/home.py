@@ -12,7 +12,7 @@ from client_sync.errors import ClientError, VaultLocked
 from client_sync.outbox import Outbox
 from client_sync.vault import Vault
 
-_ENROLLED: Final = ("new", "sync", "list", "show", "amend", "status", "wipe", "close")
+_ENROLLED: Final = ("new", "sync", "list", "show", "amend", "visits", "status", "wipe", "close")
 _NOT_ENROLLED: Final = ("enrol", "close")
 _UNFINISHED: Final = ("finish", "status", "close")
 _WIPED: Final = ("sync", "status", "wipe", "close")

@@ -1,7 +1,8 @@
 """`list` and `show`: what the device still says of a closed complaint, which is its state and its code."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 import click
 from rich.table import Table
@@ -14,6 +15,7 @@ from client_sync.i18n import Catalogue
 from client_sync.outbox import Outbox
 from client_sync.places import fold
 from client_sync.protocol.receipts import read_receipt
+from client_sync.protocol.steps import KIND, Said, full_day, read, status_words, words
 from client_sync.tables import Record
 
 _SHOWN_AT_ONCE: Final = 50
@@ -80,7 +82,8 @@ def state_words(record: Record, texts: Catalogue) -> str:
     state = texts.text(f"state.{record.state}")
     if record.status is None:
         return state
-    return texts.text("list.state_and_status", state=state, status=record.status)
+    status = status_words(record.status, texts.language)
+    return texts.text("list.state_and_status", state=state, status=status)
 
 
 def _show_record(session: Session, outbox: Outbox, record: Record) -> None:
@@ -98,10 +101,25 @@ def _show_record(session: Session, outbox: Outbox, record: Record) -> None:
 
 
 def _show_replies(session: Session, outbox: Outbox, record: Record) -> None:
-    """What the centre wrote, word for word: it may say more than this version has names for."""
-    vault = session.vault()
-    for reply in outbox.received.replies(record.id, vault):
-        for name, value in reply.body.items():
-            if isinstance(value, str) and name not in ("id", "kind"):
-                session.say("show.reply", words=value)
+    """What the centre said, oldest first; of the last step also what comes next, and who may be told."""
+    replies = outbox.received.replies(record.id, session.vault())
+    steps = [read(reply.body) if reply.body.get("kind") == KIND else None for reply in replies]
+    last = next((step for step in reversed(steps) if step is not None), None)
+    for reply, step in zip(replies, steps, strict=True):
+        if step is None:
+            _show_words(session, reply.body)
+        else:
+            _show_step(session, step if step is last else replace(step, next=None, waits=False))
     outbox.mark_seen(record.id)
+
+
+def _show_step(session: Session, step: Said) -> None:
+    language = session.texts.language
+    session.say("show.step", day=full_day(step.on, language), words=" ".join(words(step, language)))
+
+
+def _show_words(session: Session, body: Mapping[str, Any]) -> None:
+    """Word for word: it may say more than this version has names for."""
+    for name, value in body.items():
+        if isinstance(value, str) and name not in ("id", "kind"):
+            session.say("show.reply", words=value)

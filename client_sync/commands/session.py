@@ -157,13 +157,20 @@ class Session:
             self._vault = Vault.open(self.folder, words, lambda: self.clocks().running_s)
         return self._vault
 
+    def vault_anew(self) -> Vault:
+        """The open vault, after the passphrase was typed once more. Raises as `vault` does."""
+        self.close()
+        return self.vault()
+
     def _let_expire(self, outbox: Outbox) -> None:
         try:
+            outbox.tasks.expire(self.clocks())
             absence = outbox.received.expire(self.clocks(), _received_days(outbox.enrolled))
         except (StoreFull, StoreFailed):
             # A full disk must not stand between a person and what is still there.
             return
         if absence is not None and absence.is_over:
+            outbox.tasks.forget()
             self.say_count("expiry.done", absence.days)
         elif absence is not None and absence.is_claimed:
             self.say_count("expiry.claimed", absence.days)

@@ -38,15 +38,25 @@ def sync(session: Session, watch: bool) -> None:
         while watch and ERASED not in report.orders:
             wait_s = pause_s(client, report)
             session.say_count("sync.again", max(round(wait_s / 60), 1))
-            session.wait(wait_s)
+            rest(session, outbox, wait_s, is_whole=report.is_whole)
             report = exchange(session, outbox, client)
     if not report.is_whole:
         raise click.exceptions.Exit(1)
 
 
 def pause_s(client: SyncClient, report: SyncReport) -> float:
-    """How long `--watch` waits after a session: what the client asks for, or its own pace when all is done."""
-    return WHOLE_AGAIN_S if report.is_whole else client.wait_s(report)
+    """How long `--watch` waits after a session: what the client asks for; when all is done its own pace, or what the
+    centre advises where that is longer."""
+    return max(WHOLE_AGAIN_S, report.sync_after_s or 0) if report.is_whole else client.wait_s(report)
+
+
+def rest(session: Session, outbox: Outbox, wait_s: float, *, is_whole: bool) -> None:
+    """Wait so long. After a session that left nothing, what somebody writes meanwhile waits for the own pace alone,
+    whatever the centre advised."""
+    at_once = WHOLE_AGAIN_S if is_whole else wait_s
+    while wait_s > 0 and not (is_whole and outbox.waiting()):
+        session.wait(min(wait_s, at_once))
+        wait_s -= at_once
 
 
 def exchange(session: Session, outbox: Outbox, client: SyncClient) -> SyncReport:

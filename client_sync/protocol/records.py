@@ -1,7 +1,7 @@
 """The shape of every operation: marshmallow owns it, for hub and client alike (PROTOCOL §3.3, §4)."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -25,6 +25,8 @@ from client_sync.protocol.vocabulary import VOCABULARY
 
 FORM: Final = "complaint/1"
 COMPARTMENTS: Final = ("facts", "statement", "traces", "identity")
+# The one compartment of what was done of a task, which is always sealed.
+REPORT: Final = "report"
 
 # Narrower than fromisoformat, which also reads weeks and compact forms: claimed texts are compared as text.
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -386,6 +388,22 @@ class IdentityShape(Shape):
     contact = _part(ContactShape)
 
 
+class LookShape(Shape):
+    """That somebody opened the details of a task on the device, and why."""
+
+    at = _time(required=True)
+    why = _text(200, required=True)
+
+
+class ReportShape(Shape):
+    """What a team tells of a task: whom it heard, which documents it saw, and what it has to add."""
+
+    heard = _text()
+    documents = _text()
+    note = _text(NARRATIVE_MAX_CHARS)
+    looks = _parts(LookShape, 100)
+
+
 def _sealed_text(max_chars: int) -> fields.String:
     """Sealed bytes as base64url."""
     length = Length(1, max_chars, error="text_too_long")
@@ -410,6 +428,7 @@ _CLEAR_SHAPES: Final[dict[str, Shape]] = {
     "statement": StatementShape(),
     "traces": TracesShape(),
     "identity": IdentityShape(),
+    REPORT: ReportShape(),
 }
 BOX: Final = BoxShape()
 SEAL: Final = SealShape()
@@ -452,10 +471,15 @@ class AnswerShape(_AboutComplaint):
 
 
 class TaskDoneShape(Shape):
-    """A task of the device is done."""
+    """What came of a task, beside its report: `finding` is proposed, `sources` are independent ones."""
 
     task = _id(required=True)
-    result = _text()
+    outcome = _code("task_outcome", required=True)
+    done_on = _day()
+    method = _code("verification_method")
+    sources = _count(0, 99)
+    certainty = _code("certainty")
+    finding = _code("finding")
 
 
 class SeenShape(Shape):
@@ -499,7 +523,13 @@ SHAPES: Final[dict[str, Shape]] = {
     "anchor_seen": AnchorSeenShape(),
 }
 OPERATIONS: Final = ("complaint", *SHAPES)
-_WITH_COMPARTMENTS: Final = frozenset({"revision", "answer"})
+# By operation, the compartments that it may have.
+COMPARTMENTS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "complaint": COMPARTMENTS,
+    "revision": COMPARTMENTS,
+    "answer": COMPARTMENTS,
+    "task_done": (REPORT,),
+}
 
 
 def check_operation(operation: Operation) -> Finding | None:
@@ -510,7 +540,7 @@ def check_operation(operation: Operation) -> Finding | None:
         return Finding("op_unknown", "op")
     if (found := _first(SHAPES[operation.op], operation.content, "")) is not None:
         return found
-    return check_compartments(operation.content) if operation.op in _WITH_COMPARTMENTS else None
+    return check_compartments(operation.content, COMPARTMENTS_OF.get(operation.op, ()))
 
 
 def check_complaint(content: Mapping[str, Any]) -> Finding | None:
@@ -524,14 +554,14 @@ def check_complaint(content: Mapping[str, Any]) -> Finding | None:
     return check_compartments(content)
 
 
-def check_compartments(content: Mapping[str, Any]) -> Finding | None:
-    """What is wrong with the compartments that are there; a sealed one is only checked as a box."""
-    for name in COMPARTMENTS:
+def check_compartments(content: Mapping[str, Any], names: Sequence[str] = COMPARTMENTS) -> Finding | None:
+    """What is wrong with the compartments of these names that are there; a sealed one is only checked as a box."""
+    for name in names:
         if name in content and (found := _check_compartment(name, content[name])) is not None:
             return found
-    if "seal" in content:
+    if names and "seal" in content:
         return _first(SEAL, content["seal"], "seal.")
-    is_sealed = any("box" in content.get(name, ()) for name in COMPARTMENTS)
+    is_sealed = any("box" in content.get(name, ()) for name in names)
     return Finding("member_missing", "seal") if is_sealed else None
 
 

@@ -7,14 +7,14 @@ from typing import Final, cast
 import click
 
 from client_sync.protocol.vocabulary import VOCABULARY
-from server.commands.case_words import REASON, STATUS, URGENCY, status
+from server.commands.case_words import REASON, STATUS, URGENCY, answer, deadline, status, task, unsaid, way
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
-from server.commands.spoken import SpokenCommand
+from server.commands.spoken import Refused, SpokenCommand, refusal
 from server.domain.case import Moved, Version
 from server.domain.casework import CASEWORK, Status, Urgency
-from server.domain.errors import StaleRevision
+from server.domain.errors import StaleRevision, TransitionRefused
 from server.services import keyrings
 from server.services.cases import joining, moving, noting, undoing
 from server.services.cases.moving import Intent
@@ -67,7 +67,7 @@ def move(operator: Operator, /, number: str, to: Status, seen: int, as_name: str
 def attach(operator: Operator, number: str, into: str, seen: int, into_seen: int, as_name: str) -> None:
     """Join the case of a complaint to another."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(f"{number}, {into}"):
-        with _stale(operator):
+        with stale(operator):
             made = joining.attach(
                 hub.store, hub.desk(person.actor), number, into, after=seen, into_after=into_seen
             )
@@ -81,7 +81,7 @@ def attach(operator: Operator, number: str, into: str, seen: int, into_seen: int
 @pass_operator
 def detach(operator: Operator, number: str, seen: int, as_name: str) -> None:
     """Take a complaint out of the case that it joined."""
-    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(number), _stale(operator):
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(number), stale(operator):
         made = joining.detach(hub.store, hub.desk(person.actor), number, after=seen)
     operator.say("cases.went_out", number=number, ref=made.joined, no=made.no, left=made.left, name=as_name)
 
@@ -94,7 +94,7 @@ def detach(operator: Operator, number: str, seen: int, as_name: str) -> None:
 def split(operator: Operator, numbers: tuple[str, ...], seen: int, as_name: str) -> None:
     """Take several complaints out of a case together."""
     told = ", ".join(numbers)
-    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(told), _stale(operator):
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(told), stale(operator):
         made = joining.split(hub.store, hub.desk(person.actor), numbers, after=seen)
     operator.say("cases.went_out", number=told, ref=made.joined, no=made.no, left=made.left, name=as_name)
 
@@ -124,12 +124,23 @@ def note(operator: Operator, number: str, as_name: str) -> None:
     operator.say("cases.noted", number=number)
 
 
+# Of the fields of a version, those that are codes.
+_IN_WORDS: Final = {
+    "status": status,
+    "told": way,
+    "paused": deadline,
+    "resumed": deadline,
+    "extended": deadline,
+    "followed_up": answer,
+    "task": task,
+}
 COMMANDS: Final = (acknowledge, move, attach, detach, split, undo, note)
 
 
 def _move(operator: Operator, number: str, intent: Intent, seen: int, name: str) -> None:
-    with operator.hub() as hub, acting(operator, hub, name) as person, naming(_named(number, intent)), _stale(operator):
-        made = moving.move(hub.store, hub.desk(person.actor), number, intent, after=seen)
+    with operator.hub() as hub, acting(operator, hub, name) as person, naming(_named(number, intent)), stale(operator):
+        with _told_words(operator):
+            made = moving.move(hub.store, hub.desk(person.actor), number, intent, after=seen)
     _say_moved(operator, number, made, name)
 
 
@@ -151,27 +162,43 @@ def _asked(to: Status) -> str:
 
 
 @contextmanager
-def _stale(operator: Operator) -> Iterator[None]:
+def _told_words(operator: Operator) -> Iterator[None]:
+    """Where a reason lacks, the refusal gives the words of its list."""
+    try:
+        yield
+    except TransitionRefused as refused:
+        faults = cast("tuple[str, ...]", refused.values["faults"])
+        lists = {each: each.removeprefix("say_") for each in faults if each.removeprefix("say_") in CASEWORK.reasons}
+        said = (
+            unsaid(operator, lists[each]) if each in lists else refusal(operator.texts, TransitionRefused(fault=each))
+            for each in faults
+        )
+        raise Refused(" ".join(said)) from None
+
+
+@contextmanager
+def stale(operator: Operator) -> Iterator[None]:
     """Both versions: the one that stands, and the one that was not kept."""
     try:
         yield
-    except StaleRevision as stale:
-        stands = stale.values["stands"]
+    except StaleRevision as refused:
+        stands = refused.values["stands"]
         assert isinstance(stands, Version)
-        wanted = cast("dict[str, str]", stale.values["wanted"])
+        wanted = cast("dict[str, str]", refused.values["wanted"])
         raise operator.refuse(
             "cases.stale",
-            name=plain(stands.by) or "–",
+            name=plain(stands.by) or operator.texts.text("cases.the_hub").capitalize(),
             day=operator.day(stands.at),
             stands=_version(operator, dict(stands.fields)),
             wanted=_version(operator, wanted),
             version=stands.revision,
-            seen=stale.values["seen"],
+            seen=refused.values["seen"],
             option="--into-after" if "joined_by" in wanted else "--after",
         ) from None
 
 
 def _version(operator: Operator, fields: dict[str, str]) -> str:
     """Fields of a version in words, one after the other."""
-    told = fields | ({"status": status(operator, fields["status"])} if "status" in fields else {})
+    shown = {name: show(operator, fields[name]) for name, show in _IN_WORDS.items() if name in fields}
+    told = fields | shown
     return " · ".join(f"{operator.texts.text(f'cases.field_{name}')} {plain(text)}" for name, text in told.items())

@@ -1,22 +1,24 @@
 """`seere cases`: what waits, and a case with all that was done in it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import click
 
 from client_sync.protocol.vocabulary import label
-from server.commands import case_work
-from server.commands.case_words import reasons, status, typed
+from server.commands import case_due, case_told, case_verify, case_work, referral_words, referrals, tasks
+from server.commands.case_words import reasons, status, typed, unsaid, way
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.domain.case import Choice
+from server.domain.casework import BODY
 from server.domain.matching.model import Relation
 from server.domain.permission import may_ever
 from server.domain.places import Gazetteer
-from server.services.cases import holding, noting, queues, undoing
+from server.domain.timeline import TOLD_BY
+from server.services.cases import holding, noting, queues, referring, tasking, undoing, verifying
 from server.services.cases.noting import Read
 from server.services.cases.queues import Item, Shown
 from server.services.duplicates import deciding
@@ -32,7 +34,7 @@ def command() -> None:
     """Triage, move, join, take back."""
 
 
-for each in case_work.COMMANDS:
+for each in (*case_work.COMMANDS, *case_due.COMMANDS, *case_told.COMMANDS, *case_verify.COMMANDS):
     command.add_command(each)
 
 
@@ -61,14 +63,23 @@ def show(operator: Operator, number: str, as_name: str) -> None:
         desk = hub.desk(person.actor, person.keys)
         shown = queues.show(hub.store, desk, number)
         notes = noting.read(hub.store, desk, number)
+        looked, sent = verifying.look(hub.store, desk, number), referring.listed(hub.store, desk, number)
+        errands = tasking.of_case(hub.store, desk, number)
         named = number.strip().upper()
         about = named if named in shown.reports else next(iter(shown.reports))
         alike = _alike(deciding.clusters_of(hub.store, desk, about), shown)
     _say_head(operator, number, shown)
     for told, report in shown.reports.items():
         _say_report(operator, told, report, desk.places)
+        if told in shown.hearings:
+            case_told.say_hearing(operator, shown.hearings[told])
+    case_verify.say_acts(operator, looked)
+    for errand in errands:
+        tasks.say_task(operator, errand)
+    for view in sent:
+        referrals.say_view(operator, view, desk.places)
     for name, entry in shown.entries:
-        _say_entry(operator, name, entry)
+        _say_entry(operator, name, entry, shown.named)
     for note in notes:
         _say_note(operator, note)
     for other in alike:
@@ -126,19 +137,25 @@ def _say_report(operator: Operator, number: str, report: Report, places: Gazette
     )
 
 
-def _say_entry(operator: Operator, name: str, entry: Entry) -> None:
-    day, what = operator.day(entry.at), _done(operator, entry)
-    operator.say("cases.entry", no=entry.no, day=day, name=plain(name) or "–", what=what)
+def _say_entry(operator: Operator, name: str, entry: Entry, named: Mapping[str, str]) -> None:
+    day, what = operator.day(entry.at), _done(operator, entry, named)
+    who = plain(name) or operator.texts.text("cases.the_hub")
+    if holding.FOR in entry.fields:
+        account = plain(named.get(entry.fields[holding.FOR], "–"))
+        who = operator.texts.text("cases.by_deputy", name=who, account=account)
+    operator.say("cases.entry", no=entry.no, day=day, name=who, what=what)
 
 
-def _done(operator: Operator, entry: Entry) -> str:
-    """What an entry says, in words."""
+def _done(operator: Operator, entry: Entry, named: Mapping[str, str]) -> str:
+    """What an entry says, in words; `named`: accounts by id."""
     texts, fields = operator.texts, entry.fields
     if "complaints" in fields and entry.undoes is None:
         return texts.plural(f"cases.entry_{entry.code}", len(fields["complaints"]))
     ends = {name: status(operator, fields[end]) for name, end in (("source", "from"), ("to", "to")) if end in fields}
+    ends |= {TOLD_BY: way(operator, fields[TOLD_BY])} if TOLD_BY in fields else {}
+    ends |= referral_words.named(operator, fields) | case_due.named(operator, fields, named)
     said = texts.text(f"cases.entry_{entry.code}", no=entry.undoes, **ends)
-    codes = dict.fromkeys(fields.get("given", {}).values())
+    codes = dict.fromkeys(code for name, code in fields.get("given", {}).items() if name != BODY)
     return texts.text("cases.entry_why", what=said, reasons=reasons(operator, codes)) if codes else said
 
 
@@ -155,17 +172,17 @@ def _say_next(operator: Operator, number: str, shown: Shown, name: str) -> None:
         if choice.transition.to != "duplicate" and choice.transition.source != "duplicate":
             _say_choice(operator, choice)
     operator.say("cases.how", number=number, version=shown.version, name=name)
-    left = undoing.standing([entry for _, entry in shown.entries])
-    if left:
+    left = undoing.undoable([entry for _, entry in shown.entries])
+    if left and not undoing.has_left(left[-1]):
         operator.say("cases.how_undo", number=number, no=left[-1].no, name=name)
 
 
 def _say_choice(operator: Operator, choice: Choice) -> None:
     to = typed(status(operator, choice.transition.to))
     unmet = [operator.texts.text(f"refusal.transition_refused_{each}") for each in choice.unmet]
-    unsaid = [operator.texts.text(f"refusal.transition_refused_say_{each}") for each in choice.unsaid]
-    if unmet or unsaid:
-        operator.say("cases.choice_unmet", to=to, unmet=" ".join(unmet + unsaid))
+    unmet += [unsaid(operator, each) for each in choice.unsaid]
+    if unmet:
+        operator.say("cases.choice_unmet", to=to, unmet=" ".join(unmet))
     else:
         operator.say("cases.choice", to=to)
 

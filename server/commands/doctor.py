@@ -19,9 +19,10 @@ from server.commands.operator import Operator, has_hub, pass_operator
 from server.commands.spoken import SpokenCommand
 from server.commands.terms import terms_of
 from server.config import Settings
+from server.domain.calendar import MALI
 from server.domain.errors import KeyringMissing
 from server.hub import Hub
-from server.services import keyrings, maintenance, retention
+from server.services import clock, keyrings, maintenance, notices, retention
 from server.services.maintenance import Health
 from server.services.search_texts import READ_MAX
 
@@ -86,8 +87,10 @@ def examine(operator: Operator) -> Iterator[Finding]:
     with operator.hub() as hub:
         yield from of_engine(maintenance.engine_facts(hub.store))
         yield from of_health(maintenance.health(hub.store), operator.clock(), settings)
-        yield from _of_jobs(hub)
+        yield from of_clock(hub)
+        yield from of_jobs(hub)
         yield from of_erasures(hub)
+        yield from of_calendar(hub.clock())
         yield from of_keyring(hub)
 
 
@@ -197,16 +200,35 @@ def _of_mode(code: str, path: Path) -> Iterator[Finding]:
         yield Finding(code, "unsafe", {"file": path, "mode": f"{mode:04o}"})
 
 
+def of_calendar(now: datetime) -> Iterator[Finding]:
+    """Whether what falls due within a year can fall on a holiday that nobody listed yet."""
+    if now.year >= MALI.last_year:
+        yield Finding("calendar_ends", "attention", {"year": MALI.last_year})
+
+
 def of_erasures(hub: Hub) -> Iterator[Finding]:
     """The erasure lists, against what was erased."""
     for path in retention.lists_behind(hub.store, retention.keeping(hub.settings, hub.secrets.database)):
         yield Finding("erasures_behind", "attention", {"file": path})
 
 
-def _of_jobs(hub: Hub) -> Iterator[Finding]:
-    for run in maintenance.last_runs(hub.store):
+def of_clock(hub: Hub) -> Iterator[Finding]:
+    """Whether what can't be undone waits for somebody to look at the clock."""
+    is_trusted = clock.look(hub.store, hub.clock())
+    doubted = clock.standing(hub.store).doubted
+    if not is_trusted and doubted is not None:
+        yield Finding(f"clock_doubted_{doubted.doubt}", "unsafe", {"said": f"{doubted.said:%Y-%m-%d %H:%M}"})
+
+
+def of_jobs(hub: Hub) -> Iterator[Finding]:
+    """Jobs that did not end well, and what could not be told outside."""
+    for run in maintenance.last_runs(hub.store, hub.clock()):
         if run.outcome is not None and run.outcome.startswith("failed"):
             yield Finding("job_failed", "attention", {"name": run.name, "outcome": run.outcome})
+        elif run.is_left(hub.clock()):
+            yield Finding("job_left", "attention", {"name": run.name, "began": f"{run.started_at:%Y-%m-%d %H:%M}"})
+    if given_up := notices.count_given_up(hub.store):
+        yield Finding("notices_given_up", "attention", {"count": given_up})
 
 
 def _as_members(operator: Operator, finding: Finding) -> dict[str, object]:

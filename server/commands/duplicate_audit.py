@@ -31,6 +31,8 @@ _EXTRA = ("duckdb", "pyarrow", "splink", "sqlglot")
 _NAMES = [relation.value for relation in RELATIONS]
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PAGE = "duplicate_audit.html"
+# From how many chances in 100 on Splink is sure of a pair, and finds it.
+_THRESHOLDS = {"sure": round(100 * auditing.SURE_FROM), "likely": round(100 * auditing.LIKELY_FROM)}
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def _page(
         relation=text(f"duplicates.relation_{relation}"),
         day=day,
         complaints=told.complaints,
+        likely=_THRESHOLDS["likely"],
         sentences=_sentences(operator, told),
         lists={text(f"duplicates.page_{name}"): [_line(operator, each) for each in lists[name]] for name in lists},
         charts=[
@@ -177,4 +180,5 @@ def _sentences(operator: Operator, told: Differences) -> list[str]:
         "rejected": told.rejected,
         "hidden": told.hidden,
     }
-    return [operator.texts.text(f"duplicates.audit_{name}", count=count) for name, count in counts.items()]
+    found = [operator.texts.text(f"duplicates.audit_{name}", count=count) for name, count in counts.items()]
+    return [*found, operator.texts.text("duplicates.audit_means", count=told.complaints, **_THRESHOLDS)]

@@ -14,7 +14,7 @@ from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand, texts_of
 from server.domain.desk import Desk
 from server.domain.errors import DecisionStale
-from server.domain.matching import link_ids
+from server.domain.matching import decisions, link_ids
 from server.domain.matching.clusters import Edge
 from server.domain.matching.decisions import PROPOSED, Judged, Reason, Verdict
 from server.domain.matching.levels import Level
@@ -24,7 +24,7 @@ from server.hub import Hub
 from server.services import vault
 from server.services.accounts.sessions import Login
 from server.services.duplicates import deciding, renewing
-from server.services.duplicates.deciding import Case, Explained, Reached, View, Word
+from server.services.duplicates.deciding import Explained, Queue, Reached, ShownPair, View, Word
 from server.services.vault import Compartment, Opened
 from server.store.links import Report
 
@@ -89,15 +89,15 @@ def next_(operator: Operator, limit: int, as_name: str) -> None:
         _require_handling(operator, person)
         desk = hub.desk(person.actor)
         queue = deciding.next_pairs(hub.store, desk, hub.settings.reviews_per_day, limit)
-        first = [deciding.explain(hub.store, desk, case.link, is_blind=True) for case in queue.cases[:1]]
-    for case in queue.cases:
-        _say_case(operator, case)
-    if not queue.cases:
-        operator.say("duplicates.none_left" if queue.left else "duplicates.day_done")
+        first = [deciding.explain(hub.store, desk, pair.link, is_blind=True) for pair in queue.pairs[:1]]
+    for pair in queue.pairs:
+        _say_pair(operator, pair)
+    if not queue.pairs:
+        operator.say("duplicates.none_left" if queue.left else "duplicates.day_done", capacity=queue.capacity)
         return
-    if any(case.judged for case in queue.cases):
+    if any(pair.judged for pair in queue.pairs):
         operator.say("duplicates.scale")
-    click.echo(operator.texts.plural("duplicates.left", queue.left))
+    _say_rest(operator, queue, limit)
     _say_how(operator, first[0], as_name)
 
 
@@ -128,11 +128,11 @@ def decide(
 
 @click.command("undo", cls=SpokenCommand)
 @_pair
-@click.argument("number", type=click.IntRange(min=1), required=False, metavar="[N]")
+@click.argument("number", type=click.IntRange(min=1), metavar="N")
 @_why_undone
 @as_person
 @pass_operator
-def undo(operator: Operator, link: int, number: int | None, reason: str | None, as_name: str) -> None:
+def undo(operator: Operator, link: int, number: int, reason: str | None, as_name: str) -> None:
     """Take a decision back: the pair is again what the decisions that are left make it."""
     why, pair = Reason(reason) if reason else None, link_ids.written(link)
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(pair):
@@ -159,19 +159,22 @@ def explain(
         opened = [] if compartment is None else _open_both(hub, desk, shown, compartment, reason)
     _say_head(operator, shown)
     _say_reports(operator, shown, desk.places)
+    for number in shown.poor:
+        operator.say("duplicates.too_little", number=number)
     for number, part in zip(shown.numbers, opened, strict=False):
         _say_opened(operator, number, part)
     if shown.judged is None:
         operator.say("duplicates.blind")
     else:
         _say_judged(operator, shown.judged)
+        _say_sum(operator, shown.judged)
         operator.say("duplicates.scale")
     for word in shown.words:
         _say_word(operator, word, shown.judged)
     if shown.state == PROPOSED:
         _say_how(operator, shown, as_name)
-    elif shown.words:
-        operator.say("duplicates.take_back", link=link_ids.written(link), name=as_name)
+    elif shown.words and shown.holds is not None:
+        operator.say("duplicates.take_back", link=link_ids.written(link), decision=shown.holds, name=as_name)
 
 
 @click.command("clusters", cls=SpokenCommand)
@@ -228,16 +231,23 @@ def _open_both(hub: Hub, desk: Desk, shown: Explained, compartment: Compartment,
     return opened
 
 
-def _say_case(operator: Operator, case: Case) -> None:
-    _say_head(operator, case)
-    if case.judged is None:
+def _say_pair(operator: Operator, pair: ShownPair) -> None:
+    _say_head(operator, pair)
+    if pair.judged is None:
         operator.say("duplicates.blind")
     else:
-        _say_judged(operator, case.judged, _SHOWN)
-    if case.twin is not None:
-        operator.say("duplicates.twin", link=link_ids.written(case.twin))
-    if case.alike >= _GROUP_LEAST:
-        operator.say("duplicates.group", count=case.alike, number=case.numbers[0])
+        _say_judged(operator, pair.judged, _SHOWN)
+    if pair.twin is not None:
+        operator.say("duplicates.twin", link=link_ids.written(pair.twin))
+    if pair.alike >= _GROUP_LEAST:
+        operator.say("duplicates.group", count=pair.alike, number=pair.numbers[0])
+
+
+def _say_rest(operator: Operator, queue: Queue, limit: int) -> None:
+    """How much of the day is left, and why the list ends where somebody asked for more."""
+    click.echo(operator.texts.plural("duplicates.left", queue.left, capacity=queue.capacity))
+    if len(queue.pairs) < min(limit, queue.left):
+        operator.say("duplicates.list_ends")
 
 
 def _say_how(operator: Operator, shown: Explained, name: str) -> None:
@@ -246,10 +256,10 @@ def _say_how(operator: Operator, shown: Explained, name: str) -> None:
     operator.say("duplicates.how", link=link_ids.written(shown.link), name=name, yes=yes, no=no, seen=seen)
 
 
-def _say_head(operator: Operator, shown: Case | Explained) -> None:
+def _say_head(operator: Operator, shown: ShownPair | Explained) -> None:
     relation = operator.texts.text(f"duplicates.asked_{shown.relation}")
     one, other = shown.numbers
-    operator.say("duplicates.case", link=link_ids.written(shown.link), relation=relation, one=one, other=other)
+    operator.say("duplicates.pair", link=link_ids.written(shown.link), relation=relation, one=one, other=other)
 
 
 def _say_reports(operator: Operator, shown: Explained, places: Gazetteer | None) -> None:
@@ -332,6 +342,13 @@ def _say_judged(operator: Operator, judged: Judged, most: int | None = None) -> 
         operator.say("duplicates.reason", bits=_bits(operator, bits), what=what)
 
 
+def _say_sum(operator: Operator, judged: Judged) -> None:
+    """Where the sum of the bits begins and ends."""
+    if judged.model is not None:
+        before, weight = _bits(operator, decisions.odds_before(judged)), _bits(operator, judged.weight)
+        operator.say("duplicates.sum", before=before, weight=weight, percent=_percent(operator, judged.probability))
+
+
 def _corrects(name: str, level: int | None, bits: float) -> bool:
     """Whether a reason speaks the other way than it reads, since what it says is counted elsewhere already."""
     if level is None:
@@ -365,7 +382,7 @@ def _say_word(operator: Operator, word: Word, above: Judged | None) -> None:
     if told.is_blind:
         operator.say("duplicates.word_blind")
     if told.is_second:
-        operator.say("duplicates.word_second")
+        operator.say("duplicates.word_own_second" if word.is_own_second else "duplicates.word_second")
     if word.is_undone:
         operator.say("duplicates.word_undone")
     if told.undoes is None and told.judged != above:

@@ -97,5 +97,7 @@ def _show(operator: Operator, matches: list[Match], gazetteer: Gazetteer | None)
         known = gazetteer.by_id.get(match.place or "") if gazetteer else None
         place = known.name if known else match.place or operator.texts.text("find.no_place")
         operator.say("find.line", number=match.number, day=operator.day(match.received_at), place=place)
+        if match.is_poor:
+            operator.say("find.too_little")
     if len(matches) == _SHOWN_MAX:
         operator.say("find.more", count=_SHOWN_MAX)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -173,9 +173,17 @@ class Operator:
         suffix = self.texts.text("usage.asks")
         return str(click.prompt(self.texts.text(key), prompt_suffix=suffix, hide_input=True, err=True))
 
-    def day(self, moment: datetime | None) -> str:
+    def day(self, moment: date | None) -> str:
         """A day as people here read it; a dash for never."""
         return "–" if moment is None else moment.strftime(self.texts.text("usage.day"))
+
+    def written(self, text: str) -> str:
+        """A day kept as `2026-11-21`, as people here read it."""
+        return self.day(date.fromisoformat(text))
+
+    def moment(self, moment: datetime) -> str:
+        """A moment as people here read it, to the minute, in UTC."""
+        return moment.astimezone(UTC).strftime(self.texts.text("usage.moment"))
 
     def megabytes(self, size_bytes: int) -> str:
         """A size in megabytes with one decimal, written as people here do."""

@@ -27,7 +27,7 @@ _LINES_AROUND: Final = 4
 
 @click.group(cls=SpokenGroup)
 def command() -> None:
-    """Add, list, scope, reset, leave."""
+    """Add, list, scope, reset, leave, head."""
 
 
 def _post(command: Command) -> Command:
@@ -58,7 +58,7 @@ def add(operator: Operator, /, person_name: str, **said: Any) -> None:
 def list_(operator: Operator) -> None:
     """One line an account."""
     with operator.hub() as hub:
-        found = people.listed(hub.store, OPERATOR)
+        found, leads = people.listed(hub.store, OPERATOR), people.head(hub.store, OPERATOR)
     if not found:
         operator.say("people.none")
         return
@@ -67,6 +67,8 @@ def list_(operator: Operator) -> None:
     for account in found:
         table.add_row(*_cells(operator, account))
     operator.show(table)
+    if leads is not None:
+        operator.say("people.head_is", name=leads.name)
 
 
 @command.command("scope", cls=SpokenCommand)
@@ -109,6 +111,16 @@ def leave(operator: Operator, person_name: str, yes: bool) -> None:
         people.end(hub.store, OPERATOR, person_name, hub.clock())
     operator.say("people.left", name=person_name)
     operator.say("people.publish")
+
+
+@command.command("head", cls=SpokenCommand)
+@click.argument("person_name", metavar="NAME")
+@pass_operator
+def head(operator: Operator, person_name: str) -> None:
+    """Say who leads the network."""
+    with operator.hub() as hub:
+        account = people.name_head(hub.store, OPERATOR, person_name, hub.clock())
+    operator.say("people.head", name=account.name)
 
 
 def add_person(operator: Operator, hub: Hub, name: str, post: Post) -> None:

@@ -1,5 +1,6 @@
 """Acting as a person: `--as NAME`, with the passphrase and the code that the person types."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -52,8 +53,8 @@ def ask(operator: Operator, key: str, **values: object) -> str:
 
 
 def ask_new(operator: Operator, key: str, **values: object) -> str:
-    """A new passphrase of somebody, as `ask` asks, twice; refuses when it was not twice the same."""
+    """A new passphrase of somebody, as `ask` asks; at a terminal twice, and refuses when it was not the same."""
     typed = ask(operator, key, words=passphrase.MIN_WORDS, chars=passphrase.MIN_CHARS, **values)
-    if ask(operator, "people.ask_again") != typed:
+    if sys.stdin.isatty() and ask(operator, "people.ask_again") != typed:
         raise operator.refuse("people.differs")
     return typed

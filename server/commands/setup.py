@@ -88,6 +88,7 @@ def _go_through(operator: Operator, hub: Hub) -> None:
         operator.say("setup.there")
     else:
         _publish(operator, hub, root)
+    operator.say("setup.others")
     operator.say("setup.done")
     say_next_steps(operator, hub)
 

@@ -89,10 +89,12 @@ class SpokenGroup(SpokenCommand, click.Group):
     """A group of such commands."""
 
     command_class = SpokenCommand
+    # What it is taken for when it is called with nothing.
+    called_bare = "--help"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click's; called with nothing it shows its help."""
-        return super().parse_args(ctx, args or ["--help"])
+        """As click's, of what it is taken for where nothing is given."""
+        return super().parse_args(ctx, args or [self.called_bare])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every command with what it is for; loads none of them."""

@@ -89,11 +89,6 @@ class Transition:
     strict_template: str | None
     fields: tuple[str, ...]
 
-    @property
-    def is_public(self) -> bool:
-        """Whether devices are told."""
-        return self.template is not None
-
 
 @dataclass(frozen=True)
 class UrgencyRule:

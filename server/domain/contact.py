@@ -162,7 +162,7 @@ def _heard(word: Wish, op: str, content: Mapping[str, Any]) -> Wish:
         return replace(word, consent_level=content["consent"]["level"])
     if op in ("complaint", "revision"):
         return _with_facts(word, content["facts"]["clear"]) if "facts" in content else word
-    if op in ("answer", "linkage"):
+    if op in ("answer", "linkage", "task_done"):
         return word
     raise KeyError(op)
 

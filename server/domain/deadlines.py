@@ -45,7 +45,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Kind:
-    """What is due. `terms`: by urgency, or one for all under an empty key; `extended`: the term with a reason."""
+    """What is due. `terms`: by urgency, or one for all under an empty key; `extended`: the term with a reason.
+
+    `met_by`: codes of entries of the timeline that meet it; `met_to`: statuses to which doing it brings a case.
+    """
 
     code: str
     terms: Mapping[str, str]
@@ -53,6 +56,8 @@ class Kind:
     waits_for: Waits
     can_pause: bool
     any_day: bool
+    met_by: frozenset[str]
+    met_to: frozenset[str]
 
     @property
     def key(self) -> str:
@@ -148,7 +153,7 @@ def begin(
 
 def after_closure(closed_at: datetime, calendar: Calendar) -> tuple[Deadline, ...]:
     """The follow-ups of a closed case, the first one first."""
-    return tuple(begin(kind, closed_at, calendar) for kind in KINDS if kind.startswith("after_closure_"))
+    return tuple(begin(kind, closed_at, calendar) for kind in AFTER_CLOSURE)
 
 
 def pause(deadline: Deadline, reason: str, now: datetime, calendar: Calendar) -> Deadline:
@@ -187,13 +192,12 @@ def meet(deadline: Deadline, now: datetime) -> Deadline:
     return deadline if deadline.met_at is not None else replace(deadline, met_at=now)
 
 
-def ladder(urgency: str, named: Mapping[str, str], late: Collection[str]) -> tuple[str, ...]:
-    """Ids of the accounts to be told, in order: who is `named` for each rung, but for those who are late themselves.
+def ladder(urgency: str, named: Mapping[str, str]) -> tuple[str, ...]:
+    """Ids of the accounts to be told, in order: who is `named` for each rung.
 
     `named`: account by rung of the data, a deputy in the place of who is away.
     """
-    accounts = (named[rung] for rung in ESCALATION[urgency] if rung in named)
-    return tuple(dict.fromkeys(each for each in accounts if each not in late))
+    return tuple(dict.fromkeys(named[rung] for rung in ESCALATION[urgency] if rung in named))
 
 
 def to_tell(deadline: Deadline, people: Sequence[str], now: datetime, phone: Phone | None = None) -> tuple[str, ...]:
@@ -207,6 +211,19 @@ def to_tell(deadline: Deadline, people: Sequence[str], now: datetime, phone: Pho
         return ()
     rungs = (now - late_from) // (deadline.due_at - deadline.starts_at) + 1
     return tuple(account for account in people[:rungs] if account not in deadline.told)
+
+
+def is_on_road(deadline: Deadline, now: datetime, phone: Phone) -> bool:
+    """Whether it would be late by now, had the network reached the device sooner."""
+    late_from = _late_from(deadline, phone)
+    return deadline.state(now) == "late" and (late_from is None or now < late_from)
+
+
+def next_telling(deadline: Deadline, urgency: str) -> datetime | None:
+    """When the next person of the ladder is to hear that it is late, if it is then; None once nobody is left."""
+    if deadline.met_at is not None or len(deadline.told) >= len(ESCALATION[urgency]):
+        return None
+    return deadline.due_at + len(deadline.told) * (deadline.due_at - deadline.starts_at)
 
 
 def tell(deadline: Deadline, account: str) -> Deadline:
@@ -255,6 +272,8 @@ def _kind(code: str, data: Mapping[str, Any]) -> Kind:
         waits_for=data["waits_for"],
         can_pause=data["can_pause"],
         any_day=data.get("any_day", False),
+        met_by=frozenset(data.get("met_by", ())),
+        met_to=frozenset(data.get("met_to", ())),
     )
 
 
@@ -262,5 +281,7 @@ _DATA: Final = tomllib.loads((resources.files("server.domain") / "deadlines.toml
 PAUSE_MAX: Final = Term.read(_DATA["pause_max"])
 PAUSE_REASONS: Final[tuple[str, ...]] = tuple(_DATA["pause_reason"])
 EXTENSION_REASONS: Final[tuple[str, ...]] = tuple(_DATA["extension_reason"])
+FOLLOW_UP_ANSWERS: Final[tuple[str, ...]] = tuple(_DATA["follow_up"])
 ESCALATION: Final[Mapping[str, Sequence[str]]] = _DATA["escalation"]
 KINDS: Final[Mapping[str, Kind]] = {code: _kind(code, data) for code, data in _DATA["kind"].items()}
+AFTER_CLOSURE: Final = tuple(code for code in KINDS if code.startswith("after_closure_"))

@@ -286,10 +286,22 @@ class DecisionRefused(SeereError):
     code = "decision_refused"
 
 
+class PeriodInvalid(SeereError):
+    """`text` names no months that figures can be of."""
+
+    code = "period_invalid"
+
+
 class DeadlineRefused(SeereError):
     """A deadline can't be paused, resumed or put off as it stands; `fault` says why."""
 
     code = "deadline_refused"
+
+
+class DeputyRefused(SeereError):
+    """Nobody can stand in so for that person; `fault` says why."""
+
+    code = "deputy_refused"
 
 
 class FindingRefused(SeereError):
@@ -338,6 +350,30 @@ class JudgementRefused(SeereError):
     """A court's decision can't be noted of this person; `fault` says why."""
 
     code = "judgement_refused"
+
+
+class TaskRefused(SeereError):
+    """A task can't be set, or recalled, so; `faults` are all that is against it, `fault` the first."""
+
+    code = "task_refused"
+
+
+class ClockDoubted(SeereError):
+    """What can't be undone is not done by a clock that is doubted."""
+
+    code = "clock_doubted"
+
+
+class ClockNotDoubted(SeereError):
+    """Nobody doubts the clock of this machine."""
+
+    code = "clock_not_doubted"
+
+
+class JobRuns(SeereError):
+    """The job called `name` runs now, here or in another process."""
+
+    code = "job_runs"
 
 
 class NoteRefused(SeereError):

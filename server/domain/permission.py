@@ -1,7 +1,7 @@
 """Who may do what: one table of roles and actions, and everything that it does not name is refused."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, get_args
 
 from server.domain.people import Role
@@ -16,6 +16,8 @@ Action = Literal[
     "read_identity",
     "handle_case",
     "lower_urgency",
+    "verify_act",
+    "manage_destinations",
     "erase_complaint",
     "hold_complaint",
     "settle_set_aside",
@@ -27,6 +29,8 @@ Action = Literal[
     "manage_hub",
     "manage_people",
     "read_log",
+    "read_statistics",
+    "name_deputy",
     "use_account",
 ]
 
@@ -37,7 +41,7 @@ ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 class Actor:
     """Who acts: an account with its role and scopes (empty: all of that kind), or the operator at the terminal.
 
-    `id` is that of the account. An operator runs the hub and has no role.
+    `id` is that of the account. An operator runs the hub and has no role. `stands_for`: whose deputy it is today.
     """
 
     id: str
@@ -47,6 +51,12 @@ class Actor:
     partners: frozenset[str] = frozenset()
     is_named_reader: bool = False
     is_operator: bool = False
+    stands_for: tuple["Actor", ...] = ()
+
+    @property
+    def persons(self) -> tuple["Actor", ...]:
+        """The actor, and those for whom the actor stands in."""
+        return (self, *self.stands_for)
 
     @property
     def signature(self) -> str:
@@ -132,12 +142,29 @@ def reader_fields(before: Scoped, after: Scoped) -> tuple[str, ...]:
 def permit(actor: Actor, action: Action, target: Target = NOTHING) -> bool:
     """Whether the actor may do that to the target.
 
-    Something across scopes, such as a pair of complaints, is permitted to whom each of its parts is.
+    Something across scopes, such as a pair of complaints, is permitted to whom each of its parts is. A deputy may do to
+    a complaint what those may for whom the deputy stands in.
     """
     if actor.is_operator:
         return action in _OPERATORS
     rule = _TABLE[action].get(actor.role) if actor.role is not None else None
-    return rule is not None and rule(actor, target)
+    if rule is not None and rule(actor, target):
+        return True
+    return action in _DEPUTED and any(permit(each, action, target) for each in actor.stands_for)
+
+
+def stood_for(actor: Actor, action: Action, targets: Collection[Target], owner: str | None = None) -> str | None:
+    """The id of the account in whose place the actor does that to all of these; None for one's own.
+
+    What is the `owner`'s is done in the owner's place, whatever the deputy could do alone.
+    """
+    by_id = {each.id: each for each in actor.stands_for} if action in _DEPUTED else {}
+    if owner in by_id and all(permit(by_id[owner], action, target) for target in targets):
+        return owner
+    alone = replace(actor, stands_for=())
+    if all(permit(alone, action, target) for target in targets):
+        return None
+    return next((id for id, each in by_id.items() if any(permit(each, action, target) for target in targets)), None)
 
 
 def may_ever(actor: Actor, action: Action) -> bool:
@@ -173,6 +200,10 @@ def _anothers(actor: Actor, target: Target) -> bool:
     return not target.is_own and _covered(actor, target)
 
 
+# What a deputy takes over: the work on complaints and reading them. Whom somebody trusts with erasing is not handed on.
+_DEPUTED: Final[frozenset[Action]] = frozenset(
+    {"find_complaint", "read_statement", "read_traces", "read_identity", "handle_case", "lower_urgency", "verify_act"}
+)
 _OPERATORS: Final[frozenset[Action]] = frozenset({"manage_devices", "manage_hub", "manage_people"})
 _MANAGEMENT: Final[Mapping[Role, _Rule]] = {"administrator": _always}
 
@@ -185,6 +216,9 @@ _TABLE: Final[Mapping[Action, Mapping[Role, _Rule]]] = {
     "read_identity": {"verifier": _assigned, "coordinator": _assigned},
     "handle_case": {"coordinator": _covered},
     "lower_urgency": {"coordinator": _covered},
+    "verify_act": {"verifier": _assigned, "coordinator": _covered},
+    # Where there is no coordinator yet, an administrator lays the list down.
+    "manage_destinations": {"coordinator": _always, "administrator": _always},
     "erase_complaint": {"coordinator": _covered},
     # Whoever holds reads nothing: where there is one coordinator, an administrator is the second person.
     "hold_complaint": {"coordinator": _covered, "administrator": _always},
@@ -197,6 +231,10 @@ _TABLE: Final[Mapping[Action, Mapping[Role, _Rule]]] = {
     "manage_hub": _MANAGEMENT,
     "manage_people": _MANAGEMENT,
     "read_log": {"coordinator": _own, "administrator": _own, "auditor": _always},
+    # Numbers of the whole network, the small ones hidden, whatever the scope.
+    "read_statistics": {"coordinator": _always, "administrator": _always, "auditor": _always},
+    # One's own deputy, or, of somebody who fell ill, any.
+    "name_deputy": {"verifier": _own, "coordinator": _own, "administrator": _always},
     "use_account": {
         "monitor": _own,
         "verifier": _own,

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from importlib import resources
 from typing import Any, Final, Literal, get_args
 
-from server.domain.act import Act, accused_categories, is_own_people
+from server.domain.act import Act, is_own_people
 from server.domain.calendar import Calendar
 from server.domain.consent import Consent, is_within
 from server.domain.contact import follows_gbv_rules
@@ -29,6 +29,7 @@ Block = Literal[
     "kind",
     "place",
     "facts_missing",
+    "there",
 ]
 State = Literal["prepared", "sent", "received", "silent", "answered", "refused", "recalled", "cancelled"]
 # What of a complaint can be sent; nothing else ever is.
@@ -128,7 +129,8 @@ class Destination:
 class Sendable:
     """One complaint of a case, as a referral goes by it: its own consent as it stands, and no other's.
 
-    `withdrawn` is empty or a scope; `known`: which of the facts that a programme may ask for are there.
+    `withdrawn` is empty or a scope; `known`: which of the facts that a programme may ask for are there; `at`: codes of
+    the destinations that have it already.
     """
 
     complaint: int
@@ -138,6 +140,7 @@ class Sendable:
     consent: Consent
     withdrawn: str = ""
     known: frozenset[str] = frozenset()
+    at: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,11 @@ class Referral:
     outcome: str | None = None
     external_ref: str | None = None
     reminders: int = 0
+
+    @property
+    def stands(self) -> bool:
+        """Whether the body has what was sent, and did not give it back."""
+        return self.state in ("sent", "received", "silent", "answered")
 
     @property
     def is_waiting(self) -> bool:
@@ -198,6 +206,14 @@ def parts(each: Sendable, to: Destination) -> frozenset[Part]:
     is_chosen = to.body in each.consent.get("bodies", ())
     allowed = _ALLOWED.get(level if is_chosen else min(level, _UNNAMED), frozenset())
     return allowed - {"statement"} if "withhold" in each.consent else allowed
+
+
+def is_taken_back(each: Sendable, to: Destination, sent: Collection[str]) -> bool:
+    """Whether consent as it stands no longer covers the parts that were sent there: the body has to be told.
+
+    A consent that ran out since then was good when it was used.
+    """
+    return bool(_of_consent(each, to, date.min)) or not set(sent) <= parts(each, to)
 
 
 def check_destination(to: Destination) -> None:
@@ -256,14 +272,9 @@ def _of_destination(to: Destination, accused: Accused, day: date) -> set[Block]:
     found: set[Block] = {"suspended"} if to.suspended_at is not None else set()
     if not to.is_valid(day):
         found.add("not_valid")
-    if to.body in accused.bodies or is_own_people(to.body, accused.acts) or _is_unlisted_own(to.body, accused.acts):
+    if to.body in accused.bodies or is_own_people(to.body, accused.acts):
         found.add("own_people")
     return found
-
-
-def _is_unlisted_own(body: str, acts: Sequence[Act]) -> bool:
-    """As `is_own_people`, of the bodies that no device ticks."""
-    return any(body in _OWN_PEOPLE.get(category, ()) for category in accused_categories(acts))
 
 
 def _of_consent(each: Sendable, to: Destination, day: date) -> set[Block]:
@@ -291,6 +302,8 @@ def _of_facts(each: Sendable, to: Destination, places: Gazetteer | None) -> set[
         found.add("kind")
     if programme.asks - each.known:
         found.add("facts_missing")
+    if to.code in each.at:
+        found.add("there")
     if to.place is not None and each.place is not None and places is not None:
         around = {place.id for place in places.upward(each.place)}
         found |= {"place"} if to.place not in around else set()
@@ -318,7 +331,7 @@ def _programme(code: str, row: Mapping[str, Any]) -> Programme:
 
 _DATA: Final = tomllib.loads((resources.files("server.domain") / "programmes.toml").read_text("utf-8"))
 BLOCKS: Final[tuple[Block, ...]] = get_args(Block)
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
 PROGRAMMES: Final[Mapping[str, Programme]] = {code: _programme(code, row) for code, row in _DATA["programme"].items()}
 # Programmes by the body that works under them.
 BODIES: Final[Mapping[str, Sequence[str]]] = _DATA["body"]
-_OWN_PEOPLE: Final[Mapping[str, Sequence[str]]] = _DATA["own_people"]

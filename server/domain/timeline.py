@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from importlib import resources
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from server.domain.calendar import Calendar
 from server.domain.case import Left, Step
@@ -16,6 +16,9 @@ from server.domain.errors import TimelineBroken
 
 _FIRST: Final[Status] = "received"
 _DUPLICATE: Final[Status] = "duplicate"
+_ARRIVED: Final = "acknowledged"
+# The field of an entry that says how somebody was told by word.
+TOLD_BY: Final = "way"
 _CODE: Final = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -53,6 +56,9 @@ class Entry(Protocol):
     @property
     def undoes(self) -> int | None:
         """The number of the entry that it takes back."""
+
+
+_Entry = TypeVar("_Entry", bound=Entry)
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ def replay(entries: Sequence[Entry]) -> Standing:
     return past[-1]
 
 
-def standing(entries: Sequence[Entry]) -> list[Entry]:
+def standing(entries: Sequence[_Entry]) -> list[_Entry]:
     """The entries that nobody took back, but for those that take back."""
     undone = {entry.undoes for entry in entries}
     return [entry for entry in entries if entry.no not in undone and entry.undoes is None]
@@ -139,30 +145,52 @@ def quieted(step: Step) -> Step:
 
 
 def public_steps(
-    entries: Sequence[Entry], complaint: int, since: datetime, calendar: Calendar, *, is_strict: bool
+    entries: Sequence[Entry], complaint: int, calendar: Calendar, *, is_strict: bool
 ) -> list[PublicStep]:
-    """All that the device of this complaint is told of a case that has it `since` then: in order, without what was
-    taken back.
+    """All that entries of a case tell the device of this complaint: in order, without what was taken back.
 
     `is_strict`: as the case is now. Raises TimelineBroken where a field is no code: words never leave.
     """
-    told = (entry for entry in standing(entries) if entry.at >= since and entry.complaint in (None, complaint))
+    told = (entry for entry in standing(entries) if entry.complaint in (None, complaint))
     return [_public(entry, complaint, calendar, is_strict=is_strict) for entry in told if entry.step is not None]
 
 
-def to_tell(steps: Sequence[PublicStep], told: Collection[int], last: Step | None, now: datetime) -> list[PublicStep]:
-    """The steps that enter the change log now: not `told` before, by number of entry, and no longer to be undone.
+def to_tell(steps: Sequence[PublicStep], last: Step | None, now: datetime) -> list[PublicStep]:
+    """Those of the steps that were not told yet which enter the change log now: no longer to be undone.
 
-    None is told before one that came first, nor one that says nothing new after the `last` that was told.
+    None is told before one that came first, nor one that says nothing new after the `last` that was told: that it has
+    arrived is no news of a complaint of which more is known, be it from the case that it joined.
     """
     found: list[PublicStep] = []
-    for step in (each for each in steps if each.no not in told):
-        if now < step.tells_at:
+    for step in steps:
+        if not may_tell(step.tells_at, now):
             break
-        if step.said != last:
+        if step.said != last and not (last is not None and step.said.template == _ARRIVED):
             found.append(step)
             last = step.said
     return found
+
+
+def may_tell(tells_at: datetime, now: datetime) -> bool:
+    """Whether what waits for that moment may be told now: it came, or only a clock that was ahead can have set it."""
+    return not now < tells_at <= now + TELLS_WITHIN
+
+
+def untold(
+    entries: Sequence[Entry], complaints: Collection[int], seen: Collection[tuple[int, int]]
+) -> frozenset[int]:
+    """Those of the complaints of a case of which nobody is known to have heard what became of it.
+
+    `seen`: complaint and number of the entry, of each step that somebody saw on the complaint's device; an entry that
+    says by which way somebody was told counts as much. All of them, where there is nothing to hear yet.
+    """
+    stands = standing(entries)
+    outcome = max((each.no for each in stands if (each.step or {}).get("template") in _OUTCOMES), default=None)
+    if outcome is None:
+        return frozenset(complaints)
+    heard = {complaint for complaint, no in seen if no == outcome}
+    told = {each.complaint for each in stands if each.no > outcome and TOLD_BY in each.fields}
+    return frozenset(complaints) - heard - told
 
 
 def window(template: str, at: datetime, calendar: Calendar) -> Window | None:
@@ -256,6 +284,11 @@ def _strict_templates() -> dict[str, str]:
     return {each.template: each.strict_template for each in told if each.template and each.strict_template}
 
 
+def _outcomes() -> frozenset[str]:
+    moves = [each for each in CASEWORK.transitions.values() if each.to in ENDED]
+    return frozenset(name for move in moves for name in (move.template, move.strict_template) if name)
+
+
 def _codes() -> dict[str, str]:
     """By template, what a device is told that the complaint is."""
     moves = [(move, CASEWORK.statuses[move.to].public) for move in CASEWORK.transitions.values()]
@@ -267,10 +300,17 @@ def _codes() -> dict[str, str]:
 
 _DATA: Final = tomllib.loads((resources.files("server.domain") / "steps.toml").read_text("utf-8"))
 _UNDO: Final = timedelta(minutes=_DATA["undo_minutes"])
+# Far longer than anything can be taken back.
+TELLS_WITHIN: Final = timedelta(days=1)
 _KINDS: Final[Mapping[str, _Kind]] = dict(_kinds(_DATA["step"]))
 _NEXT: Final[Mapping[str, Mapping[str, str]]] = _DATA["next"]
 _NOT_SENT: Final[Mapping[str, str]] = _DATA["not_sent"]
 _LEFT_OUT: Final = CASEWORK.left_out_when_strict | frozenset(_DATA["left_out_when_strict"])
 _STRICT_TEMPLATES: Final = _strict_templates()
 _CODES: Final = _codes()
+# Where cases are closed from, once the complainants know what became of them.
+ENDED: Final = frozenset(
+    each.source for each in CASEWORK.transitions.values() if "told_or_impossible" in each.conditions
+)
+_OUTCOMES: Final = _outcomes()
 TEMPLATES: Final = frozenset(_CODES)

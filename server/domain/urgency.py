@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from server.domain.act import ACCUSED_ROLES
 from server.domain.case import CaseFacts, UrgencyWord, permits
@@ -48,6 +48,18 @@ class Computed:
 def most_urgent(*levels: Urgency) -> Urgency:
     """The most urgent of them."""
     return min(levels, key=URGENCIES.index)
+
+
+def told_word(word: UrgencyWord | None) -> dict[str, Any] | None:
+    """A person's word on urgency, as a case keeps it."""
+    return None if word is None else {"level": word.level, "heard": {str(id): each for id, each in word.heard.items()}}
+
+
+def read_word(told: Mapping[str, Any] | None) -> UrgencyWord | None:
+    """What `told_word` wrote."""
+    if told is None:
+        return None
+    return UrgencyWord(told["level"], {int(id): each for id, each in told["heard"].items()})
 
 
 def told_in(complaint: Complaint, received_at: datetime) -> Told:

@@ -172,5 +172,6 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 METHODS: Final[tuple[str, ...]] = tuple(_DATA["lists"]["method"])
 CERTAINTIES: Final[tuple[str, ...]] = tuple(_DATA["lists"]["certainty"])
+COURTS: Final[tuple[str, ...]] = tuple(_DATA["lists"]["court"])
 REOPENING: Final[tuple[str, ...]] = tuple(_DATA["lists"]["reopening"])
 RULES: Final[Mapping[str, Rule]] = {state: _rule(row) for state, row in _DATA["state"].items()}

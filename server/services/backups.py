@@ -26,7 +26,7 @@ from server.domain.errors import BackupUnusable
 from server.domain.permission import OPERATOR
 from server.domain.retention import backups_before, gone_at
 from server.durable import sync_folder
-from server.store import audit, backups, devices, erasure_list, erasures, migrations, registry, state
+from server.store import audit, backups, changes, devices, erasure_list, erasures, migrations, registry, state
 from server.store.backups import SERVER_COPY, SQLITE_COPY, Backup, Contents
 from server.store.engine import Store, open_store
 from server.store.erasure_list import ErasureList
@@ -37,6 +37,8 @@ CREDENTIAL: Final = "hub.credential"
 _MEMBERS: Final = (MANIFEST, CREDENTIAL, SQLITE_COPY, SERVER_COPY)
 # The erasure list is written every day: one that is older than its backup by more is not the last.
 _LIST_AGE_MAX: Final = timedelta(days=2)
+# More than any device was told between a backup and the next.
+_LOST_CHANGES_MOST: Final = 100_000
 _WORK: Final = ".backup-"
 _PART: Final = ".part"
 _NAME: Final = re.compile(r"seere-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{8}\.age")
@@ -122,11 +124,14 @@ class _Start:
     erased: list[ErasureList]
 
 
-def make(store: Store, settings: Settings, hub: str, key: bytes, now: datetime) -> Backup:
+def make(
+    store: Store, settings: Settings, hub: str, key: bytes, now: datetime, *, is_clock_right: bool = True
+) -> Backup:
     """Copy, verify, seal, and only then tell devices what is safe; gives the backup.
 
-    `key` is that of the SQLite file, 32 bytes: the copy is believed once it was opened with it. Raises
-    BackupUnusable, and leaves no file under a backup's name, when any of it fails.
+    `key` is that of the SQLite file, 32 bytes: the copy is believed once it was opened with it. Old backups go, unless
+    the clock that says how old they are is doubted. Raises BackupUnusable, and leaves no file under a backup's name,
+    when any of it fails.
     """
     recipient = _recipient(settings.backup_recipient)
     settings.backups.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -145,7 +150,8 @@ def make(store: Store, settings: Settings, hub: str, key: bytes, now: datetime) 
             made = _finished(part, settings.backups / name, manifest, now)
         finally:
             part.unlink(missing_ok=True)
-        dropped = _drop_old(settings.backups, backups_before(now, settings.backup_keep_days))
+        before_that = backups_before(now, settings.backup_keep_days)
+        dropped = _drop_old(settings.backups, before_that) if is_clock_right else 0
     _note(store, made, manifest, dropped, now)
     return made
 
@@ -345,11 +351,13 @@ def _erased(named: Path | None, archive: Path, settings: Settings, key: bytes) -
 
 
 def _begin(store: Store, start: _Start, manifest: Manifest) -> Restored:
-    """Start the new epoch, erase again, and give up the numbers that were printed and are not here."""
+    """Start the new epoch, erase again, and give up the numbers that were printed, or told to devices, and are not
+    here."""
     try:
         migrations.upgrade(store)
         with store.write() as connection:
             state.keep(connection, "epoch", start.epoch)
+            changes.skip(connection, _LOST_CHANGES_MOST)
             erased = [each for known in start.erased for each in known.erased]
             is_older = _is_older(start.erased, erasures.listed(connection), manifest)
             again = erasures.again(connection, erased, start.gone_at) if start.erased else None

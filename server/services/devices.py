@@ -231,11 +231,11 @@ def listed(store: Store) -> list[Device]:
 
 def find(store: Store, name: str) -> Device:
     """The device called `name`: its id, its number (`M-14` or `14`), or its label. Raises NotFound."""
-    wanted = name.removeprefix("M-")
-    for device in listed(store):
-        if name in (device.id, device.label) or wanted == str(device.number):
-            return device
-    raise NotFound(object=name)
+    with store.read() as connection:
+        device = devices.called(connection, name)
+    if device is None:
+        raise NotFound(object=name)
+    return device
 
 
 def _standing_keyring(connection: sa.Connection) -> Published:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -10,7 +11,9 @@ from client_sync.protocol.anchors import Anchor
 from client_sync.protocol.canonical import canonical
 from client_sync.protocol.frames import to_text
 from client_sync.protocol.limits import ID_PREFIX_MIN_DIGITS
+from client_sync.protocol.steps import arranged
 from server.domain import merkle
+from server.domain.advice import sync_after_min
 from server.store import audit, changes, devices, state
 from server.store.changes import Change
 from server.store.devices import Device, Lineage
@@ -23,7 +26,8 @@ _PAGE_MAX_CHANGES: Final = 500
 
 @dataclass(frozen=True)
 class Asked:
-    """What a device asks for beside its operations (PROTOCOL §3.2); `frames` by number and mark."""
+    """What a device asks for beside its operations (PROTOCOL §3.2); `frames` by number and mark. `is_idle`: it brought
+    no operation."""
 
     cursor: str | None
     limit_bytes: int | None
@@ -31,12 +35,14 @@ class Asked:
     backed_up_to: int | None
     anchor: int | None = None
     order: int | None = None
+    is_idle: bool = False
 
 
-def read(store: Store, device: Device, epoch: str, asked: Asked) -> dict[str, Any]:
+def read(store: Store, device: Device, epoch: str, asked: Asked, now: datetime) -> dict[str, Any]:
     """The members of the answer that come down: frame reports asked for, changes, orders, backup position.
 
-    A revoked device gets orders, and what it needs to let go of what it holds: the backup position.
+    A revoked device gets orders, and what it needs to let go of what it holds: the backup position. One that brought
+    nothing and for which there is nothing is told when it does well to come again.
     """
     with store.read() as connection:
         members = _orders(connection, device, asked.order or 0)
@@ -48,7 +54,11 @@ def read(store: Store, device: Device, epoch: str, asked: Asked) -> dict[str, An
         if asked.frames:
             members["frames"] = _reports(connection, device, asked.frames)
         members |= _changes(connection, lineage, epoch, asked)
-        return members | _anchor(connection, epoch, asked.anchor)
+        members |= _anchor(connection, epoch, asked.anchor)
+        if members or not asked.is_idle or _has_left(connection, lineage, epoch, asked.cursor):
+            return members
+        last = changes.last_at(connection, lineage.id) or device.enrolled_at
+        return {"sync_after": sync_after_min(device.id, now, now - last)}
 
 
 def _anchor(connection: sa.Connection, epoch: str, seen: int | None) -> dict[str, Any]:
@@ -112,6 +122,12 @@ def _changes(connection: sa.Connection, lineage: Lineage, epoch: str, asked: Ask
     return members
 
 
+def _has_left(connection: sa.Connection, lineage: Lineage, epoch: str, cursor: str | None) -> bool:
+    """Whether there is a change to be read; numbers that nothing has tell of none."""
+    after = _position(lineage, epoch, cursor)[0]
+    return after < lineage.changes and bool(changes.after(connection, lineage.id, after, 1))
+
+
 def _position(lineage: Lineage, epoch: str, cursor: str | None) -> tuple[int, str | None]:
     """Where to go on, and why from the beginning when a cursor can't be followed."""
     if cursor is None:
@@ -127,7 +143,7 @@ def _position(lineage: Lineage, epoch: str, cursor: str | None) -> tuple[int, st
 
 
 def _written(change: Change, short: Mapping[str, str]) -> dict[str, Any]:
-    members: dict[str, Any] = {"n": change.n, "kind": change.kind} | change.body
+    members: dict[str, Any] = {"kind": change.kind} | arranged(change.body) | {"n": change.n}
     if change.client_id is not None:
         members["id"] = short[change.client_id]
     return members

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from server.domain.desk import Desk
 from server.domain.folding import search_words
 from server.domain.permission import Action, may_ever, permit
-from server.store import complaints, recipients, registry, sealed, search_texts
+from server.store import complaints, duplicates, recipients, registry, sealed, search_texts
 from server.store.engine import Store
 from server.store.scopes import scope_of, within
 from server.store.search_texts import Found, Wanted
@@ -20,11 +20,15 @@ _PAGE: Final = 200
 
 @dataclass(frozen=True)
 class Match:
-    """A complaint that was looked for, as far as anybody may hear who may find it."""
+    """A complaint that was looked for, as far as anybody may hear who may find it.
+
+    `is_poor`: it says too little to be compared with others yet.
+    """
 
     number: str
     received_at: datetime
     place: str | None
+    is_poor: bool
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,10 @@ def _permitted(
     standings = sealed.standings(connection, ids)
     assigned = recipients.assigned_to(connection, ids)
     numbers = registry.numbers_of(connection, ids)
+    poor = duplicates.unmatchable(connection, ids)
     targets = {id: each.target(desk.places, assigned.get(id)) for id, each in standings.items()}
     return [
-        Match(numbers[each.id], each.received_at, each.place_id)
+        Match(numbers[each.id], each.received_at, each.place_id, each.id in poor)
         for each in found
         if all(permit(desk.actor, action, targets[each.id]) for action in actions)
     ]

@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from client_sync.protocol import linkage
+from server.domain.errors import JobRuns
 from server.domain.matching import profiles
 from server.domain.people import FAILURES_KEPT, IDLE_MAX
-from server.domain.permission import JOB
+from server.domain.permission import JOB, OPERATOR
 from server.store import (
     accounts,
     audit,
     backups,
     complaints,
+    deliveries,
     devices,
     duplicates,
     jobs,
@@ -24,10 +26,14 @@ from server.store import (
 )
 from server.store.backups import Backup
 from server.store.engine import Store
-from server.store.jobs import Run
 
-# How long the log of jobs goes back.
+Claim = jobs.Claim
+Run = jobs.Run
+DONE: Final = jobs.DONE
+# How long the log of jobs goes back, and how long for runs that went well: of these there is one each minute.
 _RUNS_KEPT: Final = timedelta(days=90)
+_RUNS_KEPT_IF_DONE: Final = timedelta(days=7)
+_DELIVERIES_KEPT: Final = timedelta(days=90)
 # How long a linkage waits for its complaint: one comes with the other, or soon after it on another road; one that is
 # set aside has as long as a person may take to put it right.
 _LINKAGE_KEPT: Final = timedelta(days=1)
@@ -99,7 +105,8 @@ def upkeep(store: Store, now: datetime, frame_report_days: int) -> None:
             "failures": accounts.drop_failures(connection, now - FAILURES_KEPT),
             "linkages": linkages.drop_lost(connection, now - _LINKAGE_KEPT, now - _LINKAGE_KEPT_IF_SET_ASIDE),
             "frames": devices.forget_frames(connection, now - timedelta(days=frame_report_days)),
-            "runs": jobs.forget(connection, now - _RUNS_KEPT),
+            "runs": jobs.forget(connection, done_before=now - _RUNS_KEPT_IF_DONE, before=now - _RUNS_KEPT),
+            "deliveries": deliveries.forget(connection, now - _DELIVERIES_KEPT),
             "sessions": accounts.drop_unused(connection, now - IDLE_MAX),
         }
         if any(dropped.values()):
@@ -107,25 +114,51 @@ def upkeep(store: Store, now: datetime, frame_report_days: int) -> None:
     lite.tidy(store.engine)
 
 
-def claim(store: Store, job: str, due_at: datetime, now: datetime) -> bool:
-    """Take a run of a job for this process; False when it was taken before, here or elsewhere."""
+def claim(store: Store, job: str, due_at: datetime, now: datetime) -> Claim | None:
+    """Take a run of a job for this process; None when another has it or had it, here or elsewhere.
+
+    A run whose process died is taken again once its lease is over.
+    """
     with store.read() as connection:
-        if jobs.was_claimed(connection, job, due_at):
-            return False
+        found = jobs.find(connection, job, due_at)
+    if found is not None and not found.is_free(now):
+        return None
     with store.write() as connection:
         return jobs.claim(connection, job, due_at, now)
 
 
-def finish(store: Store, job: str, due_at: datetime, now: datetime, outcome: str) -> None:
-    """Note how a run ended."""
+def claim_by_hand(store: Store, job: str, due_at: datetime, now: datetime) -> Claim:
+    """Take the run of a due time for an operator, or one of this moment when that is over; the log says so.
+
+    Raises JobRuns when a process has it in hand.
+    """
     with store.write() as connection:
-        jobs.finish(connection, job, due_at, now, outcome)
+        found = jobs.find(connection, job, due_at)
+        if found is not None and found.finished_at is None and not found.is_left(now):
+            raise JobRuns(name=job)
+        held = jobs.claim(connection, job, due_at, now) or jobs.claim(connection, job, now, now)
+        if held is None:
+            raise JobRuns(name=job)
+        audit.record(connection, at=now, actor=OPERATOR.signature, action="job_run", object=f"job:{job}")
+    return held
 
 
-def last_runs(store: Store) -> list[Run]:
+def extend(store: Store, held: Claim, now: datetime) -> None:
+    """Say that a run goes on."""
+    with store.write() as connection:
+        jobs.extend(connection, held, now)
+
+
+def finish(store: Store, held: Claim, now: datetime, outcome: str) -> None:
+    """Note how a run ended, unless another process took it over."""
+    with store.write() as connection:
+        jobs.finish(connection, held, now, outcome)
+
+
+def last_runs(store: Store, now: datetime) -> list[Run]:
     """The latest run of every job."""
     with store.read() as connection:
-        return jobs.last_runs(connection)
+        return jobs.last_runs(connection, now)
 
 
 def engine_facts(store: Store) -> dict[str, str]:

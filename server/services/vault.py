@@ -1,8 +1,8 @@
 """The vault: opening what is sealed, for whom it is permitted, and handing its keys on to further readers."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final, Literal, Self
 
@@ -19,9 +19,9 @@ from server.domain.contact import Reach
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, NotSealed, ReasonMissing
 from server.domain.people import KEY_ROLES
-from server.domain.permission import Action, Target, permit
+from server.domain.permission import Action, Target, permit, stood_for
 from server.domain.places import Gazetteer
-from server.store import accounts, audit, recipients, registry, sealed
+from server.store import accounts, audit, deputies, recipients, registry, sealed
 from server.store import contact as contacts
 from server.store.accounts import Account
 from server.store.engine import Store
@@ -29,6 +29,8 @@ from server.store.recipients import CURRENT, REMOVED, Holder, KnownKey, Opening
 from server.store.sealed import Part
 
 Compartment = Literal["statement", "traces", "identity"]
+# With what was done of a task, which is no compartment of the complaint.
+Box = Literal["statement", "traces", "identity", "report"]
 
 # What a coordinator looks at each complaint for; an identity is never looked at for that.
 TRIAGE: Final = "tri"
@@ -60,7 +62,7 @@ class Opened:
     `reach` is how the person may be reached; an identity `is_withheld` of contacts when that is in no way.
     """
 
-    compartment: Compartment
+    compartment: Box
     clear: Mapping[str, Any] | None = field(repr=False)
     is_sealed: bool
     is_unopenable: bool
@@ -96,21 +98,22 @@ def open_compartment(store: Store, desk: Desk, complaint: int, compartment: Comp
     ReasonMissing.
     """
     case, why = _permitted(store, desk, complaint, compartment, reason)
-    found = case.find(compartment)
-    if found.part is None:
-        proof, clear = None, found.clear
-    else:
-        proof = found.part.prove(case.usable(desk), compartment)
-        clear = _opened(found.part, proof, compartment)
-    with store.write() as connection:
-        reach = contact.reach(contacts.wishes_of(connection, complaint))
-        if clear is not None:
-            _note_opening(connection, desk, complaint, compartment, why)
-        elif found.part is not None:
-            _note(connection, desk, "unopenable", complaint, {"compartment": compartment}, why)
-        if found.part is not None and proof is not None and clear is not None:
-            recipients.add_wraps(connection, found.part.boxes_for(case.next_readers, proof), desk.now)
-    return _shown(compartment, clear, reach, case.openers_of(found.part), is_sealed=found.part is not None)
+    return _open_part(store, desk, complaint, case, case.find(compartment), compartment, why)
+
+
+def open_report(store: Store, desk: Desk, received: int, reason: str = "") -> Opened:
+    """The report on a task, `received` as that operation: for whoever reads the statement of its complaint.
+
+    Empty where it came without one. Logged as every opening is, and its key is handed on in the same way. Raises
+    NotFound.
+    """
+    with store.read() as connection:
+        complaint = sealed.complaint_of(connection, received)
+    if complaint is None:
+        raise NotFound(object=received)
+    case, why = _permitted(store, desk, complaint, "statement", reason)
+    part = next((each for each in case.parts if each.row.received == received and "report" in each.boxes.boxes), None)
+    return _open_part(store, desk, complaint, case, _Found(part, None), "report", why)
 
 
 def hand_over(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str = "") -> bytes:
@@ -125,7 +128,7 @@ def hand_over(store: Store, desk: Desk, complaint: int, compartment: Compartment
         raise NotSealed
     with store.write() as connection:
         reach = contact.reach(contacts.wishes_of(connection, complaint))
-        _note_opening(connection, desk, complaint, compartment, why, "hand_over")
+        _note_opening(connection, desk, complaint, compartment, case, why, "hand_over")
     keys = {kid: to_text(box) for kid, box in part.keys.items() if case.is_in_use(kid)}
     binding = vars(part.binding)
     box = to_text(part.boxes.boxes[compartment])
@@ -184,6 +187,7 @@ def assign(store: Store, desk: Desk, complaint: int, account: str) -> Given:
         is_new = recipients.assign(connection, complaint, account, desk.actor.id, desk.now)
         recipients.add_wraps(connection, boxes, desk.now)
         details = {"account": account, "given": given.given, "is_new": is_new, "out_of_reach": given.out_of_reach}
+        details |= _in_place(desk, "handle_case", case.target)
         _note(connection, desk, "assign", complaint, details)
     return given
 
@@ -197,14 +201,25 @@ def give_keys(store: Store, desk: Desk, account: str) -> Given:
     with store.read() as connection:
         holder = accounts.find(connection, account)
         kids = recipients.among_accounts(connection, [account])
-    if holder is None or holder.state != accounts.ACTIVE:
-        raise NotFound(object=account)
+        if holder is None or holder.state != accounts.ACTIVE:
+            raise NotFound(object=account)
+        reader = deputies.acting(connection, holder.actor, desk.now.date())
 
     def may(target: Target) -> bool:
         is_giver = desk.actor.is_operator or account == desk.actor.id or permit(desk.actor, "handle_case", target)
-        return is_giver and permit(holder.actor, "read_statement", target)
+        return is_giver and permit(reader, "read_statement", target)
 
     return _give(store, desk, _readers(kids), may, f"account:{account}")
+
+
+def give_deputy(store: Store, desk: Desk, deputy: str) -> Given:
+    """Seal again, to the current keys of the account of a deputy, all that the actor may read and can open; of what is
+    strict nothing to whoever is no named reader."""
+    with store.read() as connection:
+        kids, who = recipients.among_accounts(connection, [deputy]), accounts.find(connection, deputy)
+    is_named = desk.actor.is_named_reader and who is not None and who.is_named_reader
+    own = replace(desk.actor, stands_for=(), is_named_reader=is_named)
+    return _give(store, desk, _readers(kids), lambda target: permit(own, "read_statement", target), f"account:{deputy}")
 
 
 def give_recovery_keys(store: Store, desk: Desk) -> Given:
@@ -271,7 +286,7 @@ class _Sealed:
         """Where its boxes belong."""
         return Binding(self.row.client_id, self.row.lineage)
 
-    def prove(self, private: Mapping[str, bytes], compartment: Compartment | None = None) -> _Proof | None:
+    def prove(self, private: Mapping[str, bytes], compartment: Box | None = None) -> _Proof | None:
         """The key of one of its boxes, or of that compartment's, by any of these private keys; None when none opens it.
 
         A device may write anything beside a key id: only a key that opens one of the boxes is one, and what was
@@ -317,7 +332,8 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Case:
-    """A complaint with all that opening it goes by. `next_readers`: current keys of who has it, and of the actor."""
+    """A complaint with all that opening it goes by. `next_readers`: current keys of who has it, of their deputies, and
+    of the actor."""
 
     target: Target
     parts: tuple[_Sealed, ...]
@@ -375,11 +391,18 @@ def _case(store: Store, desk: Desk, complaint: int) -> _Case:
         target = standing.target(desk.places, assigned)
         # Whoever has the case may have lost it since: it became strict, or moved out of their scope.
         still = {each.id for each in accounts.listed(connection) if each.id in assigned and _may_have(each, target)}
-        next_readers = _readers(recipients.among_accounts(connection, still | {desk.actor.id}))
+        near = {desk.actor.id, *_instead(connection, still, target, desk.now.date())}
+        next_readers = _readers(recipients.among_accounts(connection, still | near))
         known = {each.kid: each for each in recipients.listed(connection)}
         holders = recipients.holders(connection)
     parts = tuple(_Sealed.read(row, wraps.get(row.received, {})) for row in rows)
     return _Case(target, parts, tuple(next_readers), known, holders)
+
+
+def _instead(connection: sa.Connection, absent: Collection[str], target: Target, day: date) -> set[str]:
+    """Who stands in for any of these that day: of what is strict, named readers alone."""
+    may = {each.id for each in accounts.listed(connection) if each.is_named_reader or not target.is_strict}
+    return may.intersection(deputies.of_accounts(connection, absent, day).values())
 
 
 def _permitted(
@@ -395,7 +418,27 @@ def _permitted(
     return case, written or TRIAGE
 
 
-def _opened(part: _Sealed, proof: _Proof | None, compartment: Compartment) -> Mapping[str, Any] | None:
+def _open_part(
+    store: Store, desk: Desk, complaint: int, case: _Case, found: _Found, compartment: Box, why: str
+) -> Opened:
+    """What was found, opened by the keys in hand, once that was noted."""
+    if found.part is None:
+        proof, clear = None, found.clear
+    else:
+        proof = found.part.prove(case.usable(desk), compartment)
+        clear = _opened(found.part, proof, compartment)
+    with store.write() as connection:
+        reach = contact.reach(contacts.wishes_of(connection, complaint))
+        if clear is not None:
+            _note_opening(connection, desk, complaint, compartment, case, why)
+        elif found.part is not None:
+            _note(connection, desk, "unopenable", complaint, {"compartment": compartment}, why)
+        if found.part is not None and proof is not None and clear is not None:
+            recipients.add_wraps(connection, found.part.boxes_for(case.next_readers, proof), desk.now)
+    return _shown(compartment, clear, reach, case.openers_of(found.part), is_sealed=found.part is not None)
+
+
+def _opened(part: _Sealed, proof: _Proof | None, compartment: Box) -> Mapping[str, Any] | None:
     if proof is None:
         return None
     try:
@@ -405,7 +448,7 @@ def _opened(part: _Sealed, proof: _Proof | None, compartment: Compartment) -> Ma
 
 
 def _shown(
-    compartment: Compartment,
+    compartment: Box,
     clear: Mapping[str, Any] | None,
     reach: Reach,
     openers: tuple[Opener, ...],
@@ -505,12 +548,21 @@ def _note_opening(
     connection: sa.Connection,
     desk: Desk,
     complaint: int,
-    compartment: Compartment,
+    compartment: Box,
+    case: _Case,
     reason: str,
     action: str = "open",
 ) -> None:
     recipients.note_opening(connection, complaint, Opening(desk.actor.id, compartment, reason, desk.now))
-    _note(connection, desk, action, complaint, {"compartment": compartment}, reason)
+    right: Action = "read_statement" if compartment == "report" else _ACTIONS[compartment]
+    details = {"compartment": compartment} | _in_place(desk, right, case.target)
+    _note(connection, desk, action, complaint, details, reason)
+
+
+def _in_place(desk: Desk, right: Action, target: Target) -> dict[str, str]:
+    """In whose place a deputy does it, as the log says it."""
+    instead = stood_for(desk.actor, right, [target])
+    return {} if instead is None else {"for": instead}
 
 
 def _note(

@@ -8,10 +8,13 @@ import sqlalchemy as sa
 
 from server.domain.people import Role
 from server.domain.permission import Actor
+from server.store import state
 from server.store.dialect import insert_new, locked, put
 from server.store.schema import account, login_failure, login_wait, session
 
 ACTIVE = "active"
+# Under which the id of the account of who leads the network is kept.
+_HEAD = "network_head"
 LEFT = "left"
 # 64 bits of the hash name a session to its holder, and let nobody in.
 SESSION_ID_CHARS = 16
@@ -89,6 +92,28 @@ def by_login(connection: sa.Connection, login: str) -> Account | None:
 def listed(connection: sa.Connection) -> list[Account]:
     """Every account, by name."""
     return [Account(*row) for row in connection.execute(sa.select(*_ACCOUNT).order_by(account.c.login))]
+
+
+def lock(connection: sa.Connection, id: str) -> None:
+    """Lock an account until commit."""
+    connection.execute(locked(connection, sa.select(account.c.id).where(account.c.id == id)))
+
+
+def active(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Account]:
+    """The accounts of which that holds and whose holders did not leave, by name."""
+    select = sa.select(*_ACCOUNT).where(condition, account.c.state == ACTIVE).order_by(account.c.login)
+    return [Account(*row) for row in connection.execute(select)]
+
+
+def head(connection: sa.Connection) -> Account | None:
+    """Who leads the network, and hears last of what is late; None where nobody was named."""
+    id = state.get(connection, _HEAD)
+    return None if id is None else find(connection, id)
+
+
+def name_head(connection: sa.Connection, id: str) -> None:
+    """Let this account be that of who leads the network."""
+    state.keep(connection, _HEAD, id)
 
 
 def update(connection: sa.Connection, id: str, **values: Any) -> None:

@@ -36,6 +36,7 @@ casefile: Final = sa.Table(
     column("joined_into", ID, sa.ForeignKey("casefile.id"), null=True, index=True),
     column("left_status", sa.String(20), null=True),
     column("left_since", UtcTime, null=True),
+    sa.Index("ix_casefile_status", "status", "status_since"),
     one_of("status", *STATUSES),
     one_of("urgency", *URGENCIES),
     sqlite_autoincrement=True,
@@ -48,8 +49,9 @@ case_complaint: Final = sa.Table(
     column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
     column("casefile", ID, sa.ForeignKey("casefile.id"), index=True),
     column("at", UtcTime),
-    # The most urgent that its answers ever were.
+    # The most urgent that its answers ever were, and since when.
     column("urgency", sa.String(2)),
+    column("urgent_since", UtcTime),
     one_of("urgency", *URGENCIES),
 )
 

@@ -7,10 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from server.store import referrals
 from server.store.case_tables import case_complaint, casefile, note, timeline, waiting
 from server.store.dialect import UtcTime, among, locked
+from server.store.due_tables import deadline, deadline_due, notice
+from server.store.referral_tables import finding, judgement, referral_complaint
 from server.store.schema import complaint, device, lineage, received, sequel
-from server.store.scopes import Scope, limits
+from server.store.scopes import Scope, limits, within_any
+from server.store.step_tables import step_waiting, told_step
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def open_for(
     row = {"ref": ref, "complaint": complaint_id, "status": status, "status_since": came, "urgency": urgency}
     made = sa.insert(casefile).values(**row, opened_at=at).returning(casefile.c.id)
     id: int = connection.scalars(made).one()
-    first = {"complaint": complaint_id, "casefile": id, "at": at, "urgency": urgency}
+    first = {"complaint": complaint_id, "casefile": id, "at": at, "urgency": urgency, "urgent_since": came}
     connection.execute(sa.insert(case_complaint).values(first))
     return id
 
@@ -151,6 +155,19 @@ def lock_complaints(connection: sa.Connection, complaints: Collection[int]) -> s
     return set(connection.scalars(locked(connection, select)))
 
 
+def unacknowledged(connection: sa.Connection, after: int, limit: int) -> list[int]:
+    """At most `limit` complaints above the id `after`, in order, that nobody acknowledged: those without a case, and
+    of each case that is where it began the first."""
+    columns = waiting.c
+    without = sa.select(columns.complaint).where(columns.casefile.is_(None), columns.complaint > after)
+    begun = (
+        sa.select(columns.complaint)
+        .join(casefile, casefile.c.id == columns.casefile)
+        .where(casefile.c.status == "received", columns.complaint > after)
+    )
+    return list(connection.scalars(without.union(begun).order_by("complaint").limit(limit)))
+
+
 def await_opening(connection: sa.Connection, urgencies: Mapping[int, str], since: datetime) -> None:
     """Put complaints that are new, by each its urgency, where they wait."""
     for urgency in sorted(set(urgencies.values())):
@@ -169,25 +186,27 @@ def renew_waiting(connection: sa.Connection, case: CaseFile, complaints: Collect
 
 def renew_scope(connection: sa.Connection, complaint_id: int) -> None:
     """Note anew what scopes go by, of what waits by a complaint that was revised."""
-    row = connection.execute(_covered([complaint_id])).one()
+    row = connection.execute(covered([complaint_id])).one()
     values = {"team": row.team, "partner": row.partner, "place_id": row.place_id}
-    connection.execute(sa.update(waiting).where(waiting.c.complaint == complaint_id).values(values))
+    for table in (waiting, deadline_due):
+        connection.execute(sa.update(table).where(table.c.complaint == complaint_id).values(values))
 
 
-def raise_urgency(connection: sa.Connection, complaint_id: int, urgency: str) -> None:
-    """Note what the answers of a complaint say now, where that is more urgent: of it, of the case that has it, and of
-    what waits. Nothing goes lower by it."""
+def raise_urgency(connection: sa.Connection, complaint_id: int, urgency: str, at: datetime) -> int | None:
+    """Note what the answers of a complaint say since then, where that is more urgent: of it, of the case that has it,
+    and of what waits; gives that case. Nothing goes lower by it."""
     # U1 is the most urgent: what is more urgent stands before the other.
     columns = case_complaint.c
     risen = sa.update(case_complaint).where(columns.complaint == complaint_id, columns.urgency > urgency)
-    id = connection.scalar(risen.values(urgency=urgency).returning(columns.casefile))
+    id: int | None = connection.scalar(risen.values(urgency=urgency, urgent_since=at).returning(columns.casefile))
     if id is None:
-        waits = (waiting.c.complaint == complaint_id) & waiting.c.casefile.is_(None)
+        waits = sa.and_(waiting.c.complaint == complaint_id, waiting.c.casefile.is_(None))
     else:
-        waits = waiting.c.casefile == id
+        waits = sa.and_(waiting.c.casefile == id)
         of_case = sa.update(casefile).where(casefile.c.id == id, casefile.c.urgency > urgency)
         connection.execute(of_case.values(urgency=urgency))
     connection.execute(sa.update(waiting).where(waits, waiting.c.urgency > urgency).values(urgency=urgency))
+    return id
 
 
 def urgency_waiting(connection: sa.Connection, complaint_id: int) -> str:
@@ -203,6 +222,22 @@ def has_answer(connection: sa.Connection, complaints: Collection[int], since: da
         .where(sequel.c.complaint.in_(complaints), received.c.op == "answer", received.c.received_at >= since)
     )
     return connection.scalar(came.limit(1)) is not None
+
+
+def asked(connection: sa.Connection, before: datetime, limit: int, after: int) -> list[int]:
+    """At most `limit` cases, in the order of their ids and those `after` that one, that wait for a complainant: since
+    `before`, or something came that answers."""
+    columns = casefile.c
+    answer = (
+        sa.select(received.c.id)
+        .join(sequel, sequel.c.received == received.c.id)
+        .join(case_complaint, case_complaint.c.complaint == sequel.c.complaint)
+        .where(case_complaint.c.casefile == columns.id, received.c.op == "answer")
+        .where(received.c.received_at >= columns.status_since)
+    )
+    over = (columns.status_since <= before) | answer.exists()
+    select = sa.select(columns.id).where(columns.status == "needs_information", over, columns.id > after)
+    return list(connection.scalars(select.order_by(columns.id).limit(limit)))
 
 
 def queue(connection: sa.Connection, scope: Scope, limit: int) -> list[Waiting]:
@@ -226,8 +261,8 @@ def queue(connection: sa.Connection, scope: Scope, limit: int) -> list[Waiting]:
         .join(lineage, lineage.c.id == received.c.lineage)
         .join(device, device.c.id == received.c.device)
         .join(casefile, casefile.c.id == columns.casefile, isouter=True)
-        .where(*_in_index(connection, scope), *limits(connection, scope, complaint, lineage, device))
-        .where(~_has_other(connection, scope))
+        .where(*in_index(connection, waiting, scope), within(connection, scope, complaint, lineage, device))
+        .where(~has_other(connection, scope, columns.casefile))
         .order_by(columns.urgency, columns.since, columns.complaint)
         .limit(limit)
     )
@@ -242,7 +277,7 @@ def remove(connection: sa.Connection, complaint_id: int) -> None:
     own = opened_for(connection, complaint_id)
     holder = holding(connection, [complaint_id]).get(complaint_id)
     connection.execute(sa.delete(waiting).where(waiting.c.complaint == complaint_id, waiting.c.casefile.is_(None)))
-    for table in (note, case_complaint):
+    for table in (note, step_waiting, told_step, finding, judgement, referral_complaint, case_complaint):
         connection.execute(sa.delete(table).where(table.c.complaint == complaint_id))
     # An entry without its complaint says nothing of anybody, and a timeline without an entry leads nowhere.
     connection.execute(sa.update(timeline).where(timeline.c.complaint == complaint_id).values(complaint=None))
@@ -251,9 +286,11 @@ def remove(connection: sa.Connection, complaint_id: int) -> None:
     for id, others in members(connection, {each for each in (own, holder) if each is not None}).items():
         if others:
             # It goes on waiting, by another of its complaints.
-            by_it = sa.update(waiting).where(waiting.c.casefile == id, waiting.c.complaint == complaint_id)
-            connection.execute(by_it.values(complaint=others[0].complaint))
+            for table in (waiting, deadline_due):
+                by_it = sa.update(table).where(table.c.casefile == id, table.c.complaint == complaint_id)
+                connection.execute(by_it.values(complaint=others[0].complaint))
             renew_scope(connection, others[0].complaint)
+            _remove_acts(connection, id, complaint_id)
         else:
             _remove_empty(connection, id)
 
@@ -265,13 +302,13 @@ def _read(column: sa.Column[Any], value: Any) -> Any:
 
 def _await(connection: sa.Connection, complaints: Collection[int], values: Mapping[str, Any]) -> None:
     told = [sa.literal(value, waiting.c[name].type) for name, value in values.items()]
-    covered = _covered(complaints)
-    select = covered.with_only_columns(*covered.selected_columns, *told)
+    known = covered(complaints)
+    select = known.with_only_columns(*known.selected_columns, *told)
     columns = ["complaint", "team", "partner", "place_id", *values]
     connection.execute(sa.insert(waiting).from_select(columns, select))
 
 
-def _covered(complaints: Collection[int]) -> sa.Select[Any]:
+def covered(complaints: Collection[int]) -> sa.Select[Any]:
     """What scopes go by, by complaint."""
     return (
         sa.select(
@@ -287,34 +324,56 @@ def _covered(complaints: Collection[int]) -> sa.Select[Any]:
     )
 
 
-def _in_index(connection: sa.Connection, scope: Scope) -> list[sa.ColumnElement[bool]]:
-    """What of a scope the index of the queue tells."""
-    columns = waiting.c
-    covered = (columns.team, scope.teams), (columns.partner, scope.partners), (columns.place_id, scope.places)
-    return [among(connection, column, values) for column, values in covered if values is not None]
+def in_index(connection: sa.Connection, table: sa.Table, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    """What of a scope the index of the queue, or of what is due, tells."""
+    return within_any(scope, lambda each: _covering(connection, table, each))
 
 
-def _has_other(connection: sa.Connection, scope: Scope) -> sa.ColumnElement[bool]:
-    """Whether a case that waits has a complaint that is not in the scope."""
+def within(
+    connection: sa.Connection, scope: Scope, of: sa.FromClause, line: sa.FromClause, by: sa.FromClause
+) -> sa.ColumnElement[bool]:
+    """Whether a complaint is in the scope; the tables, or aliases of them, are its own, its lineage's, its device's."""
+    # As one value, by which nothing can be looked up: from all complaints of a place there is no way to those that
+    # have waited longest but to sort them.
+    return sa.func.coalesce(sa.and_(sa.true(), *limits(connection, scope, of, line, by)), sa.false())
+
+
+def _covering(connection: sa.Connection, table: sa.Table, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    columns = table.c
+    known = (columns.team, scope.teams), (columns.partner, scope.partners), (columns.place_id, scope.places)
+    return [among(connection, column, values) for column, values in known if values is not None]
+
+
+def has_other(connection: sa.Connection, scope: Scope, case: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """Whether a case has a complaint that is not in the scope."""
     other, came, line, by = (table.alias(f"other_{table.name}") for table in (complaint, received, lineage, device))
-    within = sa.and_(sa.true(), *limits(connection, scope, other, line, by))
     return (
         sa.exists()
         .select_from(case_complaint)
         .where(
-            case_complaint.c.casefile == waiting.c.casefile,
+            case_complaint.c.casefile == case,
             case_complaint.c.complaint == other.c.id,
             came.c.id == other.c.id,
             line.c.id == came.c.lineage,
             by.c.id == came.c.device,
-            ~sa.func.coalesce(within, sa.false()),
+            ~within(connection, scope, other, line, by),
         )
     )
+
+
+def _remove_acts(connection: sa.Connection, id: int, complaint_id: int) -> None:
+    """What is due of the acts of one complaint."""
+    gone = deadline.c.casefile == id, deadline.c.subject.startswith(f"{complaint_id}:", autoescape=True)
+    of_acts = sa.select(deadline.c.id).where(*gone)
+    connection.execute(sa.delete(deadline_due).where(deadline_due.c.deadline.in_(of_acts)))
+    connection.execute(sa.delete(deadline).where(*gone))
 
 
 def _remove_empty(connection: sa.Connection, id: int) -> None:
     """A case that nothing is in any more; of those that had joined it nobody knows where they went."""
     connection.execute(sa.update(casefile).where(casefile.c.joined_into == id).values(joined_into=None))
+    referrals.remove_case(connection, id)
     connection.execute(sa.delete(timeline).where(timeline.c.casefile == id))
-    connection.execute(sa.delete(waiting).where(waiting.c.casefile == id))
+    for table in (waiting, step_waiting, deadline_due, deadline, notice):
+        connection.execute(sa.delete(table).where(table.c.casefile == id))
     connection.execute(sa.delete(casefile).where(casefile.c.id == id))

@@ -49,6 +49,17 @@ def append(
     return n
 
 
+def skip(connection: sa.Connection, count: int) -> None:
+    """Leave out so many numbers of every lineage: those of changes that are lost, which a device may still name."""
+    connection.execute(sa.update(lineage).values(changes=lineage.c.changes + count))
+
+
+def replace(connection: sa.Connection, lineage_id: str, n: int, kind: str, body: Mapping[str, Any]) -> None:
+    """Say something else under the number of a change: whoever has not read it yet never learns what it said."""
+    told = (change.c.lineage == lineage_id) & (change.c.n == n)
+    connection.execute(sa.update(change).where(told).values(kind=kind, body=dict(body)))
+
+
 def after(connection: sa.Connection, lineage_id: str, n: int, limit: int) -> list[Change]:
     """At most `limit` changes for the lineage after number `n`, in order."""
     columns = change.c
@@ -59,6 +70,12 @@ def after(connection: sa.Connection, lineage_id: str, n: int, limit: int) -> lis
         .limit(limit)
     )
     return [Change(*row) for row in connection.execute(select)]
+
+
+def last_at(connection: sa.Connection, lineage_id: str) -> datetime | None:
+    """When the last change of a lineage was written; None before the first."""
+    select = sa.select(change.c.at).where(change.c.lineage == lineage_id).order_by(change.c.n.desc())
+    return connection.scalar(select.limit(1))
 
 
 def short_ids(connection: sa.Connection, lineage_id: str, client_ids: Collection[str], least: int) -> dict[str, str]:

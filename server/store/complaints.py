@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from server.domain.complaint import Complaint, Facts, File, Person
 from server.domain.urgency import computed, told_in
-from server.store import cases, dialect, search_texts, unmatched
+from server.store import cases, dialect, due, search_texts, unmatched
 from server.store.duplicates import is_withdrawn
 from server.store.schema import act, complaint, conflict, file, person, received, revision, sequel
 
@@ -111,9 +111,9 @@ def file_complaints(
 
 
 def refile(
-    connection: sa.Connection, id: int, one: Complaint, number: int, kept: Collection[str] = ()
+    connection: sa.Connection, id: int, one: Complaint, number: int, at: datetime, kept: Collection[str] = ()
 ) -> None:
-    """Replace the parsed columns of a complaint, but those `kept`, by those of its revision `number`."""
+    """Replace the parsed columns of a complaint, but those `kept`, by those of its revision `number`, received `at`."""
     values = dict(zip(_FACTS, _facts_values(one.facts), strict=True)) | {"revision": number}
     changed = {name: value for name, value in values.items() if name not in kept}
     connection.execute(sa.update(complaint).where(complaint.c.id == id).values(changed))
@@ -123,8 +123,10 @@ def refile(
     search_texts.renew(connection, id)
     unmatched.renew(connection, id)
     received_at = connection.scalars(sa.select(received.c.received_at).where(received.c.id == id)).one()
-    cases.raise_urgency(connection, id, _urgency(one, received_at))
     cases.renew_scope(connection, id)
+    risen = cases.raise_urgency(connection, id, _urgency(one, received_at), at)
+    if risen is not None:
+        due.reckon(connection, [risen])
 
 
 def find(connection: sa.Connection, lineage: str, client_id: str) -> Filed | None:

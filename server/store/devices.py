@@ -34,6 +34,7 @@ class Device:
     rolled_back_at: datetime | None
     clock_ahead_s: int | None
     waiting: int | None
+    delivered_change: int
     records_left: float
     bytes_left: float
     refilled_at: datetime
@@ -95,6 +96,19 @@ def find(connection: sa.Connection, id: str) -> Device | None:
     return _one(connection, device.c.id == id)
 
 
+def called(connection: sa.Connection, name: str) -> Device | None:
+    """The device called so: by its id, its number (`M-14` or `14`), or its label, the newest that has it."""
+    wanted = name.removeprefix("M-")
+    known = reversed(listed(connection))
+    return next((each for each in known if name in (each.id, each.label) or wanted == str(each.number)), None)
+
+
+def labels_of(connection: sa.Connection, lineages: Collection[str]) -> dict[str, str]:
+    """By lineage, the label of its newest device."""
+    select = sa.select(device.c.lineage, device.c.label).where(device.c.lineage.in_(lineages)).order_by(device.c.number)
+    return {row.lineage: row.label for row in connection.execute(select)}
+
+
 def several(connection: sa.Connection, ids: Collection[str]) -> dict[str, Device]:
     """Devices by their ids; those that are not known are left out."""
     select = sa.select(*_DEVICE).where(device.c.id.in_(ids))
@@ -130,13 +144,6 @@ def lock_registry(connection: sa.Connection) -> None:
 def update(connection: sa.Connection, id: str, **values: Any) -> None:
     """Set columns of a device."""
     connection.execute(sa.update(device).where(device.c.id == id).values(**values))
-
-
-def note_seen(connection: sa.Connection, id: str, change: int) -> None:
-    """Note the newest change that the device showed to a person; never back."""
-    connection.execute(
-        sa.update(device).where(device.c.id == id, device.c.seen_change < change).values(seen_change=change)
-    )
 
 
 def add_lineage(connection: sa.Connection, id: str, team: str | None) -> None:

@@ -240,21 +240,29 @@ def put_all(
     rows: Sequence[Mapping[str, Any]],
     key: Sequence[str],
     only_where: sa.ColumnElement[bool] | None = None,
+    stays_true: str | None = None,
 ) -> None:
     """Insert rows of the same columns, or set these where `key` is there and the row that stands is one of those: any,
-    if that is None."""
+    if that is None. What was true once in the column `stays_true` stays so."""
     if rows:
-        put = _put_all(is_sqlite(connection), table, tuple(rows[0]), tuple(key), only_where)
+        put = _put_all(is_sqlite(connection), table, tuple(rows[0]), tuple(key), only_where, stays_true)
         connection.execute(put, list(rows))
 
 
 # To put the sentence together takes longer than what it asks for.
 @lru_cache(maxsize=16)
 def _put_all(
-    is_lite: bool, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...], only_where: Any
+    is_lite: bool,
+    table: sa.Table,
+    names: tuple[str, ...],
+    key: tuple[str, ...],
+    only_where: Any,
+    stays_true: str | None,
 ) -> Any:
     insert = (sqlite if is_lite else postgresql).insert(table)
-    others = {name: insert.excluded[name] for name in names if name not in key}
+    others: dict[str, Any] = {name: insert.excluded[name] for name in names if name not in key}
+    if stays_true is not None:
+        others[stays_true] = table.c[stays_true] | others[stays_true]
     return insert.on_conflict_do_update(index_elements=list(key), set_=others, where=only_where)
 
 
@@ -336,6 +344,22 @@ def _vector(column: str) -> str:
     return f"array_to_tsvector(string_to_array({column}, ' '))"
 
 
+def date_text(connection: sa.Connection, time: sa.ColumnElement[Any], chars: int) -> sa.ColumnElement[str]:
+    """The first `chars` of a moment's UTC date as ISO 8601 writes it: 10 for the day, 7 for the month."""
+    if is_sqlite(connection):
+        return sa.func.substr(sa.type_coerce(time, sa.Text), 1, chars, type_=sa.Text)
+    return sa.func.to_char(sa.func.timezone("UTC", time), "YYYY-MM-DD"[:chars], type_=sa.Text)
+
+
+def days_between(connection: sa.Connection, start: sa.Column[Any], end: sa.Column[Any]) -> sa.ColumnElement[int]:
+    """How many midnights (UTC) lie between two moments; NULL where either is."""
+    if is_sqlite(connection):
+        first, last = (sa.func.julianday(date_text(connection, each, 10)) for each in (start, end))
+        return sa.cast(last - first, sa.Integer)
+    from_day, to_day = (sa.cast(sa.func.timezone("UTC", each), sa.Date) for each in (start, end))
+    return sa.type_coerce(to_day - from_day, sa.Integer)
+
+
 def is_full(error: sa.exc.DBAPIError) -> bool:
     """Whether the disk had no room."""
     text = str(error.orig).lower()
@@ -355,7 +379,9 @@ def is_busy(error: sa.exc.DBAPIError) -> bool:
         return "database is locked" in str(error.orig)
     state = error.orig.sqlstate  # type: ignore[union-attr]
     if state is None:
-        return error.connection_invalidated or isinstance(error, sa.exc.OperationalError)
+        # The driver's own word. Of an operation without a statement it is that no connection came about.
+        is_unreachable = isinstance(error, sa.exc.OperationalError) and error.statement is None
+        return error.connection_invalidated or is_unreachable
     return error.connection_invalidated or state in _POSTGRES_BUSY or state.startswith(("08", "57P"))
 
 

@@ -101,7 +101,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A link to propose, or, of a retry, to hold for certain; the rest as in `domain.matching.review`."""
+    """A link to propose, or, of a retry, to hold for certain; the rest as in `domain.matching.review`.
+
+    `was_scored`: whoever looks at it sees its score.
+    """
 
     a: int
     b: int
@@ -114,6 +117,7 @@ class Proposal:
     shelf: str
     value: float
     draw: int
+    was_scored: bool
     state: str = PROPOSED
 
 
@@ -149,6 +153,13 @@ def count_unmatchable(connection: sa.Connection) -> int:
     """How many complaints say too little to be matched yet."""
     select = sa.select(sa.func.count()).select_from(match_profile).where(~match_profile.c.is_matchable)
     return connection.scalar(select) or 0
+
+
+def unmatchable(connection: sa.Connection, complaints: Collection[int]) -> set[int]:
+    """Those of the complaints that were looked at, and say too little to be matched yet."""
+    columns = match_profile.c
+    select = sa.select(columns.complaint).where(columns.complaint.in_(complaints), ~columns.is_matchable)
+    return set(connection.scalars(select))
 
 
 def count_foreign(connection: sa.Connection, version: int, scheme: int) -> tuple[int, int]:
@@ -276,7 +287,7 @@ def keep_matched(connection: sa.Connection, matched: Sequence[Matched], at: date
     # Of two hubs that write the same links none waits for the other in a ring.
     proposals.sort(key=lambda each: (each.a, each.b, each.relation))
     rows = [vars(each) | {"at": at} for each in proposals]
-    put_all(connection, link, rows, ["a", "b", "relation"], _IS_PROPOSED)
+    put_all(connection, link, rows, ["a", "b", "relation"], _IS_PROPOSED, stays_true="was_scored")
     over = {(proposal.a, proposal.b, proposal.relation) for each in sound for proposal in each.over}
     if over:
         connection.execute(_UNLINK, {"links": sorted(over)})

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.retention import kept_id
-from server.store import audit, cases, duplicates
+from server.store import audit, cases, duplicates, tasks
 from server.store.dialect import among, insert_new, locked
 from server.store.schema import (
     act,
@@ -48,6 +48,8 @@ _BY_COMPLAINT: Final = (
     search_text,
     sequel,
 )
+# Of a task, which is no operation of its device.
+NO_HASH: Final = ""
 # Of what waits for more: that is named by the hub, and says nothing of what became of it.
 _OWN_FIELDS: Final = frozenset({"complaint", "base_revision"})
 
@@ -111,7 +113,9 @@ def wipe(connection: sa.Connection, subject: Subject, at: datetime, gone_at: dat
     near = _team_of(connection, subject.lineage)
     told = [*kept, *(each for each in asides if each.lineage in near)]
     left = [Erased(each.lineage, kept_id(each.client_id), each.hash, at) for each in told]
-    keep(connection, left, gone_at)
+    # A device that has a task still tells what came of it: nothing of that is kept, either.
+    given = [] if subject.complaint is None else tasks.ids_of(connection, subject.complaint)
+    keep(connection, [*left, *(Erased(lineage_id, id, NO_HASH, at) for lineage_id, id in given)], gone_at)
     _forget_told(connection, [*kept, *asides])
     _forget_fields(connection, asides)
     for object in (f"complaint:{subject.complaint}", *(f"quarantine:{each.id}" for each in asides)):
@@ -264,6 +268,7 @@ def _remove_filed(connection: sa.Connection, complaint_id: int, operations: Sequ
         sa.update(registry).where(registry.c.complaint == complaint_id).values(complaint=None, erased_at=at)
     )
     duplicates.remove(connection, complaint_id)
+    tasks.remove(connection, complaint_id, at)
     cases.remove(connection, complaint_id)
     for table in _BY_COMPLAINT:
         connection.execute(sa.delete(table).where(table.c.complaint == complaint_id))

@@ -22,7 +22,10 @@ _JUDGED: Final = tuple(Judged.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Link:
-    """A link as it stands, `a` below `b`; `lineages` are those of both."""
+    """A link as it stands, `a` below `b`; `lineages` are those of both, `sender` that of `b`, which came later.
+
+    `was_scored`: its score was there to be seen.
+    """
 
     id: int
     a: int
@@ -31,7 +34,9 @@ class Link:
     state: str
     value: float
     draw: int
+    was_scored: bool
     lineages: frozenset[str]
+    sender: str
     judged: Judged
 
 
@@ -71,7 +76,7 @@ def find(connection: sa.Connection, link_id: int, *, is_locked: bool = False) ->
     """The link, locked until commit where asked; None where one of its complaints was withdrawn altogether."""
     if is_locked:
         connection.execute(locked(connection, sa.select(link.c.id).where(link.c.id == link_id)))
-    rows = connection.execute(_Ends().select.where(link.c.id == link_id))
+    rows = connection.execute(_ENDS.select.where(link.c.id == link_id))
     return next(map(_link, rows), None)
 
 
@@ -79,7 +84,7 @@ def touching(
     connection: sa.Connection, complaints: Collection[int], relations: Collection[str], state: str | None = None
 ) -> list[Link]:
     """Every link of these relations, and of that state, that one of the complaints has, but to a withdrawn one."""
-    select = _Ends().select.where(link.c.relation.in_(relations))
+    select = _ENDS.select.where(link.c.relation.in_(relations))
     if state is not None:
         select = select.where(link.c.state == state)
     # Two questions, each by its index.
@@ -96,7 +101,7 @@ def most_valued(
 ) -> list[Link]:
     """The next links that wait on a shelf, the most valuable first.
 
-    `skip`: lineages whose complaints are passed over. `after`: the last link of the page before.
+    `skip`: lineages of which what they sent is passed over. `after`: the last link of the page before.
     """
     place = sa.tuple_(link.c.value, link.c.id)
     select = _waiting(connection, scope, shelf, skip)
@@ -109,10 +114,14 @@ def most_valued(
 def drawn(
     connection: sa.Connection, scope: Scope, shelf: Shelf, after: Link | None, skip: Collection[str], limit: int
 ) -> list[Link]:
-    """The next links of the sample that waits on a shelf, in the order drawn; else as `most_valued`."""
+    """The next links of the sample that waits on a shelf, in the order drawn; else as `most_valued`.
+
+    None of which a score was seen before: nobody could decide that unaided.
+    """
     place = sa.tuple_(link.c.draw, link.c.id)
     # By the index first: what was silenced later is of no sample, and may be much.
-    select = _waiting(connection, scope, shelf, skip).where(link.c.draw < DRAWS * NEAR_SHARE, _is_drawn())
+    is_of_sample = link.c.draw < DRAWS * NEAR_SHARE, _is_drawn(), ~link.c.was_scored
+    select = _waiting(connection, scope, shelf, skip).where(*is_of_sample)
     if after is not None:
         select = select.where(place > (after.draw, after.id))
     return [_link(row) for row in connection.execute(select.order_by(*place).limit(limit))]
@@ -164,7 +173,7 @@ def count_decided(connection: sa.Connection, account: str) -> int:
 
 def decided_since(connection: sa.Connection, account: str, since: datetime) -> list[Link]:
     """The link of each verdict that somebody gave since then."""
-    ends = _Ends()
+    ends = _ENDS
     columns = decision.c
     select = ends.columns.select_from(ends.joined.join(decision, columns.link == link.c.id)).where(
         columns.account == account, columns.verdict != Verdict.UNDONE, columns.at >= since
@@ -181,7 +190,7 @@ def counted(connection: sa.Connection, scope: Scope) -> list[Counted]:
         ~sa.exists().where(taken_back.c.link == decision.c.link, taken_back.c.undoes == decision.c.no),
     )
     is_decided = (link.c.state != PROPOSED) & is_blind
-    ends = _Ends()
+    ends = _ENDS
     each = (
         sa.select(
             link.c.relation,
@@ -226,20 +235,20 @@ class _Ends:
         tables = (complaint, received, lineage, device)
         self._sides = [tuple(table.alias(f"{table.name}_{side}") for table in tables) for side in ("a", "b")]
         joined: sa.FromClause = link
-        for end, (case, sent, sender, used) in zip((link.c.a, link.c.b), self._sides, strict=True):
+        for end, (facts, sent, sender, used) in zip((link.c.a, link.c.b), self._sides, strict=True):
             joined = (
-                joined.join(case, case.c.id == end)
+                joined.join(facts, facts.c.id == end)
                 .join(sent, sent.c.id == end)
                 .join(sender, sender.c.id == sent.c.lineage)
                 .join(used, used.c.id == sent.c.device)
             )
         self.joined = joined
-        self.received = [sent for _, sent, _, _ in self._sides]
+        self.earlier, self.later = (sent for _, sent, _, _ in self._sides)
 
     @property
     def columns(self) -> sa.Select[Any]:
         """What `_link` reads."""
-        first, then = (each.c.lineage for each in self.received)
+        first, then = self.earlier.c.lineage, self.later.c.lineage
         return sa.select(link, first.label("lineage_a"), then.label("lineage_b"))
 
     @property
@@ -249,12 +258,16 @@ class _Ends:
 
     def present(self) -> list[sa.ColumnElement[bool]]:
         """That neither complaint was withdrawn altogether."""
-        return [~is_withdrawn(case) for case, _, _, _ in self._sides]
+        return [~is_withdrawn(facts) for facts, _, _, _ in self._sides]
 
     def limits(self, connection: sa.Connection, scope: Scope) -> list[sa.ColumnElement[bool]]:
         """That both are of the scope."""
-        sides = [(case, sender, used) for case, _, sender, used in self._sides]
+        sides = [(facts, sender, used) for facts, _, sender, used in self._sides]
         return [each for side in sides for each in limits(connection, scope, *side)]
+
+
+# Made once: to name the columns of eight tables anew takes longer than most questions.
+_ENDS: Final = _Ends()
 
 
 def _is_drawn() -> sa.ColumnElement[bool]:
@@ -265,9 +278,9 @@ def _is_drawn() -> sa.ColumnElement[bool]:
 
 
 def _waiting(connection: sa.Connection, scope: Scope, shelf: Shelf, skip: Collection[str]) -> sa.Select[Any]:
-    ends = _Ends()
+    ends = _ENDS
     select = ends.select.where(link.c.state == PROPOSED, link.c.shelf == shelf, *ends.limits(connection, scope))
-    return select.where(*(each.c.lineage.not_in(skip) for each in ends.received)) if skip else select
+    return select.where(ends.later.c.lineage.not_in(skip)) if skip else select
 
 
 def _link(row: sa.Row[Any]) -> Link:
@@ -279,7 +292,9 @@ def _link(row: sa.Row[Any]) -> Link:
         state=row.state,
         value=row.value,
         draw=row.draw,
+        was_scored=row.was_scored,
         lineages=frozenset((row.lineage_a, row.lineage_b)),
+        sender=row.lineage_b,
         judged=_judged(row),
     )
 

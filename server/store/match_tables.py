@@ -19,9 +19,9 @@ match_pending: Final = sa.Table(
     column("claimed_until", UtcTime, null=True),
     # How often matching it went wrong since its own lineage said anything new.
     column("attempts", sa.Integer, server_default="0"),
-    # It was matched before, under another scheme: whatever is new comes first.
-    column("can_wait", sa.Boolean, server_default=sa.false()),
-    sa.Index("ix_match_pending_can_wait_complaint", "can_wait", "complaint"),
+    # Whose turn it is, the lowest first: new, then told of again, then matched under another scheme.
+    column("turn", sa.SmallInteger, server_default="0"),
+    sa.Index("ix_match_pending_turn_complaint", "turn", "complaint"),
 )
 
 match_profile: Final = sa.Table(
@@ -99,6 +99,8 @@ link: Final = sa.Table(
     column("shelf", sa.String(10)),
     column("value", sa.Float),
     column("draw", sa.Integer),
+    # Its score was there to be seen once: whatever band it has now, nobody decides it unaided any more.
+    column("was_scored", sa.Boolean),
     column("state", sa.String(10), server_default="proposed"),
     column("at", UtcTime),
     sa.UniqueConstraint("a", "b", "relation"),

@@ -46,12 +46,16 @@ class Decided:
 
 @dataclass(frozen=True)
 class Open:
-    """A proposal that nobody decided; `is_urgent`: one of its complaints tells of danger, or asks for haste."""
+    """A proposal that nobody decided; `is_urgent`: one of its complaints tells of danger, or asks for haste.
+
+    `was_scored`: its score was there to be seen.
+    """
 
     id: int
     evidence: Evidence
     band: str
     draw: int
+    was_scored: bool
     is_urgent: bool
 
 
@@ -67,6 +71,7 @@ class Rejudged:
     band: str
     shelf: str
     value: float
+    was_scored: bool
 
 
 def listed(connection: sa.Connection, relation: str) -> list[Kept]:
@@ -195,6 +200,7 @@ _OPEN: Final = sa.select(
     link.c.reasons,
     link.c.band,
     link.c.draw,
+    link.c.was_scored,
     (_urgent(link.c.a) | _urgent(link.c.b)).label("is_urgent"),
 ).where(link.c.state == PROPOSED)
 
@@ -206,7 +212,7 @@ def _page(connection: sa.Connection, relation: str, after: int) -> list[Open]:
 
 def _opened(connection: sa.Connection, select: sa.Select[Any]) -> list[Open]:
     rows = connection.execute(select)
-    return [Open(row.id, _evidence(row), row.band, row.draw, bool(row.is_urgent)) for row in rows]
+    return [Open(row.id, _evidence(row), row.band, row.draw, row.was_scored, bool(row.is_urgent)) for row in rows]
 
 
 def _evidence(row: Any) -> Evidence:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from server.store.dialect import among, insert_new
-from server.store.schema import account, assignment, keyring, opening, received, recipient, wrap
+from server.store.schema import account, assignment, keyring, opening, received, recipient, sequel, wrap
 
 CURRENT = "current"
 OLD = "old"
@@ -166,6 +166,28 @@ def wraps_of(connection: sa.Connection, received_ids: Sequence[int]) -> dict[int
     for id, kid, box in connection.execute(select):
         found.setdefault(id, {})[kid] = box
     return found
+
+
+def wrapped_for(
+    connection: sa.Connection, account_id: str, after: tuple[int, str], limit: int
+) -> list[tuple[int, str, int]]:
+    """The next record keys that were sealed again to keys of an account: received id, key id and complaint."""
+    place = sa.tuple_(wrap.c.received, wrap.c.kid)
+    select = (
+        sa.select(wrap.c.received, wrap.c.kid, sa.func.coalesce(sequel.c.complaint, wrap.c.received))
+        .join(recipient, recipient.c.kid == wrap.c.kid)
+        .join(sequel, sequel.c.received == wrap.c.received, isouter=True)
+        .where(recipient.c.account == account_id, place > after)
+        .order_by(wrap.c.received, wrap.c.kid)
+        .limit(limit)
+    )
+    return [(id, kid, complaint) for id, kid, complaint in connection.execute(select)]
+
+
+def drop_wraps(connection: sa.Connection, boxes: Collection[tuple[int, str]]) -> None:
+    """Drop record keys that were sealed again, by received id and key id."""
+    named = sa.tuple_(wrap.c.received, wrap.c.kid).in_(sorted(boxes))
+    connection.execute(sa.delete(wrap).where(named))
 
 
 def assign(connection: sa.Connection, complaint: int, account: str, by: str, at: datetime) -> bool:

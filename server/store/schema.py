@@ -5,7 +5,16 @@ from typing import Final
 import sqlalchemy as sa
 
 # For their tables alone: whoever has this module has all the tables there are.
-from server.store import case_tables, match_tables  # noqa: F401
+from server.store import (  # noqa: F401
+    case_tables,
+    delivery_tables,
+    due_tables,
+    figure_tables,
+    match_tables,
+    referral_tables,
+    step_tables,
+    task_tables,
+)
 from server.store.columns import code, column, one_of, slug, uuid
 from server.store.columns import metadata as metadata
 from server.store.dialect import ID, JSON, UtcTime
@@ -48,7 +57,8 @@ device: Final = sa.Table(
     column("rolled_back_at", UtcTime, null=True),
     column("clock_ahead_s", ID, null=True),
     column("waiting", ID, null=True),
-    column("seen_change", ID, server_default="0"),
+    # How far it says to have come in the changes for its lineage.
+    column("delivered_change", ID, server_default="0"),
     column("records_left", sa.Float),
     column("bytes_left", sa.Float),
     column("refilled_at", UtcTime),
@@ -96,6 +106,8 @@ received: Final = sa.Table(
     uuid("carried_by", null=True),
     column("received_at", UtcTime),
     sa.UniqueConstraint("lineage", "client_id"),
+    # What came in a period and from whom, without its lines: they lie between these columns and weigh the most.
+    sa.Index("ix_received_received_at_device", "received_at", "device"),
     sqlite_autoincrement=True,
 )
 
@@ -535,6 +547,9 @@ job_run: Final = sa.Table(
     column("name", sa.String(40), primary_key=True),
     column("due_at", UtcTime, primary_key=True),
     column("started_at", UtcTime),
+    # Whoever has it gives signs of life until then; how many have had it.
+    column("lease_until", UtcTime),
+    column("attempts", sa.Integer),
     column("finished_at", UtcTime, null=True),
     column("outcome", sa.String(40), null=True),
 )

@@ -1,6 +1,6 @@
 """Scopes: whose complaints somebody's search reads at all, so that what others have costs no time."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -15,7 +15,8 @@ from server.store.schema import assignment
 class Scope:
     """Whose complaints are looked through, as far as columns tell; None: all of that kind.
 
-    `assignee`: the account that has to have the complaint. `permit` has the last word on each.
+    `assignee`: the account that has to have the complaint. `also`: what else is looked through, of those whose deputy
+    looks. `permit` has the last word on each.
     """
 
     teams: Collection[str] | None
@@ -23,6 +24,7 @@ class Scope:
     places: Collection[str] | None
     with_strict: bool
     assignee: str | None
+    also: tuple["Scope", ...] = ()
 
 
 def scope_of(actor: Actor, actions: Sequence[Action], places: Gazetteer | None) -> Scope:
@@ -33,6 +35,7 @@ def scope_of(actor: Actor, actions: Sequence[Action], places: Gazetteer | None) 
         places=within(places, actor.regions) if actor.regions else None,
         with_strict=actor.is_named_reader,
         assignee=actor.id if any(must_be_assigned(actor, action) for action in actions) else None,
+        also=tuple(scope_of(each, actions, places) for each in actor.stands_for),
     )
 
 
@@ -45,6 +48,21 @@ def limits(
     connection: sa.Connection, scope: Scope, complaint: sa.FromClause, lineage: sa.FromClause, device: sa.FromClause
 ) -> list[sa.ColumnElement[bool]]:
     """What has to hold of a complaint; the tables, or aliases of them, are those of its lineage and device."""
+    return within_any(scope, lambda each: _limits(connection, each, complaint, lineage, device))
+
+
+def within_any(
+    scope: Scope, found: Callable[[Scope], list[sa.ColumnElement[bool]]]
+) -> list[sa.ColumnElement[bool]]:
+    """What has to hold where all that is `found` of the scope does, or all of one that it looks through also."""
+    if not scope.also:
+        return found(scope)
+    return [sa.or_(*(sa.and_(sa.true(), *found(each)) for each in (scope, *scope.also)))]
+
+
+def _limits(
+    connection: sa.Connection, scope: Scope, complaint: sa.FromClause, lineage: sa.FromClause, device: sa.FromClause
+) -> list[sa.ColumnElement[bool]]:
     covered = (
         (sa.func.coalesce(lineage.c.team, complaint.c.team), scope.teams),
         (sa.func.coalesce(device.c.partner, complaint.c.partner), scope.partners),

@@ -11,7 +11,7 @@ from server.domain.places import Gazetteer
 from server.store.schema import complaint, device, lineage, received, revision, sequel
 
 # Operations whose content may hold sealed compartments.
-SEALABLE = ("complaint", "revision", "answer", "consent_change", "withdrawal")
+SEALABLE = ("complaint", "revision", "answer", "consent_change", "withdrawal", "task_done")
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ def standings(connection: sa.Connection, complaints: Collection[int]) -> dict[in
         .where(complaint.c.id.in_(complaints))
     )
     return {row[0]: Standing(*row) for row in connection.execute(select)}
+
+
+def complaint_of(connection: sa.Connection, received_id: int) -> int | None:
+    """The complaint that an operation speaks of."""
+    return connection.scalar(sa.select(sequel.c.complaint).where(sequel.c.received == received_id))
 
 
 def parts_of(connection: sa.Connection, complaint_id: int) -> list[Part]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from server.store import steps, turns
 from server.store.case_tables import casefile, note, timeline
 
 
@@ -50,15 +51,33 @@ _NOTE = tuple(note.c[name] for name in Note.__dataclass_fields__)
 
 
 def append(connection: sa.Connection, made: Entry) -> None:
-    """Add an entry, whose number is the next of its case, which is locked."""
+    """Add an entry, whose number is the next of its case, which is locked; its step is to be told.
+
+    It goes to the complaints that the case has at this moment, before any of them goes elsewhere.
+    """
     row = vars(made) | {"fields": dict(made.fields), "before": dict(made.before)}
     connection.execute(sa.insert(timeline).values(**row))
     connection.execute(sa.update(casefile).where(casefile.c.id == made.casefile).values(revision=made.no))
+    if made.step is not None:
+        steps.await_telling(connection, made.casefile, made.no, made.complaint, made.tells_at or made.at)
+    # Figures count what stands: an entry that is taken back closed nothing.
+    if made.undoes is not None:
+        turns.take_back(connection, made.casefile, made.undoes)
+    else:
+        turns.note(connection, made.casefile, made.no, made.at, made.fields)
 
 
 def of_case(connection: sa.Connection, id: int) -> list[Entry]:
     """The entries of a case, in order."""
     return _entries(connection, timeline.c.casefile == id)
+
+
+def of_cases(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[Entry]]:
+    """By case, its entries in order."""
+    found: dict[int, list[Entry]] = {id: [] for id in ids}
+    for entry in _entries(connection, timeline.c.casefile.in_(ids)):
+        found[entry.casefile].append(entry)
+    return found
 
 
 def numbered(connection: sa.Connection, id: int, no: int) -> Entry | None:

@@ -12,6 +12,8 @@ from server.store.dialect import insert_many, insert_new, unlocked
 from server.store.match_tables import match_pending, match_profile
 from server.store.schema import complaint
 
+# Whose turn it is. What was told before can come a thousand times: it never comes before what nobody matched yet.
+_NEW, _TOLD_AGAIN, _OF_OLD_SCHEME = range(3)
 # A claim is of minutes. One that ends later than so long from now was made while the clock was ahead.
 _CLAIM_MOST: Final = timedelta(hours=1)
 
@@ -31,14 +33,16 @@ def add(connection: sa.Connection, complaints: Sequence[int]) -> None:
 
 
 def renew(connection: sa.Connection, complaint_id: int, *, is_own: bool = True) -> None:
-    """Have a complaint matched again, whoever has it in hand now; the caller has locked it.
+    """Have a complaint matched again once no new one waits, whoever has it in hand now; the caller has locked it.
 
     What is its own lineage's news begins anew; of somebody else's the failures so far go on counting.
     """
-    again: dict[str, Any] = {**_IN_NO_HAND, "can_wait": False} | ({"attempts": 0} if is_own else {})
-    update = sa.update(match_pending).where(match_pending.c.complaint == complaint_id).values(again)
-    if not connection.execute(update).rowcount:
-        insert_new(connection, match_pending, [{"complaint": complaint_id}], ["complaint"], match_pending.c.complaint)
+    columns = match_pending.c
+    turn = sa.case((columns.turn == _NEW, _NEW), else_=_TOLD_AGAIN)
+    again: dict[str, Any] = {**_IN_NO_HAND, "turn": turn} | ({"attempts": 0} if is_own else {})
+    if not connection.execute(sa.update(match_pending).where(columns.complaint == complaint_id).values(again)).rowcount:
+        row = {"complaint": complaint_id, "turn": _TOLD_AGAIN}
+        insert_new(connection, match_pending, [row], ["complaint"], columns.complaint)
 
 
 def renew_old(connection: sa.Connection, scheme: int, after: int, limit: int) -> list[int]:
@@ -49,7 +53,7 @@ def renew_old(connection: sa.Connection, scheme: int, after: int, limit: int) ->
     columns = match_profile.c
     old = sa.select(columns.complaint).where(columns.scheme != scheme, columns.complaint > after)
     found = list(connection.scalars(old.order_by(columns.complaint).limit(limit)))
-    rows = [{"complaint": id, "can_wait": True} for id in found]
+    rows = [{"complaint": id, "turn": _OF_OLD_SCHEME} for id in found]
     insert_new(connection, match_pending, rows, ["complaint"], match_pending.c.complaint)
     return found
 
@@ -70,10 +74,9 @@ def is_any_free(connection: sa.Connection, now: datetime) -> bool:
 
 
 def claim(connection: sa.Connection, by: str, now: datetime, until: datetime, limit: int) -> list[Waiting]:
-    """Take at most so many complaints that wait, the oldest first, for the process called `by`.
+    """Take at most so many complaints that wait for the process called `by`: new ones, the oldest first, then others.
 
-    It has nothing else in hand. Those that were matched before come last; one that went wrong comes alone. `until`: no
-    more than an hour from now.
+    It has nothing else in hand. One that went wrong comes alone. `until`: no more than an hour from now.
     """
     rows = connection.execute(unlocked(connection, _FREE, match_pending), _free(now, limit))
     found = [Waiting(row.complaint, by, row.attempts) for row in rows]
@@ -112,7 +115,7 @@ def _free(now: datetime, limit: int) -> dict[str, Any]:
 _IN_NO_HAND: Final = {"claimed_by": None, "claimed_until": None}
 # Written once, as in `duplicates`.
 _MANY: Final[sa.BindParameter[Any]] = sa.bindparam("complaints", expanding=True)
-# What waits and nobody has in hand, the oldest first; what was matched before comes last.
+# What waits and nobody has in hand, by turns.
 _FREE: Final = (
     sa.select(match_pending.c.complaint, match_pending.c.attempts)
     .where(
@@ -120,7 +123,7 @@ _FREE: Final = (
         | (match_pending.c.claimed_until < sa.bindparam("now"))
         | (match_pending.c.claimed_until > sa.bindparam("ahead"))
     )
-    .order_by(match_pending.c.can_wait, match_pending.c.complaint)
+    .order_by(match_pending.c.turn, match_pending.c.complaint)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 _CLAIM: Final = (

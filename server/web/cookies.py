@@ -1,4 +1,4 @@
-"""The one cookie: signed, for the length of a visit, and for pages alone; no route of devices looks at any."""
+"""The one cookie: signed, for the length of a visit, and for people alone; no route of devices looks at any."""
 
 import hashlib
 from typing import Final
@@ -11,6 +11,8 @@ from server.domain.people import SESSION_MAX
 from server.hub import Hub
 
 API: Final = "/api/"
+# The routes below it that people's browsers and programs ask by their session; nothing is changed by any.
+_OF_PEOPLE: Final = frozenset({"/api/v1/statistics"})
 # A browser takes it over https only, from the host itself and for all its paths (RFC 6265bis, 4.1.3.2).
 SAFE_NAME: Final = "__Host-seere"
 LOOPBACK_NAME: Final = "seere"
@@ -26,7 +28,7 @@ class _PageCookies(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """What the cookie says; nothing, and no cookie to set, on a route of devices."""
-        return None if request.path.startswith(API) else super().open_session(app, request)
+        return None if _is_of_devices(request.path) else super().open_session(app, request)
 
 
 def register(app: Flask, hub: Hub) -> None:
@@ -51,5 +53,9 @@ def register(app: Flask, hub: Hub) -> None:
 
 
 def _check_form() -> None:
-    if not request.path.startswith(API):
+    if not _is_of_devices(request.path):
         _csrf.protect()
+
+
+def _is_of_devices(path: str) -> bool:
+    return path.startswith(API) and path not in _OF_PEOPLE

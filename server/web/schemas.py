@@ -120,15 +120,48 @@ class AnswerShape(_Shape):
     reset = fields.String()
     backed_up_to = fields.Integer()
     need = fields.List(fields.Dict())
-    tasks = fields.List(fields.Dict())
     orders = fields.List(fields.Nested(OrderShape))
     keyring = fields.Dict()
     anchor = fields.Nested(AnchorShape)
-    sync_after = fields.String()
+    sync_after = fields.Integer()
     retry_after_s = fields.Integer()
     min_version = fields.String()
     rolled_back = fields.Integer()
     missing_parcels = fields.List(fields.Integer())
+
+
+class CellShape(_Shape):
+    """One number of a table; null where it is hidden."""
+
+    row = fields.List(fields.String(), required=True)
+    column = fields.List(fields.String(), required=True)
+    n = fields.Integer(required=True, allow_none=True)
+
+
+class ChangedShape(_Shape):
+    """What came late, by column; null where it is too small to be told."""
+
+    column = fields.List(fields.String(), required=True)
+    n = fields.Integer(required=True, allow_none=True)
+
+
+class FigureShape(_Shape):
+    """A table of figures; cells that are not there are 0."""
+
+    table = fields.String(required=True)
+    title = fields.String(required=True)
+    unit = fields.String(required=True)
+    start = fields.String(required=True, data_key="from")
+    to = fields.String(required=True)
+    at = fields.String(required=True)
+    final = fields.Boolean(required=True)
+    rows_by = fields.List(fields.String(), required=True)
+    columns_by = fields.List(fields.String(), required=True)
+    rows = fields.List(fields.List(fields.String()), required=True)
+    columns = fields.List(fields.List(fields.String()), required=True)
+    cells = fields.List(fields.Nested(CellShape), required=True)
+    late = fields.List(fields.Nested(ChangedShape), required=True)
+    notes = fields.List(fields.String(), required=True)
 
 
 class ProblemShape(_Shape):

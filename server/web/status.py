@@ -5,7 +5,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, jsonify, render_template, send_from_directory
 
 from server.i18n import catalogue
-from server.services import maintenance
+from server.services import clock, maintenance
 from server.web.auth import guarded, this_hub
 from server.web.errors import callers_language
 
@@ -20,13 +20,16 @@ def page() -> str:
     """A small page for whoever opens the address in a browser."""
     hub = this_hub()
     language = callers_language()
-    counts = maintenance.counts(hub.store) if hub.settings.status == "full" else None
+    is_full = hub.settings.status == "full"
+    counts = maintenance.counts(hub.store) if is_full else None
+    is_doubted = is_full and clock.standing(hub.store).doubted is not None
     return render_template(
         "status.html",
         texts=catalogue(language),
         language=language,
         coalition=hub.settings.coalition,
         counts=counts,
+        is_clock_doubted=is_doubted,
         now=hub.clock(),
     )
 

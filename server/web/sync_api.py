@@ -1,5 +1,6 @@
 """The door of field devices: enrolment, sync, and parcels brought by somebody else (PROTOCOL §3, §5, §6)."""
 
+import gzip
 import json
 from collections.abc import Sequence
 from itertools import islice
@@ -28,6 +29,8 @@ from server.web.schemas import BYTES, AdmissionShape, AnswerShape, ApplicationSh
 FRAMES = "application/x-ndjson"
 PARCEL = "application/octet-stream"
 JSON = "application/json"
+# What is shorter grows by it, with the header that says so.
+_GZIP_FROM_BYTES = 200
 
 
 class _Blueprint(Blueprint):  # type: ignore[misc]
@@ -133,9 +136,11 @@ def answer(
     marks = tuple((number, frame_mark(digest, sealing.pepper)) for number, digest in header.ask)
     # Only a device that is on the line: by the time a parcel's reply is back, others have shown it newer ones.
     seen = header.anchor if carried_by is None else None
-    asked = Asked(header.cursor, header.limit, marks, header.backed_up_to, seen, header.order)
+    # What a carrier hears may be days old when it arrives: nothing is advised by it.
+    is_idle = carried_by is None and not any(frame.lines for frame in frames)
+    asked = Asked(header.cursor, header.limit, marks, header.backed_up_to, seen, header.order, is_idle)
     members: dict[str, Any] = {"now": hub.clock().strftime("%Y-%m-%dT%H:%M:%SZ"), "epoch": epoch}
-    down = feed.read(hub.store, device, epoch, asked)
+    down = feed.read(hub.store, device, epoch, asked, hub.clock())
     return members | _receipt_members(receipt, down.pop("frames", [])) | down
 
 
@@ -169,5 +174,8 @@ def _inflated(data: bytes) -> Inflated:
 
 
 def _json(members: dict[str, Any]) -> Response:
-    body = json.dumps(members, ensure_ascii=False, separators=(",", ":"))
-    return Response(body, mimetype="application/json")
+    body = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(body) < _GZIP_FROM_BYTES or not request.accept_encodings["gzip"]:
+        return Response(body, mimetype=JSON)
+    # No time in it: the same answer is the same bytes.
+    return Response(gzip.compress(body, mtime=0), mimetype=JSON, headers={"Content-Encoding": "gzip"})

@@ -27,6 +27,7 @@ FAMILIES: Final = (
     "device",
     "confidentiality",
     "growth",
+    "casework",
     "duplicates",
     "steady",
     "scale",

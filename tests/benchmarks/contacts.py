@@ -1,8 +1,11 @@
-"""Contacts: random walks of what a person says of being reached, and each way that the hub then offers."""
+"""Contacts: random walks of what a person says of being reached, and each way that the hub then offers: by opening an
+identity, by a task that somebody sets or that a phone reads, and by word."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -12,11 +15,14 @@ import sqlalchemy as sa
 
 from server.domain.contact import WAYS, Way, check
 from server.domain.desk import Desk
-from server.domain.errors import ContactNotAllowed
+from server.domain.errors import ContactNotAllowed, TaskRefused
+from server.domain.task import KINDS, Kind, Window
 from server.hub import Hub
 from server.services import places, vault
+from server.services.cases import queues, tasking, telling
+from server.services.cases.tasking import Errand
 from server.services.intake.admission import release_held
-from server.store import contact
+from server.store import changes, contact, registry, tasks
 from server.store.schema import complaint
 from tests.benchmarks.figure import Figure, note
 from tests.benchmarks.harness import CHECKOUT, Plan, Void
@@ -40,9 +46,12 @@ WALKS: Final = 9
 STEPS: Final = 25
 _PLACES: Final = CHECKOUT / "fixtures" / "places" / "mali-2026.1.csv"
 _REASON: Final = "rappeler la plaignante"
+# More than are ever written for the phone on one hub.
+_CHANGES_MOST: Final = 100_000
 _PHONE: Final = "+223 00 00 12 34"
 _ALL: Final = frozenset(WAYS)
 _STRANGER: Final = "stranger"
+_VISITOR: Final = "visitor"
 _TEAMS: Final = {"own": "nord", "colleague": "nord", _STRANGER: "sud"}
 # Of a place that no list has, a revision is held; a kind that no list has can't be read.
 _UNKNOWN_PLACE: Final = {"id": "ml-c-nulle-part", "list": "2026.1"}
@@ -95,14 +104,25 @@ def forbidden(arrived: Iterable[Said]) -> frozenset[Way]:
     return frozenset(found)
 
 
+def forbidden_to_tasks(arrived: Iterable[Said]) -> frozenset[Way]:
+    """The ways that no task may take: whoever tells of gender-based violence is visited by nobody."""
+    told = [each for each in arrived if each.by != _STRANGER and each.answers]
+    last = {each.by: each.answers for each in sorted(told, key=lambda each: each.seq)}
+    visits: frozenset[Way] = frozenset({"visit", "verification_visit"} if any(map(_is_gbv, last.values())) else ())
+    return forbidden(arrived) | visits
+
+
+def _is_gbv(answers: Mapping[str, Any]) -> bool:
+    return any(kind.startswith("GBV-") or kind == "COR-SEX" for kind in answers["kinds"])
+
+
 def _not_by_answers(said: Sequence[Mapping[str, Any]]) -> frozenset[Way]:
     if not said:
         return frozenset()
     last = said[-1]
     if last["contact_ok"] != "yes":
         return _ALL - {"at_next_meeting"} if last["contact_ok"] == "in_person" else _ALL
-    is_gbv = any(kind.startswith("GBV-") or kind == "COR-SEX" for kind in last["kinds"])
-    return frozenset({"verification_visit"} if is_gbv or last["confidentiality"] == "strict" else ())
+    return frozenset({"verification_visit"} if _is_gbv(last) or last["confidentiality"] == "strict" else ())
 
 
 def _not_by_consent(said: Sequence[str]) -> frozenset[Way]:
@@ -111,9 +131,14 @@ def _not_by_consent(said: Sequence[str]) -> frozenset[Way]:
 
 @dataclass
 class Tally:
-    """What the steps came to: ways `offered`, those that the history `allowed`, and the `unsafe` in words."""
+    """What the steps came to: ways `offered`, those that the history `allowed`, and the `unsafe` in words.
+
+    `tasks` were set, and `told` by word so often.
+    """
 
     steps: int = 0
+    tasks: int = 0
+    told: int = 0
     offered: int = 0
     allowed: int = 0
     withheld: int = 0
@@ -122,10 +147,11 @@ class Tally:
 
 @dataclass(frozen=True)
 class World:
-    """A hub, the devices that speak of complaints, and somebody who opens identities."""
+    """A hub, the devices that speak of complaints, the phone that gets tasks, and somebody who opens identities."""
 
     hub: Hub
     devices: dict[str, Sender]
+    visitor: Sender
     reader: Person
 
     def desk(self) -> Desk:
@@ -144,9 +170,12 @@ def measure(_: Plan) -> Iterator[Figure]:
             finally:
                 world.hub.close()
     note(f"{tally.offered} of {tally.allowed} allowed ways offered; contacts withheld {tally.withheld} times")
+    note(f"{tally.tasks} tasks set; told by word {tally.told} times")
     note(f"unsafe: {tally.unsafe[:5] or 'none'}")
     if tally.offered * 2 < tally.allowed:
         raise Void("the hub offers less than half of what the persons allow")
+    if not tally.tasks or not tally.told:
+        raise Void("no task was set, or nobody told by word")
     yield Figure("unsafe_contacts", len(tally.unsafe), "contacts", "=", 0)
     yield Figure("contact_steps", tally.steps, "steps", ">=", 1000)
 
@@ -157,7 +186,8 @@ def settled(url: str, folder: Path) -> World:
     places.import_list(hub.store, places.read_list_file(_PLACES, "2026.1"), "figures", hub.clock())
     reader = add_person(hub, "nationale", is_named_reader=True)
     found_keyring(hub, reader)
-    return World(hub, {name: enrolled(hub, name, team=team) for name, team in _TEAMS.items()}, reader)
+    devices = {name: enrolled(hub, name, team=team) for name, team in _TEAMS.items()}
+    return World(hub, devices, enrolled(hub, _VISITOR, team="nord"), reader)
 
 
 def walk_through(world: World, walks: Iterable[int], steps: int, tally: Tally) -> None:
@@ -209,6 +239,25 @@ class Walk:
         tally.unsafe += [f"{self._name}: {way} after {self._arrived}" for way in sorted(offered - allowed)]
         if not allowed and _PHONE in str(opened.clear):
             tally.unsafe.append(f"{self._name}: the phone is shown after {self._arrived}")
+        unsafe = self._sent_out(self._complaint, tally)
+        tally.unsafe += [f"{self._name}: {each} after {self._arrived}" for each in unsafe]
+
+    def _sent_out(self, complaint_id: int, tally: Tally) -> Iterator[str]:
+        """Unsafe ways of the tasks that a phone would read now, before and after somebody tries to set one more of any
+        kind; and any way in which the hub lets somebody tell the person by word."""
+        world, may = self._world, _ALL - forbidden_to_tasks(self._arrived)
+        for way in _ways_read(world, complaint_id) - may:
+            yield f"a phone reads of {way}"
+        tasking.look_after(world.hub.store, world.desk().places, world.hub.clock())
+        number = _number(world.hub, complaint_id)
+        tally.tasks += _try(partial(_set_task, world, number, self._randoms.choice(KINDS)))
+        for way in _ways_read(world, complaint_id) - may:
+            yield f"a task takes {way}"
+        way = self._randoms.choice(WAYS)
+        if _try(partial(_tell, world, number, way)):
+            tally.told += 1
+            if way in forbidden(self._arrived):
+                yield f"somebody tells by {way}"
 
     def _chosen(self) -> Said:
         """Mostly the oldest that waits; else any, or one that was sent before."""
@@ -255,6 +304,41 @@ class Walk:
         content = {**about, "base_revision": self._amended[by], "facts": {"clear": told}}
         line = operation("revision", name, content, self._seq)
         return Said(name, "spoilt" if kind == "spoilt" else "revision", by, self._seq, line, answers, level)
+
+
+def _try(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except (ContactNotAllowed, TaskRefused):
+        return False
+    return True
+
+
+def _set_task(world: World, number: str, kind: Kind) -> None:
+    today = world.hub.clock().date()
+    errand = Errand(kind, _VISITOR, Window(today, today + timedelta(days=9)))
+    tasking.set_task(world.hub.store, world.desk(), number, errand, after=_version(world, number))
+
+
+def _tell(world: World, number: str, way: Way) -> None:
+    telling.by_word(world.hub.store, world.desk(), number, way, after=_version(world, number))
+
+
+def _version(world: World, number: str) -> int:
+    return queues.show(world.hub.store, world.desk(), number).version
+
+
+def _ways_read(world: World, complaint_id: int) -> set[Way]:
+    """The ways that stand in the changes for the phone, from the first on: what it would read if it came now."""
+    with world.hub.store.read() as connection:
+        ids = {each.id for each in tasks.of_complaints(connection, [complaint_id])}
+        read = changes.after(connection, world.visitor.lineage, 0, _CHANGES_MOST)
+    return {way for each in read if each.kind == tasks.TASK and each.body["task"] in ids for way in each.body["by"]}
+
+
+def _number(hub: Hub, complaint_id: int) -> str:
+    with hub.store.read() as connection:
+        return registry.numbers_of(connection, [complaint_id])[complaint_id]
 
 
 def _newest(hub: Hub) -> int:

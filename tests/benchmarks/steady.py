@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from fixtures import kit
 from server.domain.matching import complaints
 from server.domain.matching.decisions import levels_told
-from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST
+from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, TELLING_MUCH
 from server.domain.matching.model import Band
 from server.domain.matching.profiles import Profile
 from server.hub import Hub
@@ -240,11 +240,11 @@ class _Past:
         return {
             frozenset((number, int(at_place[place])))
             for number in numbers
-            for place in self._retrieved(order, number)
-            if self._is_linked(number, int(at_place[place]))
+            for place, told in self._retrieved(order, number).items()
+            if self._is_linked(number, int(at_place[place]), is_faint=told < TELLING_MUCH)
         }
 
-    def _retrieved(self, order: np.ndarray, number: int) -> list[int]:
+    def _retrieved(self, order: np.ndarray, number: int) -> dict[int, float]:
         postings = (self._before(order, number, key) for key in self._keys[number])
         return found_by(postings, CANDIDATES_MOST)
 
@@ -256,11 +256,12 @@ class _Past:
         newest = earlier[np.argsort(order[earlier])][-POSTINGS_MOST:]
         return [(int(order[each]), self._sources[int(each)]) for each in newest]
 
-    def _is_linked(self, a: int, b: int) -> bool:
+    def _is_linked(self, a: int, b: int, *, is_faint: bool) -> bool:
         first, then = sorted((a, b))
         judged = complaints.judge_pair(self._models, self._profile(first), self._profile(then))
         bands = (
-            model.band(each.judgement.probability) for model, each in zip(self._models, judged, strict=True)
+            model.band(each.judgement.probability, is_faint=is_faint)
+            for model, each in zip(self._models, judged, strict=True)
         )
         return any(band != Band.SILENT for band in bands)
 

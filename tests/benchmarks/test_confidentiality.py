@@ -31,16 +31,16 @@ def figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def world(database_url: str, tmp_path: Path) -> Iterator[World]:
+def world(hub_url: str, tmp_path: Path) -> Iterator[World]:
     """A case of each kind, on each engine."""
-    made = settled(database_url, tmp_path / "world")
+    made = settled(hub_url, tmp_path / "world")
     yield made
     made.hub.close()
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
-    made = open_test_hub(database_url, tmp_path / "hub", Clock())
+def hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
+    made = open_test_hub(hub_url, tmp_path / "hub", Clock())
     yield made
     made.close()
 
@@ -94,8 +94,8 @@ def test_every_case_opens_whoever_is_lost_and_by_any_two_lists(world: World) -> 
     assert open_share(world) == 1
 
 
-def test_no_way_of_reaching_a_person_is_offered_that_was_not_allowed(database_url: str, tmp_path: Path) -> None:
-    made, tally = contacts.settled(database_url, tmp_path / "walks"), contacts.Tally()
+def test_no_way_of_reaching_a_person_is_offered_that_was_not_allowed(hub_url: str, tmp_path: Path) -> None:
+    made, tally = contacts.settled(hub_url, tmp_path / "walks"), contacts.Tally()
     try:
         contacts.walk_through(made, range(6), 15, tally)
     finally:

@@ -17,7 +17,7 @@ from client_sync.protocol.canonical import canonical, read_operation
 from client_sync.protocol.frames import to_text
 from client_sync.protocol.keyring import Keyring, Policy, Recipient, key_id, sign
 from client_sync.protocol.orders import administrator_digest, order_digest
-from client_sync.seal import Binding, open_part, open_record_key
+from client_sync.seal import Binding, open_part, open_record_key, seal_to
 from client_sync.stores import Folder
 from client_sync.tables import Enrolled, Keys, Record
 from client_sync.vault import Hardness
@@ -33,9 +33,21 @@ LINKAGE_KEY = PrivateKey(b"l" * 32)
 READERS = {name: PrivateKey(name.encode().ljust(32)) for name in ("recovery", "national", "mopti", "gao", "named")}
 HUB_SIGN = SigningKey(b"h" * 32)
 HUB_BOX = PrivateKey(b"b" * 32)
+TASK_WORDS = "Demander Awa Exemple, derrière le puits."
 WORDS = "calebasse tambour rivière marché"
 # Cheap enough for a test, argon2id all the same.
 SOFT = Hardness(passes=1, memory_bytes=8192)
+
+
+def task_change(
+    number: int = 1, n: int = 1, *, to: str = "2026-12-01", key: PrivateKey | None = None, **members: Any
+) -> dict[str, Any]:
+    """The change that brings the device of `enrolment` a task, whose report is for the readers of Gao."""
+    scope = {"region": "ml-r-gao", "team": "gao", "partner": None, "is_strict": False}
+    device = key or enrolment().keys.box
+    box = to_text(seal_to(bytes(device.public_key), canonical({"words": TASK_WORDS, "scope": scope})))
+    told = {"from": "2026-11-21", "to": to, "what": "visit", "by": ["verification_visit"], "place": "ml-c-gao"}
+    return {"n": n, "kind": "task", "task": record_id(number), "box": box, **told, **members}
 
 
 def record_id(number: int) -> str:

@@ -3,6 +3,8 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib import resources
 from pathlib import Path
@@ -18,7 +20,7 @@ from client_sync.client import SyncClient, SyncReport
 from client_sync.commands import session as sessions
 from client_sync.commands.questions import read_span
 from client_sync.commands.session import Session
-from client_sync.commands.sync import WHOLE_AGAIN_S, pause_s
+from client_sync.commands.sync import WHOLE_AGAIN_S, pause_s, rest
 from client_sync.outbox import Finished, Outbox
 from client_sync.pictures import NAMES
 from client_sync.protocol.codes import CODES
@@ -550,4 +552,28 @@ def test_a_device_at_rest_comes_back_at_its_own_pace() -> None:
     whole = SyncReport(0, 0, 0, 0, 0, 1, 9, 9, False, None, None, (), 0)
     cut = SyncReport(0, 0, 0, 0, 0, 1, 9, 9, True, None, None, (), 0)
     assert pause_s(Asked(), whole) == WHOLE_AGAIN_S
+    assert pause_s(Asked(), replace(whole, sync_after_s=10)) == WHOLE_AGAIN_S
+    assert pause_s(Asked(), replace(whole, sync_after_s=7_200)) == 7_200
     assert pause_s(Asked(), cut) == 42.0
+    assert pause_s(Asked(), replace(cut, sync_after_s=7_200)) == 42.0
+
+
+@pytest.mark.parametrize(
+    ("written_after", "is_whole", "waits"),
+    [(None, True, 3), (1, True, 1), (2, True, 2), (0, False, 1)],
+)
+def test_advice_to_come_later_never_delays_what_waits_to_be_sent(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, written_after: int | None, is_whole: bool, waits: int
+) -> None:
+    waited: list[float] = []
+    with closing(enrolled_outbox(folder)) as outbox:
+
+        def wait(_: Session, seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == written_after:
+                outbox.finalise("complaint", complaint())
+
+        monkeypatch.setattr(Session, "wait", wait)
+        rest(object.__new__(Session), outbox, 2.5 * WHOLE_AGAIN_S, is_whole=is_whole)
+    assert len(waited) == waits
+    assert max(waited) == (WHOLE_AGAIN_S if is_whole else 2.5 * WHOLE_AGAIN_S)

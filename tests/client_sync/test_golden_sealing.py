@@ -74,3 +74,16 @@ def test_seal_of_a_version_to_come_is_read_without_keys() -> None:
     later = COMPLAINT.content | {"seal": COMPLAINT.content["seal"] | {"v": 2}}
 
     assert read_boxes(later) == Boxes(BOXES.boxes, {})
+
+
+def test_task_opens_for_its_device_and_its_report_for_the_readers() -> None:
+    task = json.loads(FILE.with_name("task.json").read_text("utf-8"))
+    assert json.loads(open_envelope(from_text(task["box"]), bytes.fromhex(task["box_seed"]))) == task["details"]
+    done = read_operation(task["line"].encode())
+    boxes = read_boxes(done.content)
+    here = Binding(done.id, task["lineage"])
+    for who in EXAMPLE["may_open"]:
+        record_key = open_record_key(boxes.keys[_kid(who)], PRIVATE[who])
+        assert json.loads(open_part(boxes.boxes["report"], record_key, "report", here)) == task["report"]
+    assert check_operation(done) is None
+    assert canonical(json.loads(done.line)) == done.line

@@ -248,6 +248,28 @@ class TestChanges:
         with pytest.raises(RecordUnknown):
             outbox.mark_seen(record_id(99))
 
+    def test_seeing_tells_the_centre_of_all_that_was_shown_and_of_nothing_twice(
+        self, folder: Folder, outbox: Outbox
+    ) -> None:
+        Vault.create(folder, WORDS, SOFT).close()
+        [id] = written(outbox, 1)
+        steps = [{"n": n, "id": id[:8], "kind": "step", "t": "worked_on", "on": "2026-11-21"} for n in (3, 4, 7)]
+        outbox.apply(answer(changes=steps[:2], cursor="c4"), NOW)
+        outbox.mark_seen(id)
+        outbox.apply(answer(changes=steps[2:], cursor="c7"), NOW)
+        outbox.mark_seen(id)
+        seen = [json.loads(line)["content"] for _, line in outbox.next_lines(0, 10**6)[1:]]
+        assert seen == [{"changes": [3, 4]}, {"changes": [7]}]
+
+    def test_of_a_step_only_what_the_complaint_is_lies_open(self, folder: Folder, outbox: Outbox) -> None:
+        Vault.create(folder, WORDS, SOFT).close()
+        [id] = written(outbox, 1)
+        step = {"n": 3, "id": id[:8], "kind": "step", "t": "body_answered", "code": "referred", "on": "2026-11-21"}
+        outbox.apply(answer(changes=[step | {"f": {"body": "cndh"}}], cursor="c3"), NOW)
+        assert outbox.record(id).status == "referred"
+        rows = [row for table in outbox._database.tables for row in table.rows]
+        assert all(word not in str(rows) for word in ("body_answered", "cndh"))
+
     def test_a_prefix_names_the_record_that_the_hub_knows(self, outbox: Outbox) -> None:
         known = "1a2b3c4d-0000-4000-8000-000000000001"
         newer = "1a2b3c4d-0000-4000-8000-000000000002"

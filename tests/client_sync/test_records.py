@@ -122,7 +122,7 @@ _SOUND: dict[str, dict[str, Any]] = {
     "consent_change": _ABOUT | {"consent": {"level": "C0"}},
     "withdrawal": _ABOUT | {"scope": "all"},
     "answer": _ABOUT | {"question": an_id("q"), "facts": {"clear": facts()}},
-    "task_done": {"task": an_id("t")},
+    "task_done": {"task": an_id("t"), "outcome": "verified", "report": {"clear": {"heard": "x"}}},
     "seen": {"changes": [1]},
     "linkage": _ABOUT | {"v": 1, "box": "Ym94"},
     "anchor_seen": anchor_seen(),
@@ -132,7 +132,7 @@ _SOUND: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("op", _SOUND)
 def test_operation_needs_each_of_its_members(op: str) -> None:
     sound = _SOUND[op]
-    needed = sound.keys() - {"statement", "facts"}
+    needed = sound.keys() - {"statement", "facts", "report"}
 
     assert _check(op, **sound) is None
     assert {name: _check(op, **{k: v for k, v in sound.items() if k != name}) for name in needed} == {

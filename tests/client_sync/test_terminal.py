@@ -10,7 +10,7 @@ import pytest
 from client_sync.commands.session import wrapped
 from client_sync.stores import Folder
 from client_sync.vault import Vault
-from tests.client_sync.builders import SOFT, WORDS, enrolled_outbox
+from tests.client_sync.builders import NOW, SOFT, TASK_WORDS, WORDS, answer, enrolled_outbox, task_change
 from tests.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +62,8 @@ def test_the_menu_leads_through_a_day_and_an_error_does_not_end_it(terminal: Car
     terminal.until("> ")
     terminal.type_in("4", "code du reçu")
     assert "Aucune plainte de ce nom" in terminal.type_in("rien", "> ")
-    assert "Choisissez un numéro de 1 à 8" in terminal.type_in("9", "> ")
-    terminal.type_in("8", "")
+    assert "Choisissez un numéro de 1 à 9" in terminal.type_in("10", "> ")
+    terminal.type_in("9", "")
     assert terminal.process.wait(60) == 0
 
 
@@ -102,3 +102,26 @@ def test_a_closed_envelope_leaves_nothing_else_on_the_screen(terminal: Carnet) -
     assert "Retenez" in after
     assert "moto" not in after
     assert "plainte est venue" not in after
+
+
+def test_a_visit_is_opened_from_the_menu_and_leaves_the_screen_when_it_is_closed(folder: Folder) -> None:
+    Vault.create(folder, WORDS, SOFT).close()
+    outbox = enrolled_outbox(folder)
+    outbox.apply(answer(changes=[task_change(to="2199-12-31")]), NOW)
+    outbox.close()
+    terminal = Carnet(folder)
+    assert "1 visite ou démarche à faire" in terminal.until("> ")
+    terminal.type_in("6", "Phrase secrète")
+    listed = terminal.type_in(WORDS, "Ouvrir laquelle")
+    assert TASK_WORDS not in listed
+    terminal.type_in("1", "Phrase secrète")
+    terminal.type_in(WORDS, "Pourquoi")
+    opened = terminal.type_in("je pars demain", "> ")
+    assert TASK_WORDS in opened
+    terminal.type_in("1", "Numéro > ")
+    terminal.type_in("2", "aujourd'hui)")
+    terminal.type_in("", "… ")
+    terminal.type_in("", "Numéro > ")
+    closed = terminal.type_in("1", "ont quitté")
+    assert "\x1b[3J" in closed
+    terminal.close()

@@ -37,11 +37,17 @@ class Ending:
 class Child:
     """A running program in a process group of its own; it is dead once its `with` block is left."""
 
-    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str] | None = None,
+        *,
+        takes_input: bool = False,
+    ) -> None:
         self._process = subprocess.Popen(
             command,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if takes_input else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -55,6 +61,12 @@ class Child:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def say(self, line: str) -> None:
+        """A line to a child that takes input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
 
     def wait_for(self, text: str) -> str:
         """The next line that contains `text`, as soon as the child says it. Raises ChildEnded."""
@@ -86,6 +98,8 @@ class Child:
     def wait(self) -> Ending:
         """The ending, once child and output are over. Raises `subprocess.TimeoutExpired` on a hang."""
         returncode = self._process.wait(timeout=PATIENCE_S)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._reader.join(timeout=PATIENCE_S)
         return Ending(returncode, tuple(self._said))
 

@@ -20,6 +20,10 @@ from tests.faults.rig import REPOSITORY
 _COPIED: Final = ("client_sync", "fixtures", "server", "tests", "pyproject.toml")
 _TIMEOUT_S: Final = 300
 _RED: Final = 1
+_JOURNEY: Final = (
+    "../journeys/test_journey.py"
+    "::test_every_complaint_of_three_weeks_comes_to_its_end_and_nothing_to_anybody_else"
+)
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,30 @@ MUTATIONS: Final = (
         '("disk never fails", "malformed",',
         "test_fsync_errors.py::test_failed_sync_is_never_acknowledged[ci]",
         "server_error",
+    ),
+    Mutation(
+        "what can be taken back is told",
+        "server/services/cases/moving.py",
+        "tells_at=None if moved.step is None else moved.undo_until,",
+        "tells_at=None if moved.step is None else desk.now,",
+        _JOURNEY,
+        "(undone): its device has [('acknowledged', {}), ('inadmissible', {'inadmissible': 'out_of_mandate'})",
+    ),
+    Mutation(
+        "a task asks nobody's leave",
+        "server/domain/task.py",
+        "found = tuple(way for way in offered if way in allowed)",
+        "found = tuple(offered)",
+        _JOURNEY,
+        "is told to go by",
+    ),
+    Mutation(
+        "a device is told that two are one",
+        "server/domain/casework.toml",
+        'duplicate = { stage = "closed", public = "worked_on" }',
+        'duplicate = { stage = "closed", public = "duplicate" }',
+        _JOURNEY,
+        "a duplicate is said",
     ),
 )
 

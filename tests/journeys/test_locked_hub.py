@@ -139,12 +139,12 @@ def test_device_takes_a_locked_hub_for_a_busy_one(start: Start, sender: Sender) 
 def test_no_job_runs_while_the_hub_is_locked(hub: Hub, start: Start, tmp_path: Path) -> None:
     process = start()
     address_of(process)
-    assert maintenance.last_runs(hub.store) == []
+    assert maintenance.last_runs(hub.store, hub.clock()) == []
     assert _unlock(hub, PASSPHRASE, tmp_path).returncode == 0
     _line(process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=LONGEST_WAIT_S)
-    assert {run.name for run in maintenance.last_runs(hub.store)} >= {"release", "upkeep"}
+    assert {run.name for run in maintenance.last_runs(hub.store, hub.clock())} >= {"release", "upkeep"}
 
 
 def test_locked_hub_ends_cleanly_and_leaves_no_socket(hub: Hub, start: Start) -> None:

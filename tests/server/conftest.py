@@ -8,12 +8,39 @@ import pytest
 from click.testing import CliRunner, Result
 
 from server.cli import main
+from server.commands import key_files
 from server.hub import Hub, utc_now
-from tests.builders import NOW, Clock, Sender, enrolled, open_test_hub, passphrase_file
+from server.services.accounts import passphrases
+from tests.builders import NOW, SOFT, Clock, Sender, enrolled, open_test_hub, passphrase_file
 
 ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 Enrol = Callable[..., Sender]
 Run = Callable[..., Result]
+
+
+# What a guess at a passphrase costs in earnest.
+_HARD = (
+    (passphrases, "HARDNESS", passphrases.HARDNESS),
+    (passphrases, "NOBODYS", passphrases.NOBODYS),
+    (key_files, "HARDNESS", key_files.HARDNESS),
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def soft() -> Iterator[None]:
+    """Passphrases of people and of key files cost next to nothing, but for a test that asks for `hard`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (passphrases, key_files):
+            patch.setattr(module, "HARDNESS", SOFT)
+        patch.setattr(passphrases, "NOBODYS", passphrases.hashed("words that nobody knows"))
+        yield
+
+
+@pytest.fixture
+def hard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passphrases cost what they cost in earnest."""
+    for module, name, value in _HARD:
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -25,7 +52,7 @@ def shared_hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         hub.close()
         return
     cluster = request.getfixturevalue("postgres_cluster")
-    url = cluster.create_database()
+    url = cluster.name_database()
     hub = open_test_hub(url, folder, Clock())
     yield hub
     hub.close()
@@ -61,9 +88,9 @@ def device(enrol: Enrol) -> Sender:
 
 
 @pytest.fixture
-def own_hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+def own_hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
     """A hub of this test alone, for what is counted over the whole hub."""
-    hub = open_test_hub(database_url, tmp_path, Clock())
+    hub = open_test_hub(hub_url, tmp_path, Clock())
     yield hub
     hub.close()
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from server.cli import COMMANDS, main
 from server.commands import doctor
 from server.commands.doctor import Finding
 from server.config import Settings
+from server.domain.calendar import MALI
 from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
 from server.i18n import LANGUAGES, catalogue
@@ -428,10 +430,12 @@ def test_doctor_names_what_a_new_hub_lacks_and_ends_with_1(seere: Run, hub: Hub)
 @pytest.fixture
 def service(folder: Path) -> Iterator[Path]:
     """A file with the passphrase on another disk than the hub's, as a credential service offers it."""
-    with ram_folder() as elsewhere:
-        if elsewhere.stat().st_dev == folder.parent.stat().st_dev:
+    here = folder.parent.stat().st_dev
+    with ram_folder() as in_memory, TemporaryDirectory() as on_disk:
+        elsewhere = [each for each in (in_memory, Path(on_disk)) if each.stat().st_dev != here]
+        if not elsewhere:
             pytest.skip("there is no disk but the one")
-        file = elsewhere / "passphrase"
+        file = elsewhere[0] / "passphrase"
         file.write_text(PASSPHRASE)
         file.chmod(0o400)
         yield file
@@ -544,6 +548,12 @@ def test_engine_that_could_lose_or_damage_is_unsafe(changes: dict[str, str], cod
     assert [(each.code, each.level) for each in doctor.of_engine(facts | changes)] == [(code, "unsafe")]
 
 
+def test_calendar_that_ends_this_year_is_named() -> None:
+    assert list(doctor.of_calendar(NOW)) == []
+    [found] = doctor.of_calendar(NOW.replace(year=MALI.last_year))
+    assert (found.code, found.level, found.values["year"]) == ("calendar_ends", "attention", MALI.last_year)
+
+
 def _health(**changes: Any) -> Health:
     backup = Backup("a.age", "0" * 64, 1, 1, NOW, NOW)
     waiting = ("set_aside", "unconfirmed", "unread", "unmatched", "later_linkages", "old_profiles", "matched_by_facts")
@@ -579,8 +589,8 @@ def test_every_finding_of_the_doctor_says_what_to_do(language: str) -> None:
     codes = re.findall(r'Finding\("(\w+)"', source) + ["folder_open", "key_open"]
     texts = catalogue(language)
     values: dict[str, object] = dict.fromkeys(("file", "folder", "mode", "value", "version", "days", "newest"), "x")
-    values |= dict.fromkeys(("megabytes", "host", "name", "outcome", "unread"), "x")
-    counting = ("quarantine", "unconfirmed", "linkage_later", "profiles_old", "matched_by_facts")
+    values |= dict.fromkeys(("megabytes", "host", "name", "outcome", "unread", "year", "began"), "x")
+    counting = ("quarantine", "unconfirmed", "linkage_later", "profiles_old", "matched_by_facts", "notices_given_up")
     counted = {code: {"count": 2} for code in counting}
     findings = [Finding(code, "unsafe", values | counted.get(code, {})) for code in codes]
     assert len(codes) > 15

@@ -141,6 +141,8 @@ def test_page_shows_what_the_matcher_missed_to_its_reader_alone_and_asks_no_netw
     assert " – ".join(missed[id] for id in pairs[0]) in written
     assert not any(name in written for name in (*_FIRST, *_LAST, *_VILLAGES, "mouton"))
     assert _fetched(written) == []
+    assert "Sûr : 90 chances sur 100 et plus ; trouvé : 50 et plus." in written
+    assert "Un tiret : Splink donne à la paire moins de 50 chances sur 100" in written
     # Nowhere else did DuckDB put anything.
     assert list(empty.iterdir()) == []
 

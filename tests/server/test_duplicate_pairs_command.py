@@ -19,7 +19,7 @@ from server.i18n import LANGUAGES, catalogue
 from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.store import accounts
-from server.store.match_tables import link
+from server.store.match_tables import link, match_profile
 from tests.builders import NOW, PASSPHRASE, enrolled, founded, open_new_hub, passphrase_file, with_keyring
 from tests.matching import ENGLISH, links, match_all, report
 
@@ -66,6 +66,7 @@ def pair(hub: Hub) -> str:
     match_all(hub)
     with hub.store.write() as connection:
         known = {"reasons": [("people", 5, 9.5), ("when", 1, -0.42)], "draw": 2**31 - 1, "shelf": link.c.band}
+        known |= {"weight": 9.7, "was_scored": True}
         connection.execute(sa.update(link).values(known))
         connection.execute(sa.delete(link).where(link.c.relation != "same_incident"))
     [found] = links(hub).values()
@@ -83,7 +84,13 @@ def test_pair_is_shown_read_decided_and_taken_back(seere: Run, hub: Hub, pair: s
     assert "Chaque point double les chances" in shown.output
     assert f"Décider : seere duplicates decide {pair} oui --as Awa (ou non)" in shown.output
 
+    assert "30 paires au plus pour aujourd'hui, sur 30 par jour" in shown.output
+    assert "La liste s'arrête ici" not in shown.output
+    assert "La liste s'arrête ici : rien d'autre n'attend" in seere("next", "--limit", "5").output
+
     read = seere("explain", pair)
+    assert "Le compte part de +0,6, la rareté d'une paire" in read.output
+    assert "il arrive à +9,7," in read.output
     assert re.search(r"équipe : gao \| mopti", read.output)
     assert "quand : 03/10/2026 – 05/10/2026 (Jour sûr)" in read.output
     assert "Exemplaire" not in read.output + shown.output
@@ -95,16 +102,16 @@ def test_pair_is_shown_read_decided_and_taken_back(seere: Run, hub: Hub, pair: s
     assert f"2 plaintes ({numbers[0]}, {numbers[1]})" in seere("clusters", numbers[0]).output
     decided = seere("explain", pair).output
     assert "Pourquoi : les mêmes personnes" in decided
-    assert f"seere duplicates undo {pair} --as Awa" in decided
+    assert f"seere duplicates undo {pair} 1 --as Awa" in decided
     assert seere("next").output.startswith("Aucune paire")
 
-    assert "de nouveau : proposée" in seere("undo", pair).output
+    assert "de nouveau : proposée" in seere("undo", pair, "1").output
     assert f"Paire {pair}" in seere("next").output
 
 
 def test_command_that_is_printed_after_an_undo_is_accepted(seere: Run, pair: str) -> None:
     seere("decide", pair, "oui")
-    seere("undo", pair)
+    seere("undo", pair, "1")
     for shown in (seere("next"), seere("explain", pair)):
         assert f"seere duplicates decide {pair} oui --after 2 --as Awa (ou non)" in shown.output
     assert seere("decide", pair, "oui", "--after", "2").exit_code == 0
@@ -170,11 +177,25 @@ def test_question_on_the_same_two_complaints_is_announced(seere: Run, hub: Hub, 
     assert "Les deux mêmes plaintes attendent aussi une autre réponse" in seere("next").output
 
 
+def test_decision_is_taken_back_by_its_number_alone(seere: Run, pair: str) -> None:
+    seere("decide", pair, "oui")
+    assert seere("undo", pair).exit_code == 2
+    assert "elles vont ensemble" in seere("explain", pair).output
+
+
+def test_complaint_that_says_too_little_to_be_compared_is_said_to(seere: Run, hub: Hub, pair: str) -> None:
+    number = f"SRE-{hub.clock().year}-000002"
+    assert "trop peu" not in seere("explain", pair).output
+    with hub.store.write() as connection:
+        connection.execute(sa.update(match_profile).where(match_profile.c.complaint == 2).values(is_matchable=False))
+    assert f"{number} en dit trop peu" in seere("explain", pair).output
+
+
 def test_words_and_codes_that_are_none_are_refused(seere: Run, pair: str) -> None:
-    for arguments in (("decide", pair, "peut-être"), ("decide", pair, "oui", "--reason", "Fanta"), ("undo", "12")):
+    for arguments in (("decide", pair, "peut-être"), ("decide", pair, "oui", "--reason", "Fanta"), ("undo", "12", "1")):
         assert seere(*arguments).exit_code == 2
     assert "oui : elles vont ensemble" in seere("decide", pair, "peut-être").stderr
-    assert "3f9a0-27bc1" in seere("undo", "12").stderr
+    assert "3f9a0-27bc1" in seere("undo", "12", "1").stderr
     wrong = seere("decide", pair, "oui", "--reason", "erreur")
     assert (wrong.exit_code, "homonyme, autre-date" in wrong.stderr) == (2, True)
     assert seere("decide", pair.upper().replace("-", ""), "rejected", "--reason", "other").exit_code == 0
@@ -184,8 +205,9 @@ def test_both_decisions_are_told_where_one_came_too_late(seere: Run, pair: str) 
     seere("decide", pair, "non")
     late = seere("decide", pair, "oui")
     assert late.exit_code == 1
-    assert "vous avez déjà décidé : elles ne vont pas ensemble" in late.stderr
-    assert "(elles vont ensemble)" in late.stderr
+    lines = [line.strip() for line in late.stderr.splitlines()]
+    assert "Avant : elles ne vont pas ensemble. Cela vaut." in lines
+    assert "Maintenant : elles vont ensemble. Cela n'est pas gardé." in lines
     after = re.search(r"--after (\d+)", late.stderr)
     assert after is not None
     assert seere("decide", pair, "oui", "--after", after[1]).exit_code == 0
@@ -193,7 +215,7 @@ def test_both_decisions_are_told_where_one_came_too_late(seere: Run, pair: str) 
 
 def test_pair_of_a_sample_is_shown_without_score_or_reasons(seere: Run, hub: Hub, pair: str) -> None:
     with hub.store.write() as connection:
-        connection.execute(sa.update(link).values(draw=0, shelf="blind"))
+        connection.execute(sa.update(link).values(draw=0, shelf="blind", was_scored=False))
     for shown in (seere("next"), seere("explain", pair)):
         assert "À juger par vous-même" in shown.output
         assert "Proposition" not in shown.output
@@ -206,7 +228,7 @@ def test_pair_of_a_sample_is_shown_without_score_or_reasons(seere: Run, hub: Hub
 
 def test_recall_that_waits_for_other_bands_says_so(seere: Run, hub: Hub, pair: str) -> None:
     with hub.store.write() as connection:
-        connection.execute(sa.update(link).values(draw=0, shelf="blind"))
+        connection.execute(sa.update(link).values(draw=0, shelf="blind", was_scored=False))
     assert "aucune de ces paires n'a été jugée sans aide" in seere("estimates").output
     seere("decide", pair, "oui")
     report(enrolled(hub, "Kidal 1", team="kidal"), "c")
@@ -240,7 +262,7 @@ def test_every_reason_of_a_shipped_model_has_its_words(language: str) -> None:
     assert all(texts.text(f"duplicates.{name}") for name in names)
 
 
-@pytest.mark.parametrize("command", [("explain",), ("decide", "oui"), ("undo",)])
+@pytest.mark.parametrize("command", [("explain",), ("decide", "oui"), ("undo", "1")])
 def test_what_is_not_there_is_refused(seere: Run, pair: str, command: tuple[str, ...]) -> None:
     assert pair
     refused = seere(command[0], "00000-00404", *command[1:])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyotp
 import pytest
+import sqlalchemy as sa
 from click.testing import Result
 
 from server.domain.permission import OPERATOR
@@ -14,6 +15,7 @@ from server.services import search_texts
 from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.store import accounts
+from server.store.match_tables import match_profile
 from tests.builders import (
     NOW,
     PASSPHRASE,
@@ -151,3 +153,14 @@ def test_no_more_are_shown_than_anybody_reads(find: Run, hub: Hub) -> None:
     shown = find("--words", "pont").stdout.splitlines()
     assert len(shown) == 51
     assert "50 plus récentes" in shown[-1]
+
+
+def test_complaint_that_says_too_little_to_be_compared_is_said_to(find: Run, hub: Hub) -> None:
+    _send(hub, "Le pont")
+    with hub.store.write() as connection:
+        profile = {"complaint": 1, "scheme": 0, "features": b"", "posted": b"", "is_matchable": False}
+        connection.execute(sa.insert(match_profile), [profile])
+    assert "trop peu, pour l'instant, pour être comparée" in find("7K4M-2QG").stdout
+    with hub.store.write() as connection:
+        connection.execute(sa.update(match_profile).values(is_matchable=True))
+    assert "trop peu" not in find("7K4M-2QG").stdout

@@ -213,6 +213,12 @@ def test_key_file_that_would_wear_the_machine_down_is_none(
     assert (refused.exit_code, "n'est pas la clé qu'il faut" in refused.output) == (1, True), refused.output
 
 
+def test_key_file_is_as_hard_to_open_as_the_credential(done: Callable[..., str], hard: None) -> None:
+    _make_root(done)
+    slot = json.loads(Path("racine.key").read_text())["slot"]
+    assert (slot["passes"], slot["memory_bytes"]) == (3, 64 * 2**20)
+
+
 def test_nothing_is_published_that_nobody_looked_at(done: Callable[..., str], seere: Run, hub: Hub) -> None:
     _make_root(done)
     done("keys", "recovery", "--new")

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from server import logs
 from server.app import create_app
 from server.hub import Hub
 from server.logs import ALLOWED, Formatter
-from server.scheduler import Job, run_if_due
+from server.scheduler import Cadence, Job, run_if_due
 from server.serve import make_server
 from server.services.intake import reading
 from server.web import sync_api
@@ -179,7 +180,7 @@ def test_refused_statement_of_the_database_leaves_neither_sql_nor_values(own_hub
         with own_hub.store.read() as connection:
             connection.exec_driver_sql(f"SELECT '{CANARY}' FROM no_such_table")
 
-    run_if_due(own_hub, Job("broken", lambda _, now: now, broken))
+    run_if_due(own_hub, Job("broken", lambda _: Cadence(timedelta(minutes=1)), broken))
     _assert_clean(written)
     [line] = [line for line in _lines(written) if line["event"] == "job_failed"]
     assert line["job"] == "broken"

@@ -39,8 +39,8 @@ LONGEST_WAIT_S = 60
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
-    hub = open_test_hub(database_url, tmp_path / "hub", Clock())
+def hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
+    hub = open_test_hub(hub_url, tmp_path / "hub", Clock())
     yield hub
     hub.close()
 
@@ -170,7 +170,7 @@ class Spoiling(Child):
         return self._spoiled("turn", super().turn(page), source=None)
 
     def match(self, page: Sequence[Waiting]) -> list[Matched] | Fault:
-        proposal = Proposal(self.bad - 1, self.bad, "no such", None, (), 0.0, 0.0, "strong", "strong", 0.0, 0)
+        proposal = Proposal(self.bad - 1, self.bad, "no such", None, (), 0.0, 0.0, "strong", "strong", 0.0, 0, False)
         return self._spoiled("match", super().match(page), proposals=(proposal,))
 
     def _spoiled(self, step: str, answer: Any, **unfit: Any) -> Any:

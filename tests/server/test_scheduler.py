@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ import sqlalchemy as sa
 
 from server import scheduler
 from server.config import Settings
+from server.domain.errors import ClockDoubted, JobRuns
 from server.hub import Hub, open_hub
 from server.logs import Formatter
-from server.scheduler import JOBS, Job, run_if_due, running_jobs
-from server.services import audit, backups, places
+from server.scheduler import JOBS, Cadence, Job, run_by_hand, run_if_due, running_jobs, stands
+from server.services import audit, backups, maintenance, places
+from server.services import clock as clocks
 from server.store import schema
+from server.store.jobs import ATTEMPTS_MAX, LEASE
 from tests.builders import NOW, Clock, complaint, enrolled, founded, open_new_hub
 from tests.server.services.test_admission import LIST
 
@@ -29,7 +32,7 @@ class Counted:
     runs: list[datetime] = field(default_factory=list)
 
     def job(self) -> Job:
-        return Job("counted", lambda _, now: now.replace(minute=0, second=0, microsecond=0), self.run)
+        return Job("counted", lambda _: Cadence(timedelta(hours=1)), self.run)
 
     def run(self, hub: Hub) -> None:
         self.runs.append(hub.clock())
@@ -118,14 +121,51 @@ def test_failed_job_is_noted_and_waits_for_its_next_time(
     assert run_if_due(own_hub, job) == "failed: OSError"
 
 
-def test_run_whose_process_died_is_not_repeated(own_hub: Hub) -> None:
-    def die(_: Hub) -> None:
-        raise SystemExit
+def _die(_: Hub) -> None:
+    raise SystemExit
 
-    job = replace(Counted().job(), run=die)
+
+def test_run_whose_process_died_is_taken_up_by_another_once_its_lease_is_over(own_hub: Hub, clock: Clock) -> None:
+    counted = Counted()
     with pytest.raises(SystemExit):
-        run_if_due(own_hub, job)
-    assert run_if_due(own_hub, Counted().job()) is None
+        run_if_due(own_hub, replace(counted.job(), run=_die))
+    clock.now += LEASE - timedelta(seconds=1)
+    assert run_if_due(own_hub, counted.job()) is None
+    clock.pass_(seconds=1)
+    assert run_if_due(own_hub, counted.job()) == "done"
+    assert run_if_due(own_hub, counted.job()) is None
+    assert len(counted.runs) == 1
+
+
+def test_run_of_which_every_process_dies_waits_for_its_next_due_time(own_hub: Hub, clock: Clock) -> None:
+    job = replace(Counted().job(), run=_die)
+    for _ in range(ATTEMPTS_MAX):
+        with pytest.raises(SystemExit):
+            run_if_due(own_hub, job)
+        clock.now += LEASE
+    assert run_if_due(own_hub, job) is None
+    clock.pass_(hours=1)
+    assert run_if_due(own_hub, Counted().job()) == "done"
+
+
+def test_run_taken_by_a_clock_that_was_ahead_is_taken_up_too(own_hub: Hub, clock: Clock) -> None:
+    due_at = NOW.replace(minute=0, second=0)
+    assert maintenance.claim(own_hub.store, "counted", due_at, NOW + timedelta(minutes=30)) is not None
+    assert run_if_due(own_hub, Counted().job()) == "done"
+
+
+def test_run_that_goes_on_stays_its_own_and_one_that_was_taken_over_says_nothing(own_hub: Hub) -> None:
+    store, later = own_hub.store, NOW + LEASE
+    slow = maintenance.claim(store, "counted", NOW, NOW)
+    assert slow is not None
+    maintenance.extend(store, slow, NOW + timedelta(minutes=1))
+    assert maintenance.claim(store, "counted", NOW, later) is None
+    other = maintenance.claim(store, "counted", NOW, later + timedelta(minutes=1))
+    assert other is not None
+    maintenance.extend(store, slow, later + timedelta(minutes=2))
+    maintenance.finish(store, slow, later + timedelta(minutes=2), "failed: OSError")
+    maintenance.finish(store, other, later + timedelta(minutes=3), "done")
+    assert [(run.attempts, run.outcome) for run in maintenance.last_runs(store, later)] == [(2, "done")]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +181,7 @@ def test_run_whose_process_died_is_not_repeated(own_hub: Hub) -> None:
 def test_due_times(name: str, now: datetime, due: datetime) -> None:
     nothing: Any = None
     hub = Hub(Settings(backup_recipient="age1…"), store=nothing, secrets=nothing, identity=nothing, clock=nothing)
-    assert _job(name).due(hub, now) == due
+    assert _job(name).cadence(hub).last(now) == due
 
 
 def test_backup_without_recipient_is_not_wanted(own_hub: Hub) -> None:
@@ -180,8 +220,8 @@ def test_log_is_anchored_each_day_before_it_is_backed_up(own_hub: Hub, clock: Cl
     assert first is not None
     assert second is not None
     assert (first.day, second.day) == ("2026-11-21", "2026-11-22")
-    due = [_job(name).due(own_hub, NOW) for name in ("anchor", "backup")]
-    assert due == [NOW.replace(hour=1, minute=0, second=0), None]
+    due = [_job(name).cadence(own_hub).last(NOW).hour for name in ("anchor", "backup")]
+    assert due == [1, 2]
 
 
 def test_upkeep_forgets_what_nobody_asks_for_any_more(own_hub: Hub, clock: Clock) -> None:
@@ -215,3 +255,50 @@ def test_running_jobs_tick_at_once_and_end_with_the_block(own_hub: Hub, monkeypa
 def test_every_job_has_a_name_of_its_own() -> None:
     assert len({job.name for job in JOBS}) == len(JOBS)
     assert max(len(job.name) for job in JOBS) <= 40
+
+
+def test_job_that_cannot_be_undone_waits_while_the_clock_is_doubted_and_the_others_go_on(
+    own_hub: Hub, clock: Clock
+) -> None:
+    waits, goes_on = Counted(), Counted()
+    timed, timeless = replace(waits.job(), name="timed"), replace(goes_on.job(), name="timeless", needs_clock=False)
+    run_if_due(own_hub, timed)
+    clock.pass_(days=365)
+    assert (run_if_due(own_hub, timed), run_if_due(own_hub, timeless)) == (None, "done")
+    with pytest.raises(ClockDoubted):
+        run_by_hand(own_hub, timed)
+    clocks.accept(own_hub.store, clock.now)
+    assert (run_if_due(own_hub, timed), run_if_due(own_hub, timed)) == ("done", None)
+    assert (len(waits.runs), len(goes_on.runs)) == (2, 1)
+
+
+def test_run_by_hand_takes_the_run_that_is_due_then_one_of_its_own_and_the_log_says_so(own_hub: Hub) -> None:
+    counted = Counted()
+    assert [run_by_hand(own_hub, counted.job()) for _ in range(2)] == ["done", "done"]
+    assert run_if_due(own_hub, counted.job()) is None
+    assert [due_at for _, due_at, _ in _runs(own_hub)] == [NOW.replace(minute=0, second=0), NOW]
+    with own_hub.store.read() as connection:
+        said = connection.scalars(sa.select(schema.event.c.object).where(schema.event.c.action == "job_run"))
+        assert list(said) == ["job:counted"] * 2
+
+
+def test_run_that_a_process_has_in_hand_is_not_begun_by_hand(own_hub: Hub) -> None:
+    maintenance.claim(own_hub.store, "counted", NOW.replace(minute=0, second=0), NOW)
+    with pytest.raises(JobRuns):
+        run_by_hand(own_hub, Counted().job())
+
+
+def test_jobs_say_when_they_ran_and_run_next(own_hub: Hub, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted()
+    names = ("went", "died", "fresh", "idle")
+    went, died, fresh, idle = (replace(counted.job(), name=name) for name in names)
+    monkeypatch.setattr(scheduler, "JOBS", (went, died, fresh, replace(idle, is_wanted=lambda _: False)))
+    run_if_due(own_hub, went)
+    with pytest.raises(SystemExit):
+        run_if_due(own_hub, replace(died, run=_die))
+    running, clock.now = stands(own_hub), clock.now + LEASE
+    due_at, later = NOW.replace(minute=0, second=0), NOW.replace(hour=11, minute=0, second=0)
+    assert [each.outcome for each in running] == ["done", "running", "never", "never"]
+    assert [(each.outcome, each.next_at) for each in stands(own_hub)] == [
+        ("done", later), ("left", due_at), ("never", due_at), ("never", None)
+    ]  # fmt: skip

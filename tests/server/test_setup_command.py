@@ -75,9 +75,12 @@ def _found_hub(person: Person) -> None:
 
 
 def _make_accounts(person: Person) -> None:
-    """Steps 2 and 3, with a region that is none and an answer that is neither yes nor no."""
+    """Steps 2 and 3, with a slip, a region that is none and an answer that is neither yes nor no."""
     person.answer("personne entre : ", "Moussa")
+    person.answer("la tape : ", PASSPHRASE)
+    person.answer("Encore une fois : ", "autre chose que cela")
     _choose_passphrase(person)
+    assert "Les deux phrases ne sont pas les mêmes" in person.shown
     person.answer("personne entre : ", "Awa")
     person.answer("une personne) : ", "Paris", "")
     person.answer("non) : ", "O.K.", "o")
@@ -177,6 +180,7 @@ def test_setup_of_a_ready_hub_asks_for_its_passphrase_alone(sit: Callable[..., P
     again.answer("du centre : ", PASSPHRASE)
     assert again.leave("seere doctor") == 0
     assert again.shown.count("C'est déjà fait") == 5
+    assert "seere people add NOM --role coordinator --region" in again.shown
     assert re.findall(r"Étape (\d) sur 6", again.shown) == list("123456")
 
 

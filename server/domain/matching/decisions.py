@@ -71,6 +71,11 @@ def levels_told(reasons: Iterable[tuple[str, int | None, float]]) -> dict[str, i
     return {name: level for name, level, _ in reasons if level is not None}
 
 
+def odds_before(judged: Judged) -> float:
+    """The bits that the weight began with, before any reason was added."""
+    return judged.weight - sum(bits for _, _, bits in judged.reasons)
+
+
 def undone(history: Sequence[Decision]) -> frozenset[int]:
     """The numbers of those that were taken back."""
     return frozenset(each.undoes for each in history if each.undoes is not None)
@@ -89,6 +94,18 @@ def words_that_stand(history: Sequence[Decision], *, is_second: bool) -> list[De
 def standing(history: Sequence[Decision]) -> Decision | None:
     """The decision that holds: the last that nobody took back."""
     return next(reversed(words_that_stand(history, is_second=False)), None)
+
+
+def second_opinions(history: Sequence[Decision]) -> list[Decision]:
+    """The opinions of others that stand beside the decision that holds, in order; none where nothing holds."""
+    beside = words_that_stand(history, is_second=True) if standing(history) is not None else []
+    return [each for each in beside if not is_own_second(history, each)]
+
+
+def is_own_second(history: Sequence[Decision], word: Decision) -> bool:
+    """Whether a second opinion is of the very person whose decision holds: it does not make two of one."""
+    held = standing(history)
+    return held is not None and word.is_second and word.account == held.account
 
 
 def last_of(history: Sequence[Decision]) -> int:

@@ -20,6 +20,9 @@ CANDIDATES_MOST: Final = 30
 # What two records share tells enough to compare them: one key that five have, or two that ten have. It is much the
 # same whichever of them came first; how many others share more is not.
 TELLING_LEAST: Final = 24.0
+# Below this, a pair is brought together by what may well be chance: above it are one key that two have, and two that
+# five have.
+TELLING_MUCH: Final = 50.0
 # Of one source so many count in how common a key is, and so many are compared with one record.
 _COUNTED_MOST: Final = 2
 _COMPARED_MOST: Final = 8
@@ -64,8 +67,10 @@ def rank(
     most: int = CANDIDATES_MOST,
     least: float = TELLING_LEAST,
     source_of: Mapping[int, int] | None = None,
-) -> list[int]:
+) -> dict[int, float]:
     """The records that share keys that tell at least that much, best first, at most `most`; the newer where they tie.
+
+    By record, how much is told by what it shares.
 
     Each posting is what one key of the new record reads: numbers of records that rise with their arrival, at most
     POSTINGS_MOST of them. The fewer there are, the more it tells to be one of them; cubed, since the common keys that
@@ -80,7 +85,8 @@ def rank(
                 scores[number] += told
     telling = (number for number, score in scores.items() if score >= least)
     ranked = sorted(telling, key=lambda number: (-scores[number], -number))
-    return (ranked if source_of is None else _shared_out(ranked, source_of))[:most]
+    found = ranked if source_of is None else _shared_out(ranked, source_of)
+    return {number: scores[number] for number in found[:most]}
 
 
 def _sharing(posting: Sequence[int], source_of: Mapping[int, int] | None) -> int:

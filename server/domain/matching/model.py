@@ -16,6 +16,7 @@ _LN2: Final = log(2)
 # A store that has just begun knows too little of its strangers to be generous.
 _STORED_LEAST: Final = 1_000
 _KEPT_DECIMALS: Final = 3
+_EVEN: Final = 0.5
 
 # From FAINT on two values agree, and how rarely others agree as well is evidence.
 AGREES: Final = Level.FAINT
@@ -127,11 +128,13 @@ class Model:
         known = {field: self.fields.get(field, self.kinds[kind]) for field, kind in form.fields.items()}
         return replace(self, fields=known)
 
-    def band(self, probability: float) -> Band:
-        """What is done with a pair of this probability."""
+    def band(self, probability: float, *, is_faint: bool = False) -> Band:
+        """What is done with a pair of this probability. A faint one, which common keys brought together, has to be
+        likelier than not: as to those, it hangs on who came first whether a pair is compared at all."""
         if probability >= self.strong:
             return Band.STRONG
-        return Band.POSSIBLE if probability >= self.possible else Band.SILENT
+        least = max(self.possible, _EVEN) if is_faint else self.possible
+        return Band.POSSIBLE if probability >= least else Band.SILENT
 
 
 def shipped(name: str) -> Model:

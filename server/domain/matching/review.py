@@ -23,7 +23,7 @@ _SAMPLE_EVERY: Final = 7
 # A pair of which one asks for haste is worth as much as so many others.
 _URGENT_GAIN: Final = 3.0
 _CLUSTER_GAIN: Final = 0.25
-# Of a day's pairs, those that touch one lineage, or are of one group, take no more than this.
+# Of a day's pairs, those that one lineage sent, or that are of one group, take no more than this.
 _LARGEST_SHARE: Final = 1 / 3
 _CONFIDENCE: Final = 0.95
 # Strata, and what was drawn of one of them: as many intervals have to hold at once.
@@ -72,18 +72,21 @@ class Stratum(StrEnum):
 class Pair:
     """A link that waits for a decision: what it is worth, and the lineages of its two complaints.
 
-    `group`: the same for pairs that resemble each other, as those of a flood do; empty for a sample.
+    `sender`: the lineage of the later one, without which there would be no pair. `group`: the same for pairs that
+    resemble each other, as those of a flood do; empty for a sample.
     """
 
     link: int
     value: float
     lineages: frozenset[str]
+    sender: str
     group: str = ""
 
     @property
     def takers(self) -> frozenset[str]:
-        """Those of whose share of the day it takes one."""
-        return self.lineages | {self.group} if self.group else self.lineages
+        """Those of whose share of the day it takes one: whoever sent more complaints like somebody's takes nothing of
+        what that one has."""
+        return frozenset({self.sender, self.group} if self.group else {self.sender})
 
 
 @dataclass(frozen=True)
@@ -171,31 +174,37 @@ def slot_at(number: int) -> Slot:
 
 
 def room_of(capacity: int) -> int:
-    """How many of a day's pairs may touch one lineage, or be of one group: a flood of reports fills no day."""
+    """How many of a day's pairs may be sent by one lineage, or be of one group: a flood of reports fills no day."""
     return max(1, int(capacity * _LARGEST_SHARE))
 
 
 def fill(
-    slots: Iterable[Slot], shelves: Mapping[Slot, Sequence[Pair]], seen: Mapping[str, int], room: int
+    slots: Iterable[Slot],
+    shelves: Mapping[Slot, Sequence[Pair]],
+    seen: Mapping[str, int],
+    met: Mapping[frozenset[str], int],
+    room: int,
 ) -> list[tuple[Slot, Pair]]:
     """A pair for each slot, from the shelf of its kind, each the best first, until there is nothing left for one.
 
-    `seen`: how many of the day's pairs touched a lineage or a group so far; none gets more than `room`. Of a group
-    one pair stands for all: what is said of it may settle others.
+    `seen`: how many of the day's pairs each lineage sent, or are of each group, so far; none gets more than `room`.
+    `met`: how many are of each two lineages; within one share they take turns, so that a flood does not spend it.
+    Of a group one pair stands for all: what is said of it may settle others.
     """
-    counts, taken, groups, filled = Counter(seen), set[int](), set[str](), []
+    counts, turns, taken, groups, filled = Counter(seen), Counter(met), set[int](), set[str](), []
 
     def is_free(pair: Pair) -> bool:
         is_new = pair.link not in taken and (not pair.group or pair.group not in groups)
         return is_new and all(counts[each] < room for each in pair.takers)
 
     for slot in slots:
-        found = _first(_INSTEAD[slot], shelves, is_free)
+        found = _first(_INSTEAD[slot], shelves, is_free, turns)
         if found is None:
             break
         taken.add(found[1].link)
         groups.add(found[1].group)
         counts.update(found[1].takers)
+        turns[found[1].lineages] += 1
         filled.append(found)
     return filled
 
@@ -248,9 +257,17 @@ def interval(hits: int, tries: int, confidence: float) -> tuple[float, float]:
 
 
 def _first(
-    kinds: Iterable[Slot], shelves: Mapping[Slot, Sequence[Pair]], is_free: Callable[[Pair], bool]
+    kinds: Iterable[Slot],
+    shelves: Mapping[Slot, Sequence[Pair]],
+    is_free: Callable[[Pair], bool],
+    turns: Mapping[frozenset[str], int],
 ) -> tuple[Slot, Pair] | None:
-    return next(((kind, pair) for kind in kinds for pair in shelves.get(kind, ()) if is_free(pair)), None)
+    for kind in kinds:
+        free = list(filter(is_free, shelves.get(kind, ())))
+        if free:
+            sharing = (each for each in free if not each.takers.isdisjoint(free[0].takers))
+            return kind, min(sharing, key=lambda each: turns[each.lineages])
+    return None
 
 
 def _share(found: float, missed: float, otherwise: float) -> float:

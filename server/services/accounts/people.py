@@ -137,6 +137,24 @@ def end(store: Store, actor: Actor, name: str, now: datetime) -> None:
         _note(connection, actor, "end_account", account.id, now, {"keys_removed": taken})
 
 
+def name_head(store: Store, actor: Actor, name: str, now: datetime) -> Account:
+    """Let somebody be who leads the network, in place of whoever it was. Raises NotFound."""
+    _check_manager(actor)
+    with store.write() as connection:
+        account = _known(connection, name)
+        accounts.name_head(connection, account.id)
+        _note(connection, actor, "name_head", account.id, now, {})
+    return account
+
+
+def head(store: Store, actor: Actor) -> Account | None:
+    """Who leads the network, None where nobody was named or who was has left. Raises NotFound."""
+    _check_manager(actor)
+    with store.read() as connection:
+        found = accounts.head(connection)
+    return None if found is None or found.state != accounts.ACTIVE else found
+
+
 def _check_manager(actor: Actor) -> None:
     if not permit(actor, "manage_people"):
         raise NotFound(object="people")

@@ -24,7 +24,7 @@ from server.domain.people import (
 )
 from server.domain.permission import Actor, Target, permit
 from server.services.accounts import held_keys, passphrases, second_factor
-from server.store import accounts, audit, recipients
+from server.store import accounts, audit, deputies, recipients
 from server.store.accounts import Account, Wait
 from server.store.engine import Store
 from server.store.recipients import KnownKey
@@ -151,13 +151,14 @@ def resume(store: Store, token: str, now: datetime) -> Login:
         if row is None or row.needs_code or is_over(row.made_at, row.used_at, now):
             raise SessionOver
         account = _active(accounts.find(connection, row.account))
-    if account is None:
-        raise SessionOver
+        if account is None:
+            raise SessionOver
+        actor = deputies.acting(connection, account.actor, now.date())
     if (now - row.used_at).total_seconds() >= _TOUCH_S:
         with store.write() as connection:
             accounts.touch(connection, row.token_hash, now)
     keys = held_keys.open_for_session(row.keys, token)
-    return Login(_public_id(row.token_hash), account.actor, account.name, account.language, keys, row.made_at)
+    return Login(_public_id(row.token_hash), actor, account.name, account.language, keys, row.made_at)
 
 
 def log_out(store: Store, token: str, now: datetime) -> None:

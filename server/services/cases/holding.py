@@ -7,13 +7,14 @@ from typing import Any, Final, cast
 import sqlalchemy as sa
 
 from server.domain import case as rules
-from server.domain.case import CaseFacts, Left, Step, UrgencyWord, Version
+from server.domain.case import CaseFacts, Left, Step, Version
 from server.domain.casework import CASEWORK, Status, Urgency
 from server.domain.desk import Desk
 from server.domain.errors import NotFound
-from server.domain.permission import Action, Target, permit
-from server.domain.urgency import standing
-from server.store import accounts, audit, cases, registry, sealed, timeline
+from server.domain.permission import Action, Target, permit, stood_for
+from server.domain.timeline import ENDED, untold
+from server.domain.urgency import read_word, standing
+from server.store import accounts, audit, cases, due, referrals, registry, sealed, steps, timeline
 from server.store.cases import CaseFile
 from server.store.timeline import Entry
 
@@ -22,6 +23,9 @@ FIRST: Final[Status] = "received"
 OPENED: Final = "opened"
 MOVED: Final = "moved"
 UNDONE: Final = "undone"
+ESCALATED: Final = "escalated"
+# In what a deputy left, the id of whose place it was done in.
+FOR: Final = "for"
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,11 @@ def read(
     members = cases.members(connection, files)
     about = {id: _about(file, members[id]) for id, file in files.items()}
     standings = sealed.standings(connection, {each for named in about.values() for each in named})
+    counted = referrals.counted(connection, files)
     found = {}
     for id, file in files.items():
         targets = tuple(standings[each].target(desk.places) for each in about[id])
-        found[id] = Case(file, members[id], _facts(connection, file, members[id], targets))
+        found[id] = Case(file, members[id], _facts(connection, file, members[id], targets, counted.get(id, (0, 0))))
     return found
 
 
@@ -87,17 +92,28 @@ def leave(connection: sa.Connection, case: Case, entry: Entry, values: Mapping[s
         action=f"case_{entry.code}",
         object=f"case:{case.file.id}",
         # The leaf is for good: what was said of people, be it by a code, goes with the case.
-        details={name: entry.fields.get(name) for name in ("from", "to")} | {"no": entry.no, "undoes": entry.undoes},
+        details={name: entry.fields.get(name) for name in ("from", "to")}
+        | {"no": entry.no, "undoes": entry.undoes}
+        | {name: account for name, account in entry.fields.items() if name == FOR},
     )
 
 
-def entry_of(desk: Desk, case: Case, code: str, **values: Any) -> Entry:
-    """The next entry of a case that is held."""
-    return Entry(case.file.id, case.file.revision + 1, code, desk.actor.signature, desk.now, **values)
+def in_place(desk: Desk, case: Case, right: Action = ACTION) -> dict[str, str]:
+    """In whose place somebody does what takes that right, as entries and the log say it; nothing of one's own doing."""
+    instead = stood_for(desk.actor, right, case.facts.targets, case.file.owner)
+    return {} if instead is None else {FOR: instead}
+
+
+def entry_of(desk: Desk, case: Case, code: str, right: Action = ACTION, **values: Any) -> Entry:
+    """The next entry of a case that is held; of what a deputy does, it says in whose place."""
+    fields = values.pop("fields", {}) | in_place(desk, case, right)
+    no, signature = case.file.revision + 1, desk.actor.signature
+    return Entry(case.file.id, no, code, signature, desk.now, fields=fields, **values)
 
 
 def settle(connection: sa.Connection, ids: Collection[int]) -> None:
-    """Once something was done: these cases are as urgent as their complaints say, and wait unless closed."""
+    """Once something was done: these cases are as urgent as their complaints say, wait unless closed, and what is due
+    of them is what their timelines make it."""
     members = cases.members(connection, ids)
     for id, file in cases.find(connection, ids).items():
         levels = {each.complaint: cast(Urgency, each.urgency) for each in members[id]}
@@ -105,18 +121,7 @@ def settle(connection: sa.Connection, ids: Collection[int]) -> None:
         cases.set_columns(connection, id, {"urgency": level})
         waits = CASEWORK.statuses[cast(Status, file.status)].stage != "closed"
         cases.renew_waiting(connection, replace(file, urgency=level), list(levels), waits=waits)
-
-
-def told_word(word: UrgencyWord | None) -> dict[str, Any] | None:
-    """A person's word on urgency, as a case keeps it."""
-    return None if word is None else {"level": word.level, "heard": {str(id): each for id, each in word.heard.items()}}
-
-
-def read_word(told: Mapping[str, Any] | None) -> UrgencyWord | None:
-    """What `told_word` wrote."""
-    if told is None:
-        return None
-    return UrgencyWord(told["level"], {int(id): each for id, each in told["heard"].items()})
+    due.reckon(connection, ids)
 
 
 def told_step(step: Step | None) -> dict[str, Any] | None:
@@ -124,12 +129,18 @@ def told_step(step: Step | None) -> dict[str, Any] | None:
     return None if step is None else {"template": step.template, "fields": dict(step.fields)}
 
 
-def check_seen(connection: sa.Connection, case: Case, seen: int, wanted: Mapping[str, str]) -> None:
+def check_seen(
+    connection: sa.Connection, case: Case, seen: int, wanted: Mapping[str, str], only: int | None = None
+) -> None:
     """Raises StaleRevision, with both versions, unless the actor saw the case as it stands.
 
     Whoever saw the complaint before anybody did anything, 0, saw a case that somebody opened and did no more with.
+    `only`: the one complaint of which the actor may hear; None for all of them.
     """
     stands = version(connection, case)
+    if only is not None:
+        own = registry.numbers_of(connection, [only])[only]
+        stands = replace(stands, fields={**stands.fields, "complaints": own})
     is_fresh = case.file.status == FIRST and case.file.revision == 1
     rules.check_revision(1 if is_fresh and not seen else seen, wanted, stands)
 
@@ -166,14 +177,24 @@ def require(connection: sa.Connection, desk: Desk, complaints: Collection[int]) 
             raise NotFound(object=complaint)
 
 
+def untold_of(connection: sa.Connection, case: int, complaints: Collection[int]) -> frozenset[int]:
+    """Those of the complaints of a case of which nobody is known to have heard what became of it."""
+    return untold(timeline.of_case(connection, case), complaints, steps.seen_of(connection, case))
+
+
 def _about(file: CaseFile, members: Sequence[cases.Member]) -> list[int]:
     """The complaints that a case is about: of a duplicate, the one that it was opened for."""
     return [each.complaint for each in members] or ([] if file.complaint is None else [file.complaint])
 
 
 def _facts(
-    connection: sa.Connection, file: CaseFile, members: Sequence[cases.Member], targets: tuple[Target, ...]
+    connection: sa.Connection,
+    file: CaseFile,
+    members: Sequence[cases.Member],
+    targets: tuple[Target, ...],
+    sent: tuple[int, int],
 ) -> CaseFacts:
+    """`sent`: how many referrals stand, and how many of these have no answer."""
     named = frozenset(each.complaint for each in members)
     status = cast(Status, file.status)
     left = None
@@ -197,6 +218,9 @@ def _facts(
         is_receipt_issued=True,
         has_answer=status == "needs_information" and cases.has_answer(connection, named, file.status_since),
         was_paused=file.was_paused,
+        is_told=status in ENDED and not untold_of(connection, file.id, named),
+        referrals=sent[0],
+        referrals_waiting=sent[1],
         joined_into=file.joined_into,
         left=left,
     )

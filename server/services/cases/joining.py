@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from server.domain import joining
+from server.domain import joining, urgency
 from server.domain.case import Left, Moved, Step
 from server.domain.desk import Desk
 from server.domain.errors import RegroupingRefused
@@ -168,7 +168,7 @@ def _read(first: Entry, second: Entry) -> Regrouping:
 
 def _told_place(place: Place) -> dict[str, Any]:
     left = None if place.left is None else vars(place.left) | {"since": place.left.since.isoformat()}
-    word, complaints = holding.told_word(place.word), sorted(place.complaints)
+    word, complaints = urgency.told_word(place.word), sorted(place.complaints)
     return vars(place) | {"since": place.since.isoformat(), "word": word, "complaints": complaints, "left": left}
 
 
@@ -176,7 +176,7 @@ def _read_place(told: Mapping[str, Any]) -> Place:
     left = told["left"]
     if left is not None:
         left = Left(**left | {"since": datetime.fromisoformat(left["since"])})
-    since, word = datetime.fromisoformat(told["since"]), holding.read_word(told["word"])
+    since, word = datetime.fromisoformat(told["since"]), urgency.read_word(told["word"])
     complaints = frozenset(told["complaints"])
     return Place(**{**told, "since": since, "word": word, "complaints": complaints, "left": left})
 
@@ -186,7 +186,7 @@ def _columns(place: Place) -> dict[str, Any]:
     return {
         "status": place.status,
         "status_since": place.since,
-        "word": holding.told_word(place.word),
+        "word": urgency.told_word(place.word),
         "joined_into": place.joined_into,
         "left_status": None if left is None else left.status,
         "left_since": None if left is None else left.since,

@@ -16,7 +16,7 @@ from server.domain.people import login_name
 from server.domain.permission import permit
 from server.services.cases import holding, opening
 from server.services.cases.holding import Case
-from server.store import accounts
+from server.store import accounts, referrals
 from server.store.engine import Store
 
 
@@ -48,13 +48,13 @@ def move(store: Store, desk: Desk, number: str, intent: Intent, *, after: int) -
     TransitionRefused with all that is unmet; UrgencyRefused.
     """
     with store.write() as connection:
-        complaint = holding.complaint_of(connection, number)
-        case = opening.take(connection, desk, [complaint])[0][complaint]
-        holding.check_seen(connection, case, after, intent.told)
+        _, case = opening.take_seen(connection, desk, number, after, intent.told)
         settled = _settled(connection, desk, case, intent)
         facts = _with(case.facts, settled)
         moved = rules.move(facts, intent.to, desk.actor, desk.now, intent.given)
-        _keep(connection, desk, case, moved, settled)
+        # By hand, of those that were sent before; to the others a device would say what is not so.
+        sent = {"sent": referrals.sent_of(connection, case.file.id)} if moved.to == "referred" else {}
+        keep(connection, desk, case, moved, settled, **sent)
     return moved
 
 
@@ -63,12 +63,15 @@ def choices(case: Case, desk: Desk) -> tuple[rules.Choice, ...]:
     return rules.moves(case.facts, desk.actor, desk.now)
 
 
-def _keep(connection: sa.Connection, desk: Desk, case: Case, moved: Moved, settled: Mapping[str, Any]) -> None:
+def keep(
+    connection: sa.Connection, desk: Desk, case: Case, moved: Moved, settled: Mapping[str, Any], **fields: Any
+) -> None:
+    """Put a case where a move brings it, with what was settled by it; `fields`: what else its entry says, by codes."""
     entry = holding.entry_of(
         desk,
         case,
         holding.MOVED,
-        fields={"from": moved.source, "to": moved.to, "given": dict(moved.given)},
+        fields={"from": moved.source, "to": moved.to, "given": dict(moved.given), **fields},
         undo_until=moved.undo_until,
         step=holding.told_step(moved.step),
         tells_at=None if moved.step is None else moved.undo_until,
@@ -107,12 +110,12 @@ def _settled(connection: sa.Connection, desk: Desk, case: Case, intent: Intent) 
     if intent.urgency is not None:
         urgency.check_said(case.facts, intent.urgency, desk.actor, intent.given)
         heard = {each.complaint: cast(Urgency, each.urgency) for each in case.members}
-        values["word"] = holding.told_word(UrgencyWord(intent.urgency, heard))
+        values["word"] = urgency.told_word(UrgencyWord(intent.urgency, heard))
     return values
 
 
 def _with(facts: CaseFacts, settled: Mapping[str, Any]) -> CaseFacts:
     """The case as it will be when the move is made."""
     known = {name: settled[name] for name in ("owner", "kind") if name in settled}
-    word = holding.read_word(settled["word"]) if "word" in settled else facts.word
+    word = urgency.read_word(settled["word"]) if "word" in settled else facts.word
     return replace(facts, word=word, **known)

@@ -42,7 +42,7 @@ def write(store: Store, desk: Desk, keyring: Keyring, number: str, text: str) ->
         raise NoteRefused(fault="long" if said else "empty", most=TEXT_MAX_CHARS)
     with store.write() as connection:
         complaint = holding.complaint_of(connection, number)
-        opening.take(connection, desk, [complaint])
+        case = opening.take(connection, desk, [complaint])[0][complaint]
         target = sealed.standings(connection, [complaint])[complaint].target(desk.places)
         readers = keyring.readers_for(target.region, target.team, target.partner, is_strict=target.is_strict)
         own = recipients.among_accounts(connection, [desk.actor.id])
@@ -53,8 +53,9 @@ def write(store: Store, desk: Desk, keyring: Keyring, number: str, text: str) ->
         keys = {kid: to_text(key) for kid, key in made.keys.items()}
         kept = Note(id, complaint, desk.actor.id, desk.now, made.boxes[_COMPARTMENT], keys)
         timeline.add_note(connection, kept)
-        signature = desk.actor.signature
-        audit.record(connection, at=desk.now, actor=signature, action="note", object=f"complaint:{complaint}")
+        signature, details = desk.actor.signature, holding.in_place(desk, case)
+        about = f"complaint:{complaint}"
+        audit.record(connection, at=desk.now, actor=signature, action="note", object=about, details=details)
 
 
 def read(store: Store, desk: Desk, number: str) -> list[Read]:

@@ -1,6 +1,6 @@
 """Opening: what is done first with a complaint opens its case of one; whatever is done takes its cases in hand."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
@@ -30,6 +30,17 @@ def take(
     of = cases.holding(connection, named)
     found = holding.read(connection, desk, {*of.values(), *others}, is_locked=True)
     return {complaint: found[id] for complaint, id in of.items()}, {id: found[id] for id in others}
+
+
+def take_seen(
+    connection: sa.Connection, desk: Desk, number: str, seen: int, wanted: Mapping[str, str]
+) -> tuple[int, Case]:
+    """The complaint with a number and the case that has it, locked as `take` does, as the actor saw that: `seen` is the
+    last entry, 0 for what nobody acted on. Raises NotFound, and StaleRevision with what was `wanted`."""
+    complaint = holding.complaint_of(connection, number)
+    case = take(connection, desk, [complaint])[0][complaint]
+    holding.check_seen(connection, case, seen, wanted)
+    return complaint, case
 
 
 def _open(connection: sa.Connection, desk: Desk, complaint: int) -> None:

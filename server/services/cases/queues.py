@@ -1,16 +1,17 @@
 """Queues: what waits for somebody, the most urgent first, and a case with all that a person at work needs of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from server.domain.case import Choice, Version
 from server.domain.desk import Desk
 from server.domain.permission import may_ever
-from server.services.cases import holding, moving
+from server.services.cases import hearing, holding, moving
+from server.services.cases.hearing import Hearing
 from server.services.cases.holding import ACTION
-from server.store import cases, links, registry, timeline
+from server.store import accounts, cases, links, registry, timeline
 from server.store.cases import CaseFile, Waiting
 from server.store.engine import Store
 from server.store.links import Report
@@ -30,7 +31,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Shown:
-    """A case as a person sees it: complaints by registry number, entries with names, and what can come next.
+    """A case as a person sees it: complaints by registry number, how far what was told of each has come, entries with
+    names, and what can come next. `named`: of accounts that entries are about, by id.
 
     `file` and `stands` are None for a complaint that nobody acted on; `version` is what an edit says to have seen.
     """
@@ -39,8 +41,10 @@ class Shown:
     version: int
     stands: Version | None
     reports: Mapping[str, Report]
+    hearings: Mapping[str, Hearing]
     entries: Sequence[tuple[str, Entry]]
     choices: Sequence[Choice]
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 def waiting(store: Store, desk: Desk, limit: int) -> list[Item]:
@@ -64,10 +68,13 @@ def show(store: Store, desk: Desk, number: str) -> Shown:
         numbers = registry.numbers_of(connection, complaints)
         reports = {numbers[id]: each for id, each in links.reports(connection, complaints).items()}
         if case is None:
-            return Shown(None, 0, None, reports, (), ())
+            return Shown(None, 0, None, reports, {}, (), ())
         stands = holding.version(connection, case)
+        named = {each.id: each.name for each in accounts.listed(connection)}
         entries = _told(connection, case.file.id)
-    return Shown(case.file, case.file.revision, stands, reports, entries, moving.choices(case, desk))
+        heard = hearing.of_complaints(connection, complaints, [entry for _, entry in entries], desk.now)
+        hearings = {numbers[id]: each for id, each in heard.items()}
+    return Shown(case.file, case.file.revision, stands, reports, hearings, entries, moving.choices(case, desk), named)
 
 
 def _told(connection: sa.Connection, case: int) -> list[tuple[str, Entry]]:

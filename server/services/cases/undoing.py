@@ -1,17 +1,20 @@
 """Undoing: what was done to a case last is taken back, and everything is again as it was."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
 from server.domain import case as rules
 from server.domain.desk import Desk
-from server.domain.errors import Busy, NotFound, RegroupingRefused
-from server.services.cases import holding, joining, opening
+from server.domain.errors import Busy, NotFound, RegroupingRefused, TransitionRefused
+from server.services.cases import due, holding, joining, opening, retracting, telling
 from server.services.cases.holding import Case
 from server.store import timeline
 from server.store.engine import Store
 from server.store.timeline import Entry
+
+_KEPT: Final = frozenset({holding.OPENED, holding.UNDONE, holding.ESCALATED})
 
 
 def undo(store: Store, desk: Desk, number: str, no: int | None = None) -> str:
@@ -29,8 +32,18 @@ def undo(store: Store, desk: Desk, number: str, no: int | None = None) -> str:
         if case.file.id != told.casefile or _chosen(connection, desk, complaint, no).no != told.no:
             # Somebody did something with it at this moment.
             raise Busy
-        if told.code == holding.MOVED:
-            _undo_move(connection, desk, case, told)
+        if has_left(told):
+            raise TransitionRefused(status=case.file.status, to=case.file.status, faults=("left",), fault="left")
+        if told.code in due.CHANGES:
+            due.take_back(connection, desk, case, told)
+        elif told.code == telling.TOLD:
+            telling.take_back(connection, desk, case, told)
+        elif told.code == holding.MOVED:
+            unmove(connection, desk, case, told)
+        elif told.code in retracting.CODES:
+            entries = timeline.of_case(connection, case.file.id)
+            later = [each for each in undoable(entries) if each.no > told.no]
+            retracting.take_back(connection, desk, case, told, later)
         elif beside:
             joining.take_back(connection, desk, [told, *beside], {case.file.id: case, **others})
         else:
@@ -39,10 +52,16 @@ def undo(store: Store, desk: Desk, number: str, no: int | None = None) -> str:
     return told.code
 
 
-def standing(entries: Sequence[Entry]) -> list[Entry]:
-    """Those that can be taken back, as far as entries tell: the opening can't, and nothing twice."""
-    gone = {each.undoes for each in entries}
-    return [each for each in entries if each.no not in gone and each.code not in (holding.OPENED, holding.UNDONE)]
+def undoable(entries: Sequence[Entry]) -> list[Entry]:
+    """Those that can be taken back, as far as entries tell: the opening can't, nor what the hub told people, nor what a
+    device was given, and nothing twice."""
+    gone = {each.undoes for each in entries} | {each.no for each in entries if "task" in each.fields}
+    return [each for each in entries if each.no not in gone and each.code not in _KEPT]
+
+
+def has_left(entry: Entry) -> bool:
+    """Whether it says that something left: what a body has is with it, whatever is written here, and is recalled."""
+    return "referral" in entry.fields and entry.code not in retracting.CODES
 
 
 def _beside(connection: sa.Connection, told: Entry) -> list[Entry]:
@@ -55,7 +74,7 @@ def _beside(connection: sa.Connection, told: Entry) -> list[Entry]:
 def _chosen(connection: sa.Connection, desk: Desk, complaint: int, no: int | None) -> Entry:
     case = holding.look(connection, desk, complaint)
     entries = [] if case is None else timeline.of_case(connection, case.file.id)
-    left = standing(entries)
+    left = undoable(entries)
     if no is None:
         if not left:
             raise RegroupingRefused(fault="nothing_done")
@@ -68,9 +87,10 @@ def _chosen(connection: sa.Connection, desk: Desk, complaint: int, no: int | Non
     return found
 
 
-def _undo_move(connection: sa.Connection, desk: Desk, case: Case, told: Entry) -> None:
+def unmove(connection: sa.Connection, desk: Desk, case: Case, told: Entry) -> None:
+    """Take back a move of a case that is held. Raises TransitionRefused."""
     # What came later and was taken back is as if it had not come.
-    is_last = standing(timeline.of_case(connection, case.file.id))[-1].no == told.no
+    is_last = undoable(timeline.of_case(connection, case.file.id))[-1].no == told.no
     made = case.file.revision if is_last else told.no
     rules.check_undo(case.facts, told.fields["from"], made, desk.actor, desk.now)
     fields = {"from": case.file.status, "to": told.fields["from"]}

@@ -1,7 +1,7 @@
 """Deciding: which pairs a person is shown, what they say of them, and what follows; nothing is ever merged."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from itertools import count, islice
@@ -19,7 +19,7 @@ from server.domain.matching.link_ids import written
 from server.domain.matching.model import Band, Relation
 from server.domain.matching.review import Estimate, Pair, Sample, Shelf, Slot, Stratum
 from server.domain.permission import Action, Actor, may_ever, permit
-from server.store import accounts, audit, complaints, links, registry, sealed, unmatched
+from server.store import accounts, audit, complaints, duplicates, links, registry, sealed, unmatched
 from server.store.engine import Store
 from server.store.links import Link, Report
 from server.store.scopes import Scope, scope_of
@@ -38,7 +38,7 @@ _Read = Callable[[sa.Connection, Scope, Shelf, Link | None, Collection[str], int
 
 
 @dataclass(frozen=True)
-class Case:
+class ShownPair:
     """A pair to look at: registry numbers of both, and what it is shown for; `judged` is None where that is blind.
 
     `alike`: how many complaints, at least, proposals lead to from these two, with them; 0 where that is blind.
@@ -56,18 +56,23 @@ class Case:
 
 @dataclass(frozen=True)
 class Queue:
-    """The pairs that come next, and how many of the day's are left, these included."""
+    """The pairs that come next, how many of the day's are left, these included, and how many the day has in all."""
 
-    cases: tuple[Case, ...]
+    pairs: tuple[ShownPair, ...]
     left: int
+    capacity: int
 
 
 @dataclass(frozen=True)
 class Word:
-    """A decision as the team sees it: who by name, and whether it was taken back."""
+    """A decision as the team sees it: who by name, and whether it was taken back.
+
+    `is_own_second`: a second opinion of whoever made the decision that holds: it is nobody else's.
+    """
 
     name: str
     is_undone: bool
+    is_own_second: bool
     decision: Decision
 
 
@@ -75,8 +80,9 @@ class Word:
 class Explained:
     """A pair with all that is known of it: both reports, the link as it stands, and every word in order.
 
-    `judged` is None, and `words` are empty, for whoever is to decide without them. `last` is what a decision says
-    to have seen; `is_second`: what the actor says of it would be a second opinion.
+    `judged` is None, and `words` are empty, for whoever is to decide without them. `poor` are the numbers of those
+    that say too little to be compared. `last` is what a decision says to have seen, `holds` the one that holds;
+    `is_second`: what the actor says of it would be a second opinion.
     """
 
     link: int
@@ -84,9 +90,11 @@ class Explained:
     state: str
     numbers: tuple[str, str]
     reports: tuple[Report, Report]
+    poor: tuple[str, ...]
     judged: Judged | None
     words: tuple[Word, ...]
     last: int
+    holds: int | None
     is_second: bool
 
 
@@ -125,7 +133,7 @@ def next_pairs(store: Store, desk: Desk, capacity: int, limit: int) -> Queue:
     `capacity`: pairs that one person is shown a day. What the actor may not see changes nothing of it.
     """
     if not may_ever(desk.actor, _ACTION):
-        return Queue((), 0)
+        return Queue((), 0, capacity)
     midnight = datetime.combine(desk.now.date(), time(), desk.now.tzinfo)
     with store.read() as connection:
         today = links.decided_since(connection, desk.actor.id, midnight)
@@ -134,11 +142,11 @@ def next_pairs(store: Store, desk: Desk, capacity: int, limit: int) -> Queue:
         slots = [review.slot_at(number) for number in islice(count(done), min(limit, left))]
         room = review.room_of(capacity)
         waiting = _waiting(connection, desk, today, room) if slots else _Desktop({}, {}, {})
-        seen = Counter(taker for each in today for taker in _pair(each, waiting.alike).takers)
-        filled = review.fill(slots, waiting.shelves, seen, room)
+        seen = Counter(taker for each in today for taker in _takers(each, waiting.alike))
+        filled = review.fill(slots, waiting.shelves, seen, Counter(each.lineages for each in today), room)
         chosen = [(slot, waiting.links[pair.link]) for slot, pair in filled]
         numbers = registry.numbers_of(connection, {id for _, each in chosen for id in (each.a, each.b)})
-    return Queue(tuple(_case(slot, each, waiting, numbers) for slot, each in chosen), left)
+    return Queue(tuple(_shown(slot, each, waiting, numbers) for slot, each in chosen), left, capacity)
 
 
 def may_decide(actor: Actor) -> bool:
@@ -176,12 +184,11 @@ def decide(
     return made
 
 
-def undo(store: Store, desk: Desk, link_id: int, number: int | None = None, reason: Reason | None = None) -> str:
-    """Take a decision on a pair back, the one that holds where no number says which; gives the state of the link,
-    which follows from the decisions that still stand. One that nobody decides any more is matched again, since what
-    it was judged by may have changed meanwhile.
+def undo(store: Store, desk: Desk, link_id: int, number: int, reason: Reason | None = None) -> str:
+    """Take a decision on a pair back; gives the state of the link, which follows from the decisions that still stand.
 
-    Raises NotFound as `decide` does, and DecisionRefused for what was taken back already, and where nothing holds.
+    One that nobody decides any more is matched again, since what it was judged by may have changed meanwhile.
+    Raises NotFound as `decide` does, and DecisionRefused for what was taken back already.
     """
     with store.write() as connection:
         opened, _ = _opened(connection, desk, link_id)
@@ -207,20 +214,22 @@ def explain(store: Store, desk: Desk, link_id: int, *, is_blind: bool = False) -
         shown, history = _opened(connection, desk, link_id)
         told = links.reports(connection, (shown.a, shown.b))
         numbers = registry.numbers_of(connection, (shown.a, shown.b))
+        poor = duplicates.unmatchable(connection, (shown.a, shown.b))
         names = {each.id: each.name for each in accounts.listed(connection)}
     is_hidden = is_blind or _is_to_be_blind(shown, history)
-    gone = decisions.undone(history)
-    words = [Word(names[each.account], each.no in gone, each) for each in history]
+    held = decisions.standing(history)
     return Explained(
         link=shown.id,
         relation=shown.relation,
         state=PROPOSED if is_hidden else shown.state,
         numbers=(numbers[shown.a], numbers[shown.b]),
         reports=(told[shown.a], told[shown.b]),
+        poor=tuple(numbers[each] for each in (shown.a, shown.b) if each in poor),
         judged=None if is_hidden else shown.judged,
-        words=() if is_hidden else tuple(words),
+        words=() if is_hidden else tuple(_words(history, names)),
         last=decisions.last_of(history),
-        is_second=decisions.standing(history) is not None and not _has_judged(desk, history),
+        holds=None if held is None else held.no,
+        is_second=held is not None and not _has_judged(desk, history),
     )
 
 
@@ -258,21 +267,20 @@ def estimates(store: Store, desk: Desk) -> list[Reached]:
 def _waiting(connection: sa.Connection, desk: Desk, today: Sequence[Link], room: int) -> _Desktop:
     """What waits for each kind of slot; `today`: the links that the actor decided today."""
     scope, number = _scope(desk), links.count_lineages(connection)
-    seen = Counter(lineage for each in today for lineage in each.lineages)
+    spent = {sender for sender, count in Counter(each.sender for each in today).items() if count >= room}
 
     def shelf(of: Shelf, read: _Read) -> list[Link]:
-        def page(after: Link | None) -> list[Link]:
+        def page(after: Link | None, full: Collection[str]) -> list[Link]:
             # A lineage with its share is passed over by the database: a flood of it costs no page.
-            full = [lineage for lineage, count in counts.items() if count >= room]
-            return [] if len(full) == number else read(connection, scope, of, after, full, _SHELF_MOST)
+            skip = spent.union(full)
+            return [] if len(skip) == number else read(connection, scope, of, after, skip, _SHELF_MOST)
 
-        counts = Counter(seen)
-        return _filled(connection, desk, page, counts, room)
+        return _filled(connection, desk, page, room)
 
     strong, possible = (shelf(each, links.most_valued) for each in (Shelf.STRONG, Shelf.POSSIBLE))
     blind, silent = (shelf(each, links.drawn) for each in (Shelf.BLIND, Shelf.SILENT))
     confirmed = _confirmed_with(connection, desk, [*strong, *possible])
-    groups = _groups([*strong, *possible, *confirmed, *today])
+    groups = _groups([*strong, *possible, *confirmed, *(each for each in today if each.state != Verdict.REJECTED)])
     ranked = [_ranked(each, confirmed, groups) for each in (strong, possible)]
     shelves = {
         Slot.VALUE: [*ranked[0], *ranked[1]],
@@ -284,17 +292,22 @@ def _waiting(connection: sa.Connection, desk: Desk, today: Sequence[Link], room:
 
 
 def _filled(
-    connection: sa.Connection, desk: Desk, page: Callable[[Link | None], list[Link]], counts: Counter[str], room: int
+    connection: sa.Connection, desk: Desk, page: Callable[[Link | None, Collection[str]], list[Link]], room: int
 ) -> list[Link]:
-    """The first links that wait, of which the actor handles both complaints, no more of one lineage than have room."""
+    """The first links that wait, of which the actor handles both complaints: of two lineages no more than have room
+    in a day, and of one sender twice that, so that there is something else beside what most of it is like."""
     kept: list[Link] = []
-    found = page(None)
+    read, sent, met = Counter[str](), Counter[str](), Counter[frozenset[str]]()
+    found = page(None, ())
     while found:
         for each in _permitted(connection, desk, found):
-            if all(counts[lineage] < room for lineage in each.lineages):
-                counts.update(each.lineages)
+            read[each.sender] += 1
+            if sent[each.sender] < 2 * room and met[each.lineages] < room:
+                sent[each.sender] += 1
+                met[each.lineages] += 1
                 kept.append(each)
-        found = page(found[-1]) if len(found) == _SHELF_MOST and len(kept) < _SHELF_MOST else []
+        full = [each for each in read if sent[each] >= 2 * room or read[each] >= _SHELF_MOST]
+        found = page(found[-1], full) if len(found) == _SHELF_MOST and len(kept) < _SHELF_MOST else []
     return kept[:_SHELF_MOST]
 
 
@@ -305,14 +318,20 @@ def _ranked(shelf: Sequence[Link], confirmed: Sequence[Link], groups: _Alike) ->
 
 
 def _pair(link: Link, groups: _Alike = _NOTHING, linked: int = 0) -> Pair:
-    return Pair(link.id, review.weighed(link.value, linked), link.lineages, _group(link, groups))
+    value = review.weighed(link.value, linked)
+    return Pair(link.id, value, link.lineages, link.sender, _group(link, link.a, groups))
 
 
-def _group(link: Link, groups: _Alike) -> str:
+def _takers(link: Link, groups: _Alike) -> frozenset[str]:
+    """Those of whose share a link of the day took one: a rejected one is of two groups since."""
+    return frozenset({link.sender, *(_group(link, end, groups) for end in (link.a, link.b))} - {""})
+
+
+def _group(link: Link, end: int, groups: _Alike) -> str:
     """What a pair is one of many of: those of one device among themselves, else those that links lead to."""
-    alike = groups.get(link.relation, {}).get(link.a)
+    alike = groups.get(link.relation, {}).get(end)
     if alike and len(link.lineages) == 1:
-        return min(link.lineages)
+        return link.sender
     return f"{link.relation} {min(alike)}" if alike else ""
 
 
@@ -331,14 +350,21 @@ def _confirmed_with(connection: sa.Connection, desk: Desk, waiting: Sequence[Lin
     return _permitted(connection, desk, links.touching(connection, ids, (*RELATIONS, RETRY), Verdict.CONFIRMED))
 
 
-def _case(slot: Slot, link: Link, waiting: _Desktop, numbers: dict[int, str]) -> Case:
+def _shown(slot: Slot, link: Link, waiting: _Desktop, numbers: dict[int, str]) -> ShownPair:
     ends = numbers[link.a], numbers[link.b]
     if review.is_blind(link.judged.band, link.draw):
-        return Case(link.id, ends, link.relation, slot, None, 0, None)
+        return ShownPair(link.id, ends, link.relation, slot, None, 0, None)
     alike = waiting.alike[link.relation][link.a]
     shown = (each for each in waiting.links.values() if not review.is_blind(each.judged.band, each.draw))
     twins = (each.id for each in shown if (each.a, each.b) == (link.a, link.b) and each.id != link.id)
-    return Case(link.id, ends, link.relation, slot, link.judged, len(alike), next(twins, None))
+    return ShownPair(link.id, ends, link.relation, slot, link.judged, len(alike), next(twins, None))
+
+
+def _words(history: Sequence[Decision], names: Mapping[str, str]) -> Iterator[Word]:
+    """What was said of a pair, in order."""
+    gone = decisions.undone(history)
+    for each in history:
+        yield Word(names[each.account], each.no in gone, decisions.is_own_second(history, each), each)
 
 
 def _opened(
@@ -352,16 +378,12 @@ def _opened(
 
 
 def _is_to_be_blind(link: Link, history: Sequence[Decision]) -> bool:
-    return not history and link.relation != RETRY and review.is_blind(link.judged.band, link.draw)
+    is_unseen = not history and not link.was_scored
+    return is_unseen and link.relation != RETRY and review.is_blind(link.judged.band, link.draw)
 
 
-def _to_undo(history: Sequence[Decision], number: int | None) -> Decision:
+def _to_undo(history: Sequence[Decision], number: int) -> Decision:
     """The word to take back. Raises NotFound and DecisionRefused as `undo` does."""
-    if number is None:
-        held = decisions.standing(history)
-        if held is None:
-            raise DecisionRefused(fault="nothing")
-        return held
     told = next((each for each in history if each.no == number), None)
     if told is None:
         raise NotFound(object=number)
@@ -378,9 +400,9 @@ def _require_first(desk: Desk, history: Sequence[Decision]) -> None:
 
 
 def _has_judged(desk: Desk, history: Sequence[Decision]) -> bool:
-    """Whether the decision that holds, or a second opinion that stands, is the actor's own."""
+    """Whether the decision that holds, or an opinion that stands beside it, is the actor's own."""
     held = decisions.standing(history)
-    words = [*filter(None, [held]), *decisions.words_that_stand(history, is_second=True)]
+    words = [*filter(None, [held]), *decisions.second_opinions(history)]
     return desk.actor.id in {each.account for each in words}
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from server.domain.matching import complaints, composites, profiles, review
 from server.domain.matching.complaints import Likeness
 from server.domain.matching.decisions import PROPOSED, RETRY, Verdict
-from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, TELLING_LEAST, rank
+from server.domain.matching.keys import CANDIDATES_MOST, POSTINGS_MOST, TELLING_LEAST, TELLING_MUCH, rank
 from server.domain.matching.model import Band, Model, Relation, chance_of, judge
 from server.domain.matching.profiles import Profile
 from server.domain.matching.review import Shelf
@@ -116,11 +116,11 @@ def match(connection: sa.Connection, page: Sequence[Waiting], models: Sequence[M
     read = {key: _in_turn(each) for key, each in postings.items()}
     source_of = {number: source for each in postings.values() for number, source in each}
     links = duplicates.links_of(connection, list(own))
-    found = {id: _ranked(id, keys.get(id, ()), read, source_of) | _linked(id, links) for id in own}
+    found = {id: _found(id, keys.get(id, ()), read, source_of, links) for id in own}
     others = {id for each in found.values() for id in each}
     seen = own | _seen(connection, others - own.keys(), means)
     others_of = {id: [seen[other] for other in sorted(found[id]) if other in seen] for id in own}
-    likely = {id: _likely(own[id], theirs, links, models, means.pepper) for id, theirs in others_of.items()}
+    likely = {id: _likely(own[id], theirs, found[id], links, models, means.pepper) for id, theirs in others_of.items()}
     # Of those alone: most of what is compared comes to no link.
     ends = {id for each in likely.values() for proposal, _ in each for id in (proposal.a, proposal.b)}
     tally = _Tally(duplicates.links_of(connection, ends) if ends else ())
@@ -145,7 +145,7 @@ def keep(store: Store, matched: Sequence[Matched], now: datetime) -> None:
 
 def found_by(
     postings: Iterable[Sequence[tuple[int, int]]], most: int = CANDIDATES_MOST, least: float = TELLING_LEAST
-) -> list[int]:
+) -> dict[int, float]:
     """The complaints to compare with one, by what its keys read: numbers, each with its source. Bounds as in `rank`."""
     read = list(postings)
     source_of = {number: source for each in read for number, source in each}
@@ -169,28 +169,35 @@ def _seen(connection: sa.Connection, ids: Collection[int], means: Means) -> dict
     return {each.complaint: _Seen(each, profile) for each, profile in opened if profile is not None}
 
 
-def _ranked(
-    id: int, keys: Sequence[int], read: Mapping[int, Sequence[int]], source_of: Mapping[int, int]
-) -> set[int]:
-    """Those that share the most telling keys with a complaint."""
+def _found(
+    id: int,
+    keys: Sequence[int],
+    read: Mapping[int, Sequence[int]],
+    source_of: Mapping[int, int],
+    links: Sequence[Link],
+) -> dict[int, bool]:
+    """Those that share the most telling keys with a complaint, and those that it has links with: what it says now may
+    speak against them. By complaint, whether the pair is faint; one that stands is not."""
     others = ([other for other in read.get(key, ()) if other != id] for key in keys)
-    return set(rank(others, source_of=source_of))
-
-
-def _linked(id: int, links: Sequence[Link]) -> set[int]:
-    """Those that it has links with: what it says now may speak against them."""
-    return {each.b if each.a == id else each.a for each in links if id in (each.a, each.b)}
+    ranked = rank(others, source_of=source_of)
+    linked = {each.b if each.a == id else each.a for each in links if id in (each.a, each.b)}
+    return {other: told < TELLING_MUCH for other, told in ranked.items()} | dict.fromkeys(linked, False)
 
 
 def _likely(
-    ours: _Seen, others: Sequence[_Seen], links: Sequence[Link], models: Sequence[Model], pepper: bytes
+    ours: _Seen,
+    others: Sequence[_Seen],
+    found: Mapping[int, bool],
+    links: Sequence[Link],
+    models: Sequence[Model],
+    pepper: bytes,
 ) -> list[_Likely]:
-    """The links that might be proposed, the weightiest first."""
+    """The links that might be proposed, the weightiest first. `found`: by complaint, whether the pair is faint."""
     standing = {(each.a, each.b, each.relation) for each in links}
     likely = [
         each
         for theirs in others
-        for each in _proposals(ours, theirs, models, pepper)
+        for each in _proposals(ours, theirs, models, pepper, is_faint=found[theirs.id])
         if not (_is_poor(ours, theirs) and (each[0].a, each[0].b, each[0].relation) in standing)
     ]
     return sorted(likely, key=lambda each: (-each[0].weight, each[0].a, each[0].b))
@@ -239,7 +246,7 @@ def _is_urgent(ours: _Seen, theirs: _Seen) -> bool:
 
 
 def _proposals(
-    ours: _Seen, theirs: _Seen, models: Sequence[Model], pepper: bytes
+    ours: _Seen, theirs: _Seen, models: Sequence[Model], pepper: bytes, *, is_faint: bool
 ) -> Iterator[_Likely]:
     """The links of two complaints that a person should see, or that a sample has; that of a retry holds without one."""
     first, then = sorted((ours, theirs), key=lambda each: each.id)
@@ -252,7 +259,8 @@ def _proposals(
         for model in models:
             # Its reasons are told of those alone that are kept: of twenty-five pairs one or two.
             chance = chance_of(model, levels, rarity, complaints.STORED)
-            band, draw = model.band(chance), review.draw_of(pepper, first.id, then.id, model.relation)
+            band = model.band(chance, is_faint=is_faint)
+            draw = review.draw_of(pepper, first.id, then.id, model.relation)
             if review.is_kept(band, chance, draw):
                 likeness = Likeness(model.relation, levels, judge(model, levels, rarity, complaints.STORED))
                 yield _proposal(first.id, then.id, model, likeness, band, _is_urgent(first, then), draw), lineages
@@ -260,7 +268,7 @@ def _proposals(
 
 def _retry(a: int, b: int, pepper: bytes) -> Proposal:
     draw = review.draw_of(pepper, a, b, RETRY)
-    return Proposal(a, b, RETRY, None, (), 0.0, 1.0, Band.STRONG, Shelf.STRONG, 0.0, draw, Verdict.CONFIRMED)
+    return Proposal(a, b, RETRY, None, (), 0.0, 1.0, Band.STRONG, Shelf.STRONG, 0.0, draw, True, Verdict.CONFIRMED)
 
 
 def _proposal(a: int, b: int, model: Model, likeness: Likeness, band: Band, is_urgent: bool, draw: int) -> Proposal:
@@ -277,6 +285,7 @@ def _proposal(a: int, b: int, model: Model, likeness: Likeness, band: Band, is_u
         shelf=review.shelf_of(band, draw),
         value=review.value_of(judgement.probability, is_urgent),
         draw=draw,
+        was_scored=not review.is_blind(band, draw),
     )
 
 

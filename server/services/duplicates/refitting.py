@@ -181,6 +181,7 @@ def _rejudged(proposal: Open, by: Kept, judgement: Judgement, band: Band) -> Rej
         band=band,
         shelf=review.shelf_of(band, proposal.draw),
         value=review.value_of(judgement.probability, proposal.is_urgent),
+        was_scored=proposal.was_scored or not review.is_blind(band, proposal.draw),
     )
 
 

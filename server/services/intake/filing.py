@@ -17,8 +17,9 @@ from server.domain.errors import trace_of
 from server.domain.permission import STRICT, reader_fields
 from server.domain.places import Gazetteer
 from server.domain.retention import kept_id
+from server.services.intake import task_results
 from server.services.intake.reading import LINKAGE, Line, Outcome, read_again, rejected, set_aside
-from server.store import changes, complaints, contact, devices, erasures, linkages, quarantine, unmatched
+from server.store import changes, complaints, contact, devices, erasures, linkages, quarantine, steps, unmatched
 from server.store.complaints import Filed, Origin, Received
 from server.store.dialect import is_busy, is_damage, is_full
 from server.store.quarantine import Aside
@@ -88,7 +89,19 @@ def file_lines(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
     # Answered as if the complaint had never been: what another team says of an erased one is kept no more than that.
     outcomes |= {at: replace(outcomes[at], is_kept=False) for at, is_told in gone.items() if not is_told}
     _keep_aside(filing, lines, [outcomes[at] for at in range(len(lines))], before)
+    task_results.withhold(filing.connection, _spoken_of(filing, lines, outcomes))
     return [outcomes[at] for at in range(len(lines))]
+
+
+def _spoken_of(filing: Filing, lines: Sequence[Line], outcomes: Mapping[int, Outcome]) -> set[tuple[str, str]]:
+    """The complaints of the team that lines speak of, or come under the id of and were set aside, by lineage and id."""
+    own = filing.origin.lineage
+    named = {(line.about.lineage or own, line.about.complaint) for line in lines if line.about is not None}
+    # Of others' nothing is looked up: time must not tell.
+    ours = {maker for maker in {maker for maker, _ in named} if _is_ours(filing, maker)}
+    about = {pair for pair in named if pair[0] in ours}
+    aside = {(own, line.id) for at, line in enumerate(lines) if line.id is not None and outcomes[at].code}
+    return about | aside
 
 
 def release_waiting(filing: Filing, arrived: Collection[str]) -> None:
@@ -242,9 +255,12 @@ def _write_one(filing: Filing, operation: Operation, line: Line) -> Outcome:
         return _write_linkage(filing, operation)
     if operation.op in ("revision", "answer", "consent_change", "withdrawal"):
         return _write_about(filing, operation)
+    if operation.op == task_results.DONE:
+        kept = task_results.file_result(filing.connection, filing.origin, _received(operation), operation.content)
+        return Outcome(STORED, received=kept)
     [received] = complaints.keep(filing.connection, filing.origin, [_received(operation)])
     if operation.op == "seen":
-        devices.note_seen(filing.connection, filing.origin.device, max(operation.content["changes"]))
+        steps.note_seen(filing.connection, filing.origin.lineage, operation.content["changes"], filing.origin.at)
     return Outcome(STORED, received=received)
 
 
@@ -489,7 +505,7 @@ def _refile(
     kept = complaints.CONSENT_COLUMNS + (() if "facts.place" in fields else ("place_id",))
     # No device opens to more readers what was strictly confidential: that is for a person at the hub to say.
     kept += ("confidentiality",) if target.confidentiality == STRICT else ()
-    complaints.refile(filing.connection, target.id, one, number, kept)
+    complaints.refile(filing.connection, target.id, one, number, filing.origin.at, kept)
 
 
 def _keep_aside(filing: Filing, lines: Sequence[Line], outcomes: Sequence[Outcome], before: Asides) -> None:

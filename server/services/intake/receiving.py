@@ -20,13 +20,15 @@ from server.domain.permission import STRICT
 from server.services.intake.filing import Filing, complaint_of, file_lines, release_waiting
 from server.services.intake.reading import LINKAGE, Line, Outcome, read_line
 from server.services.intake.sealing import Sealing, Strictness, seal_line
-from server.store import audit, complaints, devices, registry
+from server.store import audit, complaints, devices, registry, state, tasks
 from server.store.complaints import Origin
-from server.store.devices import Device
+from server.store.devices import Device, Lineage
 from server.store.engine import Store
 
 # A device that only asks is noted as seen at most this often: an idle poll then writes nothing.
 SEEN_EVERY_S = 600
+# As many as an integer of JSON has.
+_CURSOR_MOST_DIGITS = 15
 # A device that makes heads of logs up must not fill ours.
 _STRANGE_MOST = 10
 
@@ -82,6 +84,7 @@ class _Body:
     """A body in the making: what the transaction gathered so far."""
 
     device: Device
+    lineage: Lineage
     origin: Origin
     allowance: Allowance
     rules: Rules
@@ -119,12 +122,13 @@ def receive(
         fresh = devices.find(connection, device.id)
         assert fresh is not None
         origin = Origin(device.lineage, device.id, carried_by, now)
-        body = _Body(fresh, origin, _allowance(fresh, now, rules.refill), rules, frames[0].header, unread=too_long)
+        allowance = _allowance(fresh, now, rules.refill)
+        body = _Body(fresh, lineage, origin, allowance, rules, frames[0].header, unread=too_long)
         body.seen = _seen_before(connection, fresh, checked)
         rolled_back = _rolled_back(fresh, checked, body.seen)
         for each in checked:
             _take_frame(connection, body, each)
-        return _close(connection, body, lineage.position, rolled_back)
+        return _close(connection, body, rolled_back)
 
 
 def _problem(frame: Frame, device: Device, rules: Rules) -> str | None:
@@ -169,7 +173,15 @@ def _suspected(line: Line, problem: str | None) -> Line:
 def _is_due(device: Device, header: Header, now: datetime) -> bool:
     seen = device.last_sync_at
     is_old = seen is None or abs((now - seen).total_seconds()) >= SEEN_EVERY_S
-    return is_old or (header.waiting is not None and header.waiting != device.waiting)
+    has_other = header.waiting is not None and header.waiting != device.waiting
+    return is_old or has_other or _claimed(header, header.epoch) > device.delivered_change
+
+
+def _claimed(header: Header, epoch: str | None) -> int:
+    """How far a device says to have come in the changes of this epoch."""
+    written_in, _, number = (header.cursor or "").partition(".")
+    is_number = number.isdecimal() and len(number) <= _CURSOR_MOST_DIGITS
+    return int(number) if is_number and written_in == epoch else 0
 
 
 def _allowance(device: Device, now: datetime, refill: Refill) -> Allowance:
@@ -265,10 +277,10 @@ def _ranges(places: Sequence[int]) -> list[list[int]]:
     return ranges
 
 
-def _close(connection: sa.Connection, body: _Body, position: int, rolled_back: int | None) -> Receipt:
+def _close(connection: sa.Connection, body: _Body, rolled_back: int | None) -> Receipt:
     if body.arrived:
         release_waiting(Filing(connection, body.origin, body.rules.sealing.places), body.arrived)
-    reached = position + len(body.read)
+    reached = body.lineage.position + len(body.read)
     if body.read:
         devices.keep_frames(connection, [_frame_row(body, read) for read in _authentic(body)])
         devices.advance(connection, body.origin.lineage, reached)
@@ -304,11 +316,15 @@ def _frame_row(body: _Body, read: _Read) -> dict[str, Any]:
 
 def _note_device(connection: sa.Connection, body: _Body, rolled_back: int | None) -> None:
     numbers = [read.checked.frame.header.frame for read in _authentic(body)]
+    delivered = _delivered(connection, body)
+    if delivered > body.device.delivered_change:
+        tasks.note_delivered(connection, body.origin.lineage, delivered, body.origin.at)
     values: dict[str, Any] = {
         "records_left": body.allowance.records_left,
         "bytes_left": body.allowance.bytes_left,
         "refilled_at": body.allowance.refilled_at,
         "last_frame": max([body.device.last_frame, *numbers]),
+        "delivered_change": delivered,
     }
     if rolled_back is not None:
         values["rolled_back_at"] = body.origin.at
@@ -316,6 +332,12 @@ def _note_device(connection: sa.Connection, body: _Body, rolled_back: int | None
     if body.origin.carried_by is None:
         values |= _presence(body)
     devices.update(connection, body.device.id, **values)
+
+
+def _delivered(connection: sa.Connection, body: _Body) -> int:
+    """The newest change that the device says to have; never back, and none that was never told."""
+    claimed, known = _claimed(body.header, state.get(connection, "epoch")), body.device.delivered_change
+    return claimed if known < claimed <= body.lineage.changes else known
 
 
 def _presence(body: _Body) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from client_sync.protocol.boxes import read_boxes, write_boxes
 from client_sync.protocol.canonical import Operation, Unreadable, canonical, is_id, parse
 from client_sync.protocol.keyring import Keyring, Recipient
-from client_sync.protocol.records import COMPARTMENTS, SEAL, SHAPES, clear_shape
+from client_sync.protocol.records import COMPARTMENTS_OF, REPORT, SEAL, SHAPES, clear_shape
 from client_sync.protocol.vocabulary import VOCABULARY
 from client_sync.seal import Binding, Unopenable, open_part, open_record_key, seal
 from server.domain.digests import keyed
@@ -29,9 +29,10 @@ _PLAIN_MEMBERS: Final = {
     "complaint": frozenset({"form", "vocabulary"}),
     "revision": SHAPES["revision"].fields.keys(),
     "answer": SHAPES["answer"].fields.keys(),
+    "task_done": SHAPES["task_done"].fields.keys(),
 }
 # By operation that has none, what a person types.
-_TYPED: Final = {"withdrawal": "reason", "task_done": "result"}
+_TYPED: Final = {"withdrawal": "reason"}
 
 
 # Whether the complaint that an operation without facts speaks of is strictly confidential.
@@ -106,7 +107,7 @@ def _came_sealed(line: Line, operation: Operation) -> bool:
     facts = content.get("facts")
     clear = facts.get("clear") if isinstance(facts, dict) else None
     strict = isinstance(clear, dict) and VOCABULARY.is_strict(clear)
-    parts = [content.get(name) for name in ("identity", "traces", *(("statement",) if strict else ()))]
+    parts = [content.get(name) for name in ("identity", "traces", REPORT, *(("statement",) if strict else ()))]
     return all(part is None or (isinstance(part, dict) and "box" in part) for part in parts)
 
 
@@ -138,10 +139,12 @@ def _sealed_content(
 ) -> dict[str, Any]:
     """The content with what the keyring says sealed, and of the rest only what the form knows."""
     content = operation.content
-    clear = {name: content[name]["clear"] for name in COMPARTMENTS if "clear" in content.get(name, {})}
+    names = COMPARTMENTS_OF[operation.op]
+    clear = {name: content[name]["clear"] for name in names if "clear" in content.get(name, {})}
     facts = clear.get("facts", {})
-    strict = VOCABULARY.is_strict(facts) or ("complaint" in content and is_strict(operation))
-    hidden = sealing.keyring.sealed_compartments(is_strict=strict) & clear.keys()
+    # Of what complaint a report tells nobody has looked yet.
+    strict = VOCABULARY.is_strict(facts) or REPORT in clear or ("complaint" in content and is_strict(operation))
+    hidden = (sealing.keyring.sealed_compartments(is_strict=strict) | {REPORT}) & clear.keys()
     plain = {name: content[name] for name in _PLAIN_MEMBERS[operation.op] & content.keys()}
     shown = {name: {"clear": _known_members(name, clear[name])} for name in clear.keys() - hidden}
     if not hidden and plain | shown == content:

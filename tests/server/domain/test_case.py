@@ -129,7 +129,7 @@ def test_choices_are_all_moves_from_there_with_what_is_against_each() -> None:
         "inadmissible": (),
         "in_progress": (),
         "withdrawn": (),
-        "duplicate": ("joins_another",),
+        "duplicate": ("joins_another", "no_referral"),
     }
     assert {to: each.unsaid for to, each in found.items() if each.unsaid} == {
         "needs_information": ("question",),

@@ -18,6 +18,7 @@ from server.domain.act import ACCUSED_ROLES
 from server.domain.case import Obstacle
 from server.domain.casework import CASEWORK, CONDITIONS, STATUSES, URGENCIES, Transition, read
 from server.domain.errors import TransitionRefused
+from server.domain.referral import BODIES
 from server.domain.urgency import LOWERING
 from server.i18n import catalogue
 
@@ -33,7 +34,7 @@ def test_codes_are_those_that_complaints_are_made_of() -> None:
     assert {age for rule in rules for age in rule.ages} <= set(lists["age_band"])
     assert {rule.danger for rule in rules} - {None} <= set(lists["danger"])
     assert set(CASEWORK.own_people) <= set(lists["perpetrator_category"])
-    assert {body for bodies in CASEWORK.own_people.values() for body in bodies} <= set(lists["body"])
+    assert {body for bodies in CASEWORK.own_people.values() for body in bodies} <= BODIES.keys()
     assert set(lists["person_role"]) >= ACCUSED_ROLES
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from server.domain import joining
 from server.domain.case import CaseFacts, Left, Step, UrgencyWord
+from server.domain.casework import Status
 from server.domain.errors import RegroupingRefused, TransitionRefused
 from server.domain.joining import attach, detach, place_of, split
 from server.domain.permission import Actor, Target
@@ -64,9 +65,10 @@ def test_a_case_that_is_with_a_body_or_settled_joins_no_other(status: str) -> No
     assert refused.value.values["fault"] == "path"
 
 
-def test_a_case_in_progress_joins_no_other_while_a_referralstands() -> None:
+@pytest.mark.parametrize("status", ["in_progress", "reopened", "in_triage"])
+def test_a_case_joins_no_other_while_a_referral_stands(status: Status) -> None:
     with pytest.raises(TransitionRefused) as refused:
-        attach(a_case(1, "in_progress", **READY), a_case(2), COORDINATOR, LATER)
+        attach(a_case(1, status, **READY), a_case(2), COORDINATOR, LATER)
     assert refused.value.values["faults"] == ("no_referral",)
 
 

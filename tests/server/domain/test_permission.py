@@ -16,6 +16,7 @@ from server.domain.permission import (
     case_target,
     may_ever,
     permit,
+    stood_for,
 )
 from server.domain.places import Gazetteer, Place
 
@@ -25,20 +26,24 @@ BEST_CASE = {
     "monitor": {"record_complaint", "see_own_status", "use_account"},
     "verifier": {
         "record_complaint", "see_own_status", "find_complaint", "read_statement", "read_traces", "read_identity",
-        "use_account",
+        "verify_act", "name_deputy", "use_account",
     },
     "coordinator": {
         "record_complaint", "see_own_status", "find_complaint", "read_statement", "read_traces", "read_identity",
         "handle_case", "lower_urgency", "settle_set_aside", "lift_strictness", "prepare_export", "approve_export",
-        "erase_complaint", "hold_complaint", "read_log", "use_account",
+        "erase_complaint", "hold_complaint", "verify_act", "manage_destinations", "read_log",
+        "read_statistics", "name_deputy", "use_account",
     },
-    "administrator": {"manage_devices", "manage_hub", "manage_people", "hold_complaint", "read_log", "use_account"},
+    "administrator": {
+        "manage_devices", "manage_hub", "manage_people", "manage_destinations", "hold_complaint", "read_log",
+        "read_statistics", "name_deputy", "use_account",
+    },
     "commission": {"receive_export", "use_account"},
-    "auditor": {"read_log", "use_account"},
+    "auditor": {"read_log", "read_statistics", "use_account"},
 }  # fmt: skip
 CASE_ACTIONS: tuple[Action, ...] = (
     "find_complaint", "read_statement", "read_traces", "read_identity", "handle_case", "lower_urgency",
-    "settle_set_aside", "lift_strictness", "prepare_export", "approve_export",
+    "verify_act", "settle_set_aside", "lift_strictness", "prepare_export", "approve_export",
 )  # fmt: skip
 
 
@@ -83,7 +88,7 @@ def test_strictly_confidential_is_for_named_readers_alone(action: Action) -> Non
     assert not permit(Actor("a", "coordinator", frozenset({"ml-r-kayes"}), is_named_reader=True), action, strict)
 
 
-@pytest.mark.parametrize("action", ["find_complaint", "read_statement", "read_traces", "read_identity"])
+@pytest.mark.parametrize("action", ["find_complaint", "read_statement", "read_traces", "read_identity", "verify_act"])
 def test_verifier_reads_what_is_assigned_and_in_scope(action: Action) -> None:
     verifier = Actor("a", "verifier", teams=frozenset({"gao"}))
     assert not permit(verifier, action, GAO)
@@ -113,3 +118,36 @@ def test_case_belongs_to_the_region_around_its_place() -> None:
     assert case_target(places, "nowhere", None, None, "confidential").region is None
     assert case_target(None, "c", None, None, "confidential").region is None
     assert case_target(places, None, None, None, "confidential").region is None
+
+
+def test_deputy_does_to_complaints_what_both_may_and_takes_over_nothing_else() -> None:
+    gao = Actor("a", "coordinator", teams=frozenset({"gao"}), is_named_reader=True)
+    mopti = Actor("b", "coordinator", teams=frozenset({"mopti"}))
+    deputy = replace(mopti, stands_for=(gao,))
+    strict = replace(GAO, team="gao", is_strict=True, assigned=frozenset({"a"}))
+    gained = _may(deputy, strict) - _may(mopti, strict)
+    assert gained == {
+        "find_complaint", "read_statement", "read_traces", "read_identity", "handle_case", "lower_urgency",
+        "verify_act",
+    }  # fmt: skip
+    assert not permit(deputy, "handle_case", replace(GAO, team="kayes"))
+    assert permit(deputy, "handle_case", replace(GAO, team="mopti"))
+
+
+def test_deputy_of_a_verifier_does_what_was_assigned_to_the_verifier() -> None:
+    verifier = Actor("v", "verifier")
+    deputy = Actor("c", "verifier", stands_for=(verifier,))
+    assert permit(deputy, "verify_act", replace(GAO, assigned=frozenset({"v"})))
+    assert not permit(deputy, "verify_act", replace(GAO, assigned=frozenset({"w"})))
+
+
+def test_act_is_ones_own_unless_it_takes_the_other_or_the_case_is_theirs() -> None:
+    gao, mopti = (Actor(team, "coordinator", teams=frozenset({team})) for team in ("gao", "mopti"))
+    deputy = replace(mopti, stands_for=(gao,))
+    of_gao, of_mopti = replace(GAO, team="gao"), replace(GAO, team="mopti")
+    assert stood_for(deputy, "handle_case", [of_gao]) == "gao"
+    assert stood_for(deputy, "handle_case", [of_mopti]) is None
+    assert stood_for(deputy, "handle_case", [of_gao, of_mopti]) == "gao"
+    everything = Actor("all", "coordinator", stands_for=(gao,))
+    assert stood_for(everything, "handle_case", [of_gao]) is None
+    assert stood_for(everything, "handle_case", [of_gao], owner="gao") == "gao"

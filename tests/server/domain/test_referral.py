@@ -30,6 +30,7 @@ from server.domain.referral import (
     check,
     check_destination,
     is_harmful,
+    is_taken_back,
     move,
     parts,
     remind,
@@ -198,6 +199,29 @@ def test_only_what_concerns_an_election_is_an_electoral_dispute() -> None:
 )
 def test_what_leaves_is_what_consent_allows_that_very_body(consent: dict[str, Any], sent: set[str]) -> None:
     assert parts(_with(consent), COFO) == sent
+
+
+@pytest.mark.parametrize(
+    ("consent", "sent", "has_to_know"),
+    [
+        (C3, ("facts", "identity"), False),
+        (C3 | {"expires": "2020-01-01"}, ("facts", "identity"), False),
+        (C3 | {"level": "C2"}, ("facts",), True),
+        (C3 | {"bodies": ["one_stop"]}, ("facts",), True),
+        (C3 | {"withhold": "fear"}, ("facts", "statement"), True),
+        (C3 | {"withhold": "fear"}, ("facts", "identity"), False),
+        (C3 | {"given_by": "guardian", "assent": False}, ("facts",), True),
+    ],
+)
+def test_what_was_sent_is_taken_back_where_consent_no_longer_covers_it(
+    consent: dict[str, Any], sent: tuple[str, ...], has_to_know: bool
+) -> None:
+    assert is_taken_back(_with(consent), COFO, sent) is has_to_know
+    assert is_taken_back(_with(consent, withdrawn="exports"), COFO, sent)
+
+
+def test_the_same_complaint_is_not_sent_again_to_who_has_it() -> None:
+    assert _blocks(_with(C3, at=frozenset({"cofo-bla"}))) == ("there",)
 
 
 def test_a_referral_is_sent_received_and_answered_until_the_last_answer() -> None:

@@ -191,9 +191,14 @@ def test_unknown_name_costs_and_says_what_a_wrong_passphrase_does(
         assert (hashings, refused.values) == (["verify"], {})
 
 
-def test_nobodys_passphrase_costs_what_everybodys_does() -> None:
-    costs = [kept.split("$")[:4] for kept in (passphrases.NOBODYS, passphrases.hashed(WORDS))]
-    assert costs[0] == costs[1]
+def test_nobodys_passphrase_costs_what_everybodys_does(hard: None) -> None:
+    costs = ["$".join(kept.split("$")[:4]) for kept in (passphrases.NOBODYS, passphrases.hashed(WORDS))]
+    assert costs == ["$argon2id$v=19$m=19456,t=2,p=1"] * 2
+
+
+def test_private_key_is_closed_as_hard_as_a_passphrase_is_hashed(hard: None) -> None:
+    slot = json.loads(passphrases.close_slot(b"k" * 32, WORDS))
+    assert (slot["passes"], slot["memory_bytes"]) == (2, 19456 * 1024)
 
 
 def test_passphrase_too_long_to_be_one_is_not_hashed(make: Make, knock: Knock, hashings: list[str]) -> None:
@@ -205,7 +210,7 @@ def test_passphrase_too_long_to_be_one_is_not_hashed(make: Make, knock: Knock, h
     assert hashings == []
 
 
-def test_four_at_most_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_four_at_most_are_hashed_at_once(hard: None, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, inside, most = passphrases.hashed(WORDS), 0, 0
     counting, real = threading.Lock(), pwhash.argon2id.verify
 

@@ -21,7 +21,8 @@ from server.domain.errors import BackupUnusable
 from server.hub import Hub, epoch_of, open_hub
 from server.services import backups
 from server.services.backups import LastNumber
-from server.store import devices, lite, match_tables, schema
+from server.services.cases import acknowledging, telling
+from server.store import devices, lite, match_tables, schema, step_tables
 from tests.builders import (
     NOW,
     PASSPHRASE,
@@ -196,6 +197,33 @@ def test_restored_hub_has_everything_and_a_new_epoch(rig: Rig, empty: Settings) 
 
 
 @on_both_engines
+def test_what_somebody_saw_before_the_restore_is_no_step_of_after_it(rig: Rig, empty: Settings) -> None:
+    archive = rig.make()
+    assert _tell(rig.hub) == 5
+    shown = operation("seen", "s", {"changes": [each["n"] for each in rig.device.changes()]})
+    rig.device.send(shown)
+    _restore(rig, archive, empty)
+    hub = open_hub(empty, secrets_of(empty), Clock())
+    try:
+        device = replace(rig.device, hub=hub, cursor=None)
+        assert "sync_after" in device.send()
+        assert _tell(hub) == 5
+        device.send(shown)
+        with hub.store.read() as connection:
+            assert set(connection.scalars(sa.select(step_tables.told_step.c.seen_at))) == {None}
+        assert len(device.changes()) == 5
+        assert "sync_after" in device.send(cursor=device.cursor)
+    finally:
+        hub.close()
+
+
+def _tell(hub: Hub) -> int:
+    """Acknowledge all that came; gives how many steps devices are told."""
+    acknowledging.acknowledge_new(hub.store, hub.gazetteer(), hub.clock())
+    return telling.tell_due(hub.store, hub.clock())
+
+
+@on_both_engines
 def test_what_waits_to_be_matched_is_in_no_backup(rig: Rig, empty: Settings) -> None:
     rig.device.send(operation("linkage", "l", {"complaint": an_id(0), "v": 1, "box": "Ym94"}))
     _restore(rig, rig.make(), empty)
@@ -254,7 +282,7 @@ def test_numbers_printed_after_the_backup_are_lost_and_never_given_again(rig: Ri
     assert restored.lost_numbers == 3
     hub = open_hub(empty, secrets_of(empty), Clock())
     try:
-        rig.device.hub, rig.device.app = hub, enrolled(hub, "Gao 2").app
+        rig.device.hub = hub
         rig.device.send(complaint("after"))
         select = sa.select(schema.registry.c.number, schema.registry.c.complaint.is_not(None))
         with hub.store.read() as connection:

@@ -1,5 +1,6 @@
 """The feed: changes in order and none missed, pages in bytes, resets with their reason, nothing to the revoked."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 from typing import Any
@@ -49,6 +50,17 @@ def test_limit_of_the_device_is_kept(device: Sender, limit: int, expected: int) 
 
     # A change is 49 bytes: {"id":"…8","kind":"note","n":1,"text":"é"}.
     assert len(device.send(limit=limit).get("changes", [])) == expected
+
+
+def test_device_for_which_there_is_nothing_is_told_when_to_come_again(device: Sender) -> None:
+    assert 15 <= device.send()["sync_after"] <= 23
+    # Nothing is advised to one that brought something, that has something to fetch, or that did not want to hear it.
+    assert "sync_after" not in device.send(complaint("a"))
+    _tell(device, 1)
+    assert "sync_after" not in device.send(limit=0)
+    assert "sync_after" not in device.send()
+    device.changes()
+    assert "sync_after" in device.send(cursor=device.cursor)
 
 
 def test_one_change_longer_than_a_page_still_comes(device: Sender) -> None:
@@ -102,9 +114,9 @@ def test_new_epoch_voids_cursors(device: Sender) -> None:
 def test_idle_answer_is_small(device: Sender) -> None:
     device.send()
 
-    assert device.post(device.frame()).data == (
-        b'{"now":"2026-11-21T10:04:05Z","epoch":"' + device.hub.epoch().encode() + b'"}'
-    )
+    epoch = device.hub.epoch().encode()
+    answer = b'{"now":"2026-11-21T10:04:05Z","epoch":"' + epoch + b'","sync_after":[0-9]{2}}'
+    assert re.fullmatch(answer, device.post(device.frame()).data)
 
 
 def test_frames_asked_for_are_reported_again(device: Sender) -> None:

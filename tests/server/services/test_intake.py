@@ -349,15 +349,6 @@ def test_withdrawal_of_all_is_not_lessened_by_a_later_one(device: Sender) -> Non
     assert (row.withdrawn, row.state) == ("all", "withdrawn")
 
 
-def test_newest_change_seen_never_goes_back(device: Sender, hub: Hub) -> None:
-    for name, changes in (("s1", [7, 3]), ("s2", [5])):
-        device.send(operation("seen", name, {"changes": changes}))
-
-    with hub.store.read() as connection:
-        table = device_service.devices.device
-        assert connection.scalar(sa.select(table.c.seen_change).where(table.c.id == device.device)) == 7
-
-
 _ABOUT: dict[str, dict[str, Any]] = {
     "revision": {"base_revision": 1, "statement": said("mine")},
     "consent_change": {"consent": {"level": "C0"}},
@@ -570,7 +561,7 @@ def test_operation_of_every_kind_is_stored(device: Sender) -> None:
         operation("consent_change", "c", about | {"consent": {"level": "C1"}}),
         operation("withdrawal", "w", about | {"scope": "exports", "reason": "peur", "wished_on": "2026-11-20"}),
         operation("answer", "q", about | {"question": an_id("question"), "statement": sealed(), "seal": sealed_keys()}),
-        operation("task_done", "t", {"task": an_id("task"), "result": "fait"}),
+        operation("task_done", "t", {"task": an_id("task"), "outcome": "not_met"}),
         operation("seen", "s", {"changes": [1]}),
         operation("linkage", "l", about | {"v": 1, "box": "Ym94"}),
         operation("anchor_seen", "h", anchor_seen()),

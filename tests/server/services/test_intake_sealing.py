@@ -45,8 +45,8 @@ NARRATIVE = "On m'a demandé de l'argent sans reçu."
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
-    made = open_bare_hub(database_url, tmp_path, Clock())
+def hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
+    made = open_bare_hub(hub_url, tmp_path, Clock())
     yield made
     made.close()
 
@@ -230,7 +230,8 @@ def test_seal_that_is_none_hides_no_line_from_sealing(device: Sender, keys: Foun
         ("withdrawal", {"complaint": an_id("a"), "reason": "Awa Exemple a peur", "scope": "exports"}),
         ("withdrawal", {"complaint": an_id("a"), "later": "Awa Exemple", "scope": "exports", "seal": sealed_keys()}),
         ("consent_change", {"complaint": an_id("a"), "consent": {"level": "C1", "later": "Awa Exemple"}}),
-        ("task_done", {"result": "Awa Exemple est partie", "task": an_id("t")}),
+        ("task_done", {"outcome": "not_met", "task": an_id("t"), "report": {"clear": {"note": "Awa Exemple"}}}),
+        ("task_done", {"outcome": "not_met", "task": an_id("t"), "later": "Awa Exemple"}),
         ("seen", {"changes": [1], "later": "Awa Exemple"}),
         ("anchor_seen", anchor_seen() | {"later": "Awa Exemple"}),
     ],

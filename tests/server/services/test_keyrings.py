@@ -35,9 +35,9 @@ from tests.builders import (
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+def hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
     """A hub without keys."""
-    opened = open_bare_hub(database_url, tmp_path, Clock())
+    opened = open_bare_hub(hub_url, tmp_path, Clock())
     yield opened
     opened.close()
 

@@ -544,4 +544,13 @@ def test_every_table_that_points_at_a_complaint_is_emptied() -> None:
         "match_profile",
         "match_told",
         "link",
-    } | {"casefile", "case_complaint", "case_waiting", "timeline", "note"}
+    } | {"casefile", "case_complaint", "case_waiting", "timeline", "note"} | {
+        "step_waiting",
+        "told_step",
+        "task",
+        "task_result",
+        "deadline_due",
+        "finding",
+        "judgement",
+        "referral_complaint",
+    }

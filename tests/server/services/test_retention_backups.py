@@ -123,7 +123,7 @@ def test_backup_that_is_put_back_forgets_what_was_erased_since(rig: Rig, empty: 
     hub = open_hub(empty, secrets_of(empty), rig.hub.clock)
     try:
         assert _names(hub) == {an_id("a")}
-        device = replace(rig.device, hub=hub, app=enrolled(hub, "Gao 2").app)
+        device = replace(rig.device, hub=hub)
         again = device.send(complaint("a"), complaint("b"), complaint("late"), complaint("new"))
         assert verdicts(again) == [ALREADY_HELD, ALREADY_HELD, ALREADY_HELD, STORED]
     finally:

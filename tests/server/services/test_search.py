@@ -51,9 +51,9 @@ PLACES = Gazetteer(
 
 
 @pytest.fixture
-def own_hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+def own_hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
     """A hub that seals no more statements than it must."""
-    hub = open_test_hub(database_url, tmp_path, Clock(), seal_statement="strict")
+    hub = open_test_hub(hub_url, tmp_path, Clock(), seal_statement="strict")
     yield hub
     hub.close()
 
@@ -376,8 +376,8 @@ def _dying(at: int) -> Callable[[stored.Source], str]:
 
 
 @pytest.mark.parametrize("policy", ["all", "strict"])
-def test_statement_that_the_hub_itself_sealed_is_not_indexed(database_url: str, tmp_path: Path, policy: Any) -> None:
-    hub = open_test_hub(database_url, tmp_path, Clock(), seal_statement=policy)
+def test_statement_that_the_hub_itself_sealed_is_not_indexed(hub_url: str, tmp_path: Path, policy: Any) -> None:
+    hub = open_test_hub(hub_url, tmp_path, Clock(), seal_statement=policy)
     confidentiality = "strict" if policy == "strict" else "confidential"
     made = clear_content(confidentiality=confidentiality) | {"statement": said("xylocanari")}
     enrolled(hub, "Gao 1").send(operation("complaint", "a", made))

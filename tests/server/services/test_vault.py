@@ -50,9 +50,9 @@ WHY = "rappeler la plaignante"
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+def hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
     """A hub with places and no keys, whose devices seal statements when they are strict."""
-    opened = open_bare_hub(database_url, tmp_path, Clock(), seal_statement="strict")
+    opened = open_bare_hub(hub_url, tmp_path, Clock(), seal_statement="strict")
     places.import_list(opened.store, places.read_list_file(PLACES, "2026.1"), "essai", opened.clock())
     yield opened
     opened.close()

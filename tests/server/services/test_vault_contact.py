@@ -33,8 +33,8 @@ WHY = "rappeler la plaignante"
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
-    opened = open_bare_hub(database_url, tmp_path, Clock(), seal_statement="strict")
+def hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
+    opened = open_bare_hub(hub_url, tmp_path, Clock(), seal_statement="strict")
     yield opened
     opened.close()
 

@@ -23,8 +23,8 @@ LATER = 7
 
 
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
-    opened = open_test_hub(database_url, tmp_path, Clock())
+def hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
+    opened = open_test_hub(hub_url, tmp_path, Clock())
     yield opened
     opened.close()
 

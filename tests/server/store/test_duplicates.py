@@ -6,9 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from server.hub import Hub
-from server.store import duplicates
-from server.store.match_tables import match_key
-from tests.builders import Clock, open_test_hub
+from server.store import duplicates, unmatched
+from server.store.duplicates import Matched, Proposal
+from server.store.match_tables import link, match_key
+from tests.builders import Clock, complaint, enrolled, open_test_hub
 
 HOT, COLD, ABSENT = 2**62, 5, 6
 MANY = 300
@@ -41,6 +42,20 @@ def test_reading_a_hot_key_looks_at_no_more_rows_than_it_gives(tmp_path: Path) -
     few, more = (_steps(hub, HOT, limit) for limit in (10, 20))
     assert few < more < 3 * few < _steps(hub, HOT, MANY)
     hub.close()
+
+
+def test_link_whose_score_was_seen_has_been_seen_whatever_it_is_judged_later(own_hub: Hub) -> None:
+    enrolled(own_hub, "Gao 1").send(complaint("a"), complaint("b"))
+    now = own_hub.clock()
+    for band, was_scored in (("possible", True), ("silent", False)):
+        seen = Proposal(1, 2, "same_incident", None, (), 0.0, 0.1, band, band, 0.0, 5, was_scored)
+        with own_hub.store.write() as connection:
+            unmatched.renew(connection, 2)
+            waiting = max(unmatched.claim(connection, "one", now, now, 9), key=lambda each: each.complaint)
+            duplicates.keep_matched(connection, [Matched(waiting, (seen,), (), ())], now)
+    with own_hub.store.read() as connection:
+        row = connection.execute(sa.select(link)).one()
+    assert (row.band, row.was_scored) == ("silent", True)
 
 
 def _steps(hub: Hub, key: int, limit: int) -> int:

@@ -13,14 +13,15 @@ from server.store import dialect, migrations, state
 from server.store.engine import Store, open_store
 from server.store.schema import hub_state, place_list, received
 from tests.builders import NOW, an_id
+from tests.laid_tables import lay_tables
 
 KEY = b"k" * 32
 
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
+    lay_tables(database_url, KEY)
     opened = open_store(database_url, KEY)
-    migrations.upgrade(opened)
     yield opened
     opened.close()
 
@@ -212,7 +213,6 @@ _FAILURES = {
     "SQLite locked": (_DriverError("database is locked"), Busy),
     "PostgreSQL deadlock": (_DriverError("deadlock detected", "40P01"), Busy),
     "PostgreSQL shutdown": (_DriverError("terminating connection", "57P01"), Busy),
-    "PostgreSQL unreachable": (_DriverError("connection refused", None), Busy),
 }
 
 
@@ -225,6 +225,18 @@ def test_failure_of_disk_or_database_is_a_refusal(store: Store, name: str) -> No
 
     with store.write() as connection:
         state.keep(connection, "name", "value")
+
+
+def test_database_out_of_reach_is_busy() -> None:
+    nowhere = open_store("postgresql+psycopg://seere@127.0.0.1:1/seere", None)
+    for transaction in (nowhere.read, nowhere.write):
+        with pytest.raises(Busy), transaction():
+            pass
+
+
+def test_fault_that_the_driver_gives_no_code_for_is_no_refusal(store: Store) -> None:
+    with pytest.raises(sa.exc.OperationalError), store.read():
+        raise sa.exc.OperationalError("statement", {}, _DriverError("another command is in progress", None))
 
 
 def test_fault_of_a_statement_is_no_refusal(store: Store) -> None:

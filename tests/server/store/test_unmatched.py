@@ -71,6 +71,23 @@ def test_what_went_wrong_is_claimed_alone_and_what_was_matched_before_comes_last
         assert unmatched.claim(connection, "two", clock(), clock(), 1) == [Waiting(bad, "two")]
 
 
+@pytest.mark.parametrize("is_of_old_scheme", [False, True])
+def test_old_complaint_that_is_told_of_again_waits_until_new_ones_are_matched(
+    device: Sender, clock: Clock, is_of_old_scheme: bool
+) -> None:
+    device.send(complaint("a"), complaint("b"), complaint("c"))
+    old, fresh, new = (number_of(device, name) for name in ("a", "b", "c"))
+    with device.hub.store.write() as connection:
+        connection.execute(sa.delete(match_pending))
+        if is_of_old_scheme:
+            connection.execute(sa.insert(match_pending).values(complaint=old, turn=2))
+        unmatched.renew(connection, old)
+        unmatched.add(connection, [fresh, new])
+        unmatched.renew(connection, new)
+        claimed = unmatched.claim(connection, "one", clock(), clock(), 9)
+        assert claimed == [Waiting(each, "one") for each in (fresh, new, old)]
+
+
 @pytest.mark.parametrize(("is_new", "attempts"), [(False, 1), (True, 0)])
 def test_failure_counts_though_another_took_over_and_not_against_what_is_new(
     device: Sender, clock: Clock, is_new: bool, attempts: int

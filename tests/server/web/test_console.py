@@ -19,7 +19,7 @@ from server.hub import Hub
 from server.services import places
 from server.services.accounts import people
 from server.services.accounts.people import Made, Post
-from tests.builders import Clock, Sender, open_test_hub
+from tests.builders import Clock, Sender, app_of, open_test_hub
 
 WORDS = "mil sorgho riz fonio"
 OTHER_WORDS = "karité néré baobab kapok"
@@ -70,7 +70,7 @@ class Browser:
 
 @pytest.fixture
 def app(hub: Hub) -> Flask:
-    return create_app(hub)
+    return app_of(hub)
 
 
 @pytest.fixture

@@ -57,8 +57,8 @@ def test_every_refusal_is_documented_as_a_problem(app: Flask) -> None:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     } == {
-        (f"/api/v1/{path}", "post"): "#/components/responses/DEFAULT_ERROR"
-        for path in ("enrol", "sync", "parcels")
+        (f"/api/v1/{path}", method): "#/components/responses/DEFAULT_ERROR"
+        for path, method in (("enrol", "post"), ("sync", "post"), ("parcels", "post"), ("statistics", "get"))
     }
     default = document["components"]["responses"]["DEFAULT_ERROR"]["content"]
     assert default.keys() == {"application/problem+json"}

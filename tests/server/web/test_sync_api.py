@@ -1,5 +1,7 @@
 """The door of devices: who is let in, how refusals read, enrolment, and posts that come at the same time."""
 
+import gzip
+import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,7 +20,7 @@ from server.i18n import catalogue
 from server.logs import Formatter
 from server.services import devices as device_service
 from server.services.devices import Invitation
-from server.store import complaints
+from server.store import changes, complaints
 from server.store.schema import device as device_table
 from server.store.schema import event, received, registry
 from server.store.schema import revision as revision_table
@@ -314,3 +316,20 @@ def test_eight_devices_of_a_team_revising_one_complaint_at_once_are_all_kept(own
         assert connection.scalars(sa.select(revision_table.c.number)).all() == [2]
         [id] = connection.scalars(sa.select(received.c.id).where(received.c.client_id == an_id("a")))
         assert complaints.conflicts(connection, id) == ["facts.channel"] * 7
+
+
+def test_an_answer_that_is_long_comes_as_gzip_to_whoever_takes_it(device: Sender, hub: Hub) -> None:
+    step = {"t": "worked_on", "on": "2026-11-21"}
+    with hub.store.write() as connection:
+        for n in range(20):
+            changes.append(connection, device.lineage, "step", an_id(n), step, hub.clock())
+    plain = device.post(device.frame())
+    packed = device.post(device.frame(), Accept_Encoding="gzip")
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert json.loads(gzip.decompress(packed.data)) == plain.json
+    assert len(packed.data) < len(plain.data) / 3
+    # What says next to nothing would only grow.
+    short = device.post(device.frame(limit=0), Accept_Encoding="gzip")
+    assert "Content-Encoding" not in short.headers
+    assert "Content-Encoding" not in device.post(device.frame(), Accept_Encoding="gzip;q=0").headers

@@ -17,8 +17,8 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("claimed_by", sa.String(36)),
         sa.Column("claimed_until", UtcTime),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("can_wait", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Index("ix_match_pending_can_wait_complaint", "can_wait", "complaint"),
+        sa.Column("turn", sa.SmallInteger, nullable=False, server_default="0"),
+        sa.Index("ix_match_pending_turn_complaint", "turn", "complaint"),
     ),
     "match_profile": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
@@ -66,6 +66,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("shelf", sa.String(10), nullable=False),
         sa.Column("value", sa.Float, nullable=False),
         sa.Column("draw", sa.Integer, nullable=False),
+        sa.Column("was_scored", sa.Boolean, nullable=False),
         sa.Column("state", sa.String(10), nullable=False, server_default="proposed"),
         sa.Column("at", UtcTime, nullable=False),
         sa.UniqueConstraint("a", "b", "relation"),

@@ -2,7 +2,14 @@
 
 import pytest
 
-from server.domain.matching.keys import CANDIDATES_MOST, KEYS_MOST, POSTINGS_MOST, blocking_keys, rank
+from server.domain.matching.keys import (
+    CANDIDATES_MOST,
+    KEYS_MOST,
+    POSTINGS_MOST,
+    TELLING_MUCH,
+    blocking_keys,
+    rank,
+)
 from server.domain.matching.levels import FieldName
 from server.domain.matching.records import Form, Kind, Record
 
@@ -84,21 +91,21 @@ def test_of_many_words_two_records_keep_the_same_keys() -> None:
 
 def test_who_shares_rare_keys_comes_first() -> None:
     hot = range(1, POSTINGS_MOST + 1)
-    assert rank([hot, hot, [7], [7, 9]], most=3, least=0.0) == [7, 9, 100]
+    assert list(rank([hot, hot, [7], [7, 9]], most=3, least=0.0)) == [7, 9, 100]
 
 
 def test_one_rare_key_outweighs_several_that_everybody_shares() -> None:
     hot = range(1, POSTINGS_MOST + 1)
-    assert rank([hot, hot, hot, [200]], most=1) == [200]
+    assert list(rank([hot, hot, hot, [200]], most=1)) == [200]
 
 
 def test_full_postings_still_prefer_who_is_in_most_of_them() -> None:
-    assert rank([range(1, 101), range(51, 151), [], range(51, 151)], most=1, least=0.0) == [100]
+    assert list(rank([range(1, 101), range(51, 151), [], range(51, 151)], most=1, least=0.0)) == [100]
 
 
 def test_of_equals_the_newer_comes_first_and_no_more_than_asked() -> None:
-    assert rank([range(100)], least=0.0) == list(range(99, 99 - CANDIDATES_MOST, -1))
-    assert rank([]) == []
+    assert list(rank([range(100)], least=0.0)) == list(range(99, 99 - CANDIDATES_MOST, -1))
+    assert list(rank([])) == []
 
 
 @pytest.mark.parametrize(
@@ -115,10 +122,18 @@ def test_who_shares_little_that_is_rare_is_not_compared(postings: list[range], i
     assert bool(rank(postings)) == is_compared
 
 
+@pytest.mark.parametrize(
+    ("postings", "is_much"),
+    [([range(2)], True), ([range(3)], False), ([range(5), range(5)], True), ([range(6), range(6)], False)],
+)
+def test_what_tells_much_is_one_key_that_two_have_or_two_that_five_have(postings: list[range], is_much: bool) -> None:
+    assert (rank(postings, least=0.0)[0] >= TELLING_MUCH) == is_much
+
+
 def test_many_of_one_source_do_not_make_a_key_tell_little() -> None:
     """A record of another source and eighty of one."""
     source_of = {0: 1} | dict.fromkeys(range(1, 81), 2)
-    assert rank([range(81)]) == []
+    assert list(rank([range(81)])) == []
     assert 0 in rank([range(81)], source_of=source_of)
 
 
@@ -126,4 +141,4 @@ def test_many_of_one_source_do_not_fill_the_list() -> None:
     """Forty of one source that share more than the one of another."""
     source_of = {0: 1} | dict.fromkeys(range(1, 41), 2)
     found = rank([range(1, 41), range(1, 41), range(41)], source_of=source_of)
-    assert found == [*range(40, 32, -1), 0]
+    assert list(found) == [*range(40, 32, -1), 0]

@@ -124,6 +124,13 @@ def test_bands_begin_where_the_model_says(chance: float, band: Band) -> None:
     assert MODEL.band(chance) is band
 
 
+@pytest.mark.parametrize("chance", [0.49, 0.5, 0.99])
+def test_a_faint_pair_has_to_be_likelier_than_not(chance: float) -> None:
+    model = replace(MODEL, possible=0.3, strong=0.98)
+    assert model.band(chance, is_faint=True) is (model.band(chance) if chance >= 0.5 else Band.SILENT)
+    assert model.band(chance) is not Band.SILENT
+
+
 def test_what_is_written_is_read_back() -> None:
     assert Model.read(FITTED.write()) == FITTED
 

@@ -12,7 +12,8 @@ _PEPPER = b"p" * 32
 
 
 def pair(link: int, *lineages: str, value: float = 1.0) -> Pair:
-    return Pair(link, value, frozenset(lineages or (f"of {link}",)))
+    known = lineages or (f"of {link}",)
+    return Pair(link, value, frozenset(known), sender=known[-1])
 
 
 def test_between_a_tenth_and_a_fifth_of_all_slots_go_to_samples_and_doubt() -> None:
@@ -29,7 +30,7 @@ def test_haste_and_doubt_are_worth_more_and_certainty_less() -> None:
 def test_slots_take_the_best_of_their_shelf_and_the_next_shelf_where_it_is_empty() -> None:
     shelves = {Slot.VALUE: [pair(1), pair(2), pair(3)], Slot.UNCERTAIN: [pair(3)], Slot.BLIND: [pair(4)]}
     slots = [Slot.VALUE, Slot.UNCERTAIN, Slot.SILENT, Slot.VALUE, Slot.VALUE]
-    filled = review.fill(slots, shelves, {}, room=9)
+    filled = review.fill(slots, shelves, {}, {}, room=9)
     assert [(slot, each.link) for slot, each in filled] == [
         (Slot.VALUE, 1),
         (Slot.UNCERTAIN, 3),
@@ -39,14 +40,21 @@ def test_slots_take_the_best_of_their_shelf_and_the_next_shelf_where_it_is_empty
 
 
 def test_silent_pairs_never_take_the_place_of_others() -> None:
-    assert review.fill([Slot.VALUE], {Slot.SILENT: [pair(1)]}, {}, room=9) == []
+    assert review.fill([Slot.VALUE], {Slot.SILENT: [pair(1)]}, {}, {}, room=9) == []
 
 
 def test_one_lineage_takes_no_more_than_its_share_of_the_day() -> None:
     flood = [pair(number, "flood") for number in range(50)]
     others = [pair(100 + number) for number in range(5)]
-    filled = review.fill([Slot.VALUE] * 12, {Slot.VALUE: [*flood, *others]}, {"flood": 1}, review.room_of(12))
+    filled = review.fill([Slot.VALUE] * 12, {Slot.VALUE: [*flood, *others]}, {"flood": 1}, {}, review.room_of(12))
     assert [each.link for _, each in filled] == [0, 1, 2, 100, 101, 102, 103, 104]
+
+
+def test_within_a_share_those_that_are_alike_take_turns() -> None:
+    flood = [pair(number, "flood", "victim") for number in range(50)]
+    other = pair(100, "other", "victim")
+    filled = review.fill([Slot.VALUE] * 3, {Slot.VALUE: [*flood, other]}, {}, {}, review.room_of(12))
+    assert [each.link for _, each in filled] == [0, 100, 1]
 
 
 def test_draws_are_keyed_and_even() -> None:

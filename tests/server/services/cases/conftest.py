@@ -4,7 +4,7 @@ import pytest
 
 from server.hub import Hub
 from tests.builders import Person, add_person, complaint, enrolled
-from tests.case_acts import Numbers
+from tests.case_work import Numbers
 
 
 @pytest.fixture

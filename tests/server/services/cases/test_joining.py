@@ -14,10 +14,10 @@ from server.hub import Hub
 from server.services.cases import joining, queues
 from server.store.case_tables import casefile
 from tests.builders import Clock, Person, add_person
-from tests.case_acts import Numbers, at_desk, attach, detach, move, split, state, undo, version
 from tests.case_walks import KINDS, Step, Walk, forgotten, open_all
+from tests.case_work import Numbers, at_desk, attach, detach, move, split, state, undo, version
 
-Act = Callable[[Hub, Person, Numbers], None]
+Doing = Callable[[Hub, Person, Numbers], None]
 
 
 def members(hub: Hub, who: Person, number: str) -> list[str]:
@@ -51,7 +51,7 @@ def test_joined_complaint_closes_its_own_case_as_duplicate(hub: Hub, awa: Person
     ]
 
 
-def test_joining_what_nobody_acted_on_opens_both_cases(hub: Hub, awa: Person, numbers: Numbers) -> None:
+def test_joining_what_nobody_worked_on_opens_both_cases(hub: Hub, awa: Person, numbers: Numbers) -> None:
     joining.attach(hub.store, at_desk(hub, awa), numbers[1], numbers[0], after=0, into_after=0)
     assert status(hub, numbers[0]) == ("received", None)
     assert status(hub, numbers[1]) == ("duplicate", numbers[0])
@@ -85,13 +85,13 @@ def _split(hub: Hub, who: Person, numbers: Numbers) -> None:
     split(hub, who, numbers[2], numbers[1])
 
 
-@pytest.mark.parametrize("act", [_attach, _detach, _split])
-def test_undo_restores_every_row(hub: Hub, awa: Person, numbers: Numbers, act: Act) -> None:
+@pytest.mark.parametrize("doing", [_attach, _detach, _split])
+def test_undo_restores_every_row(hub: Hub, awa: Person, numbers: Numbers, doing: Doing) -> None:
     joined(hub, awa, numbers)
     assert isinstance(hub.clock, Clock)
     before = state(hub)
     hub.clock.pass_(hours=1)
-    act(hub, awa, numbers)
+    doing(hub, awa, numbers)
     assert state(hub) != before
     hub.clock.pass_(days=40)
     undo(hub, awa, numbers[2])
@@ -183,9 +183,9 @@ def test_strict_complaint_makes_its_case_strict(hub: Hub, awa: Person, numbers: 
 def test_own_complaint_stays_in_its_case(hub: Hub, awa: Person, numbers: Numbers) -> None:
     joined(hub, awa, numbers)
     before = state(hub)
-    for act in (lambda: detach(hub, awa, numbers[0]), lambda: split(hub, awa, numbers[0], numbers[1])):
+    for doing in (lambda: detach(hub, awa, numbers[0]), lambda: split(hub, awa, numbers[0], numbers[1])):
         with pytest.raises(RegroupingRefused):
-            act()
+            doing()
     with pytest.raises((RegroupingRefused, TransitionRefused)):
         attach(hub, awa, numbers[1], numbers[0])
     assert state(hub) == before

@@ -1,4 +1,4 @@
-"""Moving: the first act opens a case, moves have conditions, and nobody overwrites what they did not see."""
+"""Moving: the first move opens a case, moves have conditions, and nobody overwrites what they did not see."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -15,7 +15,7 @@ from server.store import timeline
 from server.store.case_tables import casefile
 from server.store.schema import event
 from tests.builders import Clock, Person, add_person
-from tests.case_acts import SETTLED, Numbers, at_desk, move, state, undo, version
+from tests.case_work import SETTLED, Numbers, at_desk, move, state, undo, version
 
 
 def row_of(hub: Hub, number: str) -> Any:

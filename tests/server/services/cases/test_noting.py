@@ -12,8 +12,8 @@ from server.services.cases import noting, queues
 from server.store import erasures, registry
 from server.store.case_tables import case_complaint, casefile, note, timeline, waiting
 from tests.builders import Person, add_person
-from tests.case_acts import Numbers, at_desk, attach, detach, move
 from tests.case_walks import is_replayed
+from tests.case_work import Numbers, at_desk, attach, detach, move
 
 TEXT = "Le commerçant du coin a tout vu ; ne pas l'appeler."
 
@@ -61,9 +61,9 @@ def test_note_is_sealed_to_the_readers_of_its_complaint(
 
 def test_note_of_a_case_out_of_scope_is_not_there(hub: Hub, gao: Person, awa: Person, numbers: Numbers) -> None:
     write(hub, awa, numbers[2])
-    for act in (lambda: write(hub, gao, numbers[2]), lambda: texts(hub, gao, numbers[2])):
+    for doing in (lambda: write(hub, gao, numbers[2]), lambda: texts(hub, gao, numbers[2])):
         with pytest.raises(NotFound):
-            act()
+            doing()
     assert count(hub, note) == 1
 
 

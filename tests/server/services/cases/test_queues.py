@@ -11,7 +11,7 @@ from server.store import cases
 from server.store.case_tables import waiting
 from server.store.scopes import Scope
 from tests.builders import Clock, Person, add_person, complaint, enrolled, facts, revision
-from tests.case_acts import SETTLED, Numbers, at_desk, attach, detach, move, undo
+from tests.case_work import SETTLED, Numbers, at_desk, attach, detach, move, undo
 
 ALL = Scope(None, None, None, with_strict=True, assignee=None)
 

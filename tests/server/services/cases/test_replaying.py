@@ -11,8 +11,8 @@ from server.hub import Hub
 from server.store import timeline
 from server.store.case_tables import casefile
 from tests.builders import Person
-from tests.case_acts import Numbers
 from tests.case_walks import KINDS, Step, Walk, forgotten, open_all
+from tests.case_work import Numbers
 
 _STEPS = st.lists(
     st.tuples(st.sampled_from((*KINDS, "move", "attach")), st.integers(0, 3), st.integers(0, 26)),
@@ -56,5 +56,5 @@ def _check(hub: Hub) -> None:
             entries = timeline.of_case(connection, row.id)
             stands = replay(entries)
             assert (stands.status, stands.since, stands.revision) == (row.status, row.status_since, row.revision)
-            told = public_steps(entries, row.complaint, row.opened_at, MALI, is_strict=False)
+            told = public_steps(entries, row.complaint, MALI, is_strict=False)
             assert all("duplicate" not in (each.code, each.said.template) for each in told)

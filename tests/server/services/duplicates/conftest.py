@@ -5,6 +5,7 @@ import pytest
 from server.hub import Hub
 from server.services.duplicates import matching
 from tests.builders import Person, Sender, add_person, enrolled
+from tests.pair_work import send
 
 
 @pytest.fixture
@@ -28,3 +29,9 @@ def binta(hub: Hub) -> Person:
 @pytest.fixture
 def sender(hub: Hub) -> Sender:
     return enrolled(hub, "Gao 1")
+
+
+@pytest.fixture
+def ids(hub: Hub) -> list[int]:
+    """Six complaints, each of a device of its own."""
+    return [send(enrolled(hub, f"Gao {at}"), "a")[0] for at in range(6)]

@@ -1,4 +1,4 @@
-"""Deciding: who is shown which pair, what a decision leaves behind, and that taking it back leaves nothing."""
+"""Deciding: who may, what a decision leaves behind, and that taking it back leaves nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,10 +12,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.domain.desk import Desk
 from server.domain.errors import DecisionRefused, DecisionStale, NotFound
 from server.domain.matching.clusters import Edge, cluster_of
-from server.domain.matching.decisions import Decision, Reason, Verdict, levels_told
+from server.domain.matching.decisions import Decision, Reason, Verdict, levels_told, second_opinions
 from server.domain.matching.link_ids import written
 from server.domain.matching.review import BLIND_BELOW, Slot, Stratum
 from server.hub import Hub
@@ -25,25 +24,22 @@ from server.store.engine import open_store
 from server.store.match_tables import decision, link
 from server.store.schema import complaint as complaints
 from server.store.schema import event
-from tests.builders import Clock, Person, Sender, add_person, complaint, enrolled, open_test_hub
+from tests.builders import Clock, Person, add_person, enrolled, open_test_hub
 from tests.decision_walks import COMPLAINANT, Walk, add_link, add_web
-from tests.matching import number_of
-
-CONFIRMED, REJECTED = Verdict.CONFIRMED, Verdict.REJECTED
-
-
-def at_desk(hub: Hub, person: Person) -> Desk:
-    return hub.desk(person.actor, person.keys)
-
-
-def send(sender: Sender, *names: str, **facts: Any) -> list[int]:
-    sender.send(*(complaint(name, **facts) for name in names))
-    return [number_of(sender, name) for name in names]
-
-
-def change(hub: Hub, statement: sa.Executable) -> None:
-    with hub.store.write() as connection:
-        connection.execute(statement)
+from tests.pair_work import (
+    CONFIRMED,
+    REJECTED,
+    at_desk,
+    change,
+    decide,
+    members,
+    row_of,
+    send,
+    shown,
+    undo,
+    word_of,
+    words_on,
+)
 
 
 def erase(hub: Hub, complaint_id: int) -> None:
@@ -51,41 +47,6 @@ def erase(hub: Hub, complaint_id: int) -> None:
         subject = erasures.subject_of(connection, complaint_id)
         assert subject is not None
         erasures.wipe(connection, subject, hub.clock(), hub.clock() + timedelta(days=35))
-
-
-def row_of(hub: Hub, table: sa.Table, id: int) -> Any:
-    with hub.store.read() as connection:
-        return connection.execute(sa.select(table).where(table.c.id == id)).one()
-
-
-def word_of(hub: Hub, link_id: int, number: int) -> Any:
-    select = sa.select(decision).where(decision.c.link == link_id, decision.c.no == number)
-    with hub.store.read() as connection:
-        return connection.execute(select).one()
-
-
-def shown(hub: Hub, person: Person, capacity: int = 30, limit: int = 100) -> list[int]:
-    return [each.link for each in deciding.next_pairs(hub.store, at_desk(hub, person), capacity, limit).cases]
-
-
-def decide(hub: Hub, person: Person, link_id: int, verdict: Verdict = CONFIRMED, **options: Any) -> int:
-    return deciding.decide(hub.store, at_desk(hub, person), link_id, verdict, **options)
-
-
-def undo(hub: Hub, person: Person, link_id: int, number: int | None = None) -> str:
-    return deciding.undo(hub.store, at_desk(hub, person), link_id, number)
-
-
-def members(hub: Hub, person: Person, complaint_id: int) -> tuple[int, ...]:
-    with hub.store.read() as connection:
-        number = registry.numbers_of(connection, [complaint_id])[complaint_id]
-    return deciding.clusters_of(hub.store, at_desk(hub, person), number)[0].cluster.members
-
-
-@pytest.fixture
-def ids(hub: Hub) -> list[int]:
-    """Six complaints, each of a device of its own."""
-    return [send(enrolled(hub, f"Gao {at}"), "a")[0] for at in range(6)]
 
 
 def test_decision_keeps_who_when_why_and_the_link_as_it_was_judged(hub: Hub, awa: Person, ids: list[int]) -> None:
@@ -158,13 +119,13 @@ def test_of_two_who_decide_at_once_one_is_told_of_the_other(hub: Hub, awa: Perso
     with ThreadPoolExecutor() as pool:
         told = sorted(pool.map(try_to, (awa, binta), (CONFIRMED, REJECTED)))
     assert told == ["", row_of(hub, link, made).state]
-    assert len(_words_on(hub, made)) == 1
+    assert len(words_on(hub, made)) == 1
 
 
 def test_decision_that_was_taken_back_since_is_told_as_well(hub: Hub, awa: Person, ids: list[int]) -> None:
     made = add_link(hub, ids[0], ids[1])
     first = decide(hub, awa, made)
-    undo(hub, awa, made)
+    undo(hub, awa, made, first)
     with pytest.raises(DecisionStale) as stale:
         decide(hub, awa, made, after=first)
     assert stale.value.values["fault"] == "none"
@@ -177,7 +138,7 @@ def test_decision_is_taken_back_once(hub: Hub, awa: Person, ids: list[int]) -> N
     with hub.store.read() as connection:
         taken_back = connection.scalar(sa.select(decision.c.no).where(decision.c.undoes == first))
     assert taken_back is not None
-    for again in (first, taken_back, None):
+    for again in (first, taken_back):
         with pytest.raises(DecisionRefused):
             undo(hub, awa, made, again)
     for absent in ((made, 404), (404, 1)):
@@ -185,11 +146,13 @@ def test_decision_is_taken_back_once(hub: Hub, awa: Person, ids: list[int]) -> N
             undo(hub, awa, *absent)
 
 
-def test_without_a_number_the_decision_that_holds_is_taken_back(hub: Hub, awa: Person, ids: list[int]) -> None:
+def test_what_somebody_said_since_is_never_taken_back_instead(
+    hub: Hub, awa: Person, binta: Person, ids: list[int]
+) -> None:
     made = add_link(hub, ids[0], ids[1])
     first = decide(hub, awa, made, REJECTED)
-    decide(hub, awa, made, after=first)
-    assert [undo(hub, awa, made), undo(hub, awa, made)] == ["rejected", "proposed"]
+    decide(hub, binta, made, after=first)
+    assert undo(hub, awa, made, first) == "confirmed"
 
 
 def test_undo_brings_back_the_link_to_the_letter_after_a_new_model_too(
@@ -209,9 +172,9 @@ def test_undo_brings_back_the_link_to_the_letter_after_a_new_model_too(
 def test_retry_holds_by_itself_and_can_be_rejected_and_brought_back(hub: Hub, awa: Person, ids: list[int]) -> None:
     made = add_link(hub, ids[0], ids[1], relation="retry", model=None, state="confirmed", value=0.0, probability=1.0)
     assert members(hub, awa, ids[0]) == (ids[0], ids[1])
-    decide(hub, awa, made, REJECTED)
+    number = decide(hub, awa, made, REJECTED)
     assert members(hub, awa, ids[0]) == (ids[0],)
-    assert undo(hub, awa, made) == "confirmed"
+    assert undo(hub, awa, made, number) == "confirmed"
 
 
 def _tried(examples: int) -> settings:
@@ -260,7 +223,7 @@ def _require_what_stands(hub: Hub, awa: Person, ids: list[int], walk: list[tuple
             taken = sorted(words)[at % len(words)]
             del words[taken]
             undo(hub, awa, *taken)
-            last[taken[0]] = max(_words_on(hub, taken[0]))
+            last[taken[0]] = max(words_on(hub, taken[0]))
         standing = {each: verdict for (each, _), verdict in sorted(words.items())}
         states = {id: standing.get(id, row.state) for id, row in before.items()}
         assert {id: row.state for id, row in _links(hub).items()} == states
@@ -309,20 +272,15 @@ def _links(hub: Hub) -> dict[int, Any]:
         return {row.id: row for row in connection.execute(sa.select(link))}
 
 
-def _words_on(hub: Hub, link_id: int) -> list[int]:
-    with hub.store.read() as connection:
-        return list(connection.scalars(sa.select(decision.c.no).where(decision.c.link == link_id)))
-
-
 def test_cluster_is_never_joined_across_a_rejected_pair(hub: Hub, awa: Person, ids: list[int]) -> None:
     chain = [add_link(hub, ids[at], ids[at + 1], 0.99 - at / 100) for at in range(3)]
     assert members(hub, awa, ids[0]) == tuple(ids[:4])
     apart = add_link(hub, ids[0], ids[3], 0.5)
-    decide(hub, awa, apart, REJECTED)
+    number = decide(hub, awa, apart, REJECTED)
     assert members(hub, awa, ids[0]) == tuple(ids[:3])
     decide(hub, awa, chain[2])
     assert members(hub, awa, ids[0]) == (ids[0], ids[1])
-    undo(hub, awa, apart)
+    undo(hub, awa, apart, number)
     assert members(hub, awa, ids[0]) == tuple(ids[:4])
 
 
@@ -355,9 +313,9 @@ def test_pair_is_for_whoever_handles_both_of_it_and_nobody_else_hears_of_it(hub:
             deciding.explain(hub.store, at_desk(hub, person), refused)
         with pytest.raises(NotFound):
             decide(hub, person, refused)
-    decide(hub, awa, across)
+    number = decide(hub, awa, across)
     with pytest.raises(NotFound):
-        undo(hub, person, across)
+        undo(hub, person, across, number)
     # What joins only through others' complaints is not joined for her.
     assert members(hub, person, gao[0]) == (gao[0], gao[1])
     assert members(hub, awa, gao[0]) == tuple(sorted([*gao, *mopti]))
@@ -380,93 +338,29 @@ def test_who_handles_no_case_has_no_queue(hub: Hub, ids: list[int], role: Any) -
         decide(hub, person, made)
 
 
-def test_strong_pairs_come_first_and_the_most_valuable_of_them(hub: Hub, awa: Person, ids: list[int]) -> None:
-    doubt = add_link(hub, ids[0], ids[1], 0.5, value=9.0)
-    little, much = add_link(hub, ids[2], ids[3], value=1.0), add_link(hub, ids[4], ids[5], value=3.0)
-    assert shown(hub, awa) == [much, little, doubt]
-
-
-def test_pair_that_joins_a_cluster_comes_before_one_that_does_not(hub: Hub, awa: Person, ids: list[int]) -> None:
-    alone, joining = add_link(hub, ids[0], ids[1], 0.98), add_link(hub, ids[2], ids[3])
-    assert shown(hub, awa) == [alone, joining]
-    decide(hub, awa, add_link(hub, ids[3], ids[4]))
-    assert shown(hub, awa) == [joining, alone]
-
-
-def test_day_ends_with_its_capacity_and_begins_anew(hub: Hub, awa: Person, ids: list[int]) -> None:
-    for at in range(0, 6, 2):
-        add_link(hub, ids[at], ids[at + 1])
-    decide(hub, awa, shown(hub, awa, capacity=2)[0])
-    assert len(shown(hub, awa, capacity=2)) == 1
-    decide(hub, awa, shown(hub, awa, capacity=2)[0])
-    assert deciding.next_pairs(hub.store, at_desk(hub, awa), 2, 9).left == 0
-    assert isinstance(hub.clock, Clock)
-    hub.clock.pass_(days=1)
-    assert len(shown(hub, awa, capacity=2)) == 1
-
-
-def test_group_is_shown_by_its_best_pair_and_has_its_share_of_the_day(
-    hub: Hub, awa: Person, ids: list[int]
-) -> None:
-    chain = [add_link(hub, ids[at], ids[at + 1], 0.99 - at / 100) for at in range(3)]
-    twin = add_link(hub, ids[0], ids[1], 0.96, relation=COMPLAINANT, model="same_complainant-1")
-    other = add_link(hub, ids[4], ids[5], 0.955)
-    cases = deciding.next_pairs(hub.store, at_desk(hub, awa), 30, 9).cases
-    assert [(each.link, each.alike, each.twin) for each in cases] == [
-        (chain[0], 4, twin),
-        (twin, 2, chain[0]),
-        (other, 2, None),
-    ]
-    decide(hub, awa, chain[0])
-    assert shown(hub, awa, capacity=6)[0] == chain[1]
-    decide(hub, awa, chain[1])
-    assert chain[2] in shown(hub, awa, capacity=9)
-    assert chain[2] not in shown(hub, awa, capacity=6)
-    assert other in shown(hub, awa, capacity=6)
-
-
-def test_flood_of_one_device_takes_its_share_and_hides_nobody(hub: Hub, awa: Person, ids: list[int]) -> None:
-    flood = send(enrolled(hub, "Flood"), *(f"f{at}" for at in range(40)))
-    for at in range(1, 40):
-        for back in range(1, min(at, 8) + 1):
-            add_link(hub, flood[at], flood[at - back], 0.99, value=9.0)
-    others = {add_link(hub, ids[at], ids[at + 1], value=0.1) for at in (0, 2, 4)}
-    today = shown(hub, awa, capacity=12)
-    assert len(today) == 1 + 3
-    assert set(today[1:]) == others
-    for _ in range(4):
-        flooded = shown(hub, awa, capacity=12)[0]
-        decide(hub, awa, flooded, REJECTED)
-        assert flooded not in others
-    assert set(shown(hub, awa, capacity=12)) == others
-
-
 def test_sampled_pairs_are_decided_without_score_or_reasons(hub: Hub, awa: Person, ids: list[int]) -> None:
     blind = add_link(hub, ids[0], ids[1], draw=BLIND_BELOW - 1)
-    [case] = deciding.next_pairs(hub.store, at_desk(hub, awa), 30, 1).cases
-    assert (case.link, case.slot, case.judged) == (blind, Slot.BLIND, None)
+    [pair] = deciding.next_pairs(hub.store, at_desk(hub, awa), 30, 1).pairs
+    assert (pair.link, pair.slot, pair.judged) == (blind, Slot.BLIND, None)
     assert members(hub, awa, ids[0]) == (ids[0],)
     assert deciding.explain(hub.store, at_desk(hub, awa), blind).judged is None
     number = decide(hub, awa, blind)
     assert deciding.explain(hub.store, at_desk(hub, awa), blind).judged is not None
     assert word_of(hub, blind, number).is_blind
-    undo(hub, awa, blind)
+    undo(hub, awa, blind, number)
     # The score was seen since.
-    again = decide(hub, awa, blind, after=max(_words_on(hub, blind)))
+    again = decide(hub, awa, blind, after=max(words_on(hub, blind)))
     assert not word_of(hub, blind, again).is_blind
 
 
-def test_silent_pairs_have_their_own_slots_alone(hub: Hub, awa: Person, ids: list[int]) -> None:
-    silent, spent = add_link(hub, ids[0], ids[1], 0.05, draw=1), add_link(hub, ids[2], ids[3], 0.96)
-    seen = 0
-    for turn in range(13):
-        assert silent not in shown(hub, awa, capacity=99, limit=1)
-        decide(hub, awa, spent, REJECTED, after=seen)
-        if turn < 12:
-            undo(hub, awa, spent)
-        seen = max(_words_on(hub, spent))
-    waiting = add_link(hub, ids[4], ids[5], 0.96)
-    assert shown(hub, awa, capacity=99) == [silent, waiting]
+def test_pair_whose_score_was_seen_is_never_recorded_as_decided_unaided(
+    hub: Hub, awa: Person, ids: list[int]
+) -> None:
+    made = add_link(hub, ids[0], ids[1], 0.4)
+    assert deciding.explain(hub.store, at_desk(hub, awa), made).judged is not None
+    change(hub, sa.update(link).values(band="silent", shelf="silent", probability=0.1, draw=5))
+    number = decide(hub, awa, made, REJECTED)
+    assert not word_of(hub, made, number).is_blind
 
 
 def test_estimates_come_from_blind_decisions_alone(hub: Hub, awa: Person, ids: list[int]) -> None:
@@ -475,8 +369,7 @@ def test_estimates_come_from_blind_decisions_alone(hub: Hub, awa: Person, ids: l
     decide(hub, awa, add_link(hub, ids[2], ids[3], 0.98, draw=6))
     decide(hub, awa, add_link(hub, ids[3], ids[4], 0.05, draw=7), REJECTED)
     taken_back = add_link(hub, ids[4], ids[5], 0.99, draw=8)
-    decide(hub, awa, taken_back, REJECTED)
-    undo(hub, awa, taken_back)
+    undo(hub, awa, taken_back, decide(hub, awa, taken_back, REJECTED))
     [incident, _] = deciding.estimates(hub.store, at_desk(hub, awa))
     counted = {each.stratum: (each.kept, each.decided, each.confirmed) for each in incident.samples}
     assert counted == {Stratum.STRONG: (4, 2, 2), Stratum.NEAR: (1, 1, 0)}
@@ -499,6 +392,23 @@ def test_second_person_judges_beside_the_first_and_changes_nothing(hub: Hub, awa
     assert undo(hub, binta, made, second) == "confirmed"
 
 
+def test_opinions_of_one_person_are_those_of_one_after_an_undo_too(
+    hub: Hub, awa: Person, binta: Person, ids: list[int]
+) -> None:
+    made = add_link(hub, ids[0], ids[1])
+    first = decide(hub, awa, made)
+    decide(hub, binta, made, REJECTED, is_second=True)
+    undo(hub, awa, made, first)
+    decide(hub, binta, made, REJECTED, after=3)
+    told = deciding.explain(hub.store, at_desk(hub, awa), made)
+    assert [(each.name, each.is_own_second) for each in told.words if each.decision.is_second] == [("Binta", True)]
+    assert second_opinions([each.decision for each in told.words]) == []
+    assert told.is_second
+    decide(hub, awa, made, is_second=True)
+    told = deciding.explain(hub.store, at_desk(hub, awa), made)
+    assert [each.account for each in second_opinions([each.decision for each in told.words])] == [awa.actor.id]
+
+
 def test_withdrawn_complaint_leaves_queue_and_clusters(hub: Hub, awa: Person, ids: list[int]) -> None:
     made = add_link(hub, ids[0], ids[1])
     change(hub, sa.update(complaints).where(complaints.c.id == ids[1]).values(withdrawn="exports"))
@@ -512,12 +422,12 @@ def test_withdrawn_complaint_leaves_queue_and_clusters(hub: Hub, awa: Person, id
 
 def test_erased_complaint_takes_its_decisions_with_it(hub: Hub, awa: Person, ids: list[int]) -> None:
     made = add_link(hub, ids[0], ids[1])
-    decide(hub, awa, made, reason=Reason.OTHER)
-    undo(hub, awa, made)
+    number = decide(hub, awa, made, reason=Reason.OTHER)
+    undo(hub, awa, made, number)
     erase(hub, ids[1])
     assert (shown(hub, awa), members(hub, awa, ids[0])) == ([], (ids[0],))
     with pytest.raises(NotFound):
-        undo(hub, awa, made)
+        undo(hub, awa, made, number)
     with hub.store.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(decision)) == 0
 

@@ -10,7 +10,7 @@ from server.domain.matching import review
 from server.domain.matching.decisions import Verdict
 from server.hub import Hub
 from server.services.duplicates import deciding, matching
-from server.services.duplicates.deciding import Case
+from server.services.duplicates.deciding import ShownPair
 from server.store import unmatched
 from server.store.match_tables import link, match_key
 from server.store.schema import received
@@ -48,19 +48,19 @@ def flood(sender: Sender, many: int) -> None:
         assert set(verdicts(sender.send(*lines))) == {STORED}
 
 
-def lineages(hub: Hub, link_id: int) -> set[str]:
-    """The lineages of the complaints of a link."""
+def lineages(hub: Hub, link_id: int) -> list[str]:
+    """The lineages of the complaints of a link, the earlier first."""
     select = sa.select(received.c.lineage).join(link, received.c.id.in_([link.c.a, link.c.b]))
     with hub.store.read() as connection:
-        return set(connection.scalars(select.where(link.c.id == link_id)))
+        return list(connection.scalars(select.where(link.c.id == link_id).order_by(received.c.id)))
 
 
-def day_of(hub: Hub, person: Person) -> Iterator[Case]:
+def day_of(hub: Hub, person: Person) -> Iterator[ShownPair]:
     """All that a person is shown a day, pair by pair, each rejected."""
     desk = hub.desk(person.actor)
-    while cases := deciding.next_pairs(hub.store, desk, CAPACITY, 1).cases:
-        yield cases[0]
-        deciding.decide(hub.store, desk, cases[0].link, Verdict.REJECTED)
+    while pairs := deciding.next_pairs(hub.store, desk, CAPACITY, 1).pairs:
+        yield pairs[0]
+        deciding.decide(hub.store, desk, pairs[0].link, Verdict.REJECTED)
 
 
 @pytest.mark.prove
@@ -82,9 +82,9 @@ def test_flood_of_one_device_hides_no_duplicate_and_has_its_share_of_the_day(hub
     # As many of a hundred.
     assert len(found) <= matching.SHARE_MOST * matching.LINKS_MOST
     awa = add_person(hub, "Awa", is_named_reader=True)
-    listed = deciding.next_pairs(hub.store, hub.desk(awa.actor), CAPACITY, CAPACITY).cases
-    inside = [each for each in listed if each.judged and lineages(hub, each.link) == {gao.lineage}]
+    listed = deciding.next_pairs(hub.store, hub.desk(awa.actor), CAPACITY, CAPACITY).pairs
+    inside = [each for each in listed if each.judged and set(lineages(hub, each.link)) == {gao.lineage}]
     assert len(inside) <= 1
     day = list(day_of(hub, awa))
     assert found[honest, then] in [each.link for each in day]
-    assert sum(gao.lineage in lineages(hub, each.link) for each in day) <= review.room_of(CAPACITY)
+    assert sum(lineages(hub, each.link)[-1] == gao.lineage for each in day) <= review.room_of(CAPACITY)

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from server.domain.matching.decisions import Verdict, levels_told
-from server.domain.matching.review import DRAWS, FAR_SHARE, Shelf
+from server.domain.matching.review import BLIND_BELOW, DRAWS, FAR_SHARE, NEAR_FROM, Shelf
 from server.hub import Hub
 from server.services.duplicates import deciding, refitting
 from server.store import links as store_links
@@ -51,7 +51,7 @@ def undo(hub: Hub, by: Person, link_id: int, number: int) -> str:
 
 
 def shown(hub: Hub, person: Person) -> list[int]:
-    return [each.link for each in deciding.next_pairs(hub.store, hub.desk(person.actor), 30, 30).cases]
+    return [each.link for each in deciding.next_pairs(hub.store, hub.desk(person.actor), 30, 30).pairs]
 
 
 def sampled(hub: Hub, person: Person) -> list[int]:
@@ -129,6 +129,20 @@ def test_pair_that_is_taken_back_is_judged_by_the_model_of_now(
     assert row_of(hub, made).model != stricter
     match_all(hub)
     assert row_of(hub, made).model == stricter
+
+
+def test_pair_that_a_model_silenced_after_it_was_seen_is_of_no_sample(
+    hub: Hub, awa: Person, pair: tuple[int, int]
+) -> None:
+    with hub.store.write() as connection:
+        connection.execute(sa.delete(link))
+    # Drawn for the sample of what nearly was shown, had it not been shown.
+    seen = add_link(hub, *pair, probability=0.5, draw=BLIND_BELOW)
+    refitting.switch(hub.store, add_stricter(hub), hub.clock())
+    sum(refitting.rejudge(hub.store, INCIDENT))
+    assert (row_of(hub, seen).band, row_of(hub, seen).was_scored) == ("silent", True)
+    assert row_of(hub, seen).probability >= NEAR_FROM
+    assert sampled(hub, awa) == []
 
 
 def test_only_what_nobody_decides_any_more_is_matched_again(

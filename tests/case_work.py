@@ -1,4 +1,4 @@
-"""Acts on cases as people do them, and all rows about cases, before and after."""
+"""Work on cases as people do it, and all rows about cases, before and after."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from server.hub import Hub
 from server.services.cases import joining, moving, queues, undoing
 from server.services.cases.moving import Intent
 from server.store.case_tables import case_complaint, casefile, timeline, waiting
+from server.store.due_tables import deadline, deadline_due
 from tests.builders import Person
 
 Numbers = tuple[str, ...]
@@ -57,7 +58,10 @@ def undo(hub: Hub, person: Person, number: str, no: int | None = None) -> str:
 def state(hub: Hub) -> State:
     """Every row about every case but the timelines, which only grow, and the revisions that count their entries."""
     columns = [each for each in casefile.c if each is not casefile.c.revision]
-    selects = (sa.select(*columns), sa.select(case_complaint), sa.select(waiting))
+    # Of deadlines, but for their ids: one that was gone for a while is another row.
+    due = [each for each in (*deadline.c, *deadline_due.c) if each.name not in ("id", "deadline")]
+    joined = sa.select(*due).join(deadline_due, deadline_due.c.deadline == deadline.c.id, isouter=True)
+    selects = (sa.select(*columns), sa.select(case_complaint), sa.select(waiting), joined)
     with hub.store.read() as connection:
         return [sorted(map(tuple, connection.execute(each)), key=str) for each in selects]
 

@@ -1,0 +1,170 @@
+"""`seere cases verify` and `judge`: what acts are held to be, and what courts decide."""
+
+from datetime import date
+from typing import Final
+
+import click
+
+from client_sync.protocol.vocabulary import VOCABULARY, label
+from server.commands import referral_words
+from server.commands.case_work import stale
+from server.commands.operator import Operator, pass_operator
+from server.commands.person import acting, as_person, naming
+from server.commands.plain import plain
+from server.commands.referral_words import AGAIN, CERTAINTY, COURT, FINDING, METHOD, VERDICT
+from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.domain.act import Act, Involvement, Judgement, Verdict
+from server.domain.verification import State
+from server.services.cases import verifying
+from server.services.cases.letters import role_word
+from server.services.cases.verifying import Concluded, Looked
+
+_number = click.argument("number")
+_kind = click.argument("kind", metavar="CODE")
+_after = click.option("--after", "seen", default=0, type=click.IntRange(min=0), metavar="N")
+
+
+@click.group("verify", cls=SpokenGroup)
+def verify() -> None:
+    """Look into acts."""
+
+
+@verify.command(cls=SpokenCommand)
+@_number
+@_kind
+@click.option("--reason", type=AGAIN, metavar="WORD")
+@_after
+@as_person
+@pass_operator
+def begin(operator: Operator, number: str, kind: str, reason: str | None, seen: int, as_name: str) -> None:
+    """An act is being verified."""
+    code = _known(operator, kind)
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(f"{number}, {kind}"), stale(operator):
+        verifying.begin(hub.store, hub.desk(person.actor), number, code, after=seen, reason=reason)
+    operator.say("verification.begun", number=number, kind=referral_words.kind(operator, code), name=as_name)
+
+
+@verify.command(cls=SpokenCommand)
+@_number
+@_kind
+@click.argument("state", type=FINDING, metavar="WORD")
+@click.option("--method", type=METHOD, required=True, metavar="WORD")
+@click.option("--sources", type=click.IntRange(min=0), required=True, metavar="N")
+@click.option("--certainty", type=CERTAINTY, required=True, metavar="WORD")
+@click.option("--on", "day", required=True, metavar="DAY")
+@click.option("--device", default="", metavar="NAME")
+@_after
+@as_person
+@pass_operator
+def found(
+    operator: Operator,
+    /,
+    number: str,
+    kind: str,
+    state: State,
+    method: str,
+    sources: int,
+    certainty: str,
+    day: str,
+    device: str,
+    seen: int,
+    as_name: str,
+) -> None:
+    """What an act is held to be."""
+    code = _known(operator, kind)
+    said = Concluded(state, method, sources, certainty, operator.at_day(day, "--on").date(), device)
+    named = ", ".join(filter(None, (number, kind, device)))
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(named), stale(operator):
+        made = verifying.conclude(hub.store, hub.desk(person.actor), number, code, said, after=seen)
+    words = referral_words.finding(operator, made.state)
+    operator.say("verification.found", number=number, kind=referral_words.kind(operator, code), state=words)
+    if made.is_late:
+        operator.say("verification.late")
+
+
+@click.command("judge", cls=SpokenCommand)
+@_number
+@click.argument("person", type=click.IntRange(1, 999), metavar="N")
+@click.argument("verdict", type=VERDICT, metavar="WORD")
+@click.option("--court", type=COURT, required=True, metavar="WORD")
+@click.option("--on", "day", required=True, metavar="DAY")
+@click.option("--final", "is_final", is_flag=True)
+@_after
+@as_person
+@pass_operator
+def judge(
+    operator: Operator,
+    number: str,
+    person: int,
+    verdict: Verdict,
+    court: str,
+    day: str,
+    is_final: bool,
+    seen: int,
+    as_name: str,
+) -> None:
+    """What a court decided of a person."""
+    said = Judgement(verdict, court, operator.at_day(day, "--on").date(), is_final)
+    with operator.hub() as hub, acting(operator, hub, as_name) as actor, naming(number), stale(operator):
+        verifying.judge(hub.store, hub.desk(actor.actor), number, person, said, after=seen)
+    operator.say("verification.judged" if is_final else "verification.judged_not_final", number=number, no=person)
+
+
+COMMANDS: Final = (verify, judge)
+
+
+def say_acts(operator: Operator, looked: Looked) -> None:
+    """What a case comes to, its acts one by one, and whom they accuse: alleged until a court decided for good."""
+    state = referral_words.finding(operator, looked.sum.state)
+    operator.say("verification.sum", state=state)
+    accused: dict[tuple[str, int], str] = {}
+    for number, act in looked.acts:
+        _say_act(operator, number, act, looked)
+        accused |= {(number, each.person): _accused(operator, each) for each in act.involved if each.is_accused}
+    for (number, person), words in accused.items():
+        operator.say("verification.accused", number=number, no=person, words=words)
+
+
+def _say_act(operator: Operator, number: str, act: Act, looked: Looked) -> None:
+    made = looked.found.get((act.complaint, act.kind))
+    operator.say(
+        "verification.act",
+        number=number,
+        code=act.kind,
+        kind=referral_words.kind(operator, act.kind),
+        state=referral_words.finding(operator, "unverified" if made is None else made.state),
+        victims=act.victims,
+    )
+    if made is not None and made.basis is not None:
+        operator.say(
+            "verification.basis",
+            method=referral_words.method(operator, made.basis.method),
+            sources=made.basis.sources,
+            certainty=referral_words.certainty(operator, made.basis.certainty),
+            day=_day(operator, made.basis.verified_on),
+        )
+        if made.is_late:
+            operator.say("verification.late")
+
+
+def _accused(operator: Operator, each: Involvement) -> str:
+    """What a person who is accused is called, and what a court decided."""
+    language, said = operator.texts.language, each.judgement
+    words = [role_word(each.role_shown, language)]
+    if each.category is not None:
+        words.append(label("perpetrator_category", each.category, language))
+    if said is not None:
+        words.append(operator.texts.text(f"verification.verdict_{said.verdict}"))
+        words += [operator.texts.text(f"verification.court_{said.court}"), _day(operator, said.on)]
+    return ", ".join(words)
+
+
+def _day(operator: Operator, day: date) -> str:
+    return day.strftime(operator.texts.text("usage.day"))
+
+
+def _known(operator: Operator, kind: str) -> str:
+    code = kind.strip().upper()
+    if code not in VOCABULARY.kinds:
+        raise operator.refuse("find.kind_unknown", kind=plain(kind))
+    return code

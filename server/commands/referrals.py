@@ -1,0 +1,337 @@
+"""`seere referrals`: what of a case may go where, that it goes, and what comes back."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from server.commands import referral_words
+from server.commands.case_work import stale
+from server.commands.operator import Operator, pass_operator
+from server.commands.person import acting, as_person, naming
+from server.commands.plain import plain
+from server.commands.spoken import SpokenCommand, SpokenGroup, refusal
+from server.domain.desk import Desk
+from server.domain.errors import NotFound, ReferralRefused
+from server.domain.places import Gazetteer
+from server.domain.referral import PROGRAMMES, Block
+from server.hub import Hub
+from server.services import vault
+from server.services.cases import letters, referring, sending
+from server.services.cases.letters import Words
+from server.services.cases.referring import View
+from server.services.cases.sending import Offer, Plan
+from server.services.vault import Opened
+
+_SHOWN: Final = 50
+_SHORT: Final = 8
+_number = click.argument("number")
+_destination = click.argument("destination")
+_referral = click.argument("referral")
+_after = click.option("--after", "seen", default=0, type=click.IntRange(min=0), metavar="N")
+_only = click.option("--only", multiple=True, metavar="NUMBER")
+_letter = click.option("--letter", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+_reason = click.option("--reason", default="", metavar="TEXT")
+_reference = click.option("--reference", default="", metavar="TEXT")
+
+
+@click.group(cls=SpokenGroup)
+def command() -> None:
+    """Offer, send, note what comes back."""
+
+
+@command.command(cls=SpokenCommand)
+@_number
+@as_person
+@pass_operator
+def offer(operator: Operator, number: str, as_name: str) -> None:
+    """Where a case may go, and why not elsewhere."""
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(number):
+        desk = hub.desk(person.actor)
+        found = sending.offers(hub.store, desk, number)
+    for each in found:
+        _say_offer(operator, each, desk.places)
+    if not found:
+        operator.say("destinations.none")
+    elif found[0].is_open:
+        operator.say("referrals.how_send", number=number, code=plain(found[0].destination.code), name=as_name)
+
+
+@command.command(cls=SpokenCommand)
+@_number
+@_destination
+@_only
+@_after
+@as_person
+@pass_operator
+def prepare(
+    operator: Operator, number: str, destination: str, only: tuple[str, ...], seen: int, as_name: str
+) -> None:
+    """Note what is meant to go; nothing leaves."""
+    with _at_work(operator, as_name, number, destination) as (hub, desk):
+        sending.prepare(hub.store, desk, number, destination, only, after=seen)
+    operator.say("referrals.prepared", number=number, code=plain(destination), name=as_name)
+
+
+@command.command(cls=SpokenCommand)
+@_number
+@_destination
+@_only
+@_letter
+@_reason
+@_after
+@as_person
+@pass_operator
+def send(
+    operator: Operator,
+    number: str,
+    destination: str,
+    only: tuple[str, ...],
+    letter: Path,
+    reason: str,
+    seen: int,
+    as_name: str,
+) -> None:
+    """Send what may go, by a letter in a file."""
+    with _at_work(operator, as_name, number, destination) as (hub, desk):
+        planned = sending.plan(hub.store, desk, number, destination, only)
+        words = _opened(operator, hub, desk, planned, reason)
+        made = letters.compose(planned, words, desk, operator.texts.language)
+
+        def lines() -> Iterator[bytes]:
+            # Once the file is there, and before a line is in it: what is not noted leaves nothing.
+            sending.send(hub.store, desk, number, destination, made.sheets, made.digest, after=seen)
+            yield made.text
+
+        _write(operator, letter, lines())
+    numbers = {each.complaint: each.number for each in planned.going}
+    for sheet in made.sheets:
+        _say_parts(operator, numbers[sheet.complaint], sheet.parts)
+    for left, blocks in planned.left_out.items():
+        operator.say("referrals.left_out", number=left, why=_why(operator, blocks))
+    operator.say("referrals.sent", number=number, code=plain(destination), file=letter, name=as_name)
+
+
+@command.command("print", cls=SpokenCommand)
+@_number
+@_destination
+@_letter
+@_reason
+@as_person
+@pass_operator
+def print_(
+    operator: Operator, number: str, destination: str, letter: Path, reason: str, as_name: str
+) -> None:
+    """Write the letter into a file: a draft before it is sent, then a copy, or what asks for it back."""
+    with _at_work(operator, as_name, number, destination) as (hub, desk):
+        of_case = [each for each in referring.listed(hub.store, desk, number) if each.destination.code == destination]
+        states = [each.kept.state for each in of_case]
+        if states and states[-1] == "recalled":
+            made = letters.compose_recall(of_case[-1], desk, operator.texts.language)
+        else:
+            is_sent = any(each.kept.referral.stands for each in of_case)
+            plan = sending.copy if is_sent else sending.plan
+            planned = plan(hub.store, desk, number, destination)
+            words = _opened(operator, hub, desk, planned, reason)
+            made = letters.compose(planned, words, desk, operator.texts.language, "copy" if is_sent else "draft")
+    operator.write_new(letter, [made.text])
+    operator.say("referrals.printed", file=letter)
+
+
+@command.command(cls=SpokenCommand)
+@_number
+@_referral
+@_reference
+@_after
+@as_person
+@pass_operator
+def receive(operator: Operator, number: str, referral: str, reference: str, seen: int, as_name: str) -> None:
+    """The body has it."""
+    with _at_work(operator, as_name, number, referral) as (hub, desk):
+        referring.receive(hub.store, desk, number, referral, after=seen, reference=reference)
+    operator.say("referrals.received", number=number)
+
+
+@command.command(cls=SpokenCommand)
+@_number
+@_referral
+@click.argument("outcome")
+@_reference
+@_after
+@as_person
+@pass_operator
+def answer(
+    operator: Operator, number: str, referral: str, outcome: str, reference: str, seen: int, as_name: str
+) -> None:
+    """What the body answered."""
+    with _at_work(operator, as_name, number, referral) as (hub, desk):
+        programme = _programme(referring.listed(hub.store, desk, number), referral)
+        code = referral_words.outcome(operator, programme, outcome)
+        referring.answer(hub.store, desk, number, referral, code, after=seen, reference=reference)
+    operator.say("referrals.answered", number=number, name=as_name)
+
+
+@command.command(cls=SpokenCommand)
+@_number
+@_referral
+@_reference
+@_after
+@as_person
+@pass_operator
+def refuse(operator: Operator, number: str, referral: str, reference: str, seen: int, as_name: str) -> None:
+    """The body does not take it."""
+    with _at_work(operator, as_name, number, referral) as (hub, desk):
+        referring.refuse(hub.store, desk, number, referral, after=seen, reference=reference)
+    operator.say("referrals.answered", number=number, name=as_name)
+
+
+@command.command(cls=SpokenCommand)
+@_number
+@_referral
+@_after
+@as_person
+@pass_operator
+def remind(operator: Operator, number: str, referral: str, seen: int, as_name: str) -> None:
+    """The body was asked once more."""
+    with _at_work(operator, as_name, number, referral) as (hub, desk):
+        made = referring.remind(hub.store, desk, number, referral, after=seen)
+    click.echo(operator.texts.plural("referrals.reminded", made.reminders, number=number))
+
+
+@command.command(cls=SpokenCommand)
+@_number
+@_referral
+@_after
+@as_person
+@pass_operator
+def recall(operator: Operator, number: str, referral: str, seen: int, as_name: str) -> None:
+    """Ask for what was sent to be given back."""
+    with _at_work(operator, as_name, number, referral) as (hub, desk):
+        made = referring.recall(hub.store, desk, number, referral, after=seen)
+    operator.say("referrals.recalled", number=number, code=plain(made.destination), name=as_name)
+
+
+@command.command(cls=SpokenCommand)
+@_number
+@_referral
+@_after
+@as_person
+@pass_operator
+def cancel(operator: Operator, number: str, referral: str, seen: int, as_name: str) -> None:
+    """What was prepared is not sent."""
+    with _at_work(operator, as_name, number, referral) as (hub, desk):
+        referring.cancel(hub.store, desk, number, referral, after=seen)
+    operator.say("referrals.cancelled", number=number)
+
+
+@command.command("list", cls=SpokenCommand)
+@click.argument("number", required=False, metavar="[NUMBER]")
+@click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1, 1_000), metavar="N")
+@as_person
+@pass_operator
+def list_(operator: Operator, number: str | None, limit: int, as_name: str) -> None:
+    """The referrals of a case, or all that wait for an answer."""
+    with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(number or ""):
+        desk = hub.desk(person.actor)
+        if number is None:
+            found = referring.awaited(hub.store, desk, limit)
+        else:
+            found = referring.listed(hub.store, desk, number)
+    for view in found:
+        say_view(operator, view, desk.places)
+    if not found:
+        operator.say("referrals.none")
+
+
+def say_view(operator: Operator, view: View, places: Gazetteer | None) -> None:
+    """One referral, and what of it the person took back since."""
+    texts, kept = operator.texts, view.kept
+    operator.say(
+        "referrals.item",
+        id=kept.id[:_SHORT],
+        number=view.ref,
+        body=referral_words.body(operator, view.destination, places),
+        code=plain(view.destination.code),
+        state=texts.text(f"referrals.state_{kept.state}"),
+        day=operator.day(kept.sent_at or kept.prepared_at),
+        due="–" if view.due_on is None else view.due_on.strftime(texts.text("usage.day")),
+        outcome="–" if kept.outcome is None else texts.text(PROGRAMMES[kept.programme].outcome_key(kept.outcome)),
+        reference=plain(kept.external_ref or "–"),
+    )
+    for number, part in view.sent.items():
+        _say_parts(operator, number, part.parts)
+    for number in sorted(view.taken_back):
+        operator.say("referrals.taken_back", number=number, code=plain(view.destination.code))
+
+
+@contextmanager
+def _at_work(operator: Operator, name: str, number: str, other: str) -> Iterator[tuple[Hub, Desk]]:
+    """The hub with the person at the desk; what is not found or stale is refused as it was typed."""
+    with operator.hub() as hub, acting(operator, hub, name) as person, naming(f"{number}, {other}"), stale(operator):
+        yield hub, hub.desk(person.actor, person.keys)
+
+
+def _opened(operator: Operator, hub: Hub, desk: Desk, planned: Plan, reason: str) -> Mapping[int, Words]:
+    """What is opened for a letter, each logged with the reason; without one nothing is, and facts alone go."""
+    if not reason.strip():
+        return {}
+    found: dict[int, Words] = {}
+    for going in planned.going:
+        opened: dict[str, Opened] = {}
+        for compartment in letters.needed(going):
+            try:
+                opened[compartment] = vault.open_compartment(hub.store, desk, going.complaint, compartment, reason)
+            except NotFound:
+                raise operator.refuse("referrals.not_assigned", number=going.number) from None
+            if opened[compartment].is_unopenable:
+                raise operator.refuse("referrals.unopenable", number=going.number)
+        clear = {name: each.clear for name, each in opened.items()}
+        with_contacts = "identity" in opened and not opened["identity"].is_withheld
+        found[going.complaint] = Words(clear.get("statement"), clear.get("identity"), with_contacts)
+    return found
+
+
+def _write(operator: Operator, file: Path, lines: Iterator[bytes]) -> None:
+    """Write a letter into a file of its own; where it is refused, no empty file is left."""
+    was_there = file.exists()
+    try:
+        operator.write_new(file, lines)
+    except BaseException:
+        if not was_there:
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _programme(views: list[View], named: str) -> str:
+    """Under which programme the referral that is meant was sent. Raises NotFound."""
+    found = (each for each in views if each.destination.code == named or each.kept.id.startswith(named))
+    view = next(found, None)
+    if view is None:
+        raise NotFound(object=named)
+    return view.kept.programme
+
+
+def _say_offer(operator: Operator, found: Offer, places: Gazetteer | None) -> None:
+    to = found.destination
+    operator.say(
+        "referrals.open" if found.is_open else "referrals.closed",
+        code=plain(to.code),
+        body=referral_words.body(operator, to, places),
+        programme=operator.texts.text(PROGRAMMES[to.programme].key),
+    )
+    for number, blocks in found.against.items():
+        if blocks:
+            operator.say("referrals.left_out", number=number, why=_why(operator, blocks))
+        elif len(found.against) > 1:
+            operator.say("referrals.may_go", number=number)
+
+
+def _say_parts(operator: Operator, number: str, parts: tuple[str, ...]) -> None:
+    words = ", ".join(operator.texts.text(f"referrals.part_{part}") for part in parts)
+    operator.say("referrals.parts", number=number, parts=words)
+
+
+def _why(operator: Operator, blocks: tuple[Block, ...]) -> str:
+    return refusal(operator.texts, ReferralRefused(fault=blocks[0], faults=blocks))

@@ -1,0 +1,66 @@
+"""Following: how it is for people after their case was closed, and waiting for an answer, which ends by itself."""
+
+from datetime import datetime
+from typing import Final
+
+from server.domain import case as rules
+from server.domain.casework import CASEWORK
+from server.domain.deadlines import AFTER_CLOSURE, FOLLOW_UP_ANSWERS
+from server.domain.desk import Desk
+from server.domain.errors import Busy, DeadlineRefused, NotFound, TransitionRefused
+from server.domain.permission import JOB
+from server.domain.places import Gazetteer
+from server.services.cases import due, moving, opening
+from server.store import cases
+from server.store import due as deadlines
+from server.store.engine import Store
+
+# Nobody leaves a person to whom this is done with a closed case.
+REPRISALS: Final = "reprisals"
+_PAGE: Final = 100
+
+
+def follow_up(store: Store, desk: Desk, number: str, answer: str, days: int | None = None, *, after: int) -> str:
+    """Note what became of a person, by a code of the list, after the case was closed; gives the kind of follow-up.
+
+    `days`: which one it is; without it the first that was not made. Raises NotFound, StaleRevision, and
+    DeadlineRefused: `answer` for a code that is not listed, `no_follow_up` where none is to be made.
+    """
+    if answer not in FOLLOW_UP_ANSWERS:
+        raise DeadlineRefused(fault="answer")
+    with store.write() as connection:
+        _, case = opening.take_seen(connection, desk, number, after, {due.FOLLOWED_UP: answer})
+        known = deadlines.of_cases(connection, [case.file.id])[case.file.id]
+        waits = [each for each in known if each.stands.kind in AFTER_CLOSURE and each.stands.met_at is None]
+        wanted = [each for each in waits if days is None or each.stands.kind == f"after_closure_{days}"]
+        if not wanted:
+            raise DeadlineRefused(fault="no_follow_up")
+        due.note(connection, desk, case, due.FOLLOWED_UP, wanted[0], {"answer": answer})
+    return wanted[0].stands.kind
+
+
+def end_waits(store: Store, places: Gazetteer | None, now: datetime) -> int:
+    """Bring back into triage the cases whose question was answered, or was for as long as anybody waits; gives how
+    many. A pause needs nobody: it ends by itself, since what falls due then is known from the beginning."""
+    desk, count, after = Desk(JOB, places, now), 0, 0
+    while found := _asked(store, now, after):
+        count += sum(_goes_on(store, desk, each) for each in found)
+        after = found[-1]
+    return count
+
+
+def _asked(store: Store, now: datetime, after: int) -> list[int]:
+    with store.read() as connection:
+        return cases.asked(connection, now - CASEWORK.answer_wait, _PAGE, after)
+
+
+def _goes_on(store: Store, desk: Desk, id: int) -> bool:
+    """Whether the case went on; one with which somebody does something at this moment is looked at the next time."""
+    try:
+        with store.write() as connection:
+            case = opening.take(connection, desk, [], [id])[1][id]
+            moved = rules.move(case.facts, "in_triage", desk.actor, desk.now)
+            moving.keep(connection, desk, case, moved, {})
+    except (Busy, NotFound, TransitionRefused):
+        return False
+    return True

@@ -1,0 +1,120 @@
+"""Results of tasks: what a device did in the field is kept with its task, and told to whoever has the case."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final, cast
+
+import sqlalchemy as sa
+
+from server.domain import task as rules
+from server.domain.contact import Way
+from server.domain.errors import ContactNotAllowed, TaskRefused
+from server.domain.task import OPEN, RULES, Kind
+from server.domain.timeline import TOLD_BY
+from server.store import audit, cases, complaints, contact, devices, due, erasures, notices, tasks, timeline
+from server.store.complaints import Origin, Received
+from server.store.tasks import Result, Task
+from server.store.timeline import Entry
+
+DONE: Final = "task_done"
+TOLD: Final = "told"
+# How the person heard it.
+_BY_TASK: Final = "task"
+
+
+def file_result(
+    connection: sa.Connection, origin: Origin, operation: Received, content: Mapping[str, Any]
+) -> int | None:
+    """Keep what a device says it did; gives the id of the operation, None for a task that went with its complaint.
+
+    It counts for a task that its lineage was told of, or another of the same team: of any other task nobody learns
+    whether there is one. What comes when the task has ended, or was done by another device, is kept beside the rest.
+    """
+    found = _held(connection, content["task"])
+    if found is None and erasures.known(connection, [content["task"]]):
+        return None
+    if found is None or not _is_theirs(connection, found, origin.lineage):
+        return complaints.keep(connection, origin, [operation])[0]
+    received = complaints.keep_about(connection, origin, operation, found.complaint)
+    made = _result(found, origin, operation, received, content)
+    is_repeat = tasks.has_result(connection, made)
+    tasks.add_result(connection, made)
+    if not made.is_late:
+        # Of what comes again the box stays for the next time.
+        tasks.update(connection, found.id, state="done", box=found.box if found.repeats else None)
+    # The device let go of it when it sealed the result.
+    tasks.take_back(connection, found.id, origin.at, silently_of=origin.lineage)
+    if not is_repeat:
+        # Who says the same a thousand times fills no timeline, and calls nobody.
+        _leave(connection, origin, found, made)
+    return received
+
+
+def withhold(connection: sa.Connection, named: Collection[tuple[str, str]]) -> None:
+    """Of complaints by lineage and id, about which something came just now: a device that has not read yet of a task
+    does not read of it where the person allows less than it says. What devices have already, the job takes back."""
+    ids = complaints.ids_of(connection, named) if named else {}
+    for each in tasks.of_complaints(connection, ids.values()) if ids else []:
+        if each.state == "told" and not set(each.ways) <= set(_ways(connection, each)):
+            tasks.hide(connection, each)
+
+
+def _ways(connection: sa.Connection, found: Task) -> tuple[Way, ...]:
+    wishes = contact.wishes_of(connection, found.complaint)
+    try:
+        return rules.ways(
+            cast(Kind, found.kind), wishes, is_settled=tasks.is_settled(connection, found.complaint)
+        )
+    except (TaskRefused, ContactNotAllowed):
+        return ()
+
+
+def _held(connection: sa.Connection, id: str) -> Task | None:
+    """The task as it stands, its complaint locked until commit."""
+    found = tasks.find(connection, id)
+    if found is None:
+        return None
+    complaints.lock(connection, found.complaint)
+    return tasks.find(connection, id)
+
+
+def _is_theirs(connection: sa.Connection, found: Task, lineage: str) -> bool:
+    told = {each.lineage for each in tasks.told_of(connection, found.id)} | {found.lineage}
+    if lineage in told:
+        return True
+    team = devices.team_of(connection, lineage)
+    return team is not None and team == devices.team_of(connection, found.lineage)
+
+
+def _result(found: Task, origin: Origin, operation: Received, received: int, content: Mapping[str, Any]) -> Result:
+    return Result(
+        task=found.id,
+        lineage=origin.lineage,
+        client_id=operation.client_id,
+        received=received,
+        outcome=content["outcome"],
+        done_on=content.get("done_on"),
+        method=content.get("method"),
+        sources=content.get("sources"),
+        certainty=content.get("certainty"),
+        state=content.get("finding") if RULES[cast(Kind, found.kind)].finds else None,
+        is_late=found.state not in OPEN and found.state != "done",
+        at=origin.at,
+    )
+
+
+def _leave(connection: sa.Connection, origin: Origin, found: Task, made: Result) -> None:
+    """The entries of it in the timeline of the case that has the complaint, and a notice to whoever has the case."""
+    [id] = cases.holding(connection, [found.complaint]).values()
+    [case] = cases.find(connection, [id], is_locked=True).values()
+    codes = [DONE, *([TOLD] if made.outcome in RULES[cast(Kind, found.kind)].tells else [])]
+    actor = f"device:{origin.device}"
+    for no, code in enumerate(codes, case.revision + 1):
+        done = {"task": found.id, "kind": found.kind, "outcome": made.outcome}
+        fields = done if code == DONE else {TOLD_BY: _BY_TASK}
+        timeline.append(connection, Entry(id, no, code, actor, origin.at, found.complaint, fields))
+        details = {"no": no}
+        audit.record(
+            connection, at=origin.at, actor=actor, action=f"case_{code}", object=f"case:{id}", details=details
+        )
+    due.reckon(connection, [id])
+    notices.tell_owner(connection, case.owner, DONE, f"{DONE}:{made.received}", origin.at, id)

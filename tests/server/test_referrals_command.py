@@ -1,0 +1,179 @@
+"""`seere destinations` and `seere referrals`: a coordinator sends what may go, and notes what comes back."""
+
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyotp
+import pytest
+from click.testing import CliRunner, Result
+
+from server.cli import main
+from server.domain.permission import OPERATOR
+from server.hub import Hub, utc_now
+from server.services import places
+from server.services.accounts import people
+from server.services.accounts.people import Post
+from server.store import accounts
+from tests.builders import NOW, PASSPHRASE, enrolled, founded, open_new_hub, passphrase_file, with_keyring
+from tests.case_referrals import consent, land
+
+Run = Callable[..., Result]
+FIRST, SECOND = (f"SRE-{utc_now().year}-{number:06}" for number in (1, 2))
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+LIST = FIXTURES / "destinations" / "mali-2026.csv"
+TO = "cofo-gao"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub"), utc_now))
+    known = places.read_list_file(FIXTURES / "places" / "mali-2026.1.csv", "2026.1")
+    places.import_list(opened.store, known, "test", opened.clock())
+    enrolled(opened, "Gao 1", team="gao").send(land("a"), land("b", consent=consent("C1")))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `seere` as a coordinator for everything."""
+    monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
+    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
+    posts = {"Awa": Post("coordinator", is_named_reader=True), "Oumar": Post("verifier")}
+    made = {
+        name: people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, PASSPHRASE, NOW)
+        for name, post in posts.items()
+    }
+
+    def run(*arguments: str, name: str = "Awa", language: str = "fr") -> Result:
+        with hub.store.write() as connection:
+            accounts.update(connection, made[name].account.id, totp_step=0)
+        secret = made[name].secret
+        code = f"{pyotp.TOTP(secret).now()}\n" if secret else ""
+        command = ["--language", language, *arguments, "--as", name]
+        return CliRunner().invoke(main, command, input=f"{PASSPHRASE}\n{code}\n")
+
+    return run
+
+
+def work(seere: Run, *arguments: str, **options: str) -> str:
+    done = seere(*arguments, **options)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def version(seere: Run, number: str = FIRST) -> str:
+    found = re.search(r"Version (\d+)", work(seere, "cases", "show", number))
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def case(seere: Run) -> str:
+    """A case of two complaints that is worked on; the destinations of the list are laid down."""
+    assert "58 organismes inscrits." in work(seere, "destinations", "load", str(LIST))
+    for number in (FIRST, SECOND):
+        work(seere, "cases", "acknowledge", number)
+        work(seere, "cases", "move", number, "en-tri", "--after", "2")
+    work(seere, "cases", "attach", SECOND, FIRST, "--after", "3", "--into-after", "3")
+    settled = ("--owner", "Awa", "--kind", "HR-LAN", "--urgency", "U1")
+    work(seere, "cases", "move", FIRST, "en-traitement", "--after", "4", *settled)
+    return FIRST
+
+
+def test_list_that_comes_along_can_be_laid_down_twice(seere: Run) -> None:
+    work(seere, "destinations", "load", str(LIST))
+    assert "0 organisme" in work(seere, "destinations", "load", str(LIST))
+    shown = work(seere, "destinations", "list")
+    assert "cofo-gao : Commission foncière (CoFo), Gao. Commission foncière. Depuis le 01/01/2026" in shown
+    added = work(seere, "destinations", "add", "cofo-san", "cofo", "land_commission", "--from", "2026-01-01")
+    assert "cofo-san est inscrit." in added
+    refused = seere("destinations", "add", "x", "cofo", "legal_aid", "--from", "2026-01-01")
+    assert "Cet organisme ne travaille pas dans ce programme." in refused.output
+    assert seere("destinations", "list", name="Oumar").exit_code == 1
+
+
+def test_letter_leaves_by_a_file_for_one_alone_and_says_what_stays_behind(
+    seere: Run, case: str, tmp_path: Path
+) -> None:
+    offered = work(seere, "referrals", "offer", case)
+    assert offered.startswith("Possible : ")
+    assert f"{SECOND} : ne part pas. L'accord de la personne ne va pas jusque-là." in offered
+    draft, letter = tmp_path / "projet.txt", tmp_path / "lettre.txt"
+    work(seere, "referrals", "prepare", case, TO, "--after", "5")
+    work(seere, "referrals", "print", case, TO, "--letter", str(draft))
+    assert draft.read_text("utf-8").startswith("PROJET, NON ENVOYÉ\n")
+    sent = work(seere, "referrals", "send", case, TO, "--letter", str(letter), "--after", "6")
+    assert f"{FIRST} : faits\n" in sent
+    assert f"{SECOND} : ne part pas." in sent
+    text = letter.read_text("utf-8")
+    assert text.startswith("RÉFÉRENCEMENT\nÀ : Commission foncière (CoFo). Ressort : Gao\n")
+    assert SECOND not in text
+    assert stat.S_IMODE(letter.stat().st_mode) == 0o600
+    shown = work(seere, "cases", "show", case)
+    assert "référée" in shown
+    assert "a envoyé : Commission foncière (CoFo)" in shown
+    assert "en vérification" not in shown
+    assert "Vérification : non vérifié" in shown
+
+
+def test_refused_letter_leaves_no_file(seere: Run, case: str, tmp_path: Path) -> None:
+    letter = tmp_path / "lettre.txt"
+    stale = seere("referrals", "send", case, TO, "--letter", str(letter), "--after", "1")
+    assert stale.exit_code == 1
+    assert "Vous vouliez : référencement cofo-gao" in stale.output
+    assert not letter.exists()
+    assert "suspendu" in work(seere, "destinations", "suspend", TO)
+    refused = seere("referrals", "send", case, TO, "--letter", str(letter), "--after", "5")
+    assert "Cet organisme est suspendu : rien ne lui est envoyé." in refused.output
+    work(seere, "destinations", "lift", TO)
+    letter.write_text("mien")
+    assert seere("referrals", "send", case, TO, "--letter", str(letter), "--after", "5").exit_code == 1
+    assert letter.read_text() == "mien"
+    assert "Aucun référencement." in work(seere, "referrals", "list", case)
+    asked = seere("referrals", "send", case, TO, "--letter", str(letter) + "2", "--reason", "aide", "--after", "5")
+    assert "ne s'ouvre que pour qui en est chargé" in asked.output
+    assert not Path(str(letter) + "2").exists()
+
+
+def test_what_comes_back_is_noted_in_the_words_of_its_programme(seere: Run, case: str, tmp_path: Path) -> None:
+    work(seere, "referrals", "send", case, TO, "--letter", str(tmp_path / "l"), "--after", version(seere))
+    work(seere, "referrals", "receive", case, TO, "--reference", "RG 7", "--after", version(seere))
+    assert "1 relance" in work(seere, "referrals", "remind", case, TO, "--after", version(seere))
+    wrong = seere("referrals", "answer", case, TO, "acquittement", "--after", version(seere))
+    assert "Il donne : hearing_set (Audience fixée) · settled (Litige réglé)" in wrong.output
+    work(seere, "referrals", "answer", case, TO, "audience fixée", "--after", version(seere))
+    assert "répondu" in work(seere, "referrals", "list", case)
+    assert "Aucun référencement." in work(seere, "referrals", "list")
+    work(seere, "referrals", "recall", case, TO, "--after", version(seere))
+    asked = tmp_path / "retour.txt"
+    work(seere, "referrals", "print", case, TO, "--letter", str(asked))
+    assert asked.read_text("utf-8").startswith("DEMANDE DE RETOUR\n")
+    shown = work(seere, "cases", "show", case, language="en")
+    assert "recalled from: Land commission" in shown
+
+
+def test_what_was_prepared_is_given_up_and_a_body_may_refuse(seere: Run, case: str, tmp_path: Path) -> None:
+    work(seere, "referrals", "prepare", case, TO, "--only", FIRST, "--after", version(seere))
+    assert "on y renonce" in work(seere, "referrals", "cancel", case, TO, "--after", version(seere))
+    work(seere, "referrals", "send", case, TO, "--letter", str(tmp_path / "l"), "--after", version(seere))
+    assert case in work(seere, "referrals", "list")
+    work(seere, "referrals", "refuse", case, TO, "--after", version(seere))
+    assert "en traitement" in work(seere, "cases", "show", case)
+
+
+def test_act_is_verified_and_judged_at_the_terminal(seere: Run, case: str) -> None:
+    begun = work(seere, "cases", "verify", "begin", FIRST, "hr-lan", "--after", version(seere))
+    assert "seere cases verify found" in begun
+    basis = ("--method", "visite", "--certainty", "motifs-raisonnables", "--on", "2026-11-20", "--sources")
+    weak = seere("cases", "verify", "found", FIRST, "HR-LAN", "corroboré", *basis, "1", "--after", version(seere))
+    assert "Pour cette conclusion il faut deux sources indépendantes." in weak.output
+    work(seere, "cases", "verify", "found", FIRST, "HR-LAN", "corroboré", *basis, "2", "--after", version(seere))
+    shown = work(seere, "cases", "show", FIRST)
+    assert "Vérification : corroboré" in shown
+    assert "visite, sources : 2, certitude : motifs raisonnables, le 20/11/2026" in shown
+    court = ("--court", "assises", "--on", "2026-11-01", "--after", version(seere))
+    refused = seere("cases", "judge", FIRST, "2", "condamnée", *court)
+    assert "Personne n'est mis en cause sous ce numéro." in refused.output
