@@ -1,5 +1,6 @@
 """Queues: what waits, for whom, in which order; urgency follows the answers and is never lowered by itself."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,7 +105,11 @@ def test_word_of_a_person_stands_until_answers_grow_worse(hub: Hub, awa: Person)
     assert queue(hub, awa) == [("U1", number)]
 
 
-def test_queue_is_one_sentence_that_reads_its_index_in_order(hub: Hub, numbers: Numbers) -> None:
+@pytest.mark.parametrize("places", [None, frozenset({"ml-c-gao", "ml-c-ansongo"})], ids=["all", "region"])
+def test_queue_is_one_sentence_that_reads_its_index_in_order(
+    hub: Hub, numbers: Numbers, places: frozenset[str] | None
+) -> None:
+    """Of whoever covers few places too: from all their complaints to those that wait longest it is a long way."""
     said: list[str] = []
 
     def hear(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
@@ -114,7 +119,7 @@ def test_queue_is_one_sentence_that_reads_its_index_in_order(hub: Hub, numbers: 
     with hub.store.read() as connection:
         connection.exec_driver_sql("SELECT 1")
         sa.event.listen(hub.store.engine, "before_cursor_execute", hear)
-        assert len(cases.queue(connection, ALL, 10)) == len(numbers)
+        assert len(cases.queue(connection, replace(ALL, places=places), 10)) == len(numbers)
         sa.event.remove(hub.store.engine, "before_cursor_execute", hear)
         statement, parameters = said
         if hub.store.engine.dialect.name == "sqlite":
