@@ -19,6 +19,9 @@ help: ## Montrer cette liste
 install: $(RUN_STAMP) ## Préparer les commandes seere (le centre) et carnet (le terrain), et dire où elles sont
 	@echo "Prêt : .venv/bin/seere, .venv/bin/carnet. Dans chaque nouveau terminal : . .venv/bin/activate"
 
+# Tests start our programs a hundred times: each module is compiled once, whatever the terminal says of it.
+test prove prove-ci check: export PYTHONDONTWRITEBYTECODE =
+
 # PORT, ONCE and ONLY given on the command line reach the program through the environment: make exports them.
 demo: $(RUN_STAMP) ## La démonstration, puis le centre sur 127.0.0.1:8000 (PORT=8001 ; ONCE=1 : raconter et finir)
 	@exec $(VENV_PYTHON) -m fixtures.demo

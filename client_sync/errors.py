@@ -25,6 +25,12 @@ class PassphraseTooSoon(ClientError):
     code = "passphrase_too_soon"
 
 
+class PassphraseGivenAway(ClientError):
+    """The passphrase was typed where words are asked for that leave the device; nothing of them was kept."""
+
+    code = "passphrase_given_away"
+
+
 class VaultLocked(ClientError):
     """The vault was closed: nothing was typed for too long."""
 

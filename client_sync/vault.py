@@ -64,9 +64,10 @@ class Draft:
 class Vault:
     """An open vault. Close it to lock; nothing of it stays on the disk in the clear."""
 
-    def __init__(self, database: Database, key: bytes) -> None:
+    def __init__(self, database: Database, key: bytes, passphrase: str) -> None:
         self._database = database
         self._reply_key: PrivateKey | None = _reply_key(key)
+        self._letters = _letters(passphrase)
 
     @classmethod
     def create(cls, folder: Folder, passphrase: str, hardness: Hardness = FIELD_HARDNESS) -> Self:
@@ -78,7 +79,7 @@ class Vault:
         folder.make()
         key = random_bytes(KEY_BYTES)
         write_durably(folder.vault_key, _close_slot(key, passphrase, hardness))
-        return cls(open_encrypted(folder.vault, key, _migrations), key)
+        return cls(open_encrypted(folder.vault, key, _migrations), key, passphrase)
 
     @classmethod
     def open(cls, folder: Folder, passphrase: str, running_s: Callable[[], float] = clocks.running_s) -> Self:
@@ -90,7 +91,7 @@ class Vault:
         tries.begin(folder.vault_tries, running_s())
         key = _open_slot(slot, passphrase)
         tries.forget(folder.vault_tries)
-        return cls(open_encrypted(folder.vault, key, _migrations), key)
+        return cls(open_encrypted(folder.vault, key, _migrations), key, passphrase)
 
     @staticmethod
     def exists(folder: Folder) -> bool:
@@ -101,6 +102,11 @@ class Vault:
         """Lock: the file is closed and its keys are dropped. A closed vault opens nothing any more."""
         self._database.close()
         self._reply_key = None
+        self._letters = ""
+
+    def is_given_away_by(self, text: str) -> bool:
+        """Whether a text has the passphrase in it, whatever stands between its words."""
+        return bool(self._letters) and self._letters in _letters(text)
 
     def save_draft(self, id: str, answers: dict[str, Any]) -> None:
         """Keep the answers given so far, JSON values, in place of those under the same id."""
@@ -181,7 +187,15 @@ def _open_slot(slot: dict[str, Any], passphrase: str) -> bytes:
 
 def _stretch(passphrase: str, salt: bytes, hardness: Hardness) -> bytes:
     # The same words on another keyboard: case, spacing and the form of accents don't count.
-    words = " ".join(unicodedata.normalize("NFC", passphrase).casefold().split())
+    words = " ".join(_folded(passphrase).split())
     return pwhash.argon2id.kdf(
         SecretBox.KEY_SIZE, words.encode(), salt, opslimit=hardness.passes, memlimit=hardness.memory_bytes
     )
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in _folded(text) if char.isalnum())

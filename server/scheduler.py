@@ -36,6 +36,7 @@ _TICK_S: Final = 60
 # Room for a backup, an erasing and a receiver that is slow, and for the rest beside them; each more may take a
 # connection to the database from a device.
 _THREADS: Final = 6
+BACKUP: Final = "backup"
 # A sign of life of a run that goes on, far more often than its lease asks for.
 _SIGN_S: Final = 60.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,9 +65,9 @@ def _always(_: Hub) -> bool:
 class Job:
     """One job: only the last due time of its cadence counts, so whatever was missed is caught up by one run.
 
-    What it does can be done twice: a run whose process died is taken up by another. `is_wanted`: whether there is
-    anything to do; each run is a row. `needs_clock`: it does for good what time asks for, so it waits while the clock
-    is doubted.
+    What it does can be done twice: a run that failed, or whose process died, is taken up again. `is_wanted`: whether
+    there is anything to do; each run is a row. `needs_clock`: it does for good what time asks for, so it waits while
+    the clock is doubted.
     """
 
     name: str
@@ -93,7 +94,7 @@ class Stand:
 def run_if_due(hub: Hub, job: Job) -> str | None:
     """Run the job if it is due and nobody has or had this run; gives how it ended, None when it did not run.
 
-    A run whose process died is taken up once its lease is over; one that failed waits for its next due time.
+    A run whose process died is taken up once its lease is over, and one that failed after a while, a few times.
     """
     now = hub.clock()
     if job.needs_clock and not clock.look(hub.store, now):
@@ -181,19 +182,24 @@ def _signs_of_life(hub: Hub, held: Claim) -> Iterator[None]:
 
 
 def _stand(hub: Hub, job: Job, last: Run | None, now: datetime, *, is_doubted: bool) -> Stand:
-    cadence = job.cadence(hub)
+    next_at = _next(job.cadence(hub), last, now) if job.is_wanted(hub) else None
+    return Stand(job, last, _outcome(last, now), next_at, job.needs_clock and is_doubted)
+
+
+def _next(cadence: Cadence, last: Run | None, now: datetime) -> datetime:
     due_at = cadence.last(now)
-    is_over = last is not None and last.due_at >= due_at and not last.is_free(now)
-    next_at = due_at + cadence.period if is_over else due_at
-    is_wanted = job.is_wanted(hub)
-    return Stand(job, last, _outcome(last, now), next_at if is_wanted else None, job.needs_clock and is_doubted)
+    if last is None or last.due_at < due_at or last.is_free(now):
+        return due_at
+    next_at = due_at + cadence.period
+    # A run by hand may be of no due time, and then nobody tries it again.
+    return next_at if last.again_at is None or last.due_at > due_at else min(last.again_at, next_at)
 
 
 def _outcome(last: Run | None, now: datetime) -> Outcome:
     if last is None:
         return "never"
     if last.outcome is not None:
-        return "done" if last.outcome == maintenance.DONE else "failed"
+        return "failed" if last.has_failed else "done"
     return "left" if last.is_left(now) else "running"
 
 
@@ -239,7 +245,7 @@ JOBS: Final = (
         _daily(1),
         lambda hub: audit.anchor_day(hub.store, hub.identity.id, hub.identity.sign_key, hub.clock()),
     ),
-    Job("backup", _nightly, _back_up, is_wanted=lambda hub: bool(hub.settings.backup_recipient), needs_clock=False),
+    Job(BACKUP, _nightly, _back_up, is_wanted=lambda hub: bool(hub.settings.backup_recipient), needs_clock=False),
     Job("deputies", _daily(0), lambda hub: deputies.take_keys(hub.store, hub.gazetteer(), hub.clock())),
     Job(
         "end_waits",
@@ -272,9 +278,9 @@ JOBS: Final = (
         is_wanted=lambda hub: bool(hub.settings.notice_url) and notices.is_any_waiting(hub.store, hub.clock()),
     ),
     Job(
-        "release",
+        "file_held",
         _each(hours=1),
-        lambda hub: admission.release_held(hub.store, hub.settings.registry_prefix, hub.clock(), hub.gazetteer()),
+        lambda hub: admission.file_held(hub.store, hub.settings.registry_prefix, hub.clock(), hub.gazetteer()),
     ),
     Job(
         "retention",

@@ -73,7 +73,7 @@ def sheets(hub: Hub, who: Person, number: str, code: str = COFO.code, *only: str
 def send(hub: Hub, who: Person, number: str, code: str = COFO.code, *only: str) -> str:
     """Send what may go of a case as it stands; gives the id of the referral."""
     after, sent = version(hub, who, number), sheets(hub, who, number, code, *only)
-    return sending.send(hub.store, at_desk(hub, who), number, code, sent, DIGEST, after=after).id
+    return sending.send(hub.store, at_desk(hub, who), number, code, sent, DIGEST, after=after).kept.id
 
 
 def answer(hub: Hub, who: Person, number: str, outcome: str, code: str = COFO.code) -> None:

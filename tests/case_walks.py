@@ -1,25 +1,30 @@
 """Walks over cases: what is done is drawn by chance, and taking it back puts every row about cases where it was."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
+import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from server.domain.casework import Status
-from server.domain.errors import DeadlineRefused, RegroupingRefused, TimelineBroken, TransitionRefused
+from server.domain.errors import RegroupingRefused, TimelineBroken, TransitionRefused
 from server.domain.timeline import replay
 from server.hub import Hub
-from server.store.case_tables import casefile, waiting
+from server.store.case_tables import casefile
 from server.store.columns import metadata
 from server.store.timeline import of_case
 from tests.builders import Person
 from tests.case_work import SETTLED, Numbers, State, attach, detach, entries, move, split, state, undo
 
 Step = tuple[str, int, int]
+Kept = dict[sa.Table, list[dict[str, Any]]]
 KINDS = ("move", "attach", "detach", "split", "undo")
 # One code of each list that a move may ask.
-_GIVEN = {
+GIVEN = {
     "question": "where",
     "inadmissible": "out_of_mandate",
     "referral_over": "silent",
@@ -29,7 +34,7 @@ _GIVEN = {
     "reopening": "new_facts",
     "withdrawal": "told_to_us",
 }
-_MOVES: tuple[Status, ...] = (
+MOVES: tuple[Status, ...] = (
     "acknowledged",
     "in_triage",
     "needs_information",
@@ -40,6 +45,22 @@ _MOVES: tuple[Status, ...] = (
     "reopened",
     "withdrawn",
 )
+
+
+def walks(*kinds: str) -> st.SearchStrategy[list[Step]]:
+    """Walks of 6 to 16 steps; a kind that is named comes so much oftener."""
+    step = st.tuples(st.sampled_from((*KINDS, *kinds)), st.integers(0, 3), st.integers(0, 26))
+    return st.lists(step, min_size=6, max_size=16)
+
+
+def few_or_100(few: int) -> pytest.MarkDecorator:
+    """Gives a test `drawn`, the settings to draw so many walks by; or 100 of them, to prove."""
+    many = pytest.param(_drawn(100), marks=[pytest.mark.prove, pytest.mark.timeout(900)], id="100")
+    return pytest.mark.parametrize("drawn", [pytest.param(_drawn(few), id=str(few)), many])
+
+
+def _drawn(examples: int) -> settings:
+    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass
@@ -80,8 +101,8 @@ class Walk:
     def do(self, kind: str, number: str, second: str, other: int) -> None:
         """One thing to one complaint, with a second where it takes two. Raises what the services refuse."""
         if kind == "move":
-            to = _MOVES[other % len(_MOVES)]
-            move(self.hub, self.who, number, to, **_GIVEN, **(SETTLED if to == "in_progress" else {}))
+            to = MOVES[other % len(MOVES)]
+            move(self.hub, self.who, number, to, **GIVEN, **(SETTLED if to == "in_progress" else {}))
         elif kind == "attach":
             attach(self.hub, self.who, number, second)
         elif kind == "detach":
@@ -98,19 +119,6 @@ class Walk:
 
     def _check(self, holds: bool) -> None:
         self.is_exact = self.is_exact and holds
-
-
-def stray(hub: Hub, who: Person, numbers: Numbers, steps: Sequence[Step]) -> int:
-    """Walk without looking on the way; gives how many cases stand at the end where their timeline does not lead."""
-    walk = Walk(hub, who, numbers)
-    for kind, at, other in steps:
-        number, second = (numbers[each % len(numbers)] for each in (at, other))
-        with suppress(TransitionRefused, RegroupingRefused, DeadlineRefused):
-            if kind == "undo":
-                undo(hub, who, number)
-            else:
-                walk.do(kind, number, second, other)
-    return strayed(hub)
 
 
 def is_replayed(hub: Hub) -> bool:
@@ -143,13 +151,34 @@ def open_all(hub: Hub, who: Person, numbers: Numbers) -> None:
 @contextmanager
 def forgotten(hub: Hub) -> Iterator[None]:
     """Nobody did anything to any case, again, once the block is over."""
-    with hub.store.read() as connection:
-        rows = [dict(each) for each in connection.execute(sa.select(waiting)).mappings()]
+    kept = keep(hub)
     try:
         yield
     finally:
-        with hub.store.write() as connection:
-            for table in reversed(metadata.sorted_tables):
-                if table is casefile or any(key.column.table is casefile for key in table.foreign_keys):
-                    connection.execute(sa.delete(table))
-            connection.execute(sa.insert(waiting), rows)
+        put_back(hub, kept)
+
+
+def keep(hub: Hub) -> Kept:
+    """All that case work has of any case now; the log and what devices were told is not of it."""
+    with hub.store.read() as connection:
+        return {each: [dict(row) for row in connection.execute(sa.select(each)).mappings()] for each in _of_cases()}
+
+
+def put_back(hub: Hub, kept: Kept) -> None:
+    """Bring every case to where it was when that was kept."""
+    # No walk is there after a power cut.
+    with hub.store.write(is_synced=False) as connection:
+        for table in reversed(kept):
+            connection.execute(sa.delete(table))
+        for table, rows in kept.items():
+            if rows:
+                connection.execute(sa.insert(table), rows)
+
+
+def _of_cases() -> list[sa.Table]:
+    """The tables of cases, before each of them those to which it refers."""
+    return [
+        table
+        for table in metadata.sorted_tables
+        if table is casefile or any(key.column.table is casefile for key in table.foreign_keys)
+    ]

@@ -92,7 +92,7 @@ class World:
 
     def _move(self) -> None:
         case = self._any()
-        possible = [each for each in moves(case, COORDINATOR, self.now, SAID) if each.is_possible]
+        possible = [each for each in moves(case, COORDINATOR, self.now, SAID) if not each.unmet]
         if possible:
             to = self._dice.choice(possible).transition.to
             made = move(case, to, COORDINATOR, self.now, SAID)

@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for: fresh databases on both engines, and programs of the system."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 from tests.compiled import share_compiled
 from tests.memory import ram
 from tests.postgres import Cluster, running_cluster
+from tests.serving import PYTHONPATH
 
 
 def pytest_configure() -> None:
@@ -17,6 +19,20 @@ def pytest_configure() -> None:
     if folder := ram():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
     share_compiled()
+
+
+def pytest_collection_finish() -> None:
+    # What was imported stays: the collector need not walk over it again and again.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped() -> Iterator[None]:
+    """Programs that a test starts, from anywhere, are ours and find what a shipped hub finds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", PYTHONPATH, prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,14 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from typing import Any, Self
+from threading import Event, Lock, Thread
+from typing import Any, Final, Self
 
 # What to do before answering: a hub may be killed here.
 Hook = Callable[[], None]
+# An answer that comes byte by byte: a second in all, and never long without one.
+DRIP: Final = (204, {"X-Slow": "a" * 100})
+_DRIP_S: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Receiver:
         self.answers: deque[tuple[int, dict[str, str]]] = deque()
         self.before: Hook = _nothing
         self.after: Hook = _nothing
-        self._lock = Lock()
+        self._lock, self._over = Lock(), Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -56,6 +59,7 @@ class Receiver:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -73,6 +77,10 @@ class Receiver:
         self.after()
         return status, headers
 
+    def pause(self, seconds: float) -> None:
+        """Let so much time pass, unless nobody listens any more."""
+        self._over.wait(seconds)
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         receiver = self
 
@@ -80,15 +88,28 @@ class Receiver:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 status, headers = receiver.take(self.headers["Idempotency-Key"], body)
+                try:
+                    if (status, headers) == DRIP:
+                        self.drip()
+                    else:
+                        self.answer(status, headers)
+                except OSError:
+                    # Whoever asked was killed, or waits no longer.
+                    self.close_connection = True
+
+            def answer(self, status: int, headers: dict[str, str]) -> None:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", "0")
-                try:
-                    self.end_headers()
-                except OSError:
-                    # Whoever asked was killed.
-                    self.close_connection = True
+                self.end_headers()
+
+            def drip(self) -> None:
+                status, headers = DRIP
+                lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+                for byte in f"HTTP/1.0 {status} Slow\r\n{lines}Content-Length: 0\r\n\r\n".encode():
+                    self.wfile.write(bytes([byte]))
+                    receiver.pause(_DRIP_S)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-# No hub has pandas, which a library of ours reads where it is there: a third of the time that a start takes.
-_ALONE: Final = "import sys; sys.modules['pandas'] = None"
-PROGRAM: Final = (sys.executable, "-c", f"{_ALONE}; from server.cli import main; main()")
+PROGRAM: Final = (sys.executable, "-c", "from server.cli import main; main()")
 ROOT: Final = Path(__file__).resolve().parent.parent
+# Where a program that a test starts finds our modules, and those that stand for what no hub has.
+PYTHONPATH: Final = f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'shipped'}"
 Serve = Callable[..., subprocess.Popen[str]]
 
 
 def environ(folder: Path, **settings: str) -> dict[str, str]:
     """What `seere` is started with, for the hub in a folder, with no other setting than these."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("SEERE_")}
-    return ours | {"SEERE_DATA": str(folder), "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"} | settings
+    return ours | {"SEERE_DATA": str(folder), "PYTHONPATH": PYTHONPATH, "LC_ALL": "C.UTF-8"} | settings
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from client_sync.complaint import Answers, Consent, Contact, Money, Person, Urge
 from client_sync.paper import FAMILIES
 from client_sync.places import PLACES, Place
 from client_sync.protocol.limits import JSON_INTEGER_MAX, NARRATIVE_MAX_CHARS
+from client_sync.protocol.records import read_day
 from client_sync.protocol.vocabulary import VOCABULARY, label
 
 _URGENCY: Final = ("within_72h", "minor", "detained", "reprisals", "witness", "eviction")
@@ -173,7 +174,9 @@ def _earlier(asker: Asker, answers: Answers) -> Answers:
 
 
 def read_span(typed: str) -> tuple[date, date, str] | None:
-    """First day, last day and precision of `3/10/2026`, `10/2026` or `2026`; None for anything else."""
+    """First day, last day and precision of `3/10/2026`, `2026-10-03`, `10/2026` or `2026`; None for anything else."""
+    if (whole := read_day(typed.strip())) is not None:
+        return whole, whole, "day"
     match = _DAY.fullmatch(typed.strip())
     if match is None:
         return None

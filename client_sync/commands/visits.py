@@ -12,7 +12,7 @@ from client_sync.commands.asking import Asker, Option
 from client_sync.commands.localized import command, option
 from client_sync.commands.questions import read_span
 from client_sync.commands.session import Session, in_session
-from client_sync.errors import TaskUnknown
+from client_sync.errors import PassphraseGivenAway, TaskUnknown
 from client_sync.outbox import Outbox
 from client_sync.places import PLACES
 from client_sync.protocol.limits import NARRATIVE_MAX_CHARS
@@ -66,10 +66,14 @@ def _list(session: Session, outbox: Outbox) -> None:
 
 def _open(session: Session, outbox: Outbox, number: int) -> None:
     """Show the details of a task, once the passphrase was typed for them and it was said why."""
-    task = _chosen(outbox.tasks.listed(session.vault_anew()), number)
+    vault = session.vault_anew()
+    task = _chosen(outbox.tasks.listed(vault), number)
     why = ""
     while not 0 < len(why) <= _REASON_MOST_CHARS:
         why = session.ask("visits.why", default="").strip()
+        if vault.is_given_away_by(why):
+            session.clear()
+            raise PassphraseGivenAway
     outbox.tasks.note_look(task.id, session.now(), why)
     session.say("visits.head", what=_words(session, "task_kind", task.kind), place=_place(task))
     session.say("visits.days", window=_window(session, task))

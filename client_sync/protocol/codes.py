@@ -54,6 +54,7 @@ _RECORD_CODES: Final = (
     "place_vintage",
     "complaint_missing",
     "revision_missing",
+    "task_missing",
     "content_differs",
     "field_changed_twice",
     "readers_differ",

@@ -42,7 +42,7 @@ _ANY_MESSAGE: Final = "member_invalid"
 
 
 @dataclass(frozen=True)
-class Finding:
+class Flaw:
     """What is wrong with an operation: a code of CODES and the dotted path of the field."""
 
     code: str
@@ -187,7 +187,7 @@ def _receipt_fault(text: str) -> str | None:
 
 
 def _media_keys_fault(keys: Mapping[str, Any]) -> str | None:
-    # Checked whole: a finding inside would carry the member's name, which is the sender's own text.
+    # Checked whole: a flaw inside would carry the member's name, which is the sender's own text.
     if not all(isinstance(key, str) for key in keys.values()):
         return _ANY_MESSAGE
     return "text_too_long" if any(len(key) > TEXT_MAX_CHARS for key in keys.values()) else None
@@ -532,29 +532,29 @@ COMPARTMENTS_OF: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def check_operation(operation: Operation) -> Finding | None:
+def check_operation(operation: Operation) -> Flaw | None:
     """What is wrong with the operation, the first in the order of the form; None when nothing is."""
     if operation.op == "complaint":
         return check_complaint(operation.content)
     if operation.op not in SHAPES:
-        return Finding("op_unknown", "op")
+        return Flaw("op_unknown", "op")
     if (found := _first(SHAPES[operation.op], operation.content, "")) is not None:
         return found
     return check_compartments(operation.content, COMPARTMENTS_OF.get(operation.op, ()))
 
 
-def check_complaint(content: Mapping[str, Any]) -> Finding | None:
+def check_complaint(content: Mapping[str, Any]) -> Flaw | None:
     """What is wrong with the content of a complaint, the first in the order of the form."""
     if content.get("form") != FORM:
-        return Finding("form_unknown" if "form" in content else "member_missing", "form")
+        return Flaw("form_unknown" if "form" in content else "member_missing", "form")
     if content.get("vocabulary") != VOCABULARY.version:
-        return Finding("vocabulary_unknown" if "vocabulary" in content else "member_missing", "vocabulary")
+        return Flaw("vocabulary_unknown" if "vocabulary" in content else "member_missing", "vocabulary")
     if "facts" not in content:
-        return Finding("member_missing", "facts")
+        return Flaw("member_missing", "facts")
     return check_compartments(content)
 
 
-def check_compartments(content: Mapping[str, Any], names: Sequence[str] = COMPARTMENTS) -> Finding | None:
+def check_compartments(content: Mapping[str, Any], names: Sequence[str] = COMPARTMENTS) -> Flaw | None:
     """What is wrong with the compartments of these names that are there; a sealed one is only checked as a box."""
     for name in names:
         if name in content and (found := _check_compartment(name, content[name])) is not None:
@@ -562,25 +562,25 @@ def check_compartments(content: Mapping[str, Any], names: Sequence[str] = COMPAR
     if names and "seal" in content:
         return _first(SEAL, content["seal"], "seal.")
     is_sealed = any("box" in content.get(name, ()) for name in names)
-    return Finding("member_missing", "seal") if is_sealed else None
+    return Flaw("member_missing", "seal") if is_sealed else None
 
 
-def _check_compartment(name: str, compartment: Any) -> Finding | None:
+def _check_compartment(name: str, compartment: Any) -> Flaw | None:
     if not isinstance(compartment, dict) or ("clear" in compartment) == ("box" in compartment):
-        return Finding("compartment_invalid", name)
+        return Flaw("compartment_invalid", name)
     if "clear" in compartment:
         return _first(_CLEAR_SHAPES[name], compartment["clear"], f"{name}.")
     if name == "facts":
-        return Finding("compartment_sealed_facts", name)
+        return Flaw("compartment_sealed_facts", name)
     return _first(BOX, compartment, f"{name}.")
 
 
-def _first(schema: Shape, value: Any, prefix: str) -> Finding | None:
+def _first(schema: Shape, value: Any, prefix: str) -> Flaw | None:
     errors = schema.validate(value)
     if not errors:
         return None
     path, code = _leaf(errors)
-    return Finding(code, (prefix + ".".join(path)).rstrip("."))
+    return Flaw(code, (prefix + ".".join(path)).rstrip("."))
 
 
 def _leaf(errors: Any) -> tuple[tuple[str, ...], str]:

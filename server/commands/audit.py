@@ -82,7 +82,7 @@ def _not_anchored(operator: Operator, found: Head, place: int) -> Refused:
 
 
 def _tell(operator: Operator, verdict: Verdict) -> None:
-    for found in verdict.findings:
+    for found in verdict.remarks:
         level = operator.texts.text(f"audit.level_{found.level}")
         text = operator.texts.text(f"audit.found_{found.code}", place=found.place, until=found.until)
         operator.say("audit.finding", level=level, text=text)

@@ -3,9 +3,9 @@
     python audit_verify.py LOG [--key HEX] [--witness ANCHOR]...
 
 LOG is what `seere audit export` or `seere audit prove` wrote, ANCHOR what `carnet anchor` wrote on a device, HEX the
-hub's public key (64 digits). Says one finding a line. Ends with 0 when the log is whole, 1 when it is broken, 3 when
+hub's public key (64 digits). Says one remark a line. Ends with 0 when the log is whole, 1 when it is broken, 3 when
 it is whole but for what a declared restore lost, 2 when it was called wrongly.
-The tree is that of RFC 9162 §2.1; what the words of the findings mean stands in server/docs/operations.md.
+The tree is that of RFC 9162 §2.1; what the words of the remarks mean stands in server/docs/operations.md.
 """
 
 import argparse
@@ -34,7 +34,7 @@ _LEAF_MEMBERS: Final = {"action", "actor", "at", "details", "object", "words"}
 
 
 @dataclass(frozen=True)
-class Finding:
+class Remark:
     """One thing that was found: `place` is where, up to but without `until` when that is a stretch."""
 
     level: str
@@ -69,7 +69,7 @@ class Restore:
 class Verdict:
     """What came out: `size` leaves, `events` of them no blanks; day, size and root of the last anchor that holds."""
 
-    findings: list[Finding] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     size: int = 0
     events: int = 0
     day: str = ""
@@ -78,8 +78,8 @@ class Verdict:
 
     @property
     def level(self) -> str:
-        """The worst of the findings."""
-        levels = {each.level for each in self.findings}
+        """The worst of the remarks."""
+        levels = {each.level for each in self.remarks}
         return next((level for level in (BROKEN, RESTORED) if level in levels), NOTE)
 
 
@@ -94,10 +94,10 @@ def verify(lines: Iterable[bytes], key: str | None = None, witnesses: Sequence[b
     seen = [_parsed(each) for each in witnesses]
     trusted = key or next((each["key"] for each in seen if isinstance(each.get("key"), str)), None)
     if trusted is None:
-        verdict.findings.append(Finding(NOTE, "key_unproven"))
+        verdict.remarks.append(Remark(NOTE, "key_unproven"))
     trusted = trusted or head.get("key")
     if head.get("log") not in (EXPORT, PROOF) or not isinstance(trusted, str):
-        verdict.findings.append(Finding(BROKEN, "no_log"))
+        verdict.remarks.append(Remark(BROKEN, "no_log"))
         return verdict
     kept = list(_witnessed(seen, trusted, head, verdict))
     if head["log"] == PROOF:
@@ -105,7 +105,7 @@ def verify(lines: Iterable[bytes], key: str | None = None, witnesses: Sequence[b
     else:
         _Check(trusted, head, verdict).run(stream, kept)
     # Two witnesses may say the same.
-    verdict.findings = list(dict.fromkeys(verdict.findings))
+    verdict.remarks = list(dict.fromkeys(verdict.remarks))
     return verdict
 
 
@@ -136,7 +136,7 @@ class _Check:
         self._verdict.size = self._tree.size
 
     def _say(self, level: str, code: str, place: int | None = None, until: int | None = None) -> None:
-        self._verdict.findings.append(Finding(level, code, place, until))
+        self._verdict.remarks.append(Remark(level, code, place, until))
 
     def _take_event(self, members: dict[str, Any]) -> None:
         place, text = members.get("place"), members.get("leaf")
@@ -297,16 +297,16 @@ def _check_proof(members: dict[str, Any], key: str, witnesses: Sequence[Witness]
     except (KeyError, TypeError, ValueError, AttributeError):
         head = None
     if head is None or type(place) is not int or place < 0:
-        verdict.findings.append(Finding(BROKEN, "line_unreadable", 0))
+        verdict.remarks.append(Remark(BROKEN, "line_unreadable", 0))
         return
     found = root_along(leaf, place, head.size, path)
     if found is None or found.hex() != head.root:
-        verdict.findings.append(Finding(BROKEN, "root_differs", place))
+        verdict.remarks.append(Remark(BROKEN, "root_differs", place))
     if not _is_signed(members, key):
-        verdict.findings.append(Finding(BROKEN, "signature_differs", head.size))
+        verdict.remarks.append(Remark(BROKEN, "signature_differs", head.size))
     same = [each for each in witnesses if each.size == head.size]
-    verdict.findings += [Finding(BROKEN, "witness_differs", each.size) for each in same if each != head]
-    verdict.findings += [] if same else [Finding(NOTE, "no_witness")]
+    verdict.remarks += [Remark(BROKEN, "witness_differs", each.size) for each in same if each != head]
+    verdict.remarks += [] if same else [Remark(NOTE, "no_witness")]
     verdict.size, verdict.events = head.size, 1
     verdict.day, verdict.anchored, verdict.root = _day(members["anchor"]), head.size, head.root
 
@@ -321,7 +321,7 @@ def _witnessed(
         if witness is not None:
             yield witness
         else:
-            verdict.findings.append(Finding(BROKEN, "witness_invalid"))
+            verdict.remarks.append(Remark(BROKEN, "witness_invalid"))
 
 
 def _genuine(members: object, key: str, hub: object) -> Witness | None:
@@ -369,7 +369,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Verify, write the findings, give the exit code."""
+    """Verify, write the remarks, give the exit code."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("log", type=Path)
     parser.add_argument("--key")
@@ -378,8 +378,8 @@ def main(arguments: Sequence[str]) -> int:
     witnesses = [line for path in asked.witness for line in path.read_bytes().splitlines()]
     with asked.log.open("rb") as lines:
         verdict = verify(lines, asked.key, witnesses)
-    for finding in verdict.findings:
-        sys.stdout.write(f"{finding}\n")
+    for remark in verdict.remarks:
+        sys.stdout.write(f"{remark}\n")
     sys.stdout.write(f"size {verdict.size} events {verdict.events}\n")
     sys.stdout.write(f"anchor {verdict.day} {verdict.anchored} {verdict.root}\n" if verdict.root else "")
     return EXIT_CODES[verdict.level]

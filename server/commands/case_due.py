@@ -1,18 +1,17 @@
 """`seere cases due`, `pause`, `resume`, `extend`, `followed-up`, `notices`: what is due, and what is late."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
 import click
 
-from server.commands.case_words import Said
 from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
-from server.commands.spoken import SpokenCommand
+from server.commands.spoken import Said, SpokenCommand
 from server.domain.deadlines import (
     AFTER_CLOSURE,
     EXTENSION_REASONS,
@@ -174,16 +173,25 @@ def _say_case(operator: Operator, number: str, name: str) -> None:
 
 
 def _say_item(operator: Operator, item: Item, now: datetime) -> None:
-    stands, owner = item.due.deadline.stands, plain(item.owner) or "–"
+    stands, owner = item.due.deadline.stands, plain(item.owner) or operator.texts.text("cases.nobody")
     words, at = _words(operator, stands.kind), _at(operator, stands)
     operator.say("cases.due_item", number=item.ref, urgency=item.due.urgency, kind=words, at=at, owner=owner)
     if stands.state(now) == "paused":
         operator.say("cases.due_paused", **_dates(operator, stands))
     here, waited, road = item.clocks.since_received(now), item.clocks.since_collected(now), item.clocks.on_road()
+    told = _lasting(operator, "here", here)
     if waited is None or road is None:
-        operator.say("cases.due_clock", here=here.days)
+        operator.say("cases.due_clock", here=told)
     else:
-        operator.say("cases.due_clocks", here=here.days, waited=waited.days, road=road.days)
+        since, under_way = _lasting(operator, "waited", waited), _lasting(operator, "road", road)
+        operator.say("cases.due_clocks", here=told, waited=since, road=under_way)
+
+
+def _lasting(operator: Operator, what: str, time: timedelta) -> str:
+    """How many days something has lasted, in words; of less than a day that it is so."""
+    if not time.days:
+        return operator.texts.text(f"cases.due_{what}_short")
+    return operator.texts.plural(f"cases.due_{what}", time.days)
 
 
 def _part(item: Item, now: datetime) -> str:

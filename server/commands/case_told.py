@@ -11,7 +11,7 @@ from server.commands.case_words import way as in_words
 from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
-from server.commands.spoken import SpokenCommand
+from server.commands.spoken import SpokenCommand, typed
 from server.domain.permission import may_ever
 from server.services.cases import hearing, telling
 from server.services.cases.hearing import Answer, Hearing
@@ -36,10 +36,10 @@ def told(operator: Operator, number: str, way: str, seen: int, as_name: str) -> 
 @pass_operator
 def said(operator: Operator, slip: tuple[str, ...], as_name: str) -> None:
     """What may be read to whoever comes with a receipt."""
-    typed = " ".join(slip)
-    code = read_receipt(typed)
+    brought = " ".join(slip)
+    code = read_receipt(brought)
     if code is None:
-        raise operator.refuse("find.not_a_code", code=typed)
+        raise operator.refuse("find.not_a_code", code=brought)
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         if not may_ever(person.actor, "find_complaint"):
             raise operator.refuse("find.no_scope")
@@ -79,4 +79,5 @@ def _say_answer(operator: Operator, answer: Answer, name: str) -> None:
         operator.say("cases.said_step", day=full_day(step.on, language), words=" ".join(words(step, language)))
     if not answer.steps:
         operator.say("cases.said_nothing")
-    operator.say("cases.how_told", number=answer.number, version=answer.version, name=name)
+    way = typed(in_words(operator, telling.BY_RECEIPT))
+    operator.say("cases.how_told", number=answer.number, way=way, version=answer.version, name=name)

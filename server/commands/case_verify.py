@@ -5,12 +5,12 @@ from typing import Final
 
 import click
 
-from client_sync.protocol.vocabulary import VOCABULARY, label
+from client_sync.protocol.vocabulary import label
 from server.commands import referral_words
+from server.commands.case_words import kind_code
 from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
-from server.commands.plain import plain
 from server.commands.referral_words import AGAIN, CERTAINTY, COURT, FINDING, METHOD, VERDICT
 from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.domain.act import Act, Involvement, Judgement, Verdict
@@ -38,7 +38,7 @@ def verify() -> None:
 @pass_operator
 def begin(operator: Operator, number: str, kind: str, reason: str | None, seen: int, as_name: str) -> None:
     """An act is being verified."""
-    code = _known(operator, kind)
+    code = kind_code(operator, kind)
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(f"{number}, {kind}"), stale(operator):
         verifying.begin(hub.store, hub.desk(person.actor), number, code, after=seen, reason=reason)
     operator.say("verification.begun", number=number, kind=referral_words.kind(operator, code), name=as_name)
@@ -71,7 +71,7 @@ def found(
     as_name: str,
 ) -> None:
     """What an act is held to be."""
-    code = _known(operator, kind)
+    code = kind_code(operator, kind)
     said = Concluded(state, method, sources, certainty, operator.at_day(day, "--on").date(), device)
     named = ", ".join(filter(None, (number, kind, device)))
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(named), stale(operator):
@@ -161,10 +161,3 @@ def _accused(operator: Operator, each: Involvement) -> str:
 
 def _day(operator: Operator, day: date) -> str:
     return day.strftime(operator.texts.text("usage.day"))
-
-
-def _known(operator: Operator, kind: str) -> str:
-    code = kind.strip().upper()
-    if code not in VOCABULARY.kinds:
-        raise operator.refuse("find.kind_unknown", kind=plain(kind))
-    return code

@@ -1,42 +1,40 @@
 """Words for what case work says by codes: statuses and reasons, as they are shown and as people type them."""
 
-from collections.abc import Collection, Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import click
 
-from client_sync.protocol.vocabulary import label
+from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.commands.operator import Operator
-from server.commands.spoken import texts_of
-from server.domain.casework import CASEWORK, STATUSES, URGENCIES
+from server.commands.plain import plain
+from server.commands.spoken import Said, typed
+from server.domain.casework import CASEWORK, STATUSES, URGENCIES, Status
 from server.domain.contact import WAYS
 from server.domain.deadlines import KINDS
-from server.domain.folding import fold
 from server.services.cases.telling import BY_RECEIPT
 
 REASONS: Final = tuple(sorted({code for codes in CASEWORK.reasons.values() for code in codes}))
 
 
-class Said(click.ParamType[str]):
-    """One of a few codes, typed as such or by its words, in which accents, capitals and hyphens don't count."""
+class Reason(Said):
+    """One of all reasons for a move; those that are named are of the list that its status asks."""
 
-    name = "word"
+    def words(self, ctx: click.Context) -> Sequence[str]:
+        """Those for the status that the command names; none where that asks no reason."""
+        name = asked(ctx.params["to"])
+        return self.typed(ctx, CASEWORK.reasons[name]) if name else ()
 
-    def __init__(self, prefix: str, codes: Collection[str]) -> None:
-        # A section by its name and dot, or the beginning of keys in one.
-        self._prefix, self._codes = prefix if prefix.endswith(".") else f"{prefix}_", codes
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The code."""
-        assert ctx is not None
-        texts = texts_of(ctx)
-        known = {fold(word): code for code in self._codes for word in (code, texts.text(f"{self._prefix}{code}"))}
-        said = fold(str(value))
-        return known[said] if said in known else self.fail("", param, ctx)
+def asked(to: Status) -> str:
+    """The list of which a reason is said to go there, the same from wherever a case comes; empty where none is."""
+    return next((each.asks[0] for each in CASEWORK.transitions.values() if each.to == to and each.asks), "")
 
 
 STATUS: Final = Said("cases.status", STATUSES)
-REASON: Final = Said("cases.reason", REASONS)
+REASON: Final = Reason("cases.reason", REASONS)
+UNTOLD: Final = Said("cases.reason", CASEWORK.reasons["untold"])
+LOWERING: Final = Said("cases.reason", CASEWORK.reasons["lowering"])
 WAY: Final = Said("cases.way", (*WAYS, BY_RECEIPT))
 URGENCY: Final = click.Choice(URGENCIES, case_sensitive=False)
 
@@ -52,8 +50,18 @@ def way(operator: Operator, code: str) -> str:
 
 
 def deadline(operator: Operator, kind: str) -> str:
-    """A kind of deadline, in words; a number as it was typed, a dash for nothing."""
-    return operator.texts.text(f"deadline.{kind}") if kind in KINDS else kind or "–"
+    """A kind of deadline, in words; a number as it was typed."""
+    if kind in KINDS:
+        return operator.texts.text(f"deadline.{kind}")
+    return kind or operator.texts.text("cases.no_deadline")
+
+
+def kind_code(operator: Operator, said: str) -> str:
+    """The code of a kind of act that was typed. Refuses what is none, with all that there are."""
+    code = said.strip().upper()
+    if code not in VOCABULARY.kinds:
+        raise operator.refuse("find.kind_unknown", kind=plain(said), kinds=", ".join(VOCABULARY.kinds))
+    return code
 
 
 def answer(operator: Operator, code: str) -> str:
@@ -77,8 +85,3 @@ def unsaid(operator: Operator, name: str) -> str:
     words = ", ".join(typed(operator.texts.text(f"cases.reason_{code}")) for code in CASEWORK.reasons[name])
     asks = operator.texts.text(f"refusal.transition_refused_say_{name}")
     return operator.texts.text("cases.unsaid", asks=asks, option=option, words=words)
-
-
-def typed(text: str) -> str:
-    """Words as people type them on one line, in one piece."""
-    return text.replace(" ", "-")

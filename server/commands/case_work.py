@@ -6,8 +6,21 @@ from typing import Final, cast
 
 import click
 
-from client_sync.protocol.vocabulary import VOCABULARY
-from server.commands.case_words import REASON, STATUS, URGENCY, answer, deadline, status, task, unsaid, way
+from server.commands.case_words import (
+    LOWERING,
+    REASON,
+    STATUS,
+    UNTOLD,
+    URGENCY,
+    answer,
+    asked,
+    deadline,
+    kind_code,
+    status,
+    task,
+    unsaid,
+    way,
+)
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
@@ -36,22 +49,21 @@ def acknowledge(operator: Operator, number: str, seen: int, as_name: str) -> Non
 
 @click.command("move", cls=SpokenCommand)
 @_number
-@click.argument("to", type=STATUS, metavar="STATUS")
+# Before the reasons are read: which there are hangs on it.
+@click.argument("to", type=STATUS, metavar="STATUS", is_eager=True)
 @_after
 @click.option("--reason", type=REASON, metavar="WORD")
-@click.option("--untold", type=REASON, metavar="WORD")
+@click.option("--untold", type=UNTOLD, metavar="WORD")
 @click.option("--owner", default="", metavar="NAME")
 @click.option("--kind", default="", metavar="CODE")
 @click.option("--urgency", type=URGENCY)
-@click.option("--lowering", type=REASON, metavar="WORD")
+@click.option("--lowering", type=LOWERING, metavar="WORD")
 @as_person
 @pass_operator
 def move(operator: Operator, /, number: str, to: Status, seen: int, as_name: str, **said: str | None) -> None:
     """Bring a case to another status."""
-    kind = (said["kind"] or "").strip().upper()
-    if kind and kind not in VOCABULARY.kinds:
-        raise operator.refuse("find.kind_unknown", kind=said["kind"])
-    lists = {_asked(to): said["reason"], "untold": said["untold"], "lowering": said["lowering"]}
+    kind = kind_code(operator, said["kind"]) if said["kind"] else ""
+    lists = {asked(to): said["reason"], "untold": said["untold"], "lowering": said["lowering"]}
     given = {name: code for name, code in lists.items() if name and code}
     urgency = cast(Urgency, said["urgency"]) if said["urgency"] else None
     _move(operator, number, Intent(to, given, said["owner"] or "", kind, urgency), seen, as_name)
@@ -156,11 +168,6 @@ def _named(number: str, intent: Intent) -> str:
     return f"{number}, {intent.owner}" if intent.owner else number
 
 
-def _asked(to: Status) -> str:
-    """The list of which a reason is said to go there; the same from wherever a case comes."""
-    return next((each.asks[0] for each in CASEWORK.transitions.values() if each.to == to and each.asks), "")
-
-
 @contextmanager
 def _told_words(operator: Operator) -> Iterator[None]:
     """Where a reason lacks, the refusal gives the words of its list."""
@@ -184,6 +191,9 @@ def stale(operator: Operator) -> Iterator[None]:
     except StaleRevision as refused:
         stands = refused.values["stands"]
         assert isinstance(stands, Version)
+        seen = cast(int, refused.values["seen"])
+        if seen > stands.revision:
+            raise operator.refuse("cases.no_such_version", version=stands.revision, seen=seen) from None
         wanted = cast("dict[str, str]", refused.values["wanted"])
         raise operator.refuse(
             "cases.stale",
@@ -192,7 +202,7 @@ def stale(operator: Operator) -> Iterator[None]:
             stands=_version(operator, dict(stands.fields)),
             wanted=_version(operator, wanted),
             version=stands.revision,
-            seen=refused.values["seen"],
+            seen=seen,
             option="--into-after" if "joined_by" in wanted else "--after",
         ) from None
 

@@ -7,11 +7,11 @@ import click
 
 from client_sync.protocol.vocabulary import label
 from server.commands import case_due, case_told, case_verify, case_work, referral_words, referrals, tasks
-from server.commands.case_words import reasons, status, typed, unsaid, way
+from server.commands.case_words import reasons, status, unsaid, way
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
-from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.commands.spoken import SpokenCommand, SpokenGroup, typed
 from server.domain.case import Choice
 from server.domain.casework import BODY
 from server.domain.matching.model import Relation
@@ -102,7 +102,7 @@ def _say_item(operator: Operator, item: Item) -> None:
         number=item.ref,
         status=status(operator, waiting.status) if waiting.status else operator.texts.text("cases.new"),
         day=operator.day(waiting.since),
-        owner=plain(item.owner) or "–",
+        owner=plain(item.owner) or operator.texts.text("cases.nobody"),
     )
 
 
@@ -117,8 +117,8 @@ def _say_head(operator: Operator, number: str, shown: Shown) -> None:
         status=status(operator, shown.file.status),
         day=operator.day(shown.file.status_since),
         urgency=shown.file.urgency,
-        owner=plain(fields.get("owner", "")) or "–",
-        kind=_label(operator, "kind", fields["kind"]) if "kind" in fields else "–",
+        owner=plain(fields.get("owner", "")) or operator.texts.text("cases.no_owner"),
+        kind=_label(operator, "kind", fields["kind"]) if "kind" in fields else operator.texts.text("cases.no_kind"),
         version=shown.version,
     )
     said = [code for code in (shown.file.outcome, shown.file.closure) if code]
@@ -133,7 +133,7 @@ def _say_report(operator: Operator, number: str, report: Report, places: Gazette
         number=number,
         day=operator.day(report.received_at),
         kinds=", ".join(_label(operator, "kind", each) for each in report.kinds),
-        place=plain(known.name if known else report.place_id or "–"),
+        place=plain(known.name if known else report.place_id or operator.texts.text("cases.no_place")),
     )
 
 

@@ -33,6 +33,7 @@ def add(operator: Operator, deputy: str, account: str, from_day: str, to_day: st
         with operator.busy("deputies.handing_on"):
             given = vault.give_deputy(hub.store, desk, made.deputy_id) if made.is_own else None
     _say(operator, made)
+    operator.say("deputies.not_strict", deputy=plain(made.deputy))
     if given is None:
         operator.say("deputies.no_keys", deputy=plain(made.deputy))
     else:

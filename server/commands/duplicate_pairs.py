@@ -24,7 +24,7 @@ from server.hub import Hub
 from server.services import vault
 from server.services.accounts.sessions import Login
 from server.services.duplicates import deciding, renewing
-from server.services.duplicates.deciding import Explained, Queue, Reached, ShownPair, View, Word
+from server.services.duplicates.deciding import Explained, Queue, Reached, ShownDecision, ShownPair, View
 from server.services.vault import Compartment, Opened
 from server.store.links import Report
 
@@ -367,7 +367,7 @@ def reason_said(texts: Catalogue, name: str, level: int | None) -> str:
         return name if level is None else f"{name} {level}"
 
 
-def _say_word(operator: Operator, word: Word, above: Judged | None) -> None:
+def _say_word(operator: Operator, word: ShownDecision, above: Judged | None) -> None:
     """A word, and how the pair was judged then, where that is not what stands above."""
     told = word.decision
     verdict = _verdict(operator, told.verdict)

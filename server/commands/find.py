@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from client_sync.protocol.receipts import read_receipt
-from client_sync.protocol.vocabulary import VOCABULARY
+from server.commands.case_words import kind_code
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
 from server.commands.spoken import Refused, SpokenCommand
@@ -37,7 +37,7 @@ def command(operator: Operator, /, receipt: tuple[str, ...], as_name: str, **ask
         raise operator.refuse("find.both" if typed else "find.nothing_asked")
     code = _code(operator, typed) if typed else None
     dates = _dates(operator, asked["since"], asked["until"])
-    kind = _kind(operator, asked["kind"])
+    kind = kind_code(operator, asked["kind"]) if asked["kind"] else None
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         if not may_ever(person.actor, "find_complaint"):
             raise operator.refuse("find.no_scope")
@@ -65,13 +65,6 @@ def _code(operator: Operator, typed: str) -> str:
     if code is None:
         raise operator.refuse("find.not_a_code", code=typed)
     return code
-
-
-def _kind(operator: Operator, typed: str | None) -> str | None:
-    kind = typed.strip().upper() if typed else None
-    if kind is not None and kind not in VOCABULARY.kinds:
-        raise operator.refuse("find.kind_unknown", kind=typed)
-    return kind
 
 
 def _cercle(operator: Operator, typed: str | None, gazetteer: Gazetteer | None) -> str | None:

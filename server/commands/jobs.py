@@ -7,7 +7,7 @@ import click
 from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.domain.errors import NotFound
-from server.scheduler import JOBS, Job, Stand, run_by_hand, stands
+from server.scheduler import BACKUP, JOBS, Job, Stand, run_by_hand, stands
 
 
 class _Listing(SpokenGroup):
@@ -30,6 +30,8 @@ def list_(operator: Operator) -> None:
     for each in found:
         what, last = operator.texts.text(f"job.{each.job.name}"), _last(operator, each)
         operator.say("jobs.line", name=each.job.name, what=what, last=last, next=_next(operator, each, now))
+        if each.job.name == BACKUP and not operator.settings.backup_recipient:
+            operator.say("jobs.no_recipient")
 
 
 @command.command("run", cls=SpokenCommand)

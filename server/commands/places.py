@@ -22,7 +22,7 @@ def command() -> None:
 @click.option("--version", metavar="NAME")
 @pass_operator
 def import_(operator: Operator, file: Path | None, cod: Path | None, version: str | None) -> None:
-    """Make a list the one that stands, and release what was held for it."""
+    """Make a list the one that stands, and file what was held for it."""
     if (file is None) == (cod is None) or (cod is not None and version is None):
         raise operator.refuse("places.which")
     with operator.hub() as hub:
@@ -48,9 +48,9 @@ def import_list(operator: Operator, hub: Hub, path: Path, version: str | None) -
         read = places.read_cod_folder if path.is_dir() else places.read_list_file
         gazetteer = read(path, version or places.version_in(path))
         counts = places.import_list(hub.store, gazetteer, path.name, hub.clock())
-        released = admission.release_held(hub.store, hub.settings.registry_prefix, hub.clock(), gazetteer)
+        filed = admission.file_held(hub.store, hub.settings.registry_prefix, hub.clock(), gazetteer)
     operator.say("places.imported", version=gazetteer.version, count=sum(counts.values()))
     for level, count in counts.items():
         click.echo(f"  {operator.texts.plural(f'places.level_{level}', count)}")
-    if released:
-        click.echo(operator.texts.plural("places.released", released))
+    if filed:
+        click.echo(operator.texts.plural("places.filed", filed))

@@ -16,7 +16,7 @@ from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.hub import Hub
 from server.services import devices, keyrings
 from server.services.intake import admission
-from server.services.intake.admission import Settled, Word
+from server.services.intake.admission import Settled, Vouched
 from server.services.intake.sealing import Sealing
 
 
@@ -103,7 +103,7 @@ def admit(
     """Read again under today's rules, one or all of a code."""
     if (id is None) == (code is None):
         raise operator.refuse("quarantine.which")
-    word = Word(as_is, place)
+    word = Vouched(as_is, place)
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         desk, prefix = hub.desk(person.actor), hub.settings.registry_prefix
         if id is not None:

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from client_sync.protocol.vocabulary import label
-from server.commands.case_words import Said
 from server.commands.operator import Operator
 from server.commands.plain import plain
+from server.commands.spoken import Said
 from server.domain.act import Verdict
 from server.domain.casework import BODY
 from server.domain.folding import fold
 from server.domain.places import Gazetteer
 from server.domain.referral import PROGRAMMES, Destination
-from server.domain.verification import CERTAINTIES, COURTS, METHODS, REOPENING, STATES
+from server.domain.verification import CERTAINTIES, COURTS, METHODS, REOPENING, RULES
 from server.services.cases.letters import body_word
 
-FINDING: Final = Said("verification.state", STATES)
+FINDING: Final = Said("verification.state", RULES["under_verification"].next)
 METHOD: Final = Said("verification.method", METHODS)
 CERTAINTY: Final = Said("verification.certainty", CERTAINTIES)
 VERDICT: Final = Said("verification.verdict", get_args(Verdict))

@@ -1,7 +1,8 @@
 """`seere referrals`: what of a case may go where, that it goes, and what comes back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from server.services.vault import Opened
 
 _SHOWN: Final = 50
 _SHORT: Final = 8
+_Command = Callable[..., None]
 _number = click.argument("number")
 _destination = click.argument("destination")
 _referral = click.argument("referral")
@@ -37,6 +39,16 @@ _reason = click.option("--reason", default="", metavar="TEXT")
 _reference = click.option("--reference", default="", metavar="TEXT")
 
 
+def _to_destination(function: _Command) -> _Command:
+    """What every command about a case and a destination is given."""
+    return _number(_destination(as_person(pass_operator(function))))
+
+
+def _of_referral(function: _Command) -> _Command:
+    """What every command about a referral that is there is given."""
+    return _number(_referral(_after(as_person(pass_operator(function)))))
+
+
 @click.group(cls=SpokenGroup)
 def command() -> None:
     """Offer, send, note what comes back."""
@@ -44,46 +56,47 @@ def command() -> None:
 
 @command.command(cls=SpokenCommand)
 @_number
+@click.option("--blocked", "with_blocked", is_flag=True)
 @as_person
 @pass_operator
-def offer(operator: Operator, number: str, as_name: str) -> None:
-    """Where a case may go, and why not elsewhere."""
+def offer(operator: Operator, number: str, with_blocked: bool, as_name: str) -> None:
+    """Where a case may go, and, where that is asked, why not elsewhere."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(number):
         desk = hub.desk(person.actor)
         found = sending.offers(hub.store, desk, number)
+    blocked = sum(not each.is_open for each in found)
     for each in found:
-        _say_offer(operator, each, desk.places)
+        if each.is_open or with_blocked:
+            _say_offer(operator, each, desk.places)
     if not found:
         operator.say("destinations.none")
-    elif found[0].is_open:
+    if blocked and not with_blocked:
+        click.echo(operator.texts.plural("referrals.blocked", blocked, number=number, name=as_name))
+    if found and found[0].is_open:
         operator.say("referrals.how_send", number=number, code=plain(found[0].destination.code), name=as_name)
 
 
 @command.command(cls=SpokenCommand)
-@_number
-@_destination
+@_to_destination
 @_only
 @_after
-@as_person
-@pass_operator
 def prepare(
     operator: Operator, number: str, destination: str, only: tuple[str, ...], seen: int, as_name: str
 ) -> None:
     """Note what is meant to go; nothing leaves."""
     with _at_work(operator, as_name, number, destination) as (hub, desk):
-        sending.prepare(hub.store, desk, number, destination, only, after=seen)
-    operator.say("referrals.prepared", number=number, code=plain(destination), name=as_name)
+        made = sending.prepare(hub.store, desk, number, destination, only, after=seen)
+    operator.say(
+        "referrals.prepared", number=number, code=plain(destination), version=made.version, name=as_name
+    )
 
 
 @command.command(cls=SpokenCommand)
-@_number
-@_destination
+@_to_destination
 @_only
 @_letter
 @_reason
 @_after
-@as_person
-@pass_operator
 def send(
     operator: Operator,
     number: str,
@@ -99,10 +112,12 @@ def send(
         planned = sending.plan(hub.store, desk, number, destination, only)
         words = _opened(operator, hub, desk, planned, reason)
         made = letters.compose(planned, words, desk, operator.texts.language)
+        versions: list[int] = []
 
         def lines() -> Iterator[bytes]:
             # Once the file is there, and before a line is in it: what is not noted leaves nothing.
-            sending.send(hub.store, desk, number, destination, made.sheets, made.digest, after=seen)
+            sent = sending.send(hub.store, desk, number, destination, made.sheets, made.digest, after=seen)
+            versions.append(sent.version)
             yield made.text
 
         _write(operator, letter, lines())
@@ -110,17 +125,16 @@ def send(
     for sheet in made.sheets:
         _say_parts(operator, numbers[sheet.complaint], sheet.parts)
     for left, blocks in planned.left_out.items():
-        operator.say("referrals.left_out", number=left, why=_why(operator, blocks))
-    operator.say("referrals.sent", number=number, code=plain(destination), file=letter, name=as_name)
+        operator.say("referrals.left_out", number=left, why=_why(operator, blocks, planned.since.get(left)))
+    [version] = versions
+    code = plain(destination)
+    operator.say("referrals.sent", number=number, code=code, version=version, file=letter, name=as_name)
 
 
 @command.command("print", cls=SpokenCommand)
-@_number
-@_destination
+@_to_destination
 @_letter
 @_reason
-@as_person
-@pass_operator
 def print_(
     operator: Operator, number: str, destination: str, letter: Path, reason: str, as_name: str
 ) -> None:
@@ -141,27 +155,19 @@ def print_(
 
 
 @command.command(cls=SpokenCommand)
-@_number
-@_referral
+@_of_referral
 @_reference
-@_after
-@as_person
-@pass_operator
 def receive(operator: Operator, number: str, referral: str, reference: str, seen: int, as_name: str) -> None:
     """The body has it."""
     with _at_work(operator, as_name, number, referral) as (hub, desk):
-        referring.receive(hub.store, desk, number, referral, after=seen, reference=reference)
-    operator.say("referrals.received", number=number)
+        made = referring.receive(hub.store, desk, number, referral, after=seen, reference=reference)
+    operator.say("referrals.received", number=number, version=made.version)
 
 
 @command.command(cls=SpokenCommand)
-@_number
-@_referral
+@_of_referral
 @click.argument("outcome")
 @_reference
-@_after
-@as_person
-@pass_operator
 def answer(
     operator: Operator, number: str, referral: str, outcome: str, reference: str, seen: int, as_name: str
 ) -> None:
@@ -169,61 +175,47 @@ def answer(
     with _at_work(operator, as_name, number, referral) as (hub, desk):
         programme = _programme(referring.listed(hub.store, desk, number), referral)
         code = referral_words.outcome(operator, programme, outcome)
-        referring.answer(hub.store, desk, number, referral, code, after=seen, reference=reference)
-    operator.say("referrals.answered", number=number, name=as_name)
+        made = referring.answer(hub.store, desk, number, referral, code, after=seen, reference=reference)
+    operator.say("referrals.answered", number=number, version=made.version, name=as_name)
 
 
 @command.command(cls=SpokenCommand)
-@_number
-@_referral
+@_of_referral
 @_reference
-@_after
-@as_person
-@pass_operator
 def refuse(operator: Operator, number: str, referral: str, reference: str, seen: int, as_name: str) -> None:
     """The body does not take it."""
     with _at_work(operator, as_name, number, referral) as (hub, desk):
-        referring.refuse(hub.store, desk, number, referral, after=seen, reference=reference)
-    operator.say("referrals.answered", number=number, name=as_name)
+        made = referring.refuse(hub.store, desk, number, referral, after=seen, reference=reference)
+    operator.say("referrals.answered", number=number, version=made.version, name=as_name)
 
 
 @command.command(cls=SpokenCommand)
-@_number
-@_referral
-@_after
-@as_person
-@pass_operator
+@_of_referral
 def remind(operator: Operator, number: str, referral: str, seen: int, as_name: str) -> None:
     """The body was asked once more."""
     with _at_work(operator, as_name, number, referral) as (hub, desk):
         made = referring.remind(hub.store, desk, number, referral, after=seen)
-    click.echo(operator.texts.plural("referrals.reminded", made.reminders, number=number))
+    told = operator.texts.plural("referrals.reminded", made.kept.reminders, number=number, version=made.version)
+    click.echo(told)
 
 
 @command.command(cls=SpokenCommand)
-@_number
-@_referral
-@_after
-@as_person
-@pass_operator
+@_of_referral
 def recall(operator: Operator, number: str, referral: str, seen: int, as_name: str) -> None:
     """Ask for what was sent to be given back."""
     with _at_work(operator, as_name, number, referral) as (hub, desk):
         made = referring.recall(hub.store, desk, number, referral, after=seen)
-    operator.say("referrals.recalled", number=number, code=plain(made.destination), name=as_name)
+    code = plain(made.kept.destination)
+    operator.say("referrals.recalled", number=number, code=code, version=made.version, name=as_name)
 
 
 @command.command(cls=SpokenCommand)
-@_number
-@_referral
-@_after
-@as_person
-@pass_operator
+@_of_referral
 def cancel(operator: Operator, number: str, referral: str, seen: int, as_name: str) -> None:
     """What was prepared is not sent."""
     with _at_work(operator, as_name, number, referral) as (hub, desk):
-        referring.cancel(hub.store, desk, number, referral, after=seen)
-    operator.say("referrals.cancelled", number=number)
+        made = referring.cancel(hub.store, desk, number, referral, after=seen)
+    operator.say("referrals.cancelled", number=number, version=made.version)
 
 
 @command.command("list", cls=SpokenCommand)
@@ -256,14 +248,21 @@ def say_view(operator: Operator, view: View, places: Gazetteer | None) -> None:
         code=plain(view.destination.code),
         state=texts.text(f"referrals.state_{kept.state}"),
         day=operator.day(kept.sent_at or kept.prepared_at),
-        due="–" if view.due_on is None else view.due_on.strftime(texts.text("usage.day")),
-        outcome="–" if kept.outcome is None else texts.text(PROGRAMMES[kept.programme].outcome_key(kept.outcome)),
-        reference=plain(kept.external_ref or "–"),
     )
+    if kept.outcome is not None:
+        outcome = texts.text(PROGRAMMES[kept.programme].outcome_key(kept.outcome))
+        operator.say("referrals.item_outcome", outcome=outcome)
+    elif view.due_on is not None:
+        operator.say("referrals.item_due", due=operator.day(view.due_on))
+    if kept.external_ref is not None:
+        operator.say("referrals.item_reference", reference=plain(kept.external_ref))
     for number, part in view.sent.items():
         _say_parts(operator, number, part.parts)
-    for number in sorted(view.taken_back):
-        operator.say("referrals.taken_back", number=number, code=plain(view.destination.code))
+    _say_taken_back(operator, view)
+    if view.others:
+        click.echo(texts.plural("referrals.others", view.others))
+    if view.is_elsewhere:
+        operator.say("referrals.elsewhere")
 
 
 @contextmanager
@@ -323,9 +322,18 @@ def _say_offer(operator: Operator, found: Offer, places: Gazetteer | None) -> No
     )
     for number, blocks in found.against.items():
         if blocks:
-            operator.say("referrals.left_out", number=number, why=_why(operator, blocks))
+            operator.say("referrals.left_out", number=number, why=_why(operator, blocks, found.since.get(number)))
         elif len(found.against) > 1:
             operator.say("referrals.may_go", number=number)
+
+
+def _say_taken_back(operator: Operator, view: View) -> None:
+    code = plain(view.destination.code)
+    for number in sorted(view.taken_back):
+        operator.say("referrals.taken_back", number=number, case=view.ref, code=code)
+    if view.others_taken_back:
+        text = operator.texts.plural("referrals.others_taken_back", view.others_taken_back, case=view.ref, code=code)
+        click.echo(text)
 
 
 def _say_parts(operator: Operator, number: str, parts: tuple[str, ...]) -> None:
@@ -333,5 +341,5 @@ def _say_parts(operator: Operator, number: str, parts: tuple[str, ...]) -> None:
     operator.say("referrals.parts", number=number, parts=words)
 
 
-def _why(operator: Operator, blocks: tuple[Block, ...]) -> str:
-    return refusal(operator.texts, ReferralRefused(fault=blocks[0], faults=blocks))
+def _why(operator: Operator, blocks: tuple[Block, ...], since: datetime | None) -> str:
+    return refusal(operator.texts, ReferralRefused(fault=blocks[0], faults=blocks, since=since))

@@ -1,7 +1,8 @@
 """Commands of click whose every word comes from the catalogue, under keys that follow from their names."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
@@ -10,9 +11,12 @@ import click
 from client_sync.i18n import SOURCE_LANGUAGE, Catalogue
 from server.config import PREFIX
 from server.domain.errors import SeereError
+from server.domain.folding import fold
 from server.i18n import LANGUAGES, catalogue
 
 _TEXTS: Final = "server.texts"
+# What stands for something to be given: `--as NAME`.
+_PLACEHOLDER: Final = re.compile(r"\b[A-Z]+\b")
 
 
 class Refused(click.ClickException):
@@ -42,12 +46,38 @@ def texts_of(ctx: click.Context) -> Catalogue:
     return texts or speak(ctx, os.environ.get(f"{PREFIX}LANGUAGE", SOURCE_LANGUAGE))
 
 
+class Said(click.ParamType[str]):
+    """One of a few codes, typed as such or by its words, in which accents, capitals and hyphens don't count."""
+
+    name = "word"
+
+    def __init__(self, prefix: str, codes: Collection[str]) -> None:
+        # A section by its name and dot, or the beginning of keys in one.
+        self._prefix, self._codes = prefix if prefix.endswith(".") else f"{prefix}_", codes
+
+    def words(self, ctx: click.Context) -> Sequence[str]:
+        """All that can be typed where the command stands as it does, in the words of the reader."""
+        return self.typed(ctx, self._codes)
+
+    def typed(self, ctx: click.Context, codes: Collection[str]) -> Sequence[str]:
+        """These codes as people type them."""
+        return [typed(texts_of(ctx).text(f"{self._prefix}{code}")) for code in codes]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code."""
+        assert ctx is not None
+        texts = texts_of(ctx)
+        known = {fold(word): code for code in self._codes for word in (code, texts.text(f"{self._prefix}{code}"))}
+        said = fold(str(value))
+        return known[said] if said in known else self.fail("", param, ctx)
+
+
 class SpokenCommand(click.Command):
     """A command: `help.<names>` says what it is for, `option.<name>` what each option and argument means."""
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line: how it is called."""
-        pieces = " ".join(self.collect_usage_pieces(ctx))
+        pieces = _placed(ctx, " ".join(self.collect_usage_pieces(ctx)))
         formatter.write_usage(ctx.command_path, pieces, prefix=texts_of(ctx).text("usage.usage") + " ")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -61,13 +91,13 @@ class SpokenCommand(click.Command):
         params = [param for param in self.get_params(ctx) if isinstance(param, click.Argument)]
         if params:
             with formatter.section(texts_of(ctx).text("usage.arguments")):
-                formatter.write_dl([(param.make_metavar(ctx), _meaning(ctx, param)) for param in params])
+                formatter.write_dl([(_placed(ctx, param.make_metavar(ctx)), _meaning(ctx, param)) for param in params])
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every option with its meaning."""
         params = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
         records = [(param, param.get_help_record(ctx)) for param in params]
-        rows = [(record[0], _meaning(ctx, param)) for param, record in records if record is not None]
+        rows = [(_placed(ctx, record[0]), _meaning(ctx, param)) for param, record in records if record is not None]
         with formatter.section(texts_of(ctx).text("usage.options")):
             formatter.write_dl(rows)
         if isinstance(self, click.Group):
@@ -120,17 +150,23 @@ def refusing(ctx: click.Context) -> Iterator[None]:
     except click.NoSuchOption as error:
         _misused(ctx, "usage.no_option", error.option_name)
     except click.MissingParameter as error:
-        _misused(ctx, "usage.missing", _shown(error))
+        _misused(ctx, "usage.missing", _shown(ctx, error), _words(ctx, error))
     except click.BadParameter as error:
         is_path = error.param is not None and isinstance(error.param.type, click.Path)
         meaning = _meaning(ctx, error.param) if error.param and not is_path else ""
-        _misused(ctx, "usage.bad_path" if is_path else "usage.bad_value", _shown(error), meaning)
+        said = _words(ctx, error) or meaning
+        _misused(ctx, "usage.bad_path" if is_path else "usage.bad_value", _shown(ctx, error), said)
     except click.UsageError as error:
         _misused(ctx, "usage.unclear", error.ctx.command_path if error.ctx else "")
     except SeereError as error:
         raise Refused(refusal(texts_of(ctx), error)) from error
     except (click.Abort, KeyboardInterrupt):
         raise Refused(texts_of(ctx).text("usage.stopped")) from None
+
+
+def typed(text: str) -> str:
+    """Words as people type them on one line, in one piece."""
+    return text.replace(" ", "-")
 
 
 def refusal(texts: Catalogue, error: SeereError) -> str:
@@ -155,9 +191,29 @@ def _misused(ctx: click.Context, key: str, name: str, meaning: str = "") -> NoRe
     raise Misused(" ".join(filter(None, (texts.text(key, name=name), meaning, hint)))) from None
 
 
-def _shown(error: click.BadParameter) -> str:
+def _shown(ctx: click.Context, error: click.BadParameter) -> str:
     hint = error.param.get_error_hint(error.ctx) if error.param and error.ctx else str(error.param_hint or "")
-    return hint.replace("'", "")
+    return _placed(ctx, hint.replace("'", ""))
+
+
+def _placed(ctx: click.Context, text: str) -> str:
+    """The text with what stands for something to be given in the words of the reader."""
+    texts = texts_of(ctx)
+    return _PLACEHOLDER.sub(lambda found: texts.text(f"placeholder.{found[0].lower()}"), text)
+
+
+def _words(ctx: click.Context, error: click.BadParameter) -> str:
+    """What can be said where only a few words can; nothing where others can. With their meaning, where that has them
+    all."""
+    if error.param is None:
+        return ""
+    kind = error.param.type
+    words = kind.words(error.ctx or ctx) if isinstance(kind, Said) else getattr(kind, "choices", ())
+    if not words:
+        return ""
+    meaning = _meaning(ctx, error.param)
+    is_told = all(str(word) in meaning for word in words)
+    return meaning if is_told else texts_of(ctx).text("usage.words", words=", ".join(map(str, words)))
 
 
 def _path(ctx: click.Context) -> list[str]:

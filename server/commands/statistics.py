@@ -12,8 +12,7 @@ from server.commands.person import acting, as_person
 from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand
 from server.domain.permission import may_ever
-from server.domain.statistics import NETWORK, TABLES, Period, Release, quarter_text
-from server.domain.verification import Quarter
+from server.domain.statistics import NETWORK, TABLES, Period, Release
 from server.services import figure_words, statistics
 from server.services.figure_words import Worded, Words
 
@@ -51,7 +50,7 @@ def command(
         if not may_ever(person.actor, "read_statistics"):
             raise operator.refuse("statistics.no_scope")
         desk = hub.desk(person.actor)
-        period = _period(months["first"], months["last"], Quarter.of(desk.now.date()))
+        period = Period.asked(months["first"], months["last"], desk.now.date())
         release = statistics.table(hub.store, desk, table or NETWORK[by or "month"], period)
         shown = figure_words.worded(release, Words(operator.texts.language, desk.places))
     if form == FORMATS[0] and output is None:
@@ -59,11 +58,6 @@ def command(
         operator.say("statistics.how", name=as_name)
         return
     _hand_out(operator, _bytes(form, separator, release, shown), output)
-
-
-def _period(first: str | None, last: str | None, current: Quarter) -> Period:
-    start = first or last or quarter_text(current)
-    return Period.read(start, last or start)
 
 
 def _bytes(form: str, separator: str, release: Release, shown: Worded) -> bytes:

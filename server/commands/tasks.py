@@ -1,17 +1,18 @@
 """`seere tasks`: what teams do in the field, set for their devices, taken back, and what came of it."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast, get_args
 
 import click
 
+from client_sync.protocol.records import read_time
 from client_sync.protocol.vocabulary import label
 from server.commands import referral_words
-from server.commands.case_words import typed
 from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
-from server.commands.plain import plain, readable
-from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.commands.plain import plain
+from server.commands.spoken import SpokenCommand, SpokenGroup, typed
 from server.domain.desk import Desk
 from server.domain.task import KINDS, OPEN, Kind, Window
 from server.hub import Hub
@@ -23,6 +24,8 @@ from server.store.tasks import Result
 
 _SHOWN: Final = 50
 _ID_CHARS: Final = 8
+# What a report says, in the order in which a team is asked.
+_REPORT: Final = ("heard", "documents", "note")
 _DAYS: Final = click.DateTime(["%Y-%m-%d"])
 
 _wanted = (
@@ -61,9 +64,9 @@ def set_(operator: Operator, /, number: str, kind: Kind, seen: int, as_name: str
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(named), stale(operator):
         desk = hub.desk(person.actor, person.keys)
         errand = Errand(kind, repeats=said.pop("repeats"), **_said(operator, hub, desk, number, said))
-        id = tasking.set_task(hub.store, desk, number, errand, after=seen)
-        shown = tasking.show(hub.store, desk, id)
-    _say_set(operator, shown)
+        made = tasking.set_task(hub.store, desk, number, errand, after=seen)
+        shown = tasking.show(hub.store, desk, made.id)
+    _say_set(operator, shown, made.version)
 
 
 @command.command("reassign", cls=SpokenCommand)
@@ -77,9 +80,9 @@ def reassign(operator: Operator, /, task: str, as_name: str, **said: Any) -> Non
         desk = hub.desk(person.actor, person.keys)
         found = tasking.show(hub.store, desk, task)
         errand = Errand(cast(Kind, found.task.kind), **_said(operator, hub, desk, found.number, said))
-        tasking.reassign(hub.store, desk, found.task.id, errand)
+        made = tasking.reassign(hub.store, desk, found.task.id, errand)
         shown = tasking.show(hub.store, desk, found.task.id)
-    _say_set(operator, shown)
+    _say_set(operator, shown, made.version)
 
 
 @command.command("list", cls=SpokenCommand)
@@ -124,8 +127,8 @@ def show(operator: Operator, task: str, with_reports: bool, reason: str, as_name
 def recall(operator: Operator, task: str, as_name: str) -> None:
     """Take a task back."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(task):
-        tasking.recall(hub.store, hub.desk(person.actor), task)
-    operator.say("tasks.recalled", id=task)
+        made = tasking.recall(hub.store, hub.desk(person.actor), task)
+    operator.say("tasks.recalled", id=task, version=made.version)
 
 
 def _said(operator: Operator, hub: Hub, desk: Desk, number: str, said: dict[str, Any]) -> dict[str, Any]:
@@ -142,9 +145,10 @@ def _opened(hub: Hub, desk: Desk, number: str, name: Compartment, reason: str) -
     return vault.open_compartment(hub.store, desk, complaint, name, reason).clear
 
 
-def _say_set(operator: Operator, shown: Shown) -> None:
+def _say_set(operator: Operator, shown: Shown, version: int) -> None:
     say_task(operator, shown)
     operator.say("tasks.travels" if shown.task.state == "told" else "tasks.waits")
+    operator.say("tasks.version", number=shown.number, version=version)
 
 
 def say_task(operator: Operator, shown: Shown) -> None:
@@ -176,12 +180,13 @@ def _say_result(operator: Operator, name: str, result: Result) -> None:
     if result.is_late:
         operator.say("tasks.late")
     if result.state is not None:
+        unsaid = operator.texts.text("tasks.unsaid")
         operator.say(
             "tasks.proposal",
             finding=referral_words.finding(operator, result.state),
-            method=referral_words.method(operator, result.method) if result.method else "–",
-            sources="–" if result.sources is None else result.sources,
-            certainty=referral_words.certainty(operator, result.certainty) if result.certainty else "–",
+            method=referral_words.method(operator, result.method) if result.method else unsaid,
+            sources=unsaid if result.sources is None else result.sources,
+            certainty=referral_words.certainty(operator, result.certainty) if result.certainty else unsaid,
         )
 
 
@@ -206,8 +211,29 @@ def _say_report(operator: Operator, name: str, report: Opened) -> None:
     operator.say("tasks.report", device=plain(name))
     if report.clear is None:
         operator.say("open.unopenable" if report.is_unopenable else "open.nothing")
-    else:
-        click.echo(readable(report.clear))
+        return
+    for line in _answers(operator, report.clear):
+        click.echo(line)
+
+
+def _answers(operator: Operator, clear: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each thing that a team said; as it came where there are no words for it, since the hub never saw it
+    before."""
+    words = {name: clear[name] for name in _REPORT if isinstance(clear.get(name), str)}
+    for name, text in words.items():
+        yield operator.texts.text(f"tasks.report_{name}", text=" ".join(map(plain, text.splitlines())))
+    looks = clear["looks"] if isinstance(clear.get("looks"), list) else []
+    for look in looks:
+        yield _look(operator, look)
+    others = {name: value for name, value in clear.items() if name not in words and not (name == "looks" and looks)}
+    yield from (plain(f"    {name}: {value}") for name, value in others.items())
+
+
+def _look(operator: Operator, look: Any) -> str:
+    at = read_time(str(look.get("at"))) if isinstance(look, Mapping) else None
+    if at is None:
+        return plain(f"    {look}")
+    return operator.texts.text("tasks.report_look", at=operator.moment(at), why=plain(str(look.get("why", ""))))
 
 
 def _label(operator: Operator, name: str, code: str) -> str:

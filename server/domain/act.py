@@ -6,7 +6,6 @@ from datetime import date
 from typing import Final, Literal
 
 from server.domain.casework import CASEWORK
-from server.domain.complaint import Complaint
 from server.domain.errors import JudgementRefused
 
 Verdict = Literal["convicted", "acquitted"]
@@ -61,7 +60,10 @@ class Involvement:
 
 @dataclass(frozen=True)
 class Act:
-    """One kind of act that a complaint reports, with all who are involved; complaint and kind name it."""
+    """One kind of act that a complaint reports; complaint and kind name it.
+
+    `involved` is everybody in the complaint: which of them in which act nobody asked.
+    """
 
     complaint: int
     kind: str
@@ -71,16 +73,6 @@ class Act:
     def victims(self) -> int:
         """How many persons it was done to, as far as was said."""
         return sum(each.count for each in self.involved if each.role == VICTIM)
-
-
-def acts_of(row: int, complaint: Complaint) -> tuple[Act, ...]:
-    """The acts that a complaint reports; everybody in it is involved in each, which of them in which nobody asked."""
-    involved = tuple(
-        Involvement(person.no, role, person.category, person.count or 1)
-        for person in complaint.persons
-        for role in person.roles.split()
-    )
-    return tuple(Act(row, kind, involved) for kind in complaint.acts)
 
 
 def judge(act: Act, person: int, judgement: Judgement) -> Act:

@@ -1,27 +1,22 @@
-"""Working days in Mali: no weekends and no public holidays, of which those of the moon are announced late."""
+"""Working days in Mali: no weekends and no public holidays, of which those of the moon are reckoned."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 _SATURDAY: Final = 5
 _DAY: Final = timedelta(days=1)
-# An announced day is that of the reckoned one which it is nearest to: reckoning is off by a day or two.
-_OFF_MAX: Final = timedelta(days=3)
-_ANNOUNCED: Final = "announced"
-_EASTER_MONDAY: Final = "easter_monday"
 
 
 @dataclass(frozen=True)
 class Feast:
-    """A public holiday that moves: its code, its day, and whether the moon may still move it."""
+    """A public holiday that moves: its code, and its day in one year."""
 
     code: str
     day: date
-    is_reckoned: bool
 
 
 @dataclass(frozen=True)
@@ -55,24 +50,11 @@ class Calendar:
             day += _DAY
         return day
 
-    def announced(self, code: str, day: date) -> "Calendar":
-        """The calendar with the day on which that feast is kept by announcement, in place of the reckoned one.
 
-        Raises LookupError when no feast of that code is near that day.
-        """
-        near = [feast for feast in self.feasts if feast.code == code and abs(feast.day - day) <= _OFF_MAX]
-        if not near:
-            raise LookupError(f"no {code} near {day}")
-        others = tuple(feast for feast in self.feasts if feast is not near[0])
-        return replace(self, feasts=(*others, Feast(code, day, is_reckoned=False)))
-
-
-def _moving(years: Mapping[str, Mapping[str, Any]]) -> Iterator[Feast]:
+def _moving(years: Mapping[str, Mapping[str, date]]) -> Iterator[Feast]:
     for listed in years.values():
-        sure = {_EASTER_MONDAY, *listed[_ANNOUNCED]}
         for code, day in listed.items():
-            if code != _ANNOUNCED:
-                yield Feast(code, day, is_reckoned=code not in sure)
+            yield Feast(code, day)
 
 
 def _read() -> Calendar:

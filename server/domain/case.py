@@ -1,6 +1,6 @@
 """The machine of cases: which moves are possible and why the others are not, and what a move does."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -85,11 +85,6 @@ class Choice:
     transition: Transition
     unmet: tuple[Condition | Obstacle, ...]
     unsaid: tuple[str, ...]
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether nothing is missing but what is still to be said."""
-        return not self.unmet
 
 
 @dataclass(frozen=True)
@@ -212,11 +207,6 @@ def check_revision(seen: int, wanted: Mapping[str, str], stands: Version) -> Non
     """Raises StaleRevision, with what was `wanted` and what `stands`, unless that is the revision that was `seen`."""
     if seen != stands.revision:
         raise StaleRevision(seen=seen, wanted=dict(wanted), stands=stands, revision=stands.revision)
-
-
-def confidentiality(codes: Iterable[str]) -> str:
-    """That of a case, by those of its complaints: the highest. Raises ValueError for none, and for an unknown one."""
-    return max(codes, key=CASEWORK.confidentiality.index)
 
 
 def permits(case: CaseFacts, actor: Actor, action: Action) -> bool:

@@ -109,11 +109,10 @@ class UrgencyRule:
 class Casework:
     """All of it.
 
-    `confidentiality`: from the least to the most. `reasons`: lists of codes by their names. `urgency_rules`: the most
-    urgent first; where none holds it is `usual_urgency`. `own_people`: bodies by the category of their people.
+    `reasons`: lists of codes by their names. `urgency_rules`: the most urgent first; where none holds it is
+    `usual_urgency`. `own_people`: bodies by the category of their people.
     """
 
-    confidentiality: tuple[str, ...]
     never_told: frozenset[str]
     left_out_when_strict: frozenset[str]
     answer_wait: timedelta
@@ -135,7 +134,6 @@ def read(table: Mapping[str, Any]) -> Casework:
     _expect(len(by_ends) == len(transitions), "two moves between the same statuses", len(transitions) - len(by_ends))
     rules = [_rule(code, row) for code, row in table["urgency"]["rule"].items()]
     return Casework(
-        confidentiality=tuple(table["confidentiality"]),
         never_told=_codes(table["never_told"], (code for codes in reasons.values() for code in codes)),
         left_out_when_strict=_codes(table["left_out_when_strict"], [BODY, *reasons]),
         answer_wait=timedelta(days=table["answer_days"]),

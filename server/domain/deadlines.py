@@ -148,7 +148,7 @@ def begin(
     Raises KeyError for a kind or urgency that is not listed, ValueError for a term that is none.
     """
     text = term or KINDS[kind].term(urgency)
-    return _settled(Deadline(kind, text, starts_at, starts_at), calendar)
+    return _dated(Deadline(kind, text, starts_at, starts_at), calendar)
 
 
 def after_closure(closed_at: datetime, calendar: Calendar) -> tuple[Deadline, ...]:
@@ -167,14 +167,14 @@ def pause(deadline: Deadline, reason: str, now: datetime, calendar: Calendar) ->
     if deadline.paused_at is not None:
         raise DeadlineRefused(fault="paused_before")
     _check_reason(reason, PAUSE_REASONS)
-    return _settled(replace(deadline, paused_at=now, pause_reason=reason), calendar)
+    return _dated(replace(deadline, paused_at=now, pause_reason=reason), calendar)
 
 
 def resume(deadline: Deadline, now: datetime, calendar: Calendar) -> Deadline:
     """Let its clock go on: it falls due as much later as it was paused. Raises DeadlineRefused."""
     if deadline.state(now) != "paused":
         raise DeadlineRefused(fault="not_paused")
-    return _settled(replace(deadline, resumed_at=now), calendar)
+    return _dated(replace(deadline, resumed_at=now), calendar)
 
 
 def extend(deadline: Deadline, reason: str, now: datetime, calendar: Calendar) -> Deadline:
@@ -184,7 +184,7 @@ def extend(deadline: Deadline, reason: str, now: datetime, calendar: Calendar) -
     if extended is None or deadline.extension_reason is not None:
         raise DeadlineRefused(fault="not_extended" if extended is None else "extended_before")
     _check_reason(reason, EXTENSION_REASONS)
-    return _settled(replace(deadline, term=extended, extension_reason=reason), calendar)
+    return _dated(replace(deadline, term=extended, extension_reason=reason), calendar)
 
 
 def meet(deadline: Deadline, now: datetime) -> Deadline:
@@ -241,7 +241,7 @@ def _late_from(deadline: Deadline, phone: Phone | None) -> datetime | None:
     return fair if phone.heard_at >= fair else None
 
 
-def _settled(deadline: Deadline, calendar: Calendar) -> Deadline:
+def _dated(deadline: Deadline, calendar: Calendar) -> Deadline:
     """With `due_at` as all that was said of it makes it."""
     term, ends_at = Term.read(deadline.term), deadline.pause_ends_at
     paused = timedelta() if deadline.paused_at is None or ends_at is None else ends_at - deadline.paused_at

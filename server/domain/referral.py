@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from importlib import resources
 from typing import Any, Final, Literal, get_args
@@ -129,8 +129,8 @@ class Destination:
 class Sendable:
     """One complaint of a case, as a referral goes by it: its own consent as it stands, and no other's.
 
-    `withdrawn` is empty or a scope; `known`: which of the facts that a programme may ask for are there; `at`: codes of
-    the destinations that have it already.
+    `withdrawn` is empty or a scope; `known`: which of the facts that a programme may ask for are there; `at`: since
+    when by the code of each destination that has it already.
     """
 
     complaint: int
@@ -140,7 +140,7 @@ class Sendable:
     consent: Consent
     withdrawn: str = ""
     known: frozenset[str] = frozenset()
-    at: frozenset[str] = frozenset()
+    at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,13 @@ def check(each: Sendable, to: Destination, accused: Accused, day: date, places: 
     """Whatever sends asks this of every complaint, in the transaction that sends. Raises ReferralRefused."""
     found = blocks(each, to, accused, day, places)
     if found:
-        raise ReferralRefused(fault=found[0], blocks=found, complaint=each.complaint, body=to.body)
+        raise refused(each, to, found)
+
+
+def refused(each: Sendable, to: Destination, found: Sequence[Block]) -> ReferralRefused:
+    """That a complaint can't go there, by all that stands against it; since when it is there, if it is."""
+    since = each.at.get(to.code)
+    return ReferralRefused(fault=found[0], blocks=tuple(found), complaint=each.complaint, body=to.body, since=since)
 
 
 def move(

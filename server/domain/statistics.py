@@ -71,6 +71,15 @@ class Period:
         return period
 
     @classmethod
+    def asked(cls, start: str | None, end: str | None, today: date) -> Self:
+        """The months that somebody asks for; one end alone stands for both, none for the quarter of today.
+
+        Raises as `read` does.
+        """
+        first = start or end or quarter_text(Quarter.of(today))
+        return cls.read(first, end or first)
+
+    @classmethod
     def of(cls, quarter: Quarter) -> Self:
         """The months of a quarter."""
         text = quarter_text(quarter)

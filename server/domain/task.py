@@ -35,7 +35,8 @@ class Rule:
     finds: bool
     by_another: bool
     tells: frozenset[str]
-    settles: frozenset[str]
+    answers: frozenset[str]
+    choices: frozenset[str]
     every: Term | None
 
 
@@ -65,15 +66,15 @@ class Situation:
     open_kinds: Collection[str]
 
 
-def ways(kind: Kind, wishes: Sequence[Wish], *, is_settled: bool) -> tuple[Way, ...]:
+def ways(kind: Kind, wishes: Sequence[Wish], *, has_chosen: bool) -> tuple[Way, ...]:
     """The ways by which a task may reach the person, as the complaint stands; at least one.
 
-    `is_settled`: a survivor chose a centre, or none. Asked when the task is set, again when it travels, and as long as
+    `has_chosen`: a survivor chose a centre, or none. Asked when the task is set, again when it travels, and as long as
     it lies on a device. Raises TaskRefused (`gbv_visit`, `choice_first`, `not_gbv`) and ContactNotAllowed.
     """
     rule, is_gbv = RULES[kind], any(wish.care == "gbv" for wish in wishes)
     offered = [way for way in rule.ways if not (is_gbv and way in _COMES)]
-    _refuse(_gbv_faults(kind, offered, is_gbv=is_gbv, is_settled=is_settled))
+    _refuse(_gbv_faults(kind, offered, is_gbv=is_gbv, has_chosen=has_chosen))
     allowed = contact.reach(wishes).ways
     found = tuple(way for way in offered if way in allowed)
     if not found:
@@ -104,11 +105,11 @@ def next_window(kind: Kind, window: Window, today: date) -> Window:
     return found
 
 
-def _gbv_faults(kind: Kind, offered: Sequence[Way], *, is_gbv: bool, is_settled: bool) -> Iterator[Fault]:
-    is_choice = bool(RULES[kind].settles)
+def _gbv_faults(kind: Kind, offered: Sequence[Way], *, is_gbv: bool, has_chosen: bool) -> Iterator[Fault]:
+    is_choice = bool(RULES[kind].choices)
     if is_gbv and not offered:
         yield "gbv_visit"
-    if is_gbv and not is_choice and not is_settled:
+    if is_gbv and not is_choice and not has_chosen:
         yield "choice_first"
     if is_choice and not is_gbv:
         yield "not_gbv"
@@ -139,13 +140,15 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         finds=row.get("finds", False),
         by_another=row.get("by_another", False),
         tells=frozenset(row.get("tells", ())),
-        settles=frozenset(row.get("settles", ())),
+        answers=frozenset(row.get("answers", ())),
+        choices=frozenset(row.get("choices", ())),
         every=Term.read(row["every"]) if "every" in row else None,
     )
 
 
 _DATA: Final = tomllib.loads((resources.files("server.domain") / "task.toml").read_text("utf-8"))
 RULES: Final[Mapping[Kind, Rule]] = {kind: _rule(_DATA["kind"][kind]) for kind in KINDS}
+ANSWERS: Final = frozenset(outcome for rule in RULES.values() for outcome in rule.answers)
 _COMES: Final = frozenset(_DATA["comes"])
 _AHEAD: Final = Term.read(_DATA["ahead"])
 _DAYS_LEAST: Final[int] = _DATA["window_days_least"]

@@ -60,11 +60,6 @@ class Finding:
     reason: str | None = None
     is_late: bool = False
 
-    @property
-    def counts_in(self) -> Quarter:
-        """The quarter in whose figures it stands: that in which the hub learnt it, so that no closed one shifts."""
-        return Quarter.of(self.recorded_on)
-
 
 @dataclass(frozen=True)
 class Sum:
@@ -72,11 +67,6 @@ class Sum:
 
     state: State
     acts: Mapping[State, int]
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether every act has a finding."""
-        return not {"unverified", "under_verification"} & self.acts.keys()
 
 
 @dataclass(frozen=True)

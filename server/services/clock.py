@@ -1,4 +1,4 @@
-"""The clock of this machine as the hub trusts it: kept up by ticks, doubted after a jump, accepted by a person.
+"""The clock of a machine as the hub trusts it: kept up by ticks, doubted after a jump, accepted by a person.
 
 The mark is what ticks of a trusted clock keep, and nothing else: what is committed after a jump can't hide it.
 """
@@ -8,6 +8,7 @@ import json
 import platform
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final, cast
 
 import sqlalchemy as sa
@@ -21,9 +22,23 @@ from server.store.engine import Store
 _MARK: Final = "clock_mark"
 _BACK: Final = "clock_back"
 _DOUBTS: Final = "clock_doubt_"
-# Several hubs may share a database, each on a machine with a clock of its own: one that is right clears no other's.
-_DOUBT: Final = _DOUBTS + hashlib.sha256(platform.node().encode()).hexdigest()[:12]
 _CODE: Final = "clock_doubted"
+_MACHINE_ID: Final = Path("/etc/machine-id")
+
+
+def machine_key(name: str, id_file: Path = _MACHINE_ID) -> str:
+    """What tells a machine from others: 12 hexadecimal digits of its name, and of the id that its system drew when it
+    was installed, where there is one.
+
+    Hashed, for that id is to stay on the machine (machine-id(5)).
+    """
+    drawn = id_file.read_bytes() if id_file.is_file() else b""
+    return hashlib.sha256(name.encode() + b"\0" + drawn.strip()).hexdigest()[:12]
+
+
+# All processes of a machine go by one clock, and share what is doubted of it. Several hubs may share a database, each
+# on a machine of its own: one whose clock is right clears no other's.
+THIS_MACHINE: Final = machine_key(platform.node())
 
 
 @dataclass(frozen=True)
@@ -36,51 +51,51 @@ class Doubted:
 
 @dataclass(frozen=True)
 class Standing:
-    """How the clock of this machine stands: the last time that was trusted, None before the first tick."""
+    """How the clock of a machine stands: the last time that was trusted, None before the first tick."""
 
     mark: datetime | None
     doubted: Doubted | None
 
 
-def look(store: Store, now: datetime) -> bool:
-    """Whether the clock of this machine, which says `now`, is trusted; keeps up what that goes by.
+def look(store: Store, now: datetime, machine: str = THIS_MACHINE) -> bool:
+    """Whether the clock of a machine, which says `now`, is trusted; keeps up what that goes by.
 
     A doubt is noted once, with an event of the log and a notice to every administrator, and is over by itself, with
     another event, when the clock is right again.
     """
     with store.read() as connection:
-        known = _read(connection)
+        known = _read(connection, machine)
     if known.mark is None:
         _keep(store, None, now)
         return True
     doubt = doubt_of(known.mark, now, is_doubted=known.doubted is not None)
     if doubt is not None:
         if known.doubted is None:
-            _note_doubt(store, Doubted(doubt, now), known.mark)
+            _note_doubt(store, machine, Doubted(doubt, now), known.mark)
         return False
     if known.doubted is not None:
-        _end_doubt(store, now)
+        _end_doubt(store, machine, now)
     if is_mark_old(known.mark, now):
         _keep(store, known.mark, now)
     return True
 
 
-def standing(store: Store) -> Standing:
-    """How the clock of this machine stands."""
+def standing(store: Store, machine: str = THIS_MACHINE) -> Standing:
+    """How the clock of a machine stands."""
     with store.read() as connection:
-        return _read(connection)
+        return _read(connection, machine)
 
 
-def accept(store: Store, now: datetime) -> Doubted:
-    """Take an operator's word that the clock of this machine is right; gives the doubt that is over by it.
+def accept(store: Store, now: datetime, machine: str = THIS_MACHINE) -> Doubted:
+    """Take an operator's word that the clock of a machine is right; gives the doubt that is over by it.
 
     Raises ClockNotDoubted.
     """
     with store.write() as connection:
-        known = _read(connection)
+        known = _read(connection, machine)
         if known.doubted is None or known.mark is None:
             raise ClockNotDoubted
-        # Those of other machines are judged anew, against this one.
+        # Those of other machines are judged anew, against this one's.
         state.drop_all(connection, _DOUBTS)
         _set_mark(connection, None, now)
         details = {"mark": known.mark.isoformat(), "doubt": known.doubted.doubt}
@@ -94,8 +109,8 @@ def back_since(store: Store) -> datetime | None:
         return _time(state.get(connection, _BACK))
 
 
-def _read(connection: sa.Connection) -> Standing:
-    told = state.get(connection, _DOUBT)
+def _read(connection: sa.Connection, machine: str) -> Standing:
+    told = state.get(connection, _DOUBTS + machine)
     members = None if told is None else json.loads(told)
     doubted = None
     if members is not None:
@@ -118,23 +133,22 @@ def _set_mark(connection: sa.Connection, before: datetime | None, now: datetime)
         state.keep(connection, _BACK, now.isoformat())
 
 
-def _note_doubt(store: Store, found: Doubted, mark: datetime) -> None:
+def _note_doubt(store: Store, machine: str, found: Doubted, mark: datetime) -> None:
     members = {"doubt": found.doubt, "said": found.said.isoformat()}
     with store.write() as connection:
-        if not state.keep_first(connection, _DOUBT, json.dumps(members)):
+        if not state.keep_first(connection, _DOUBTS + machine, json.dumps(members)):
             return
+        people = accounts.listed(connection)
+        told = [each.id for each in people if each.role == "administrator" and each.state == accounts.ACTIVE]
         # At the time of the mark: of that of the clock nobody can say anything.
-        for account in accounts.listed(connection):
-            if account.role == "administrator" and account.state == accounts.ACTIVE:
-                key = f"{_CODE}:{mark.isoformat()}:{account.id}"
-                notices.tell(connection, account=account.id, code=_CODE, key=key, at=mark)
+        notices.tell_each(connection, told, code=_CODE, key=f"{_CODE}:{mark.isoformat()}", at=mark)
         details = {"mark": mark.isoformat(), "doubt": found.doubt}
         _record(connection, found.said, JOB.signature, "clock_doubt", details)
 
 
-def _end_doubt(store: Store, now: datetime) -> None:
+def _end_doubt(store: Store, machine: str, now: datetime) -> None:
     with store.write() as connection:
-        if state.drop(connection, _DOUBT):
+        if state.drop(connection, _DOUBTS + machine):
             _record(connection, now, JOB.signature, "clock_right", {})
 
 

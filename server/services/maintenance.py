@@ -117,7 +117,7 @@ def upkeep(store: Store, now: datetime, frame_report_days: int) -> None:
 def claim(store: Store, job: str, due_at: datetime, now: datetime) -> Claim | None:
     """Take a run of a job for this process; None when another has it or had it, here or elsewhere.
 
-    A run whose process died is taken again once its lease is over.
+    A run whose process died is taken again once its lease is over, and one that failed after a while, a few times.
     """
     with store.read() as connection:
         found = jobs.find(connection, job, due_at)
@@ -128,7 +128,8 @@ def claim(store: Store, job: str, due_at: datetime, now: datetime) -> Claim | No
 
 
 def claim_by_hand(store: Store, job: str, due_at: datetime, now: datetime) -> Claim:
-    """Take the run of a due time for an operator, or one of this moment when that is over; the log says so.
+    """Take the run of a due time for an operator, be it one that failed, or one of this moment when that is done; the
+    log says so.
 
     Raises JobRuns when a process has it in hand.
     """
@@ -136,7 +137,10 @@ def claim_by_hand(store: Store, job: str, due_at: datetime, now: datetime) -> Cl
         found = jobs.find(connection, job, due_at)
         if found is not None and found.finished_at is None and not found.is_left(now):
             raise JobRuns(name=job)
-        held = jobs.claim(connection, job, due_at, now) or jobs.claim(connection, job, now, now)
+        if found is not None and found.has_failed:
+            held = jobs.take_again(connection, found, now)
+        else:
+            held = jobs.claim(connection, job, due_at, now) or jobs.claim(connection, job, now, now)
         if held is None:
             raise JobRuns(name=job)
         audit.record(connection, at=now, actor=OPERATOR.signature, action="job_run", object=f"job:{job}")

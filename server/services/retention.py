@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 
 from server.domain.desk import Desk
-from server.domain.errors import ErasureHeld, ErasureListUnreadable, HoldRefused, NotFound
+from server.domain.errors import Busy, ErasureHeld, ErasureListUnreadable, HoldRefused, NotFound
 from server.domain.permission import JOB, UNREADABLE, Action, permit
 from server.domain.retention import Hold, Schedule, gone_at
 from server.store import audit, backups, devices, erasure_list, erasures, legal_holds, lite, registry, sealed
@@ -97,11 +97,12 @@ def keeping(settings: Settings, key: bytes) -> Keeping:
 def erase(store: Store, desk: Desk, number: str, reason: str, keeping: Keeping) -> Erasure:
     """Erase the complaint with a registry number, and all that came about it; `reason` is one of REASONS.
 
-    Raises NotFound, also for who may not, and ErasureHeld when a legal hold keeps it.
+    Raises NotFound, also for who may not, ErasureHeld when a legal hold keeps it, and Busy where another device says
+    something of it at this moment.
     """
     with store.write() as connection:
         complaint = registry.complaint_numbered(connection, number)
-        subject = None if complaint is None else erasures.subject_of(connection, complaint)
+        subject = None if complaint is None else _take(connection, complaint)
         operations = _erase(connection, desk, _permitted(connection, desk, subject, number), reason, keeping)
     return _cleared(store, operations, keeping, desk.now)
 
@@ -109,7 +110,7 @@ def erase(store: Store, desk: Desk, number: str, reason: str, keeping: Keeping) 
 def erase_aside(store: Store, desk: Desk, quarantine: int, reason: str, keeping: Keeping) -> Erasure:
     """Erase what was set aside, and what else waits for it; what is filed goes by its number. Raises as `erase`."""
     with store.write() as connection:
-        subject = erasures.subject_aside(connection, quarantine)
+        subject = _take_aside(connection, quarantine)
         operations = _erase(connection, desk, _permitted(connection, desk, subject, quarantine), reason, keeping)
     return _cleared(store, operations, keeping, desk.now)
 
@@ -122,7 +123,7 @@ def erase_due(store: Store, keeping: Keeping, now: datetime) -> int:
     due = [id for state in keeping.schedule.days for id in _due(store, state, keeping, now)][:ERASED_MAX]
     for complaint in due:
         with store.write() as connection:
-            subject = erasures.subject_of(connection, complaint)
+            subject = _take(connection, complaint)
             # Somebody else may have erased it, or asked to keep it, since it was found.
             if subject is not None and not legal_holds.blocked(connection, [complaint]):
                 _remove(connection, subject, JOB.signature, "expired", keeping, now)
@@ -218,6 +219,29 @@ def _due(store: Store, state: str, keeping: Keeping, now: datetime) -> list[int]
     return [id for id in found if id not in held]
 
 
+def _take(connection: sa.Connection, complaint: int) -> Subject | None:
+    """The complaint to erase, locked as intake locks: the lineages, by their ids, then the complaint.
+
+    Their intake waits: what they send next finds the erasure.
+    """
+    lineages = erasures.lineages_of(connection, complaint)
+    for each in sorted(lineages):
+        devices.lock_lineage(connection, each)
+    subject = erasures.subject_of(connection, complaint)
+    if not erasures.lineages_of(connection, complaint) <= lineages:
+        # Another was told of it, or spoke of it, at this moment.
+        raise Busy
+    return subject
+
+
+def _take_aside(connection: sa.Connection, quarantine: int) -> Subject | None:
+    found = erasures.subject_aside(connection, quarantine)
+    if found is None:
+        return None
+    devices.lock_lineage(connection, found.lineage)
+    return erasures.subject_aside(connection, quarantine)
+
+
 def _permitted(connection: sa.Connection, desk: Desk, subject: Subject | None, name: object) -> Subject:
     """The subject, for who may erase it; to anybody else it is not there."""
     if subject is None or not _may(connection, desk, "erase_complaint", subject.complaint):
@@ -250,8 +274,6 @@ def _remove(
     connection: sa.Connection, subject: Subject, actor: str, reason: str, keeping: Keeping, now: datetime
 ) -> int:
     """Gives how many operations were removed."""
-    # Intake of this lineage waits: what it sends next finds the erasure.
-    devices.lock_lineage(connection, subject.lineage)
     left = erasures.wipe(connection, subject, now, gone_at(now, keeping.schedule.backup_days))
     audit.record(
         connection,

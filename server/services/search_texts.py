@@ -36,7 +36,7 @@ def read_pending(store: Store) -> int:
             break
         readings = [Reading(each.complaint, each.state, _words(each)) for each in sources]
         with store.write() as connection:
-            search_texts.settle(connection, readings)
+            search_texts.keep(connection, readings)
         read, last = read + len(readings), sources[-1].complaint
     return read
 

@@ -52,12 +52,9 @@ def is_matcher_silent(store: Store, now: datetime) -> bool:
 def tell_matcher(store: Store, now: datetime) -> int:
     """Tell administrators that the matcher is silent; gives how many notices that makes. Of a day each hears once."""
     with store.write() as connection:
-        told = [
-            notices.tell(connection, account=each.id, code=MATCHER, key=f"{MATCHER}:{now:%Y-%m-%d}:{each.id}", at=now)
-            for each in accounts.listed(connection)
-            if each.state == accounts.ACTIVE and each.role == "administrator"
-        ]
-    return sum(told)
+        people = accounts.listed(connection)
+        told = [each.id for each in people if each.state == accounts.ACTIVE and each.role == "administrator"]
+        return notices.tell_each(connection, told, code=MATCHER, key=f"{MATCHER}:{now:%Y-%m-%d}", at=now)
 
 
 def _silent(known: Sequence[Device], before: datetime, back_since: datetime | None) -> list[Device]:
@@ -80,13 +77,7 @@ def _tell_of(store: Store, device: Device, people: Iterable[Account], now: datet
     silence = f"{DEVICE}:{device.id}:{device.last_sync_at or device.enrolled_at:%Y%m%dT%H%M%S}"
     told_to = [each.id for each in people if each.state == accounts.ACTIVE and _hears(each, device)]
     with store.write() as connection:
-        told = [
-            notices.tell(
-                connection, account=account, code=DEVICE, key=f"{silence}:{account}", at=now, device=device.id
-            )
-            for account in told_to
-        ]
-    return sum(told)
+        return notices.tell_each(connection, told_to, code=DEVICE, key=silence, at=now, device=device.id)
 
 
 def _hears(account: Account, device: Device) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from server.domain.task import ANSWERS
 from server.store import referrals
 from server.store.case_tables import case_complaint, casefile, note, timeline, waiting
 from server.store.dialect import UtcTime, among, locked
@@ -15,6 +16,7 @@ from server.store.referral_tables import finding, judgement, referral_complaint
 from server.store.schema import complaint, device, lineage, received, sequel
 from server.store.scopes import Scope, limits, within_any
 from server.store.step_tables import step_waiting, told_step
+from server.store.task_tables import task_result
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Waiting:
 
 
 _CASE = tuple(casefile.c[name] for name in CaseFile.__dataclass_fields__)
+_ANSWERING = ("answer", "revision", "consent_change")
 
 
 def open_for(
@@ -216,11 +219,7 @@ def urgency_waiting(connection: sa.Connection, complaint_id: int) -> str:
 
 def has_answer(connection: sa.Connection, complaints: Collection[int], since: datetime) -> bool:
     """Whether something came from a complainant since then that answers a question."""
-    came = (
-        sa.select(received.c.id)
-        .join(sequel, sequel.c.received == received.c.id)
-        .where(sequel.c.complaint.in_(complaints), received.c.op == "answer", received.c.received_at >= since)
-    )
+    came = _answers().where(sequel.c.complaint.in_(complaints), received.c.received_at >= since)
     return connection.scalar(came.limit(1)) is not None
 
 
@@ -229,15 +228,25 @@ def asked(connection: sa.Connection, before: datetime, limit: int, after: int) -
     `before`, or something came that answers."""
     columns = casefile.c
     answer = (
-        sa.select(received.c.id)
-        .join(sequel, sequel.c.received == received.c.id)
+        _answers()
         .join(case_complaint, case_complaint.c.complaint == sequel.c.complaint)
-        .where(case_complaint.c.casefile == columns.id, received.c.op == "answer")
-        .where(received.c.received_at >= columns.status_since)
+        .where(case_complaint.c.casefile == columns.id, received.c.received_at >= columns.status_since)
     )
     over = (columns.status_since <= before) | answer.exists()
     select = sa.select(columns.id).where(columns.status == "needs_information", over, columns.id > after)
     return list(connection.scalars(select.order_by(columns.id).limit(limit)))
+
+
+def taken_back(connection: sa.Connection, limit: int, after: int) -> list[int]:
+    """At most `limit` cases, in the order of their ids and those `after` that one, that are not closed and whose first
+    complaint was withdrawn altogether."""
+    columns = waiting.c
+    select = (
+        sa.select(columns.casefile)
+        .join(complaint, complaint.c.id == columns.complaint)
+        .where(complaint.c.state == "withdrawn", columns.casefile > after)
+    )
+    return list(connection.scalars(select.order_by(columns.casefile).limit(limit)))
 
 
 def queue(connection: sa.Connection, scope: Scope, limit: int) -> list[Waiting]:
@@ -293,6 +302,16 @@ def remove(connection: sa.Connection, complaint_id: int) -> None:
             _remove_acts(connection, id, complaint_id)
         else:
             _remove_empty(connection, id)
+
+
+def _answers() -> sa.Select[Any]:
+    """What came that may answer a question: teams answer most of them by correcting what they had written."""
+    return (
+        sa.select(received.c.id)
+        .join(sequel, sequel.c.received == received.c.id)
+        .join(task_result, task_result.c.received == received.c.id, isouter=True)
+        .where(received.c.op.in_(_ANSWERING) | task_result.c.outcome.in_(ANSWERS))
+    )
 
 
 def _read(column: sa.Column[Any], value: Any) -> Any:

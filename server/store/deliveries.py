@@ -77,12 +77,12 @@ def claim(connection: sa.Connection, now: datetime, until: datetime) -> Delivery
 
 def note_done(connection: sa.Connection, made: Delivery, at: datetime) -> None:
     """Note that the receiver has it."""
-    _settle(connection, made, done_at=at, next_at=None, failure=None)
+    _note(connection, made, done_at=at, next_at=None, failure=None)
 
 
 def note_failure(connection: sa.Connection, made: Delivery, failure: str, next_at: datetime | None) -> None:
     """Note why the receiver does not have it, and when it is tried again: None for never."""
-    _settle(connection, made, failure=failure, next_at=next_at)
+    _note(connection, made, failure=failure, next_at=next_at)
 
 
 def count_given_up(connection: sa.Connection) -> int:
@@ -106,7 +106,7 @@ def _is_unheard() -> sa.ColumnElement[bool]:
     return notice.c.delivery.is_(None) & notice.c.read_at.is_(None)
 
 
-def _settle(connection: sa.Connection, made: Delivery, **values: object) -> None:
+def _note(connection: sa.Connection, made: Delivery, **values: object) -> None:
     # Whoever took it over meanwhile has made another attempt of it; a word that it arrived counts from anybody.
     mine = (delivery.c.id == made.id) & delivery.c.done_at.is_(None)
     if values.get("done_at") is None:

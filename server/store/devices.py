@@ -98,9 +98,14 @@ def find(connection: sa.Connection, id: str) -> Device | None:
 
 def called(connection: sa.Connection, name: str) -> Device | None:
     """The device called so: by its id, its number (`M-14` or `14`), or its label, the newest that has it."""
+    return next(iter(all_called(connection, name)), None)
+
+
+def all_called(connection: sa.Connection, name: str) -> list[Device]:
+    """Every device called so, the newest first: a team may have given a label that another has."""
     wanted = name.removeprefix("M-")
     known = reversed(listed(connection))
-    return next((each for each in known if name in (each.id, each.label) or wanted == str(each.number)), None)
+    return [each for each in known if name in (each.id, each.label) or wanted == str(each.number)]
 
 
 def labels_of(connection: sa.Connection, lineages: Collection[str]) -> dict[str, str]:

@@ -82,23 +82,41 @@ class _Operation:
     field: str = ""
 
 
+def lineages_of(connection: sa.Connection, complaint_id: int) -> set[str]:
+    """The lineages of which something goes with a complaint, or which were told of a task of it; none where it is gone.
+
+    Whoever erases it holds them before it, as intake does: the other way round two would wait for each other.
+    """
+    subject = _subject(connection, complaint_id, is_locked=False)
+    if subject is None:
+        return set()
+    kept = _operations(connection, complaint_id)
+    asides = _set_aside(connection, subject, kept)
+    told = {lineage_id for lineage_id, _ in tasks.ids_of(connection, complaint_id)}
+    return {subject.lineage, *told, *(each.lineage for each in (*kept, *asides))}
+
+
 def subject_of(connection: sa.Connection, complaint_id: int) -> Subject | None:
     """The complaint, locked until commit."""
+    return _subject(connection, complaint_id, is_locked=True)
+
+
+def _subject(connection: sa.Connection, complaint_id: int, *, is_locked: bool) -> Subject | None:
     select = (
         sa.select(received.c.lineage, received.c.client_id, complaint.c.id)
         .join(complaint, complaint.c.id == received.c.id)
         .where(complaint.c.id == complaint_id)
     )
-    row = connection.execute(locked(connection, select)).one_or_none()
+    row = connection.execute(locked(connection, select) if is_locked else select).one_or_none()
     return None if row is None else Subject(*row)
 
 
 def subject_aside(connection: sa.Connection, quarantine_id: int) -> Subject | None:
-    """What was set aside, locked until commit; None also where something is filed under its id."""
+    """What was set aside; None also where something is filed under its id. Whoever erases it holds its lineage."""
     columns = quarantine.c
     filed = sa.exists().where(received.c.lineage == columns.lineage, received.c.client_id == columns.client_id)
     select = sa.select(columns.lineage, columns.client_id).where(columns.id == quarantine_id, ~filed)
-    row = connection.execute(locked(connection, select)).one_or_none()
+    row = connection.execute(select).one_or_none()
     return None if row is None else Subject(row.lineage, row.client_id, None)
 
 
@@ -228,10 +246,12 @@ def _set_aside(connection: sa.Connection, subject: Subject, kept: Sequence[_Oper
     """What was set aside under the same ids, became one of the operations, or speaks of the complaint."""
     columns = quarantine.c
     own = {(each.lineage, each.client_id) for each in kept} | {(subject.lineage, subject.client_id)}
+    given = [] if subject.complaint is None else tasks.ids_of(connection, subject.complaint)
     belongs = (
         columns.received.in_([each.id for each in kept])
         | ((columns.about == subject.client_id) & (columns.about_lineage == subject.lineage))
         | sa.tuple_(columns.lineage, columns.client_id).in_(sorted(own))
+        | columns.waits_for.in_({id for _, id in given})
     )
     select = sa.select(columns.id, columns.lineage, columns.client_id, columns.hash, columns.field)
     return [_Operation(*row) for row in connection.execute(select.where(belongs))]

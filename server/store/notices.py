@@ -1,8 +1,9 @@
 """Notices: what an account is to hear, each thing once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -39,15 +40,24 @@ def tell(
     at: datetime,
     casefile: int | None = None,
     deadline: str | None = None,
-    device: str | None = None,
 ) -> bool:
     """Let an account hear something; False where something of that key was told before, to whomever.
 
     `key`: at most 120 characters that name the thing and who hears it, the same for every process that finds it.
     """
-    row = {"id": str(uuid4()), "account": account, "code": code, "key": key, "at": at}
-    row |= {"casefile": casefile, "deadline": deadline, "device": device}
-    return bool(insert_new(connection, notice, [row], ["key"], notice.c.id))
+    row = {"account": account, "code": code, "key": key, "at": at, "casefile": casefile, "deadline": deadline}
+    return bool(_keep(connection, [row | {"device": None}]))
+
+
+def tell_each(
+    connection: sa.Connection, accounts: Iterable[str], *, code: str, key: str, at: datetime, device: str | None = None
+) -> int:
+    """Let each of the accounts hear one thing that is of no case; gives how many of them had not heard it before.
+
+    `key`: as in `tell`, at most 80 characters that name the thing alone.
+    """
+    thing = {"code": code, "at": at, "casefile": None, "deadline": None, "device": device}
+    return _keep(connection, [thing | {"account": account, "key": f"{key}:{account}"} for account in accounts])
 
 
 def tell_owner(
@@ -81,3 +91,8 @@ def read(connection: sa.Connection, account: str, ids: Collection[str], at: date
     """Note that the account read these notices of its own; gives how many it had not read before."""
     unread = (notice.c.account == account) & notice.c.id.in_(ids) & notice.c.read_at.is_(None)
     return connection.execute(sa.update(notice).where(unread).values(read_at=at)).rowcount
+
+
+def _keep(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
+    """Keep those of the notices whose key is new; gives how many."""
+    return len(insert_new(connection, notice, [{"id": str(uuid4())} | row for row in rows], ["key"], notice.c.id))

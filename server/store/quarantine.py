@@ -15,8 +15,8 @@ from server.store.schema import quarantine
 class Aside:
     """One operation to set aside; `hash` tells two contents under one id apart.
 
-    `waits_for` is the complaint whose arrival, or next revision, can put it right, `about` the one it speaks of, which
-    came from `about_lineage`.
+    `waits_for` is the complaint whose arrival, or next revision, can put it right, or the task that its device was not
+    told of; `about` is the complaint it speaks of, which came from `about_lineage`.
     """
 
     client_id: str

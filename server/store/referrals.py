@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from server.domain.complaint import Person
 from server.domain.referral import Referral, Sendable, State
 from server.store import contact
+from server.store.case_tables import case_complaint
 from server.store.due_tables import deadline
 from server.store.referral_tables import referral, referral_complaint
 from server.store.schema import act, complaint, person, received, sequel
@@ -103,6 +104,27 @@ def of_cases(connection: sa.Connection, ids: Collection[int]) -> list[Kept]:
     return [Kept(*row) for row in connection.execute(select)]
 
 
+def concerning(connection: sa.Connection, case: int, complaints: Collection[int]) -> list[Kept]:
+    """The referrals of a case, and those by which another sent complaints that it has now; the first prepared first."""
+    columns = referral_complaint.c
+    theirs = sa.select(columns.referral).where(columns.complaint.in_(complaints))
+    went = referral.c.id.in_(theirs) & referral.c.sent_at.is_not(None)
+    select = sa.select(*_KEPT).where((referral.c.casefile == case) | went)
+    return [Kept(*row) for row in connection.execute(select.order_by(referral.c.prepared_at, referral.c.id))]
+
+
+def gone_out(connection: sa.Connection, cases: Collection[int]) -> set[int]:
+    """The complaints of referrals of these cases that went to other cases since."""
+    columns, held = referral_complaint.c, case_complaint.c
+    select = (
+        sa.select(columns.complaint)
+        .join(referral, referral.c.id == columns.referral)
+        .join(case_complaint, held.complaint == columns.complaint)
+        .where(referral.c.casefile.in_(cases), held.casefile != referral.c.casefile)
+    )
+    return set(connection.scalars(select))
+
+
 def find(connection: sa.Connection, id: str) -> Kept | None:
     """One referral."""
     return several(connection, [id]).get(id)
@@ -162,10 +184,10 @@ def standings(connection: sa.Connection, complaints: Collection[int]) -> dict[in
         columns.asked_xof, columns.paid_xof,
     ).where(columns.id.in_(complaints))  # fmt: skip
     kinds, at = _kinds(connection, complaints), _at(connection, complaints)
-    accused = _with_accused(connection, complaints)
+    accused, said = _with_accused(connection, complaints), contact.wishes(connection, complaints)
     found = {}
     for row in connection.execute(select):
-        wishes = contact.wishes_of(connection, row.id)
+        wishes = said[row.id]
         known = {
             "checkpoint": row.place_id is not None,
             "service": row.sector is not None or row.id in accused,
@@ -179,7 +201,7 @@ def standings(connection: sa.Connection, complaints: Collection[int]) -> dict[in
             consent={**row.consent, "level": min(each.consent_level for each in wishes)},
             withdrawn=next((each.withdrawn for each in wishes if each.withdrawn), ""),
             known=frozenset(name for name, is_there in known.items() if is_there),
-            at=at.get(row.id, frozenset()),
+            at=at.get(row.id, {}),
         )
         found[row.id] = Standing(sendable, row.revision)
     return found
@@ -243,21 +265,35 @@ def shaken(connection: sa.Connection, after: tuple[str, int], limit: int) -> lis
 
 
 def remove_case(connection: sa.Connection, id: int) -> None:
-    """Remove the referrals of a case."""
+    """Remove the referrals of a case without complaints; one by which what another has now was sent goes on in that."""
+    held = case_complaint.c
+    heir = (
+        sa.select(sa.func.min(held.casefile))
+        .join(referral_complaint, referral_complaint.c.complaint == held.complaint)
+        .where(referral_complaint.c.referral == referral.c.id, referral.c.sent_at.is_not(None))
+        .correlate(referral)
+        .scalar_subquery()
+    )
+    moved = sa.update(referral).where(referral.c.casefile == id, heir.is_not(None))
+    connection.execute(moved.values(casefile=heir))
     own = sa.select(referral.c.id).where(referral.c.casefile == id).scalar_subquery()
     connection.execute(sa.delete(referral_complaint).where(referral_complaint.c.referral.in_(own)))
     connection.execute(sa.delete(referral).where(referral.c.casefile == id))
 
 
-def _at(connection: sa.Connection, complaints: Collection[int]) -> Mapping[int, frozenset[str]]:
-    """By complaint, the destinations that have it, whatever case sent it."""
+def _at(connection: sa.Connection, complaints: Collection[int]) -> Mapping[int, Mapping[str, datetime]]:
+    """By complaint, the destinations that have it and since when, whatever case sent it."""
     columns = referral_complaint.c
     select = (
-        sa.select(columns.complaint, referral.c.destination)
+        sa.select(columns.complaint, referral.c.destination, referral.c.sent_at)
         .join(referral, referral.c.id == columns.referral)
         .where(columns.complaint.in_(complaints), referral.c.state.in_(_STANDING))
+        .order_by(referral.c.sent_at.desc())
     )
-    return _by_complaint(connection, select)
+    found: dict[int, dict[str, datetime]] = {}
+    for id, code, sent_at in connection.execute(select):
+        found.setdefault(id, {})[code] = sent_at
+    return found
 
 
 def _kinds(connection: sa.Connection, complaints: Collection[int]) -> Mapping[int, frozenset[str]]:

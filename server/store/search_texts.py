@@ -107,7 +107,7 @@ def pending(connection: sa.Connection, after: int, limit: int) -> list[Source]:
     ]
 
 
-def settle(connection: sa.Connection, readings: Sequence[Reading]) -> None:
+def keep(connection: sa.Connection, readings: Sequence[Reading]) -> None:
     """Keep the words that were read; those complaints wait no more.
 
     One that changed since it was read, or that somebody changes now, is left alone and waits on.

@@ -56,6 +56,15 @@ def await_telling(
     connection.execute(sa.insert(step_waiting).from_select(names, rows))
 
 
+def await_elsewhere(
+    connection: sa.Connection, casefile: int, no: int, complaints: Collection[int], tells_at: datetime
+) -> None:
+    """Have the step of an entry told to complaints that went out of its case."""
+    rows = [{"complaint": each, "casefile": casefile, "no": no, "tells_at": tells_at} for each in sorted(complaints)]
+    if rows:
+        connection.execute(sa.insert(step_waiting), rows)
+
+
 def due(connection: sa.Connection, now: datetime, after: int, limit: int) -> list[int]:
     """At most `limit` complaints after this one of which a step may be told by `now`, in the order of their ids."""
     columns = step_waiting.c
@@ -73,7 +82,7 @@ def waiting(connection: sa.Connection, complaint: int, *, is_locked: bool = Fals
     return [(casefile, no) for casefile, no in rows]
 
 
-def settle(connection: sa.Connection, complaint: int, entries: Collection[tuple[int, int]]) -> None:
+def drop_waiting(connection: sa.Connection, complaint: int, entries: Collection[tuple[int, int]]) -> None:
     """Take what was told, or is not to be told any more, from what waits."""
     columns = step_waiting.c
     entry = sa.tuple_(columns.casefile, columns.no)

@@ -88,6 +88,12 @@ def find(connection: sa.Connection, id: str) -> Task | None:
     return None if row is None else Task(*row)
 
 
+def several(connection: sa.Connection, ids: Collection[str]) -> list[Task]:
+    """The tasks with these ids, in their order; those that are gone are left out."""
+    select = sa.select(*_TASK).where(task.c.id.in_(ids)).order_by(task.c.id)
+    return [Task(*row) for row in connection.execute(select)]
+
+
 def named(connection: sa.Connection, beginning: str) -> Task | None:
     """The one task whose id begins so; None where that is none, or several."""
     # What follows every digit and hyphen that an id has.
@@ -151,6 +157,12 @@ def told_of(connection: sa.Connection, id: str) -> list[Told]:
     return [Told(*row) for row in connection.execute(select)]
 
 
+def lying(connection: sa.Connection, ids: Collection[str]) -> set[str]:
+    """Those of the tasks of which some lineage was told, and did not let go."""
+    lies = task_told.c.task.in_(ids) & task_told.c.gone_at.is_(None)
+    return set(connection.scalars(sa.select(task_told.c.task).where(lies)))
+
+
 def take_back(connection: sa.Connection, id: str, at: datetime, *, silently_of: str | None = None) -> None:
     """Have every lineage that was told of a task, and that is locked, let go of it.
 
@@ -173,16 +185,21 @@ def hide(connection: sa.Connection, one: Task) -> None:
     update(connection, one.id, state="set")
 
 
-def is_settled(connection: sa.Connection, complaint_id: int) -> bool:
+def has_chosen(connection: sa.Connection, complaint_id: int) -> bool:
     """Whether a survivor chose a centre, or none."""
-    kinds = [kind for kind, rule in RULES.items() if rule.settles]
-    outcomes = {outcome for kind in kinds for outcome in RULES[kind].settles}
+    return complaint_id in chosen(connection, [complaint_id])
+
+
+def chosen(connection: sa.Connection, complaints: Collection[int]) -> set[int]:
+    """Those of the complaints of which the survivor chose a centre, or none."""
+    kinds = [kind for kind, rule in RULES.items() if rule.choices]
+    outcomes = {outcome for kind in kinds for outcome in RULES[kind].choices}
     select = (
-        sa.select(task.c.id)
+        sa.select(task.c.complaint)
         .join(task_result, task_result.c.task == task.c.id)
-        .where(task.c.complaint == complaint_id, task.c.kind.in_(kinds), task_result.c.outcome.in_(outcomes))
+        .where(task.c.complaint.in_(complaints), task.c.kind.in_(kinds), task_result.c.outcome.in_(outcomes))
     )
-    return connection.scalar(select.limit(1)) is not None
+    return set(connection.scalars(select))
 
 
 def add_result(connection: sa.Connection, made: Result) -> None:
@@ -197,9 +214,14 @@ def results_of(connection: sa.Connection, tasks: Collection[str]) -> list[Result
 
 
 def ids_of(connection: sa.Connection, complaint_id: int) -> list[tuple[str, str]]:
-    """The tasks of a complaint: the lineage that each is for, and its id."""
-    select = sa.select(task.c.lineage, task.c.id).where(task.c.complaint == complaint_id)
-    return [(lineage_id, id) for lineage_id, id in connection.execute(select)]
+    """The tasks of a complaint: the lineage that each is for, or was told of it before, and its id."""
+    own = sa.select(task.c.lineage, task.c.id).where(task.c.complaint == complaint_id)
+    told = (
+        sa.select(task_told.c.lineage, task.c.id)
+        .join(task, task.c.id == task_told.c.task)
+        .where(task.c.complaint == complaint_id)
+    )
+    return sorted((lineage_id, id) for lineage_id, id in connection.execute(own.union(told)))
 
 
 def has_result(connection: sa.Connection, made: Result) -> bool:

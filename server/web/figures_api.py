@@ -7,8 +7,7 @@ from flask import Response, jsonify, request
 from flask_smorest import Blueprint
 
 from server.domain.errors import Busy, PeriodInvalid
-from server.domain.statistics import NETWORK, TABLES, Period, quarter_text
-from server.domain.verification import Quarter
+from server.domain.statistics import NETWORK, TABLES, Period
 from server.services import figure_words, statistics
 from server.services.accounts.sessions import Login
 from server.services.figure_words import Words
@@ -76,9 +75,7 @@ def _table() -> str:
 
 
 def _period() -> Period:
-    current = quarter_text(Quarter.of(this_hub().clock().date()))
-    start = request.args.get("from") or request.args.get("to") or current
-    return Period.read(start, request.args.get("to") or start)
+    return Period.asked(request.args.get("from"), request.args.get("to"), this_hub().clock().date())
 
 
 def _form() -> str:

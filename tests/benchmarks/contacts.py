@@ -21,7 +21,7 @@ from server.hub import Hub
 from server.services import places, vault
 from server.services.cases import queues, tasking, telling
 from server.services.cases.tasking import Errand
-from server.services.intake.admission import release_held
+from server.services.intake.admission import file_held
 from server.store import changes, contact, registry, tasks
 from server.store.schema import complaint
 from tests.benchmarks.figure import Figure, note
@@ -214,7 +214,7 @@ class Walk:
         """Write a message, and send one of those that wait, or one once more; at times what is held is filed."""
         if self._randoms.random() < 0.1:
             hub = self._world.hub
-            release_held(hub.store, hub.settings.registry_prefix, hub.clock(), self._world.desk().places)
+            file_held(hub.store, hub.settings.registry_prefix, hub.clock(), self._world.desk().places)
         if self._randoms.random() < 0.9:
             self._waiting.append(self._written())
         said = self._chosen()

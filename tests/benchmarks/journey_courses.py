@@ -147,8 +147,8 @@ def _withdrawn(office: Office, story: Story) -> Course:
     office.set_task(story, kind, office.teams(story, is_own=True)[-1])
     yield tomorrow
     yield office.wish(story, "withdrawal", {"scope": "all"}, Said("", "withdrawal", "own", 1, b"", scope="all"))
-    yield tomorrow
-    office.move(story.affair, "withdrawn", withdrawal="on_device")
+    story.affair.status = "withdrawn"
+    yield lambda: office.status(story.affair) == "withdrawn"
     story.affair.say("withdrawn")
 
 

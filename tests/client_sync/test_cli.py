@@ -378,6 +378,8 @@ def test_a_wrong_passphrase_opens_nothing(run: Run, vault: Vault) -> None:
     [
         ("3/10/2026", (date(2026, 10, 3), date(2026, 10, 3), "day")),
         ("03 10 2026", (date(2026, 10, 3), date(2026, 10, 3), "day")),
+        ("2026-10-03", (date(2026, 10, 3), date(2026, 10, 3), "day")),
+        ("2026-02-31", None),
         ("2/2024", (date(2024, 2, 1), date(2024, 2, 29), "month")),
         ("2026", (date(2026, 1, 1), date(2026, 12, 31), "year")),
         ("31/2/2026", None),

@@ -8,7 +8,7 @@ from client_sync.protocol.canonical import read_operation
 from client_sync.protocol.codes import CODES
 from client_sync.protocol.records import (
     OPERATIONS,
-    Finding,
+    Flaw,
     check_complaint,
     check_operation,
     read_day,
@@ -17,11 +17,11 @@ from client_sync.protocol.records import (
 from tests.builders import an_id, anchor_seen, clear_content, content, facts, operation, said, sealed, sealed_keys
 
 
-def _check(op: str, **members: Any) -> Finding | None:
+def _check(op: str, **members: Any) -> Flaw | None:
     return check_operation(read_operation(operation(op, "x", members)))
 
 
-def _of(**changes: Any) -> Finding | None:
+def _of(**changes: Any) -> Flaw | None:
     return check_complaint(content(**changes))
 
 
@@ -46,7 +46,7 @@ _NEEDED = ("kinds", "channel", "consent", "confidentiality", "contact_ok", "ente
 
 @pytest.mark.parametrize("member", _NEEDED)
 def test_member_that_must_be_there(member: str) -> None:
-    assert _of(**{member: None}) == Finding("member_missing", f"facts.{member}")
+    assert _of(**{member: None}) == Flaw("member_missing", f"facts.{member}")
 
 
 @pytest.mark.parametrize("member", sorted(facts()))
@@ -60,27 +60,27 @@ def test_no_member_takes_a_value_of_the_wrong_type(member: str, value: Any) -> N
 
 
 def test_first_finding_in_the_order_of_the_form_is_named() -> None:
-    assert _of(receipt="x", kinds=["NO"], channel="no") == Finding("code_unknown", "facts.kinds.0")
+    assert _of(receipt="x", kinds=["NO"], channel="no") == Flaw("code_unknown", "facts.kinds.0")
 
 
 @pytest.mark.parametrize(
     ("compartment", "expected"),
     [
-        ({}, Finding("compartment_invalid", "statement")),
-        ([], Finding("compartment_invalid", "statement")),
-        ({"clear": None}, Finding("member_invalid", "statement")),
-        ({"clear": {"narrative": 5}}, Finding("member_invalid", "statement.narrative")),
-        ({"clear": {"lang": "klingon"}}, Finding("code_unknown", "statement.lang")),
-        (sealed() | {"clear": {}}, Finding("compartment_invalid", "statement")),
-        (sealed(""), Finding("text_too_long", "statement.box")),
-        (sealed("é"), Finding("member_invalid", "statement.box")),
-        (sealed("YWJj="), Finding("member_invalid", "statement.box")),
-        ({"box": 1}, Finding("member_invalid", "statement.box")),
-        (sealed("x" * 400_001), Finding("text_too_long", "statement.box")),
+        ({}, Flaw("compartment_invalid", "statement")),
+        ([], Flaw("compartment_invalid", "statement")),
+        ({"clear": None}, Flaw("member_invalid", "statement")),
+        ({"clear": {"narrative": 5}}, Flaw("member_invalid", "statement.narrative")),
+        ({"clear": {"lang": "klingon"}}, Flaw("code_unknown", "statement.lang")),
+        (sealed() | {"clear": {}}, Flaw("compartment_invalid", "statement")),
+        (sealed(""), Flaw("text_too_long", "statement.box")),
+        (sealed("é"), Flaw("member_invalid", "statement.box")),
+        (sealed("YWJj="), Flaw("member_invalid", "statement.box")),
+        ({"box": 1}, Flaw("member_invalid", "statement.box")),
+        (sealed("x" * 400_001), Flaw("text_too_long", "statement.box")),
         (sealed("x" * 400_000), None),
     ],
 )
-def test_compartment(compartment: Any, expected: Finding | None) -> None:
+def test_compartment(compartment: Any, expected: Flaw | None) -> None:
     assert check_complaint(content() | {"statement": compartment, "seal": sealed_keys()}) == expected
 
 
@@ -90,21 +90,21 @@ _KID, _KEY = "0123456789abcdef", "A" * 107
 @pytest.mark.parametrize(
     ("seal", "expected"),
     [
-        ([], Finding("member_invalid", "seal")),
-        ({}, Finding("member_missing", "seal.v")),
-        ({"v": 1}, Finding("member_missing", "seal.keys")),
-        ({"v": 0, "keys": {_KID: _KEY}}, Finding("member_invalid", "seal.v")),
-        ({"v": 1, "keys": [_KEY]}, Finding("member_invalid", "seal.keys")),
-        ({"v": 1, "keys": {}}, Finding("member_invalid", "seal.keys")),
-        ({"v": 1, "keys": {"Awa Exemple": _KEY}}, Finding("member_invalid", "seal.keys")),
-        ({"v": 1, "keys": {_KID: "é"}}, Finding("member_invalid", "seal.keys")),
-        ({"v": 1, "keys": {_KID: 1}}, Finding("member_invalid", "seal.keys")),
+        ([], Flaw("member_invalid", "seal")),
+        ({}, Flaw("member_missing", "seal.v")),
+        ({"v": 1}, Flaw("member_missing", "seal.keys")),
+        ({"v": 0, "keys": {_KID: _KEY}}, Flaw("member_invalid", "seal.v")),
+        ({"v": 1, "keys": [_KEY]}, Flaw("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {}}, Flaw("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {"Awa Exemple": _KEY}}, Flaw("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {_KID: "é"}}, Flaw("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {_KID: 1}}, Flaw("member_invalid", "seal.keys")),
         ({"v": 1, "keys": {f"{n:016x}": _KEY for n in range(64)}}, None),
-        ({"v": 1, "keys": {f"{n:016x}": _KEY for n in range(65)}}, Finding("member_invalid", "seal.keys")),
+        ({"v": 1, "keys": {f"{n:016x}": _KEY for n in range(65)}}, Flaw("member_invalid", "seal.keys")),
         ({"v": 2, "keys": {_KID: _KEY}}, None),
     ],
 )
-def test_what_opens_the_boxes(seal: Any, expected: Finding | None) -> None:
+def test_what_opens_the_boxes(seal: Any, expected: Flaw | None) -> None:
     assert check_complaint(content() | {"identity": sealed(), "seal": seal}) == expected
 
 
@@ -112,8 +112,8 @@ def test_what_opens_the_boxes(seal: Any, expected: Finding | None) -> None:
 def test_box_without_what_opens_it_is_refused(compartment: str) -> None:
     boxed = {compartment: sealed()}
 
-    assert check_complaint(clear_content() | boxed) == Finding("member_missing", "seal")
-    assert _check("revision", complaint=an_id("a"), base_revision=1, **boxed) == Finding("member_missing", "seal")
+    assert check_complaint(clear_content() | boxed) == Flaw("member_missing", "seal")
+    assert _check("revision", complaint=an_id("a"), base_revision=1, **boxed) == Flaw("member_missing", "seal")
 
 
 _ABOUT = {"complaint": an_id("a")}
@@ -136,7 +136,7 @@ def test_operation_needs_each_of_its_members(op: str) -> None:
 
     assert _check(op, **sound) is None
     assert {name: _check(op, **{k: v for k, v in sound.items() if k != name}) for name in needed} == {
-        name: Finding("member_missing", name) for name in needed
+        name: Flaw("member_missing", name) for name in needed
     }
 
 
@@ -147,22 +147,22 @@ def test_every_operation_is_checked_here() -> None:
 @pytest.mark.parametrize(
     ("op", "members", "expected"),
     [
-        ("greeting", {}, Finding("op_unknown", "op")),
-        ("revision", {"base_revision": 0}, Finding("member_invalid", "base_revision")),
-        ("revision", {"complaint": an_id("a").upper()}, Finding("member_invalid", "complaint")),
-        ("revision", {"lineage": "x"}, Finding("member_invalid", "lineage")),
-        ("revision", {"facts": sealed()}, Finding("compartment_sealed_facts", "facts")),
-        ("withdrawal", {"scope": "some"}, Finding("code_unknown", "scope")),
-        ("withdrawal", {"wished_on": "2026-02-30"}, Finding("date_impossible", "wished_on")),
-        ("seen", {"changes": []}, Finding("member_invalid", "changes")),
-        ("seen", {"changes": [True]}, Finding("member_invalid", "changes.0")),
-        ("linkage", {"box": "a b"}, Finding("member_invalid", "box")),
-        ("linkage", {"box": "x" * 22_001}, Finding("text_too_long", "box")),
-        ("anchor_seen", anchor_seen(root="G" * 64), Finding("member_invalid", "anchor.root")),
-        ("anchor_seen", anchor_seen(size=0), Finding("member_invalid", "anchor.size")),
+        ("greeting", {}, Flaw("op_unknown", "op")),
+        ("revision", {"base_revision": 0}, Flaw("member_invalid", "base_revision")),
+        ("revision", {"complaint": an_id("a").upper()}, Flaw("member_invalid", "complaint")),
+        ("revision", {"lineage": "x"}, Flaw("member_invalid", "lineage")),
+        ("revision", {"facts": sealed()}, Flaw("compartment_sealed_facts", "facts")),
+        ("withdrawal", {"scope": "some"}, Flaw("code_unknown", "scope")),
+        ("withdrawal", {"wished_on": "2026-02-30"}, Flaw("date_impossible", "wished_on")),
+        ("seen", {"changes": []}, Flaw("member_invalid", "changes")),
+        ("seen", {"changes": [True]}, Flaw("member_invalid", "changes.0")),
+        ("linkage", {"box": "a b"}, Flaw("member_invalid", "box")),
+        ("linkage", {"box": "x" * 22_001}, Flaw("text_too_long", "box")),
+        ("anchor_seen", anchor_seen(root="G" * 64), Flaw("member_invalid", "anchor.root")),
+        ("anchor_seen", anchor_seen(size=0), Flaw("member_invalid", "anchor.size")),
     ],
 )
-def test_operation_that_does_not_fit(op: str, members: dict[str, Any], expected: Finding) -> None:
+def test_operation_that_does_not_fit(op: str, members: dict[str, Any], expected: Flaw) -> None:
     assert _check(op, **_SOUND.get(op, {}) | members) == expected
 
 

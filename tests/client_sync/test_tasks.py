@@ -201,6 +201,20 @@ def test_details_are_not_shown_for_a_wrong_passphrase(folder: Folder, vault: Vau
     assert run("visits", 9, typed=f"{WORDS}\n").exit_code == 1
 
 
+@pytest.mark.parametrize("said", [WORDS, f"je pars. {WORDS.upper()}", WORDS.replace(" ", "-")])
+def test_passphrase_typed_as_the_reason_goes_nowhere(folder: Folder, vault: Vault, run: Run, said: str) -> None:
+    vault.close()
+    outbox = enrolled_outbox(folder)
+    take(outbox, task_change())
+    outbox.close()
+    refused = run("visits", 1, typed=f"{WORDS}\n{said}\n")
+    assert (refused.exit_code, "C'est votre phrase secrète." in refused.output) == (1, True)
+    assert TASK_WORDS not in refused.output
+    outbox = Outbox.open(folder)
+    assert list(outbox._database.query("SELECT * FROM task_look")) == []
+    outbox.close()
+
+
 def test_hub_and_devices_have_the_same_lists() -> None:
     assert {kind: rule.outcomes for kind, rule in RULES.items()} == OUTCOMES
     assert {kind for kind, rule in RULES.items() if rule.finds} == FINDS

@@ -36,7 +36,7 @@ from server.store.engine import Store
 from tests.builders import open_new_hub, passphrase_file, secrets_of, with_keyring
 from tests.faults.history import Findings, History, check
 from tests.faults.kill import Child, Ending
-from tests.serving import PROGRAM
+from tests.serving import PROGRAM, PYTHONPATH
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 # A kind of change that a device keeps word for word.
@@ -183,7 +183,7 @@ def seere_environment(folder: Path, environment: Mapping[str, str] | None = None
     inherited = os.environ if environment is None else environment
     kept = {name: value for name, value in inherited.items() if not name.startswith("SEERE_")}
     return kept | {
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": PYTHONPATH,
         "SEERE_DATA": str(folder),
         "SEERE_PASSPHRASE_FILE": str(passphrase_file(folder)),
         "SEERE_DEVICE_BURST_BYTES": str(BURST_BYTES),

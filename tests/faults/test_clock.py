@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from server.domain.desk import Desk
 from server.hub import Hub
 from server.services.intake import admission
-from server.services.intake.admission import Word
+from server.services.intake.admission import Vouched
 from server.store import schema
 from tests.builders import COORDINATOR
 from tests.faults.history import Findings, History
@@ -66,7 +66,7 @@ def test_clock_of_either_side_orders_nothing(whose: str, ram: Path) -> None:
 def _admit_what_was_ahead(hub: Hub) -> None:
     """What an operator does, once the clock is right, about what seemed to come from the future."""
     desk, prefix = Desk(COORDINATOR, None, NOW), hub.settings.registry_prefix
-    admission.admit_waiting(hub.store, desk, prefix, ["clock_ahead"], Word(as_is=True))
+    admission.admit_waiting(hub.store, desk, prefix, ["clock_ahead"], Vouched(as_is=True))
 
 
 @sized(ROUNDS)

@@ -25,7 +25,7 @@ from server.domain.desk import Desk
 from server.hub import new_epoch, open_hub
 from server.services import backups
 from server.services.intake import admission
-from server.services.intake.admission import Word
+from server.services.intake.admission import Vouched
 from tests.builders import COORDINATOR, secrets_of, with_keyring
 from tests.faults.history import Findings, History
 from tests.faults.replay import ram_folder
@@ -121,7 +121,7 @@ class World:
         desk, prefix = Desk(COORDINATOR, None, NOW), self._settings.registry_prefix
         for device in self.devices * 2:
             device.sync_to_the_end(self.road.address, self._clock_of(device))
-            admission.admit_waiting(self.hub.store, desk, prefix, ["clock_ahead"], Word(as_is=True))
+            admission.admit_waiting(self.hub.store, desk, prefix, ["clock_ahead"], Vouched(as_is=True))
         messages = said(self.hub, self.devices)
         findings = examine(self.hub.store, [*self.history, *self._pulled(messages)], messages)
         unsent = tuple(device.label for device in self.devices if device.waiting())

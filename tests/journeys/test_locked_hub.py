@@ -144,7 +144,7 @@ def test_no_job_runs_while_the_hub_is_locked(hub: Hub, start: Start, tmp_path: P
     _line(process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=LONGEST_WAIT_S)
-    assert {run.name for run in maintenance.last_runs(hub.store, hub.clock())} >= {"release", "upkeep"}
+    assert {run.name for run in maintenance.last_runs(hub.store, hub.clock())} >= {"file_held", "upkeep"}
 
 
 def test_locked_hub_ends_cleanly_and_leaves_no_socket(hub: Hub, start: Start) -> None:

@@ -1,6 +1,6 @@
 """What became of a complaint reaches the phone that brought it, is read there once more, and the centre knows."""
 
-
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -66,8 +66,24 @@ def _tell(hub: RunningHub) -> None:
     telling.tell_due(hub.hub.store, hub.clock())
 
 
+@pytest.fixture
+def untold(hub: RunningHub, awa: Person, phone: FieldDevice) -> FieldDevice:
+    """The phone, whose complaint "a" came to a result that the centre told and the phone did not fetch yet."""
+    _write(phone, "a")
+    phone.sync()
+    _resolve(hub, awa, GAO)
+    _tell(hub)
+    return phone
+
+
 def _hearing(hub: RunningHub, person: Person, number: str) -> Hearing:
     return queues.show(hub.hub.store, at_desk(hub.hub, person), number).hearings[number]
+
+
+def _replies(device: FieldDevice, name: str) -> list[dict[str, Any]]:
+    """What the device was told of the complaint of that name, in order."""
+    with closing(Vault.open(device.outbox.folder, WORDS)) as vault:
+        return [dict(each.body) for each in device.outbox.received.replies(an_id(name), vault)]
 
 
 def test_every_step_reaches_the_phone_is_read_in_words_and_told_to_be_seen(
@@ -110,35 +126,20 @@ def test_the_same_is_said_in_the_language_of_the_phone(hub: RunningHub, awa: Per
     assert _shown(phone, "show", "7K4M-2QG", language="bm")[-1].startswith("21 novembre 2026 : A sera an ma.")
 
 
-def test_a_locked_phone_holds_the_word_of_the_status_alone(
-    hub: RunningHub, awa: Person, phone: FieldDevice
-) -> None:
-    _write(phone, "a")
-    phone.sync()
-    _resolve(hub, awa, GAO)
-    _tell(hub)
-    phone.sync()
-    [record] = phone.outbox.records()
+def test_a_locked_phone_holds_the_word_of_the_status_alone(untold: FieldDevice) -> None:
+    untold.sync()
+    [record] = untold.outbox.records()
     assert (record.status, record.is_answered, record.is_seen) == ("resolved", True, False)
-    rows = [row for table in phone.outbox._database.tables for row in table.rows]
+    rows = [row for table in untold.outbox._database.tables for row in table.rows]
     assert rows
     assert all(word not in str(rows) for word in ("remedied", "worked_on"))
 
 
-def test_a_link_that_breaks_tells_each_step_once_and_in_order(
-    hub: RunningHub, awa: Person, phone: FieldDevice
-) -> None:
-    _write(phone, "a")
-    phone.sync()
-    _resolve(hub, awa, GAO)
-    _tell(hub)
+def test_a_link_that_breaks_tells_each_step_once_and_in_order(untold: FieldDevice) -> None:
     for at in (0, 60, 180, 260):
-        assert phone.sync(Cut(after_down=at)).cut
-    phone.sync()
-    vault = Vault.open(phone.outbox.folder, WORDS)
-    replies = phone.outbox.received.replies(an_id("a"), vault)
-    vault.close()
-    assert [each.body["t"] for each in replies] == ["acknowledged", "worked_on", "resolved"]
+        assert untold.sync(Cut(after_down=at)).cut
+    untold.sync()
+    assert [each["t"] for each in _replies(untold, "a")] == ["acknowledged", "worked_on", "resolved"]
 
 
 def test_a_phone_hears_of_its_own_complaint_alone_and_never_that_two_are_one(
@@ -154,27 +155,16 @@ def test_a_phone_hears_of_its_own_complaint_alone_and_never_that_two_are_one(
     told = {}
     for name, device in (("a", phone), ("b", other)):
         device.sync()
-        vault = Vault.open(device.outbox.folder, WORDS)
-        told[name] = [each.body for each in device.outbox.received.replies(an_id(name), vault)]
+        told[name] = _replies(device, name)
         rows = device.outbox._database.query("SELECT DISTINCT record FROM reply")
         assert [row["record"] for row in rows] == [an_id(name)]
-        vault.close()
     assert [each["t"] for each in told["a"]] == ["acknowledged", "worked_on", "resolved"]
     # It joined before anything was said of it: that somebody works on it is all it has to hear first.
     assert [each["t"] for each in told["b"]] == ["worked_on", "resolved"]
     assert not {"duplicate", GAO, an_id("a")[:8]} & {str(value) for each in told["b"] for value in each.values()}
 
 
-def test_who_has_no_phone_hears_the_same_at_the_desk(
-    hub: RunningHub, awa: Person, phone: FieldDevice
-) -> None:
-    _write(phone, "a")
-    phone.sync()
-    _resolve(hub, awa, GAO)
-    _tell(hub)
+def test_who_has_no_phone_hears_the_same_at_the_desk(hub: RunningHub, awa: Person, untold: FieldDevice) -> None:
     [answer] = hearing.by_receipt(hub.hub.store, at_desk(hub.hub, awa), "7K4M-2QG")
-    phone.sync()
-    vault = Vault.open(phone.outbox.folder, WORDS)
-    told = [each.body["t"] for each in phone.outbox.received.replies(an_id("a"), vault)]
-    vault.close()
-    assert [each.template for each in answer.steps] == told
+    untold.sync()
+    assert [each.template for each in answer.steps] == [each["t"] for each in _replies(untold, "a")]

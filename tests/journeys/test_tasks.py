@@ -43,7 +43,7 @@ def far(hub: RunningHub, awa: Person, new_device: NewDevice) -> FieldDevice:
 def set_task(hub: RunningHub, person: Person, days: int = 10) -> str:
     today = hub.clock().date()
     errand = Errand("visit", "Gao 2", Window(today, today + timedelta(days=days)), words=SECRET)
-    return tasking.set_task(hub.hub.store, at_desk(hub.hub, person), NUMBER, errand, after=0)
+    return tasking.set_task(hub.hub.store, at_desk(hub.hub, person), NUMBER, errand, after=0).id
 
 
 def shown(hub: RunningHub, person: Person, id: str) -> Shown:

@@ -27,12 +27,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Rewriter:
 
 
 def _codes(made: Rewriter, lines: list[Members], level: str = BROKEN) -> set[str]:
-    return {found.code for found in checked(made, lines).findings if found.level == level}
+    return {found.code for found in checked(made, lines).remarks if found.level == level}
 
 
 def test_untouched_log_is_whole(made: Rewriter) -> None:
     assert made.signed_again(made.days) == made.lines
-    assert checked(made, made.lines).findings == []
+    assert checked(made, made.lines).remarks == []
 
 
 def test_every_edit_is_caught(made: Rewriter) -> None:
@@ -45,7 +45,7 @@ def test_without_a_witness_the_holder_of_the_key_goes_unnoticed_and_that_is_said
     changed = next(lines for kind, lines in edits(made, EDITS, seed=2) if kind == "change, signed again")
     verdict = verify(written(changed), bytes(made.key.verify_key).hex())
     assert verdict.level == NOTE
-    assert [found.code for found in verdict.findings] == ["no_witness"]
+    assert [found.code for found in verdict.remarks] == ["no_witness"]
 
 
 def test_log_signed_by_another_key_is_not_this_hubs(made: Rewriter) -> None:
@@ -54,7 +54,7 @@ def test_log_signed_by_another_key_is_not_this_hubs(made: Rewriter) -> None:
     lines[0] = lines[0] | {"key": bytes(other.key.verify_key).hex()}
     assert "signature_differs" in _codes(made, lines)
     mixed = verify(written(lines), None, [other.witness, made.witness])
-    assert "witness_invalid" in {found.code for found in mixed.findings}
+    assert "witness_invalid" in {found.code for found in mixed.remarks}
 
 
 def _restored(made: Rewriter, days: int, *, more: int) -> list[Members]:
@@ -81,13 +81,13 @@ def test_declared_restore_is_told_with_its_gap(made: Rewriter) -> None:
     verdict = checked(made, lines)
     assert verdict.level == RESTORED
     # Four days were witnessed, two were in the backup.
-    assert [str(found) for found in verdict.findings] == ["restored lost 8192 16384", "note restore 8192"]
+    assert [str(found) for found in verdict.remarks] == ["restored lost 8192 16384", "note restore 8192"]
 
 
 def test_restore_that_lost_nothing_of_what_was_seen_is_only_noted(made: Rewriter) -> None:
     early = Rewriter(made.hub, made.epoch, made.key, made.signed_again(made.days[:2]), made.days[:2])
     verdict = checked(early, _restored(made, 2, more=2))
-    assert (verdict.level, [found.code for found in verdict.findings]) == (NOTE, ["restore"])
+    assert (verdict.level, [found.code for found in verdict.remarks]) == (NOTE, ["restore"])
 
 
 def test_restore_excuses_no_edit_of_what_the_backup_held(made: Rewriter) -> None:
@@ -120,7 +120,7 @@ def test_what_a_device_told_the_hub_bears_witness_too(made: Rewriter) -> None:
     text = json.dumps(intake, sort_keys=True, separators=(",", ":"))
     key = bytes(made.key.verify_key).hex()
     put_back = verify(written(made.signed_again([made.days[0], [text]])), key)
-    assert [str(found) for found in put_back.findings if found.level == BROKEN] == ["broken witness_ahead 8192 16384"]
+    assert [str(found) for found in put_back.remarks if found.level == BROKEN] == ["broken witness_ahead 8192 16384"]
 
 
 @pytest.mark.parametrize("strange", STRANGE, ids=repr)

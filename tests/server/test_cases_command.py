@@ -116,6 +116,35 @@ def test_stale_edit_shows_both_versions(seere: Run) -> None:
     assert "Vous vouliez : état retirée" in stale.output
 
 
+def test_version_that_is_not_there_yet_is_nobodys_doing(seere: Run) -> None:
+    work(seere, "acknowledge", FIRST)
+    refused = seere("move", FIRST, "en-tri", "--after", "9")
+    assert (refused.exit_code, "a changé ce dossier" in refused.output) == (1, False)
+    assert "La version 9 n'existe pas encore : ce dossier en est à la version 2." in refused.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("move", FIRST, "irrecevable", "--reason", "parce que"), "hors-mandat, anonyme-inexploitable, déjà-jugé"),
+        (("move", FIRST, "clôturée", "--untold", "loin"), "anonyme, dangereux, décédée"),
+        (("verify", "begin", FIRST, "HR-ARR", "--reason", "plus tard"), "source-retirée, contredit, autre-fait"),
+        (("pause", FIRST, "--reason", "vacances"), "information-demandée, personne-injoignable"),
+        (("pause", FIRST), "information-demandée, personne-injoignable"),
+        (("verify", "begin", FIRST, "ARRESTATION"), "HR-ARR, HR-DET"),
+        (("told", FIRST, "--way", "fumée"), "venue-avec-son-reçu"),
+        (("told", FIRST), "venue-avec-son-reçu"),
+        (("verify", "found", FIRST, "HR-ARR", "vrai"), "non-concluant, infondé"),
+    ],
+)
+def test_word_of_no_list_is_answered_by_the_words_of_its_list(
+    seere: Run, arguments: tuple[str, ...], words: str
+) -> None:
+    refused = seere(*arguments)
+    assert refused.exit_code != 0
+    assert words in refused.output
+
+
 def test_complaints_join_and_come_out_again(seere: Run) -> None:
     work(seere, "attach", SECOND, FIRST)
     assert "redites-le avec --into-after 2" in seere("attach", THIRD, FIRST).output
@@ -209,7 +238,7 @@ def test_the_desk_reads_what_was_told_and_notes_that_it_was_heard(hub: Hub, seer
     assert "N'allez pas le dire" not in read
     assert f"Plainte {SECOND}, reçue le" in read
     assert "Il n'y a rien d'autre à dire encore." in read
-    assert f"seere cases told {FIRST} --way receipt --after 2 --as Awa" in read
+    assert f"seere cases told {FIRST} --way venue-avec-son-reçu --after 2 --as Awa" in read
     done = work(seere, "told", FIRST, "--way", "venue-avec-son-reçu", "--after", "2")
     assert f"seere cases undo {FIRST} 3 --as Awa" in done
     shown = work(seere, "show", FIRST)

@@ -20,7 +20,7 @@ from client_sync.protocol.frames import to_text
 from server import credential
 from server.cli import COMMANDS, main
 from server.commands import doctor
-from server.commands.doctor import Finding
+from server.commands.doctor import Trouble
 from server.config import Settings
 from server.domain.calendar import MALI
 from server.domain.permission import OPERATOR
@@ -123,6 +123,9 @@ def test_help_is_in_french_throughout(seere: Run) -> None:
     assert shown.startswith("Usage : seere devices revoke")
     assert "À donner :" in shown
     assert not re.search("Show|arguments|required", shown)
+    assert "APPAREIL" in shown
+    assert not re.search(r"\b(NUMBER|WORD|NAME|DAY|TABLE|STATUS)\b", seere("cases", "move", "--help").output)
+    assert "Il manque NUMÉRO." in seere("cases", "show", "--as", "Awa").output
 
 
 def test_module_of_a_command_is_read_only_when_it_is_used() -> None:
@@ -584,14 +587,14 @@ def test_time_and_backups_of_the_data(changes: dict[str, Any], later: timedelta,
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
-def test_every_finding_of_the_doctor_says_what_to_do(language: str) -> None:
+def test_every_trouble_that_the_doctor_knows_says_what_to_do(language: str) -> None:
     source = Path(doctor.__file__).read_text("utf-8")
-    codes = re.findall(r'Finding\("(\w+)"', source) + ["folder_open", "key_open"]
+    codes = re.findall(r'Trouble\("(\w+)"', source) + ["folder_open", "key_open"]
     texts = catalogue(language)
     values: dict[str, object] = dict.fromkeys(("file", "folder", "mode", "value", "version", "days", "newest"), "x")
     values |= dict.fromkeys(("megabytes", "host", "name", "outcome", "unread", "year", "began"), "x")
     counting = ("quarantine", "unconfirmed", "linkage_later", "profiles_old", "matched_by_facts", "notices_given_up")
     counted = {code: {"count": 2} for code in counting}
-    findings = [Finding(code, "unsafe", values | counted.get(code, {})) for code in codes]
+    troubles = [Trouble(code, "unsafe", values | counted.get(code, {})) for code in codes]
     assert len(codes) > 15
-    assert all(doctor.sentence(texts, each).count(" ") > 3 for each in findings)
+    assert all(doctor.sentence(texts, each).count(" ") > 3 for each in troubles)

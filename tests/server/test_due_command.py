@@ -73,7 +73,8 @@ def test_due_is_shown_put_off_and_taken_back(seere: Terminal) -> None:
     seere.work("cases", "acknowledge", FIRST)
     shown = seere.work("cases", "due")
     assert f"  {FIRST}  U2  Premier tri, pour le " in shown
-    assert "Au centre depuis 0 j ; recueillie il y a" in shown
+    assert "Au centre depuis moins d'un jour ; recueillie il y a" in shown
+    assert "sans responsable" in shown
     assert "Retour à la personne, pour le " in seere.work("cases", "due", FIRST)
     paused = ("cases", "pause", FIRST, "--deadline", "retour-a-la-personne", "--reason", "insécurité")
     assert "Retour à la personne est en pause" in seere.work(*paused, "--after", "2")
@@ -93,7 +94,7 @@ def test_what_was_meant_on_an_older_version_is_shown_beside_the_one_that_stands(
     reason = ("--reason", "insécurité", "--after", "1")
     refused = seere("cases", "pause", FIRST, "--deadline", "retour-à-la-personne", *reason)
     assert (refused.exit_code, "Vous vouliez : pause Retour à la personne" in refused.output) == (1, True)
-    assert "Vous vouliez : pause –" in seere("cases", "pause", FIRST, *reason).output
+    assert "Vous vouliez : pause sans dire laquelle" in seere("cases", "pause", FIRST, *reason).output
     refused = seere("cases", "followed-up", FIRST, "mieux", "--after", "1")
     assert (refused.exit_code, "Vous vouliez : suivi mieux" in refused.output) == (1, True)
 
@@ -115,6 +116,7 @@ def test_deputy_works_in_the_place_of_who_named_her(seere: Terminal) -> None:
     made = seere.work("deputies", "add", "Binta", "--from", today, "--to", today)
     day = f"{utc_now():%d/%m/%Y}"
     assert f"Binta remplace Awa, du {day} au {day}" in made
+    assert "Ce qui est strictement confidentiel n'est pas compris" in made
     seere.work("cases", "acknowledge", FIRST, name="Binta")
     assert "Binta (pour Awa) : reçue → accusée de réception" in seere.work("cases", "show", FIRST)
     [line] = seere.work("deputies", "list").splitlines()[-1:]

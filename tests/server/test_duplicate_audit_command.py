@@ -57,9 +57,9 @@ def environ(hub: Hub) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def extra(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """What an interpreter needs to have the extra `linkage`: nothing more, or a folder that pip put it in."""
+    """Where an interpreter finds the extra `linkage` whole: among what is installed, or where pip put it."""
     if importlib.util.find_spec("splink") is not None:
-        return {}
+        return {"PYTHONPATH": ""}
     folder = tmp_path_factory.mktemp("linkage")
     wanted = ["splink>=5,<6", "duckdb>=1.3"]
     pip = [sys.executable, "-m", "pip", "-q", "install", "--only-binary", ":all:", "--target", str(folder), *wanted]

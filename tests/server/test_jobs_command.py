@@ -49,6 +49,11 @@ def test_every_job_says_in_words_what_it_does_when_it_was_done_and_when_it_is_ne
     assert "fait le 21/11/2026 10:04 ; prochain passage : 22/11/2026 03:00 UTC" in seere("jobs", "list").output
 
 
+def test_backup_that_nobody_could_open_is_said_not_to_be_made(seere: Run) -> None:
+    of_backup = seere("jobs").output.split("backup :")[1]
+    assert "Rien ne se sauvegarde : SEERE_BACKUP_RECIPIENT" in "".join(of_backup.splitlines()[2])
+
+
 def test_job_by_hand_does_its_work(hub: Hub, seere: Run) -> None:
     enrolled(hub, "Gao 1").send(complaint("a"))
     assert "acknowledge : fait." in seere("jobs", "run", "acknowledge").output

@@ -34,7 +34,6 @@ from server.store.unmatched import Waiting
 from tests.builders import Clock, enrolled, open_test_hub
 from tests.matching import links, match_all, match_page, means, report, told
 
-ROOT = Path(__file__).resolve().parents[2]
 LONGEST_WAIT_S = 60
 
 
@@ -114,7 +113,7 @@ def test_child_knows_no_secret_by_its_arguments_or_environment(hub: Hub) -> None
     for secret in vars(hub.secrets).values():
         assert secret not in seen
         assert secret.hex().encode() not in seen
-    assert niceness > 0
+    assert niceness > os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def test_worker_matches_in_the_background_until_it_is_told_to_stop(hub: Hub) -> None:
@@ -390,7 +389,6 @@ def test_child_ends_with_its_parent(tmp_path: Path, way: str) -> None:
     open_test_hub("sqlite", tmp_path / "hub", Clock()).close()
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path / "hub")],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

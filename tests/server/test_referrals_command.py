@@ -41,7 +41,11 @@ def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `seere` as a coordinator for everything."""
     monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
     monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
-    posts = {"Awa": Post("coordinator", is_named_reader=True), "Oumar": Post("verifier")}
+    posts = {
+        "Awa": Post("coordinator", is_named_reader=True),
+        "Cheick": Post("coordinator", teams=("gao",)),
+        "Oumar": Post("verifier"),
+    }
     made = {
         name: people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, PASSPHRASE, NOW)
         for name, post in posts.items()
@@ -100,9 +104,13 @@ def test_letter_leaves_by_a_file_for_one_alone_and_says_what_stays_behind(
 ) -> None:
     offered = work(seere, "referrals", "offer", case)
     assert offered.startswith("Possible : ")
+    assert "Impossible" not in offered
+    blocked = re.search(r"(\d+) organismes ne conviennent pas\. Voir pourquoi : seere referrals offer", offered)
+    assert blocked is not None
+    assert work(seere, "referrals", "offer", case, "--blocked").count("Impossible : ") == int(blocked[1])
     assert f"{SECOND} : ne part pas. L'accord de la personne ne va pas jusque-là." in offered
     draft, letter = tmp_path / "projet.txt", tmp_path / "lettre.txt"
-    work(seere, "referrals", "prepare", case, TO, "--after", "5")
+    assert "Version 6." in work(seere, "referrals", "prepare", case, TO, "--after", "5")
     work(seere, "referrals", "print", case, TO, "--letter", str(draft))
     assert draft.read_text("utf-8").startswith("PROJET, NON ENVOYÉ\n")
     sent = work(seere, "referrals", "send", case, TO, "--letter", str(letter), "--after", "6")
@@ -117,6 +125,23 @@ def test_letter_leaves_by_a_file_for_one_alone_and_says_what_stays_behind(
     assert "a envoyé : Commission foncière (CoFo)" in shown
     assert "en vérification" not in shown
     assert "Vérification : non vérifié" in shown
+
+
+def test_what_went_out_of_the_case_is_counted_and_goes_there_no_more(
+    hub: Hub, seere: Run, case: str, tmp_path: Path
+) -> None:
+    third = f"SRE-{utc_now().year}-000003"
+    enrolled(hub, "Mopti 1", team="mopti").send(land("c"))
+    work(seere, "cases", "acknowledge", third)
+    work(seere, "cases", "attach", third, case, "--after", "2", "--into-after", version(seere))
+    work(seere, "referrals", "send", case, TO, "--letter", str(tmp_path / "l"), "--after", version(seere))
+    work(seere, "cases", "detach", third, "--after", version(seere))
+    listed = work(seere, "referrals", "list", case, name="Cheick")
+    assert "    et 1 autre plainte, sortie du dossier depuis\n" in listed
+    assert third not in listed
+    assert "    Envoyé par un autre dossier" in work(seere, "cases", "show", third)
+    offered = work(seere, "referrals", "offer", third, "--blocked")
+    assert f"{third} : ne part pas. Cet organisme l'a déjà : envoyé le {utc_now():%d/%m/%Y}." in offered
 
 
 def test_refused_letter_leaves_no_file(seere: Run, case: str, tmp_path: Path) -> None:
@@ -140,11 +165,13 @@ def test_refused_letter_leaves_no_file(seere: Run, case: str, tmp_path: Path) ->
 
 def test_what_comes_back_is_noted_in_the_words_of_its_programme(seere: Run, case: str, tmp_path: Path) -> None:
     work(seere, "referrals", "send", case, TO, "--letter", str(tmp_path / "l"), "--after", version(seere))
-    work(seere, "referrals", "receive", case, TO, "--reference", "RG 7", "--after", version(seere))
+    received = work(seere, "referrals", "receive", case, TO, "--reference", "RG 7", "--after", version(seere))
+    assert received.endswith(f"l'organisme l'a. Version {version(seere)}\n")
     assert "1 relance" in work(seere, "referrals", "remind", case, TO, "--after", version(seere))
     wrong = seere("referrals", "answer", case, TO, "acquittement", "--after", version(seere))
     assert "Il donne : hearing_set (Audience fixée) · settled (Litige réglé)" in wrong.output
-    work(seere, "referrals", "answer", case, TO, "audience fixée", "--after", version(seere))
+    answered = work(seere, "referrals", "answer", case, TO, "audience fixée", "--after", version(seere))
+    assert f"Version {version(seere)}." in answered
     assert "répondu" in work(seere, "referrals", "list", case)
     assert "Aucun référencement." in work(seere, "referrals", "list")
     work(seere, "referrals", "recall", case, TO, "--after", version(seere))

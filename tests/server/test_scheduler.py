@@ -19,8 +19,8 @@ from server.logs import Formatter
 from server.scheduler import JOBS, Cadence, Job, run_by_hand, run_if_due, running_jobs, stands
 from server.services import audit, backups, maintenance, places
 from server.services import clock as clocks
-from server.store import schema
-from server.store.jobs import ATTEMPTS_MAX, LEASE
+from server.store import jobs, schema
+from server.store.jobs import ATTEMPTS_MAX, FIRST_WAIT, LEASE
 from tests.builders import NOW, Clock, complaint, enrolled, founded, open_new_hub
 from tests.server.services.test_admission import LIST
 
@@ -102,7 +102,7 @@ def test_two_processes_share_the_runs_between_them(own_hub: Hub) -> None:
     assert len(counted.runs) == 1
 
 
-def test_failed_job_is_noted_and_waits_for_its_next_time(
+def test_failed_job_is_noted_and_done_again_at_its_next_time(
     own_hub: Hub, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     words = "the stick was pulled out"
@@ -119,6 +119,69 @@ def test_failed_job_is_noted_and_waits_for_its_next_time(
     assert run_if_due(own_hub, job) is None
     clock.pass_(hours=1)
     assert run_if_due(own_hub, job) == "failed: OSError"
+
+
+def _fail(_: Hub) -> None:
+    raise OSError
+
+
+def test_daily_job_that_failed_is_tried_again_after_longer_and_longer_waits_then_on_the_next_day(
+    own_hub: Hub, clock: Clock
+) -> None:
+    job = Job("daily", lambda _: Cadence(timedelta(days=1)), _fail)
+    begun, tried = clock.now, []
+    while clock.now < begun + timedelta(days=1):
+        if run_if_due(own_hub, job) is not None:
+            tried.append(clock.now - begun)
+        clock.pass_(minutes=5)
+    tomorrow = NOW.replace(hour=0, minute=0, second=0) + timedelta(days=1) - begun
+    assert [waited // timedelta(minutes=1) for waited in tried[:ATTEMPTS_MAX]] == [0, 15, 45, 105, 225]
+    assert tomorrow <= tried[ATTEMPTS_MAX] < tomorrow + timedelta(minutes=5)
+
+
+def test_job_that_went_well_after_it_failed_is_done_once(own_hub: Hub, clock: Clock) -> None:
+    counted = Counted()
+    job = replace(counted.job(), cadence=lambda _: Cadence(timedelta(days=1)))
+    run_if_due(own_hub, replace(job, run=_fail))
+    clock.now += FIRST_WAIT - timedelta(seconds=1)
+    assert run_if_due(own_hub, job) is None
+    clock.pass_(seconds=1)
+    assert [run_if_due(own_hub, job), run_if_due(own_hub, job)] == ["done", None]
+    clock.pass_(hours=4)
+    assert run_if_due(own_hub, job) is None
+    assert [outcome for *_, outcome in _runs(own_hub)] == ["done"]
+
+
+def test_run_that_several_find_failed_or_left_is_taken_again_by_one_alone(own_hub: Hub) -> None:
+    store, later = own_hub.store, NOW + FIRST_WAIT
+    held = [maintenance.claim(store, name, NOW, NOW) for name in ("failed", "left", "slow")]
+    assert held[0] is not None
+    assert held[2] is not None
+    maintenance.finish(store, held[0], NOW, "failed: OSError")
+    with store.read() as connection:
+        found = [jobs.find(connection, name, NOW) for name in ("failed", "left", "slow")]
+    # What nobody heard of any more comes to its end after all.
+    maintenance.finish(store, held[2], later, "done")
+    for each, taken in zip(found, ([True, False], [True, False], [False, False]), strict=True):
+        assert each is not None
+        with store.write() as connection:
+            assert [jobs.take_again(connection, each, later) is not None for _ in range(2)] == taken
+
+
+def test_run_that_failed_under_a_clock_that_was_ahead_is_taken_again(own_hub: Hub, clock: Clock) -> None:
+    clock.pass_(minutes=50)
+    run_if_due(own_hub, replace(Counted().job(), run=_fail))
+    clock.now = NOW
+    assert run_if_due(own_hub, Counted().job()) == "done"
+
+
+def test_operator_does_at_once_what_failed_and_it_is_not_done_again(own_hub: Hub, clock: Clock) -> None:
+    counted = Counted()
+    run_if_due(own_hub, replace(counted.job(), run=_fail))
+    assert run_by_hand(own_hub, counted.job()) == "done"
+    clock.now += FIRST_WAIT
+    assert run_if_due(own_hub, counted.job()) is None
+    assert [outcome for *_, outcome in _runs(own_hub)] == ["done"]
 
 
 def _die(_: Hub) -> None:
@@ -173,7 +236,7 @@ def test_run_that_goes_on_stays_its_own_and_one_that_was_taken_over_says_nothing
     [
         ("backup", datetime(2026, 11, 21, 1, 59, tzinfo=UTC), datetime(2026, 11, 20, 2, tzinfo=UTC)),
         ("backup", datetime(2026, 11, 21, 2, 0, tzinfo=UTC), datetime(2026, 11, 21, 2, tzinfo=UTC)),
-        ("release", datetime(2026, 11, 21, 2, 59, tzinfo=UTC), datetime(2026, 11, 21, 2, tzinfo=UTC)),
+        ("file_held", datetime(2026, 11, 21, 2, 59, tzinfo=UTC), datetime(2026, 11, 21, 2, tzinfo=UTC)),
         ("upkeep", datetime(2026, 11, 21, 2, 59, tzinfo=UTC), datetime(2026, 11, 20, 3, tzinfo=UTC)),
         ("upkeep", datetime(2026, 11, 21, 3, 0, tzinfo=UTC), datetime(2026, 11, 21, 3, tzinfo=UTC)),
     ],
@@ -207,7 +270,7 @@ def test_hourly_release_files_what_a_new_list_made_readable(own_hub: Hub) -> Non
     places.import_list(own_hub.store, replace(LIST, places=LIST.places[:1]), "test", NOW)
     device.send(complaint("held"))
     places.import_list(own_hub.store, replace(LIST, version="2026.2"), "test", NOW)
-    assert run_if_due(own_hub, _job("release")) == "done"
+    assert run_if_due(own_hub, _job("file_held")) == "done"
     assert [change["state"] for change in device.changes()] == ["stored"]
 
 
@@ -290,15 +353,17 @@ def test_run_that_a_process_has_in_hand_is_not_begun_by_hand(own_hub: Hub) -> No
 
 def test_jobs_say_when_they_ran_and_run_next(own_hub: Hub, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted()
-    names = ("went", "died", "fresh", "idle")
-    went, died, fresh, idle = (replace(counted.job(), name=name) for name in names)
-    monkeypatch.setattr(scheduler, "JOBS", (went, died, fresh, replace(idle, is_wanted=lambda _: False)))
+    names = ("went", "died", "failed", "fresh", "idle")
+    went, died, failed, fresh, idle = (replace(counted.job(), name=name) for name in names)
+    listed = (went, died, failed, fresh, replace(idle, is_wanted=lambda _: False))
+    monkeypatch.setattr(scheduler, "JOBS", listed)
     run_if_due(own_hub, went)
+    run_if_due(own_hub, replace(failed, run=_fail))
     with pytest.raises(SystemExit):
         run_if_due(own_hub, replace(died, run=_die))
     running, clock.now = stands(own_hub), clock.now + LEASE
     due_at, later = NOW.replace(minute=0, second=0), NOW.replace(hour=11, minute=0, second=0)
-    assert [each.outcome for each in running] == ["done", "running", "never", "never"]
+    assert [each.outcome for each in running] == ["done", "running", "failed", "never", "never"]
     assert [(each.outcome, each.next_at) for each in stands(own_hub)] == [
-        ("done", later), ("left", due_at), ("never", due_at), ("never", None)
+        ("done", later), ("left", due_at), ("failed", NOW + FIRST_WAIT), ("never", due_at), ("never", None)
     ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.store import accounts
 from tests.builders import NOW, PASSPHRASE, complaint, enrolled, founded, open_new_hub, passphrase_file, with_keyring
+from tests.serving import ROOT, address_of, environ, serving
 
 Run = Callable[..., Result]
 
@@ -101,3 +104,23 @@ def test_months_that_are_none_are_refused(seere: Run, months: tuple[str, ...]) -
     refused = seere(*months)
     assert refused.exit_code == 1
     assert "ne dit pas des mois" in refused.output
+
+
+def test_program_logs_in_and_asks_as_the_operations_page_shows(hub: Hub, tmp_path: Path) -> None:
+    page = (ROOT / "server/docs/operations.md").read_text("utf-8")
+    [example] = [block for block in re.findall(r"```sh\n(.*?)```", page, re.S) if "/api/v1/statistics" in block]
+    made = people.make(hub.store, hub.secrets.totp, OPERATOR, "Awa", Post("coordinator"), PASSPHRASE, NOW)
+    file = passphrase_file(hub.settings.data)
+    with serving() as start:
+        address = address_of(start(environ(hub.settings.data, SEERE_PASSPHRASE_FILE=str(file))))
+        done = subprocess.run(
+            ["bash", "-ec", re.sub(r"^hub=\S+", f"hub={address}", example)],
+            input=f"{PASSPHRASE}\n{pyotp.TOTP(made.secret or '').now()}\n",
+            env=environ(tmp_path, TMPDIR=str(tmp_path)),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert "Plaintes reçues et traitées, par cercle (plaintes)" in done.stdout
+    assert '"table":"T1"' in done.stdout
+    assert list(tmp_path.glob("tmp.*")) == []

@@ -32,6 +32,15 @@ from tests.builders import (
 Run = Callable[..., Result]
 NUMBER = f"SRE-{utc_now().year}-000001"
 TODAY = utc_now().date()
+REPORT = {
+    "heard": "le maire",
+    "note": "Route coupée.\nRevenir.",
+    "looks": [{"at": "2026-11-21T10:00:00Z", "why": "je pars"}],
+}
+LINES = """\
+    Entendu : le maire
+    En plus : Route coupée. Revenir.
+    Détails ouverts le 21/11/2026 10:00 UTC : je pars"""
 WINDOW = ("--from", TODAY.isoformat(), "--to", (TODAY + timedelta(days=9)).isoformat())
 
 
@@ -78,11 +87,12 @@ def work(seere: Run, *arguments: str, typed: str = "") -> str:
 def test_coordinator_sets_a_task_and_reads_its_result(seere: Run, second: Sender) -> None:
     said = work(seere, "set", NUMBER, "visit", "--device", "Gao 2", *WINDOW, typed="voir le registre")
     assert f"{NUMBER}  vérifier sur place  Gao 2" in said
+    assert f"Dossier de {NUMBER} : version 2\n" in said
     [change] = [each for each in second.send()["changes"] if each["kind"] == "task"]
     id = change["task"][:8]
     assert id in work(seere, "list")
     basis = {"finding": "corroborated", "method": "document", "sources": 2, "certainty": "reasonable_grounds"}
-    content = {"task": change["task"], "outcome": "verified", "report": {"clear": {"heard": "le maire"}}, **basis}
+    content = {"task": change["task"], "outcome": "verified", "report": {"clear": REPORT}, **basis}
     second.send(operation("task_done", "fait", second.seal("fait", content)))
     shown = work(seere, "show", id)
     assert "faite" in shown
@@ -93,7 +103,7 @@ def test_coordinator_sets_a_task_and_reads_its_result(seere: Run, second: Sender
     assert "le maire" not in shown
     second.send(operation("task_done", "encore", {"task": change["task"], "outcome": "not_found"}))
     told = work(seere, "show", id, "--report")
-    assert '"heard": "le maire"' in told
+    assert f"Ce que dit Gao 2 :\n{LINES}\n" in told
     assert told.count("Ce que dit Gao 2 :") == 2
     assert "Aucune tâche" in work(seere, "list")
 

@@ -99,7 +99,7 @@ def note(
     """Leave an entry about one deadline of a case that is held, and reckon what is due anew."""
     fields = {"deadline": known.stands.kind, "subject": known.subject, **said}
     holding.leave(connection, case, holding.entry_of(desk, case, code, fields=fields), {})
-    holding.settle(connection, [case.file.id])
+    holding.renew(connection, [case.file.id])
 
 
 def take_back(connection: sa.Connection, desk: Desk, case: Case, told: Entry) -> None:
@@ -113,7 +113,7 @@ def take_back(connection: sa.Connection, desk: Desk, case: Case, told: Entry) ->
         raise DeadlineRefused(fault="said_since")
     entry = holding.entry_of(desk, case, holding.UNDONE, fields={"deadline": subject[0]}, undoes=told.no)
     holding.leave(connection, case, entry, {})
-    holding.settle(connection, [case.file.id])
+    holding.renew(connection, [case.file.id])
 
 
 def _subject(entry: Entry) -> tuple[str, str]:

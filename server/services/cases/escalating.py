@@ -36,6 +36,11 @@ def escalate_due(store: Store, places: Gazetteer | None, now: datetime) -> int:
 
 def _tell(store: Store, desk: Desk, id: int, complaint: int) -> int:
     """How many notices there are of the case; with which somebody is at work now is looked at the next time."""
+    with store.read() as connection:
+        # What waits for a phone, or for a rung that nobody has, is found each time: nobody waits to write for that.
+        found = holding.read(connection, desk, [id])
+        if not any(_late(connection, desk, each) for each in found.values()):
+            return 0
     try:
         with store.write() as connection:
             case = opening.take(connection, desk, [complaint])[0][complaint]
@@ -45,15 +50,20 @@ def _tell(store: Store, desk: Desk, id: int, complaint: int) -> int:
 
 
 def _tell_of(connection: sa.Connection, desk: Desk, case: Case) -> int:
-    people = ladder(case.file.urgency, _named(connection, desk, case))
-    known = due.of_cases(connection, [case.file.id])[case.file.id]
-    asked = phones.of_deadlines(connection, known, desk.now)
-    told = [(each, one) for each in known for one in _to_tell(each, people, desk.now, asked.get(each.id, ()))]
+    told = _late(connection, desk, case)
     for each, one in told:
         case = _note(connection, desk, case, each, one)
     if told:
-        holding.settle(connection, [case.file.id])
+        holding.renew(connection, [case.file.id])
     return len(told)
+
+
+def _late(connection: sa.Connection, desk: Desk, case: Case) -> list[tuple[Known, str]]:
+    """What of a case is late by now, each with an account to tell."""
+    people = ladder(case.file.urgency, _named(connection, desk, case))
+    known = due.of_cases(connection, [case.file.id])[case.file.id]
+    asked = phones.of_deadlines(connection, known, desk.now)
+    return [(each, one) for each in known for one in _to_tell(each, people, desk.now, asked.get(each.id, ()))]
 
 
 def _to_tell(known: Known, people: Sequence[str], now: datetime, asked: Sequence[Phone]) -> tuple[str, ...]:

@@ -1,10 +1,13 @@
-"""Following: how it is for people after their case was closed, and waiting for an answer, which ends by itself."""
+"""Following: how it is for people after their case was closed, and what goes on by itself when they have spoken."""
 
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
+import sqlalchemy as sa
+
 from server.domain import case as rules
-from server.domain.casework import CASEWORK
+from server.domain.casework import CASEWORK, Status
 from server.domain.deadlines import AFTER_CLOSURE, FOLLOW_UP_ANSWERS
 from server.domain.desk import Desk
 from server.domain.errors import Busy, DeadlineRefused, NotFound, TransitionRefused
@@ -18,6 +21,9 @@ from server.store.engine import Store
 # Nobody leaves a person to whom this is done with a closed case.
 REPRISALS: Final = "reprisals"
 _PAGE: Final = 100
+_WITHDRAWN: Final[Status] = "withdrawn"
+# As the complainants said it themselves.
+_ON_DEVICE: Final = {"withdrawal": "on_device"}
 
 
 def follow_up(store: Store, desk: Desk, number: str, answer: str, days: int | None = None, *, after: int) -> str:
@@ -40,27 +46,38 @@ def follow_up(store: Store, desk: Desk, number: str, answer: str, days: int | No
 
 
 def end_waits(store: Store, places: Gazetteer | None, now: datetime) -> int:
-    """Bring back into triage the cases whose question was answered, or was for as long as anybody waits; gives how
-    many. A pause needs nobody: it ends by itself, since what falls due then is known from the beginning."""
-    desk, count, after = Desk(JOB, places, now), 0, 0
-    while found := _asked(store, now, after):
-        count += sum(_goes_on(store, desk, each) for each in found)
+    """Go on with cases in which nobody has to decide; gives with how many.
+
+    Those whose question was answered, or was for as long as anybody waits, come back into triage; those of which every
+    complainant took the complaint back on a device are withdrawn, unless a body has something of them: somebody has to
+    ask for that back. A pause needs nobody: it ends by itself, since what falls due then is known from the beginning.
+    """
+    desk = Desk(JOB, places, now)
+    asked = _paged(store, lambda connection, after: cases.asked(connection, now - CASEWORK.answer_wait, _PAGE, after))
+    count = sum(_goes_on(store, desk, each, "in_triage", {}) for each in asked)
+    gone = _paged(store, lambda connection, after: cases.taken_back(connection, _PAGE, after))
+    return count + sum(_goes_on(store, desk, each, _WITHDRAWN, _ON_DEVICE) for each in gone)
+
+
+def _paged(store: Store, page: Callable[[sa.Connection, int], list[int]]) -> Iterator[int]:
+    after = 0
+    while True:
+        with store.read() as connection:
+            found = page(connection, after)
+        if not found:
+            return
+        yield from found
         after = found[-1]
-    return count
 
 
-def _asked(store: Store, now: datetime, after: int) -> list[int]:
-    with store.read() as connection:
-        return cases.asked(connection, now - CASEWORK.answer_wait, _PAGE, after)
-
-
-def _goes_on(store: Store, desk: Desk, id: int) -> bool:
+def _goes_on(store: Store, desk: Desk, id: int, to: Status, given: Mapping[str, str]) -> bool:
     """Whether the case went on; one with which somebody does something at this moment is looked at the next time."""
     try:
         with store.write() as connection:
             case = opening.take(connection, desk, [], [id])[1][id]
-            moved = rules.move(case.facts, "in_triage", desk.actor, desk.now)
-            moving.keep(connection, desk, case, moved, {})
+            if to == _WITHDRAWN and case.facts.referrals:
+                return False
+            moving.keep(connection, desk, case, rules.move(case.facts, to, desk.actor, desk.now, given), {})
     except (Busy, NotFound, TransitionRefused):
         return False
     return True

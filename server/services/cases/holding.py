@@ -111,7 +111,7 @@ def entry_of(desk: Desk, case: Case, code: str, right: Action = ACTION, **values
     return Entry(case.file.id, no, code, signature, desk.now, fields=fields, **values)
 
 
-def settle(connection: sa.Connection, ids: Collection[int]) -> None:
+def renew(connection: sa.Connection, ids: Collection[int]) -> None:
     """Once something was done: these cases are as urgent as their complaints say, wait unless closed, and what is due
     of them is what their timelines make it."""
     members = cases.members(connection, ids)

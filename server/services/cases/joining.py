@@ -130,7 +130,7 @@ def _regroup(
     for case, place in zip(pair, places, strict=True):
         came = sorted(place.complaints - case.facts.complaints)
         cases.put_into(connection, place.case, {id: since[id] for id in came})
-    holding.settle(connection, [each.file.id for each in pair])
+    holding.renew(connection, [each.file.id for each in pair])
 
 
 def _fields(before: Place, after: Place, other: Case) -> dict[str, Any]:

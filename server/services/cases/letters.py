@@ -10,11 +10,12 @@ from typing import Any, Final, Literal
 from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.domain.complaint import Person
 from server.domain.desk import Desk
+from server.domain.errors import NotFound
 from server.domain.places import Gazetteer
 from server.domain.referral import Destination
 from server.i18n import catalogue
 from server.services.cases.referring import View
-from server.services.cases.sending import Going, Plan, Sheet
+from server.services.cases.sending import Going, Plan, Sheet, reference
 
 Kind = Literal["letter", "draft", "copy", "recall"]
 
@@ -69,10 +70,16 @@ def compose(plan: Plan, words: Mapping[int, Words], desk: Desk, language: str, k
 
 
 def compose_recall(view: View, desk: Desk, language: str) -> Letter:
-    """The letter by which a body is asked to give back what it has."""
+    """The letter by which a body is asked to give back what it has.
+
+    Raises NotFound where nothing of that is for who asks.
+    """
+    if not view.sent:
+        raise NotFound(object=view.ref)
     writer = _Writer(desk.places, language)
-    lines = [*writer.head("recall", view.destination, view.ref, desk.now), ""]
+    lines = [*writer.head("recall", view.destination, reference(view.ref, view.sent), desk.now), ""]
     lines += [writer.text("complaint", number=number) for number in view.sent]
+    lines += [writer.others(view.others)] if view.others else []
     return _made([*lines, "", writer.text("give_back")], ())
 
 
@@ -139,6 +146,10 @@ class _Writer:
     def text(self, key: str, **values: object) -> str:
         """A line of its own."""
         return self._texts.text(f"letter.{key}", **values)
+
+    def others(self, count: int) -> str:
+        """Complaints that went by the same letter, which whoever writes this one may not name."""
+        return self._texts.plural("letter.others", count)
 
     def day(self, day: date) -> str:
         """A day as people here read it."""

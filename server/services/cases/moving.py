@@ -77,7 +77,7 @@ def keep(
         tells_at=None if moved.step is None else moved.undo_until,
     )
     holding.leave(connection, case, entry, {**settled, **_columns(case, moved)})
-    holding.settle(connection, [case.file.id])
+    holding.renew(connection, [case.file.id])
 
 
 def _columns(case: Case, moved: Moved) -> dict[str, Any]:

@@ -50,4 +50,4 @@ def _open(connection: sa.Connection, desk: Desk, complaint: int) -> None:
     id = cases.open_for(connection, complaint, ref=number, status=FIRST, urgency=urgency, at=desk.now)
     [made] = holding.read(connection, desk, [id]).values()
     holding.leave(connection, made, holding.entry_of(desk, made, OPENED, complaint=complaint), {})
-    holding.settle(connection, [id])
+    holding.renew(connection, [id])

@@ -1,6 +1,6 @@
 """Referring: what comes of a referral that was sent, and what a body is to be told when consent is taken back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -13,16 +13,17 @@ from server.domain import timeline as steps
 from server.domain.calendar import MALI
 from server.domain.desk import Desk
 from server.domain.errors import Busy, NotFound, ReferralRefused
-from server.domain.permission import JOB
+from server.domain.permission import JOB, permit
 from server.domain.places import Gazetteer
 from server.domain.referral import Destination, Referral, State
 from server.domain.timeline import step_of
 from server.services.cases import holding, moving, opening, undoing
 from server.services.cases.holding import Case
-from server.services.cases.sending import SENT, fields_of, told
-from server.store import cases, destinations, notices, referrals, registry, timeline
+from server.services.cases.sending import SENT, Noted, fields_of, noted, told
+from server.store import cases, destinations, notices, referrals, registry, sealed, timeline
 from server.store.engine import Store
 from server.store.referrals import Kept, Part
+from server.store.steps import await_elsewhere
 from server.store.timeline import Entry
 
 # Notices to whoever owns the case.
@@ -42,7 +43,10 @@ _RECALLED: Final = "recalled"
 class View:
     """A referral as a person sees it: `sent` by registry number; `taken_back`: of which the person took consent back.
 
-    `due_on`: when its answer is due by the terms that were sent; None before it was sent.
+    Complaints that went out of the case since, and that this person may not read, are no more than counted: `others`,
+    `others_taken_back`. `ref`: of the case whose it is, where the person may read that, else of the one that was asked
+    for; `is_elsewhere`: that is another. `due_on`: when its answer is due by the terms that were sent; None before it
+    was sent.
     """
 
     kept: Kept
@@ -51,13 +55,22 @@ class View:
     sent: Mapping[str, Part]
     taken_back: frozenset[str]
     due_on: date | None
+    others: int
+    others_taken_back: int
+    is_elsewhere: bool
 
 
 def listed(store: Store, desk: Desk, number: str) -> list[View]:
-    """The referrals of the case of a complaint, the first first. Raises NotFound."""
+    """The referrals of the case of a complaint, and those by which another case sent what it has now, the first first.
+
+    Raises NotFound.
+    """
     with store.read() as connection:
         case = holding.look(connection, desk, holding.complaint_of(connection, number))
-        return [] if case is None else _views(connection, referrals.of_cases(connection, [case.file.id]))
+        if case is None:
+            return []
+        kept = referrals.concerning(connection, case.file.id, case.complaints)
+        return _views(connection, desk, kept, case)
 
 
 def awaited(store: Store, desk: Desk, limit: int) -> list[View]:
@@ -70,10 +83,10 @@ def awaited(store: Store, desk: Desk, limit: int) -> list[View]:
             may = {id for id, case in held.items() if case_rules.permits(case.facts, desk.actor, holding.ACTION)}
             found += [each for each in page if each.casefile in may]
             page = referrals.unanswered(connection, page[-1], _PAGE)
-        return _views(connection, found[:limit])
+        return _views(connection, desk, found[:limit])
 
 
-def receive(store: Store, desk: Desk, number: str, named: str, *, after: int, reference: str = "") -> Kept:
+def receive(store: Store, desk: Desk, number: str, named: str, *, after: int, reference: str = "") -> Noted:
     """The body has it, under that number of its own.
 
     `named`: the code of a destination, or how the id of a referral begins. Raises NotFound, StaleRevision, and
@@ -84,7 +97,7 @@ def receive(store: Store, desk: Desk, number: str, named: str, *, after: int, re
 
 def answer(
     store: Store, desk: Desk, number: str, named: str, outcome: str, *, after: int, reference: str = ""
-) -> Kept:
+) -> Noted:
     """What the body answered, one of the outcomes of its programme; of a harmful one the owner of the case is told.
 
     Once no body of a case has anything more to say, the hub takes the case up again. Raises as `receive`, and
@@ -93,25 +106,25 @@ def answer(
     return _step(store, desk, (number, named), "answered", after, outcome=outcome, reference=reference)
 
 
-def refuse(store: Store, desk: Desk, number: str, named: str, *, after: int, reference: str = "") -> Kept:
+def refuse(store: Store, desk: Desk, number: str, named: str, *, after: int, reference: str = "") -> Noted:
     """The body does not take it. Raises as `receive`."""
     return _step(store, desk, (number, named), "refused", after, reference=reference)
 
 
-def remind(store: Store, desk: Desk, number: str, named: str, *, after: int) -> Kept:
+def remind(store: Store, desk: Desk, number: str, named: str, *, after: int) -> Noted:
     """The body was asked once more. Raises as `receive`."""
     with store.write() as connection:
         case, kept = _taken(connection, desk, number, named, after, "reminded")
         moved = rules.remind(kept.referral)
-        return _keep(connection, desk, case, kept, moved, "referral_reminded")
+        return noted(connection, _keep(connection, desk, case, kept, moved, "referral_reminded"))
 
 
-def cancel(store: Store, desk: Desk, number: str, named: str, *, after: int) -> Kept:
+def cancel(store: Store, desk: Desk, number: str, named: str, *, after: int) -> Noted:
     """What was prepared is not sent. Raises as `receive`."""
     return _step(store, desk, (number, named), "cancelled", after)
 
 
-def recall(store: Store, desk: Desk, number: str, named: str, *, after: int) -> Kept:
+def recall(store: Store, desk: Desk, number: str, named: str, *, after: int) -> Noted:
     """What was sent is to be given back: the body keeps nothing of it. Raises as `receive`.
 
     Devices that were not told yet that it was sent are not told any more.
@@ -132,7 +145,7 @@ def recall(store: Store, desk: Desk, number: str, named: str, *, after: int) -> 
         )
         holding.leave(connection, case, entry, {})
         _come_back(connection, desk, case.file.id, _RECALLED)
-        return replace(kept, state=moved.state)
+        return noted(connection, replace(kept, state=moved.state))
 
 
 def note_silent(store: Store, places: Gazetteer | None, now: datetime) -> int:
@@ -172,7 +185,7 @@ def _step(
     *,
     outcome: str | None = None,
     reference: str = "",
-) -> Kept:
+) -> Noted:
     """One step of a referral that a person notes."""
     with store.write() as connection:
         case, kept = _taken(connection, desk, *which, after, to)
@@ -180,8 +193,9 @@ def _step(
         made = _keep(connection, desk, case, kept, moved, f"referral_{to}")
         if outcome is not None and rules.is_harmful(kept.programme, outcome):
             _tell_owner(connection, case, HARMFUL, kept.id, desk.now)
+            _tell_elsewhere(connection, case, HARMFUL, kept.id, desk.now)
         _come_back(connection, desk, case.file.id, to)
-        return made
+        return noted(connection, made)
 
 
 def _keep(
@@ -192,6 +206,7 @@ def _keep(
     fields = _fields(connection, kept, **({"outcome": moved.outcome} if moved.state == "answered" else {}))
     step = _public(case, moved, fields) if code in ("referral_answered", "referral_silent") else None
     is_final = code in ("referral_silent", "referral_cancelled")
+    tells_at = None if step is None else steps.tells_at(desk.now)
     entry = holding.entry_of(
         desk,
         case,
@@ -200,10 +215,13 @@ def _keep(
         before={} if is_final else {"referral": told(kept.referral)},
         undo_until=None if is_final else steps.tells_at(desk.now),
         step=holding.told_step(step),
-        tells_at=None if step is None else steps.tells_at(desk.now),
+        tells_at=tells_at,
     )
     holding.leave(connection, case, entry, {})
-    holding.settle(connection, [case.file.id])
+    if tells_at is not None:
+        # Those that went out of the case are at the body all the same.
+        await_elsewhere(connection, case.file.id, entry.no, set(fields["sent"]) - set(case.complaints), tells_at)
+    holding.renew(connection, [case.file.id])
     return replace(kept, **{name: value for name, value in vars(moved).items() if name != "programme"})
 
 
@@ -225,7 +243,7 @@ def _come_back(connection: sa.Connection, desk: Desk, id: int, why: str) -> None
         hub = replace(desk, actor=JOB)
         moved = case_rules.move(case.facts, "in_progress", JOB, desk.now, given)
         moving.keep(connection, hub, case, moved, {})
-    holding.settle(connection, [id])
+    holding.renew(connection, [id])
 
 
 def _untold(entries: Sequence[Entry], kept: Kept, now: datetime) -> Entry | None:
@@ -267,6 +285,7 @@ def _case_of(connection: sa.Connection, desk: Desk, kept: Kept) -> Case | None:
     [members] = cases.members(connection, [kept.casefile]).values()
     if not members:
         return None
+    _lock_sent(connection, members[0].complaint)
     held, _ = opening.take(connection, desk, [members[0].complaint])
     return held[members[0].complaint]
 
@@ -275,6 +294,7 @@ def _taken(
     connection: sa.Connection, desk: Desk, number: str, named: str, after: int, to: str
 ) -> tuple[Case, Kept]:
     """The case in hand, and the one of its referrals that is meant, as it stands now."""
+    _lock_sent(connection, holding.complaint_of(connection, number))
     _, case = opening.take_seen(connection, desk, number, after, {"referral": named})
     of_case = referrals.of_cases(connection, [case.file.id])
     found = [each for each in of_case if each.destination == named or (named and each.id.startswith(named))]
@@ -284,6 +304,16 @@ def _taken(
     if len(able) > 1:
         raise ReferralRefused(fault="which", ids=", ".join(each.id[:8] for each in able))
     return case, able[0]
+
+
+def _lock_sent(connection: sa.Connection, complaint: int) -> None:
+    """Before its case is taken: lock its complaints with those that were sent and went out of it, in their one order.
+
+    An answer is told to all of them.
+    """
+    everyone = holding.reach(connection, [complaint], ())
+    own = cases.holding(connection, [complaint]).values()
+    cases.lock_complaints(connection, everyone | referrals.gone_out(connection, own))
 
 
 def _can(kept: Kept, to: str) -> bool:
@@ -304,24 +334,48 @@ def _reference(text: str) -> str | None:
     return said or None
 
 
-def _views(connection: sa.Connection, kept: Sequence[Kept]) -> list[View]:
+def _views(connection: sa.Connection, desk: Desk, kept: Sequence[Kept], asked: Case | None = None) -> list[View]:
+    """`asked`: the case that was asked for; None where the actor handles the cases of all of them."""
     parts = referrals.parts_of(connection, [each.id for each in kept])
     known = destinations.find(connection, {each.destination for each in kept})
-    numbers = registry.numbers_of(connection, {part.complaint for each in parts.values() for part in each})
-    files = cases.find(connection, {each.casefile for each in kept})
+    numbers = _readable(connection, desk, {part.complaint for each in parts.values() for part in each})
+    refs = _refs(connection, desk, {each.casefile for each in kept}, asked)
     standing = [part for each in kept if each.referral.stands for part in parts[each.id]]
-    gone = {(part.referral, part.complaint) for part in _taken_back(connection, standing)}
-    return [
-        View(
+    gone = [(part.referral, part.complaint) for part in _taken_back(connection, standing)]
+    found = []
+    for each in kept:
+        sent = {numbers[part.complaint]: part for part in parts[each.id] if part.complaint in numbers}
+        taken_back = [id for referral, id in gone if referral == each.id]
+        shown = frozenset(numbers[id] for id in taken_back if id in numbers)
+        view = View(
             kept=each,
-            ref=files[each.casefile].ref,
+            ref=refs[each.casefile],
             destination=known[each.destination],
-            sent={numbers[part.complaint]: part for part in parts[each.id]},
-            taken_back=frozenset(numbers[id] for referral, id in gone if referral == each.id),
+            sent=sent,
+            taken_back=shown,
             due_on=_due_on(each, known[each.destination]),
+            others=len(parts[each.id]) - len(sent),
+            others_taken_back=len(taken_back) - len(shown),
+            is_elsewhere=asked is not None and each.casefile != asked.file.id,
         )
-        for each in kept
-    ]
+        found.append(view)
+    return found
+
+
+def _readable(connection: sa.Connection, desk: Desk, complaints: Collection[int]) -> dict[int, str]:
+    """Registry numbers of those of the complaints that the actor may read now."""
+    standings = sealed.standings(connection, complaints)
+    may = [id for id, each in standings.items() if permit(desk.actor, holding.ACTION, each.target(desk.places))]
+    return registry.numbers_of(connection, may)
+
+
+def _refs(connection: sa.Connection, desk: Desk, ids: Collection[int], asked: Case | None) -> dict[int, str]:
+    """References of cases; in place of one that is not for the actor, that of the case that was asked for."""
+    if asked is None:
+        return {id: each.ref for id, each in cases.find(connection, ids).items()}
+    held = holding.read(connection, desk, ids)
+    may = {id for id, case in held.items() if case_rules.permits(case.facts, desk.actor, holding.ACTION)}
+    return {id: case.file.ref if id in may else asked.file.ref for id, case in held.items()}
 
 
 def _due_on(kept: Kept, to: Destination) -> date | None:
@@ -347,6 +401,14 @@ def _tell_taken_back(connection: sa.Connection, desk: Desk, part: Part) -> bool:
         return False
     [case] = holding.read(connection, desk, [kept.casefile]).values()
     return _tell_owner(connection, case, TAKEN_BACK, f"{part.referral}:{part.complaint}", desk.now)
+
+
+def _tell_elsewhere(connection: sa.Connection, case: Case, code: str, id: str, at: datetime) -> None:
+    """Let the owners of other cases hear it, to which complaints of this referral went since."""
+    sent = {each.complaint for each in referrals.parts_of(connection, [id])[id]}
+    others = set(cases.holding(connection, sent).values()) - {case.file.id}
+    for other in cases.find(connection, others).values():
+        notices.tell_owner(connection, other.owner, code, f"{code}:{id}:{other.id}", at, other.id)
 
 
 def _tell_owner(connection: sa.Connection, case: Case, code: str, of: str, at: datetime) -> bool:

@@ -30,7 +30,7 @@ def take_back(connection: sa.Connection, desk: Desk, case: Case, told: Entry, la
         desk, case, holding.UNDONE, complaint=told.complaint, fields={"code": told.code}, undoes=told.no
     )
     holding.leave(connection, case, entry, {})
-    holding.settle(connection, [case.file.id])
+    holding.renew(connection, [case.file.id])
 
 
 def _builds_on(later: Entry, told: Entry) -> bool:

@@ -21,7 +21,7 @@ from server.domain.errors import NotFound, ReferralRefused
 from server.domain.referral import Accused, Block, Destination, Referral, Sendable
 from server.services.cases import holding, moving, opening
 from server.services.cases.holding import Case
-from server.store import destinations, findings, links, referrals, registry
+from server.store import cases, destinations, findings, links, referrals, registry
 from server.store.engine import Store
 from server.store.links import Report
 from server.store.referrals import Kept, Part, Standing
@@ -32,10 +32,14 @@ SENT: Final = "referral_sent"
 
 @dataclass(frozen=True)
 class Offer:
-    """A destination for a case: by registry number what stands against each complaint, nothing where it may go."""
+    """A destination for a case: by registry number what stands against each complaint, nothing where it may go.
+
+    `since`: by registry number, when those were sent that it has already, be it by another case.
+    """
 
     destination: Destination
     against: Mapping[str, tuple[Block, ...]]
+    since: Mapping[str, datetime]
 
     @property
     def is_open(self) -> bool:
@@ -64,7 +68,8 @@ class Going:
 class Plan:
     """What would go of a case to a destination now; `left_out`: by registry number, what stands against the others.
 
-    `state`: of the referral that is there already, None before there is one. `due_on`: when an answer sent today is
+    `ref`: the number by which the body is to know it, one of those that go. `since`: as in `Offer`. `kept`: the
+    referral that is there already, None before there is one. `due_on`: when an answer sent today is
     due. `version`: that of the case.
     """
 
@@ -72,8 +77,17 @@ class Plan:
     destination: Destination
     going: Sequence[Going]
     left_out: Mapping[str, tuple[Block, ...]]
+    since: Mapping[str, datetime]
     kept: Kept | None
     due_on: date
+    version: int
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A referral as something that was noted leaves it, and the version of its case that this made."""
+
+    kept: Kept
     version: int
 
 
@@ -99,7 +113,10 @@ def offers(store: Store, desk: Desk, number: str) -> list[Offer]:
         known = destinations.listed(connection)
     case = [standings[id].sendable for id in complaints]
     found = [(each, rules.sendable(case, each, accused, desk.now.date(), desk.places)) for each in known]
-    made = [Offer(each, {numbers[id]: found for id, found in against.items()}) for each, against in found]
+    made = [
+        Offer(each, {numbers[id]: found for id, found in against.items()}, _since(standings, numbers, each))
+        for each, against in found
+    ]
     return sorted(made, key=lambda offer: not offer.is_open)
 
 
@@ -115,18 +132,20 @@ def plan(store: Store, desk: Desk, number: str, code: str, only: Collection[str]
         to = _destination(connection, code)
         named = _named(connection, complaints, only)
         kept = None if case is None else _prepared(connection, case.file.id, code)
-        against = _against(connection, desk, complaints, named, to)
+        standings = referrals.standings(connection, named)
+        against = _against(connection, desk, complaints, [standings[id].sendable for id in named], to)
         refused_all = not any(not blocks for blocks in against.values())
         for id, blocks in against.items():
             if blocks and (only or refused_all):
-                raise ReferralRefused(fault=blocks[0], blocks=blocks, complaint=id, body=to.body)
+                raise rules.refused(standings[id].sendable, to, blocks)
         free = [id for id, blocks in against.items() if not blocks]
         going = _going(connection, free, to)
         numbers = registry.numbers_of(connection, named)
     left_out = {numbers[id]: blocks for id, blocks in against.items() if blocks}
     due_on = rules.answer_deadline(to, desk.now, MALI).due_at.date()
-    ref = numbers[named[0]] if case is None else case.file.ref
-    return Plan(ref, to, going, left_out, kept, due_on, 0 if case is None else case.file.revision)
+    ref = reference("" if case is None else case.file.ref, [each.number for each in going])
+    since = _since(standings, numbers, to)
+    return Plan(ref, to, going, left_out, since, kept, due_on, 0 if case is None else case.file.revision)
 
 
 def copy(store: Store, desk: Desk, number: str, code: str) -> Plan:
@@ -138,7 +157,7 @@ def copy(store: Store, desk: Desk, number: str, code: str) -> Plan:
         complaints = _complaints(connection, desk, number)
         case = holding.look(connection, desk, complaints[0])
         to = _destination(connection, code)
-        of_case = [] if case is None else referrals.of_cases(connection, [case.file.id])
+        of_case = [] if case is None else referrals.concerning(connection, case.file.id, complaints)
         kept = next((each for each in reversed(of_case) if each.destination == code and each.referral.stands), None)
         if case is None or kept is None or kept.sent_at is None:
             raise NotFound(object=code)
@@ -150,17 +169,26 @@ def copy(store: Store, desk: Desk, number: str, code: str) -> Plan:
         standings = referrals.standings(connection, sent)
         accused = _accused(connection, complaints)
         for each in standings.values():
-            again = replace(each.sendable, at=each.sendable.at - {code})
+            again = replace(each.sendable, at={})
             rules.check(again, to, accused, desk.now.date(), desk.places)
         going = [
             replace(each, parts=tuple(part for part in each.parts if part in sent[each.complaint].parts))
             for each in _going(connection, list(sent), to)
         ]
     due_on = rules.answer_deadline(to, kept.sent_at, MALI).due_at.date()
-    return Plan(case.file.ref, to, going, {}, kept, due_on, case.file.revision)
+    ref = reference(case.file.ref, [each.number for each in going])
+    return Plan(ref, to, going, {}, {}, kept, due_on, case.file.revision)
 
 
-def prepare(store: Store, desk: Desk, number: str, code: str, only: Collection[str] = (), *, after: int) -> Kept:
+def reference(case: str, sent: Collection[str]) -> str:
+    """The number by which a body knows what was sent: that of the `case` where it went along, else the first.
+
+    What did not go there is not named there, either: its person did not let that body know. Raises ValueError for none.
+    """
+    return case if case in sent else min(sent)
+
+
+def prepare(store: Store, desk: Desk, number: str, code: str, only: Collection[str] = (), *, after: int) -> Noted:
     """Note what is meant to go to a destination; nothing leaves. Raises as `send`, and ReferralRefused (`prepared`)."""
     planned = plan(store, desk, number, code, only)
     meant = {each.complaint: each for each in planned.going}
@@ -184,13 +212,13 @@ def prepare(store: Store, desk: Desk, number: str, code: str, only: Collection[s
             undo_until=steps.tells_at(desk.now),
         )
         holding.leave(connection, case, entry, {})
-        holding.settle(connection, [case.file.id])
-    return made
+        holding.renew(connection, [case.file.id])
+        return noted(connection, made)
 
 
 def send(
     store: Store, desk: Desk, number: str, code: str, sheets: Sequence[Sheet], digest: str, *, after: int
-) -> Kept:
+) -> Noted:
     """Note that complaints of the case went to a destination, in a document with that SHA-256; the case is referred.
 
     What was prepared for it becomes this. Each complaint is asked for its own consent once more, at this moment.
@@ -214,7 +242,12 @@ def send(
         ]
         referrals.set_parts(connection, kept.id, parts)
         _tell(connection, desk, case, kept, to, sorted(each.complaint for each in sheets))
-    return kept
+        return noted(connection, kept)
+
+
+def noted(connection: sa.Connection, kept: Kept) -> Noted:
+    """A referral with the version at which its case is, in the transaction that brought both there."""
+    return Noted(kept, cases.find(connection, [kept.casefile])[kept.casefile].revision)
 
 
 def fields_of(kept: Kept, to: Destination, sent: Sequence[int], **more: str) -> dict[str, Any]:
@@ -257,7 +290,7 @@ def _tell(
         [again] = holding.read(connection, desk, [case.file.id]).values()
         moved = case_rules.move(again.facts, "referred", desk.actor, desk.now, given)
         moving.keep(connection, desk, again, moved, {}, referral=kept.id, sent=list(sent))
-    holding.settle(connection, [case.file.id])
+    holding.renew(connection, [case.file.id])
 
 
 def _referred_step(facts: CaseFacts, given: Mapping[str, str]) -> case_rules.Step | None:
@@ -323,13 +356,16 @@ def _named(connection: sa.Connection, complaints: Sequence[int], only: Collectio
     return [id for id in complaints if id in named]
 
 
+def _since(standings: Mapping[int, Standing], numbers: Mapping[int, str], to: Destination) -> dict[str, datetime]:
+    at = {numbers[id]: each.sendable.at.get(to.code) for id, each in standings.items()}
+    return {number: since for number, since in at.items() if since is not None}
+
+
 def _against(
-    connection: sa.Connection, desk: Desk, complaints: Sequence[int], named: Sequence[int], to: Destination
+    connection: sa.Connection, desk: Desk, complaints: Sequence[int], named: Sequence[Sendable], to: Destination
 ) -> dict[int, tuple[Block, ...]]:
     """What stands against each that was named; whom one complaint of the case accuses, all of them do."""
-    standings = referrals.standings(connection, named)
-    case = [standings[id].sendable for id in named]
-    return rules.sendable(case, to, _accused(connection, complaints), desk.now.date(), desk.places)
+    return rules.sendable(named, to, _accused(connection, complaints), desk.now.date(), desk.places)
 
 
 def _accused(connection: sa.Connection, complaints: Collection[int]) -> Accused:

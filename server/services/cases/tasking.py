@@ -1,6 +1,7 @@
 """Tasking: what is done in the field is set for a device, told within its window, and taken back when that is over."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, cast
@@ -30,6 +31,8 @@ SET: Final = "task_set"
 RECALLED: Final = "task_recalled"
 OVER: Final = "task_over"
 _READY: Final = "ready"
+# Tasks that are looked at together: a hub may have many more than it has memory for.
+_PAGE: Final = 500
 # Ways for which one has to know where or how the person is reached.
 _BY_CONTACTS: Final[frozenset[Way]] = frozenset({"call", "message", "visit"})
 
@@ -60,30 +63,39 @@ class Shown:
     results: Sequence[tuple[str, Result]]
 
 
-def set_task(store: Store, desk: Desk, number: str, errand: Errand, *, after: int) -> str:
-    """Set a task of a complaint for a device, and tell it once its window is near; gives its id. `after` as in `move`.
+@dataclass(frozen=True)
+class Noted:
+    """The id of a task that was set, given on or taken back, and the version of its case that this made."""
 
-    Raises NotFound where the actor does not handle every complaint of the case, and for a device out of the actor's
-    scope; StaleRevision; TaskRefused; ContactNotAllowed where the complaint allows no way that it takes.
+    id: str
+    version: int
+
+
+def set_task(store: Store, desk: Desk, number: str, errand: Errand, *, after: int) -> Noted:
+    """Set a task of a complaint for a device, and tell it once its window is near. `after` as in `move`.
+
+    Raises NotFound where the actor does not handle every complaint of the case; StaleRevision; TaskRefused, also for a
+    device that is not in use or out of the actor's scope (`device`); ContactNotAllowed where the complaint allows no
+    way that it takes.
     """
     with store.write() as connection:
-        device = _device(connection, errand.device)
+        device = _device(connection, desk, holding.complaint_of(connection, number), errand.device)
         # In the order of intake: the lineage, then the complaint.
         devices.lock_lineage(connection, device.lineage)
         complaint, case = opening.take_seen(connection, desk, number, after, {"task": errand.kind})
         made = _made(connection, desk, complaint, device, errand)
         _keep(connection, desk, case, made)
-    return made.id
+        return _noted(connection, case, made)
 
 
-def reassign(store: Store, desk: Desk, name: str, errand: Errand) -> None:
+def reassign(store: Store, desk: Desk, name: str, errand: Errand) -> Noted:
     """Give a task that is not done to another device; what the first one still sends is kept beside that.
 
     Of `errand`, kind and repeats are those that it has. Raises as `set_task` does, and TaskRefused (`ended`).
     """
     with store.write() as connection:
-        device = _device(connection, errand.device)
         found = _named(connection, name)
+        device = _device(connection, desk, found.complaint, errand.device)
         for lineage in sorted({device.lineage, *_lying(connection, found)}):
             devices.lock_lineage(connection, lineage)
         case = opening.take(connection, desk, [found.complaint])[0][found.complaint]
@@ -100,9 +112,10 @@ def reassign(store: Store, desk: Desk, name: str, errand: Errand) -> None:
         tasks.update(connection, found.id, **new | window)
         _leave(connection, desk, case, SET, found)
         _tell_if_due(connection, _open(connection, found.id), desk.now)
+        return _noted(connection, case, found)
 
 
-def recall(store: Store, desk: Desk, name: str) -> None:
+def recall(store: Store, desk: Desk, name: str) -> Noted:
     """Take a task back: the device lets go of it, and it does not come again. Raises NotFound, and TaskRefused
     (`ended`)."""
     with store.write() as connection:
@@ -114,6 +127,7 @@ def recall(store: Store, desk: Desk, name: str) -> None:
         if again is None or not (again.state in OPEN or again.repeats):
             raise TaskRefused(fault="ended")
         _end(connection, desk, case, again, RECALLED)
+        return _noted(connection, case, again)
 
 
 def waiting(store: Store, desk: Desk, limit: int) -> list[Shown]:
@@ -151,8 +165,10 @@ def look_after(store: Store, places: Gazetteer | None, now: datetime) -> int:
     they take, and when their device is gone; a visit that is repeated comes again.
     """
     with store.read() as connection:
-        ids = [id for id in tasks.unsettled(connection) if _is_due(connection, id, now)]
-    return sum(_look_at(store, Desk(JOB, places, now), id) for id in ids)
+        ids = tasks.unsettled(connection)
+        pages = (ids[at : at + _PAGE] for at in range(0, len(ids), _PAGE))
+        due = [id for page in pages for id in _due(connection, tasks.several(connection, page), now)]
+    return sum(_look_at(store, Desk(JOB, places, now), id) for id in due)
 
 
 def _look_at(store: Store, desk: Desk, id: str) -> bool:
@@ -166,7 +182,7 @@ def _look_at(store: Store, desk: Desk, id: str) -> bool:
                 devices.lock_lineage(connection, lineage)
             case = opening.take(connection, desk, [found.complaint])[0][found.complaint]
             found = tasks.find(connection, id)
-            if found is None or not _is_due(connection, id, desk.now):
+            if found is None or not _due(connection, [found], desk.now):
                 # Somebody did something with it meanwhile.
                 return False
             _do(connection, desk, case, found)
@@ -182,21 +198,24 @@ def _do(connection: sa.Connection, desk: Desk, case: Case, found: Task) -> None:
             _repeat(connection, desk, case, found)
     elif found.closes_on < desk.now.date().isoformat():
         _end(connection, desk, case, found, OVER)
-    elif not (ways := _ways_now(connection, found)) or _is_narrower(found, ways):
+    elif not (ways := _ways_now(connection, [found])[found.id]) or _is_narrower(found, ways):
         _end(connection, desk, case, found, RECALLED)
     else:
         _tell_if_due(connection, found, desk.now)
 
 
-def _is_due(connection: sa.Connection, id: str, now: datetime) -> bool:
-    found = tasks.find(connection, id)
-    if found is None:
-        return False
+def _due(connection: sa.Connection, found: Sequence[Task], now: datetime) -> list[str]:
+    """The ids of those with which there is something to do."""
+    lying = tasks.lying(connection, [each.id for each in found])
+    ways = _ways_now(connection, [each for each in found if each.state in OPEN])
+    return [each.id for each in found if _is_due(each, ways.get(each.id, ()), now, is_lying=each.id in lying)]
+
+
+def _is_due(found: Task, ways: Sequence[Way], now: datetime, *, is_lying: bool) -> bool:
     if found.state not in OPEN:
-        return found.repeats or bool(_lying(connection, found))
+        return found.repeats or is_lying
     if found.closes_on < now.date().isoformat():
         return True
-    ways = _ways_now(connection, found)
     return not ways or _is_narrower(found, ways) or _is_to_tell(found, ways, now)
 
 
@@ -220,6 +239,10 @@ def _made(connection: sa.Connection, desk: Desk, complaint: int, device: Device,
         at=desk.now,
         by=desk.actor.signature,
     )
+
+
+def _noted(connection: sa.Connection, case: Case, about: Task) -> Noted:
+    return Noted(about.id, cases.find(connection, [case.file.id])[case.file.id].revision)
 
 
 def _keep(connection: sa.Connection, desk: Desk, case: Case, made: Task) -> None:
@@ -248,19 +271,22 @@ def _check(
 
 def _ways(connection: sa.Connection, complaint: int, kind: Kind) -> tuple[Way, ...]:
     """The ways by which a task may reach the person now. Raises TaskRefused and ContactNotAllowed."""
-    is_settled = tasks.is_settled(connection, complaint)
-    return rules.ways(kind, contact.wishes_of(connection, complaint), is_settled=is_settled)
+    has_chosen = tasks.has_chosen(connection, complaint)
+    return rules.ways(kind, contact.wishes_of(connection, complaint), has_chosen=has_chosen)
 
 
-def _ways_now(connection: sa.Connection, found: Task) -> tuple[Way, ...]:
-    """The ways by which a task may reach the person now; none where it may not lie on its device any more."""
-    held = devices.find(connection, found.device)
-    if held is None or held.state != _READY:
-        return ()
-    try:
-        return _ways(connection, found.complaint, cast(Kind, found.kind))
-    except (TaskRefused, ContactNotAllowed):
-        return ()
+def _ways_now(connection: sa.Connection, found: Sequence[Task]) -> dict[str, tuple[Way, ...]]:
+    """By task, the ways by which it may reach the person now; none where it may not lie on its device any more."""
+    complaints = {each.complaint for each in found}
+    held = devices.several(connection, {each.device for each in found})
+    wishes, chosen = contact.wishes(connection, complaints), tasks.chosen(connection, complaints)
+    ways: dict[str, tuple[Way, ...]] = {each.id: () for each in found}
+    for each in found:
+        if each.device in held and held[each.device].state == _READY:
+            with suppress(TaskRefused, ContactNotAllowed):
+                kind, has_chosen = cast(Kind, each.kind), each.complaint in chosen
+                ways[each.id] = rules.ways(kind, wishes[each.complaint], has_chosen=has_chosen)
+    return ways
 
 
 def _is_narrower(found: Task, ways: Sequence[Way]) -> bool:
@@ -276,7 +302,7 @@ def _is_to_tell(found: Task, ways: Sequence[Way], now: datetime) -> bool:
 
 
 def _tell_if_due(connection: sa.Connection, found: Task, now: datetime) -> None:
-    ways = _ways_now(connection, found)
+    ways = _ways_now(connection, [found])[found.id]
     if ways and not _is_narrower(found, ways) and _is_to_tell(found, ways, now):
         tasks.take_back(connection, found.id, now, silently_of=found.lineage)
         body = {"task": found.id, "what": found.kind, "from": found.opens_on, "to": found.closes_on, "by": list(ways)}
@@ -300,7 +326,7 @@ def _end(connection: sa.Connection, desk: Desk, case: Case, found: Task, code: s
 def _repeat(connection: sa.Connection, desk: Desk, case: Case, found: Task) -> None:
     """The next time of a task that has ended, on the same device, if it still may."""
     tasks.update(connection, found.id, box=None, repeats=False)
-    if _ways_now(connection, found):
+    if _ways_now(connection, [found])[found.id]:
         window = rules.next_window(cast(Kind, found.kind), _window(found), desk.now.date())
         days = {"opens_on": window.opens_on.isoformat(), "closes_on": window.closes_on.isoformat()}
         new = {"id": str(uuid4()), "state": "set", "follows": found.id, "at": desk.now}
@@ -319,22 +345,31 @@ def _leave(connection: sa.Connection, desk: Desk, case: Case, code: str, about: 
     fields = {"task": about.id, "kind": about.kind}
     entry = holding.entry_of(desk, case, code, complaint=about.complaint, fields=fields)
     holding.leave(connection, case, entry, {})
-    holding.settle(connection, [case.file.id])
+    holding.renew(connection, [case.file.id])
 
 
-def _device(connection: sa.Connection, name: str) -> Device:
-    """The device that people call so. Raises NotFound, also for one that is not in use."""
-    found = devices.called(connection, name)
-    if found is None or found.state != _READY:
-        raise NotFound(object=name)
-    return found
+def _device(connection: sa.Connection, desk: Desk, complaint: int, name: str) -> Device:
+    """The newest device that people call so and that may get a task of the complaint from the actor.
+
+    Raises TaskRefused, and NotFound where the complaint is not for the actor: of that nothing is told, either.
+    """
+    holding.require(connection, desk, [complaint])
+    for each in devices.all_called(connection, name):
+        if each.state == _READY and _is_in_scope(connection, desk, complaint, each):
+            return each
+    raise TaskRefused(fault="device")
 
 
 def _require_scope(connection: sa.Connection, desk: Desk, complaint: int, device: Device) -> None:
-    """A device gets what whoever sets it may show its team. Raises NotFound."""
+    """Raises TaskRefused where the complaint was revised since the device was chosen."""
+    if not _is_in_scope(connection, desk, complaint, device):
+        raise TaskRefused(fault="device")
+
+
+def _is_in_scope(connection: sa.Connection, desk: Desk, complaint: int, device: Device) -> bool:
+    """A device gets what whoever sets it may show its team."""
     target = _target(connection, desk, complaint)
-    if not permit(desk.actor, holding.ACTION, Target(target.region, device.team, device.partner, target.is_strict)):
-        raise NotFound(object=device.label)
+    return permit(desk.actor, holding.ACTION, Target(target.region, device.team, device.partner, target.is_strict))
 
 
 def _target(connection: sa.Connection, desk: Desk, complaint: int) -> Target:

@@ -81,7 +81,7 @@ def by_word(store: Store, desk: Desk, number: str, way: str, *, after: int) -> i
             reaching.check(contact.wishes_of(connection, complaint), cast(Way, way))
         entry = holding.entry_of(desk, case, TOLD, complaint=complaint, fields={TOLD_BY: way})
         holding.leave(connection, case, entry, {})
-        holding.settle(connection, [case.file.id])
+        holding.renew(connection, [case.file.id])
     return entry.no
 
 
@@ -90,7 +90,7 @@ def take_back(connection: sa.Connection, desk: Desk, case: Case, told: Entry) ->
     if case.facts.is_closed:
         raise TransitionRefused(status=case.file.status, to=case.file.status, faults=("not_last",), fault="not_last")
     holding.leave(connection, case, holding.entry_of(desk, case, holding.UNDONE, undoes=told.no), {})
-    holding.settle(connection, [case.file.id])
+    holding.renew(connection, [case.file.id])
 
 
 def pending(connection: sa.Connection, complaint: int, entries: Sequence[tuple[int, int]]) -> list[Pending]:
@@ -154,7 +154,7 @@ def _tell(store: Store, complaint: int, now: datetime) -> int:
         passed = due_among(waiting, now)
         count = _say(connection, complaint, whose, passed, now)
         later = {each.entry for each in waiting[len(passed) :]}
-        steps.settle(connection, complaint, set(entries) - later)
+        steps.drop_waiting(connection, complaint, set(entries) - later)
     return count
 
 
@@ -200,8 +200,10 @@ def _is_strict(connection: sa.Connection, complaint: int, files: Collection[int]
 
 def _is_past(entries: Sequence[Entry], no: int, complaint: int) -> bool:
     """Whether the complaint went out of the case after an entry; one that came back into its own case there is still
-    told what was said in it, but not that it joined another."""
+    told what was said in it, but not that it joined another, and what a body has is there wherever it went."""
     stands = {each.no: each for each in standing(entries)}
+    if complaint in stands[no].fields.get("sent", ()):
+        return False
     regrouped = (each for each in stands.values() if each.no > no and each.code in _WENT_OUT)
     out = [each.fields["from"] != _DUPLICATE for each in regrouped if complaint in each.fields["complaints"]]
     return any(out) or (bool(out) and stands[no].fields.get("to") == _DUPLICATE)

@@ -96,5 +96,5 @@ def unmove(connection: sa.Connection, desk: Desk, case: Case, told: Entry) -> No
     fields = {"from": case.file.status, "to": told.fields["from"]}
     entry = holding.entry_of(desk, case, holding.UNDONE, fields=fields, undoes=told.no)
     holding.leave(connection, case, entry, told.before)
-    holding.settle(connection, [case.file.id])
+    holding.renew(connection, [case.file.id])
 

@@ -12,13 +12,13 @@ from server.domain import timeline as steps
 from server.domain import verification as rules
 from server.domain.act import Act, Judgement
 from server.domain.desk import Desk
-from server.domain.errors import JudgementRefused, NotFound
+from server.domain.errors import FindingRefused, JudgementRefused, NotFound
 from server.domain.permission import JOB, Action, permit
 from server.domain.timeline import step_of
 from server.domain.verification import Basis, Finding, State, Sum
 from server.services.cases import holding, opening
 from server.services.cases.holding import Case
-from server.store import devices, findings, recipients, registry, sealed
+from server.store import devices, findings, recipients, registry, sealed, tasks
 from server.store.engine import Store
 
 ACTION: Final[Action] = "verify_act"
@@ -27,7 +27,8 @@ _NEW: Final[State] = "unverified"
 
 @dataclass(frozen=True)
 class Concluded:
-    """What somebody found out about an act. `device`: the name of the one that went there; empty: the actor did."""
+    """What somebody found out about an act. `device`: the name of the one that went there, of the team of the complaint
+    or with a task of it; empty: the actor did."""
 
     state: State
     method: str
@@ -73,18 +74,19 @@ def begin(store: Store, desk: Desk, number: str, kind: str, *, after: int, reaso
             tells_at=at,
         )
         holding.leave(connection, case, entry, {})
-        holding.settle(connection, [case.file.id])
+        holding.renew(connection, [case.file.id])
     return made
 
 
 def conclude(store: Store, desk: Desk, number: str, kind: str, said: Concluded, *, after: int) -> Finding:
     """The finding on an act that is under verification, by the actor or by a device that went there.
 
-    Whoever recorded or revised the complaint does not verify it. Raises as `begin`, and NotFound for no such device.
+    Whoever recorded or revised the complaint does not verify it. Raises as `begin`, and FindingRefused (`device`) for a
+    device that nobody sent there.
     """
     with store.write() as connection:
         case, complaint = _take(connection, desk, number, kind, after)
-        verifier = desk.actor.id if not said.device else _lineage(connection, said.device)
+        verifier = desk.actor.id if not said.device else _lineage(connection, complaint, said.device)
         before = findings.standing(connection, [complaint]).get((complaint, kind))
         no, stands = (0, None) if before is None else before
         today = desk.now.date()
@@ -161,13 +163,16 @@ def _leave(
     at = steps.tells_at(desk.now)
     entry = holding.entry_of(desk, case, code, ACTION, complaint=complaint, fields=dict(fields), undo_until=at)
     holding.leave(connection, case, entry, {})
-    holding.settle(connection, [case.file.id])
+    holding.renew(connection, [case.file.id])
 
 
-def _lineage(connection: sa.Connection, device: str) -> str:
-    found = devices.called(connection, device)
-    if found is None:
-        raise NotFound(object=device)
-    return found.lineage
+def _lineage(connection: sa.Connection, complaint: int, device: str) -> str:
+    """That of the device called so, where it is one of the team that sent the complaint, or was given a task of it."""
+    team = devices.team_of(connection, tasks.collector_of(connection, complaint))
+    given = {lineage for lineage, _ in tasks.ids_of(connection, complaint)}
+    for each in devices.all_called(connection, device):
+        if each.lineage in given or (team is not None and team == devices.team_of(connection, each.lineage)):
+            return each.lineage
+    raise FindingRefused(fault="device", faults=("device",))
 
 

@@ -64,7 +64,7 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Word:
+class ShownDecision:
     """A decision as the team sees it: who by name, and whether it was taken back.
 
     `is_own_second`: a second opinion of whoever made the decision that holds: it is nobody else's.
@@ -92,7 +92,7 @@ class Explained:
     reports: tuple[Report, Report]
     poor: tuple[str, ...]
     judged: Judged | None
-    words: tuple[Word, ...]
+    words: tuple[ShownDecision, ...]
     last: int
     holds: int | None
     is_second: bool
@@ -360,11 +360,11 @@ def _shown(slot: Slot, link: Link, waiting: _Desktop, numbers: dict[int, str]) -
     return ShownPair(link.id, ends, link.relation, slot, link.judged, len(alike), next(twins, None))
 
 
-def _words(history: Sequence[Decision], names: Mapping[str, str]) -> Iterator[Word]:
+def _words(history: Sequence[Decision], names: Mapping[str, str]) -> Iterator[ShownDecision]:
     """What was said of a pair, in order."""
     gone = decisions.undone(history)
     for each in history:
-        yield Word(names[each.account], each.no in gone, decisions.is_own_second(history, each), each)
+        yield ShownDecision(names[each.account], each.no in gone, decisions.is_own_second(history, each), each)
 
 
 def _opened(

@@ -17,7 +17,7 @@ from server.domain.desk import Desk
 from server.domain.errors import NotAdmissible, NotFound
 from server.domain.permission import JOB, permit
 from server.domain.places import Gazetteer
-from server.services.intake.filing import Filing, complaint_of, file_kept, in_order_of_revision, release_waiting
+from server.services.intake.filing import Filing, complaint_of, file_kept, file_waiting, in_order_of_revision
 from server.services.intake.reading import Line, Outcome, read_again, read_line
 from server.services.intake.scope import targets_of
 from server.services.intake.sealing import Sealing, is_sealed_whole, open_original, seal_line
@@ -33,14 +33,21 @@ WORD_CODES: Final = FRAME_CODES | {"clock_ahead", "place_unknown", "place_vintag
 # Two contents stand against each other: that is a decision on the case, which nobody makes from here.
 DECISION_CODES: Final = frozenset({"content_differs", "field_changed_twice", "readers_differ"})
 # What may come right by itself: other operations and place lists arrive, and the hub's own clock is set right.
-RELEASED_CODES: Final = ("complaint_missing", "revision_missing", "place_unknown", "clock_ahead", "internal")
+RETRIED_CODES: Final = (
+    "complaint_missing",
+    "revision_missing",
+    "task_missing",
+    "place_unknown",
+    "clock_ahead",
+    "internal",
+)
 
 # One transaction each: intake waits no longer than for a body of its own.
 _PAGE_ROWS: Final = 100
 
 
 @dataclass(frozen=True)
-class Word:
+class Vouched:
     """What an operator vouches for: the operation as it is (WORD_CODES), or the place that was meant."""
 
     as_is: bool = False
@@ -66,7 +73,7 @@ class Tally:
     left: int
 
 
-NO_WORD: Final = Word()
+NOTHING_VOUCHED: Final = Vouched()
 
 
 def list_waiting(store: Store, code: str | None = None, limit: int = 100) -> list[Kept]:
@@ -95,12 +102,12 @@ def read_payload(store: Store, desk: Desk, id: int) -> bytes:
     return open_original(kept.payload, desk.keys, Binding(kept.client_id, kept.lineage))
 
 
-def admit(store: Store, desk: Desk, registry_prefix: str, id: int, word: Word = NO_WORD) -> Settled:
+def admit(store: Store, desk: Desk, registry_prefix: str, id: int, vouched: Vouched = NOTHING_VOUCHED) -> Settled:
     """File what was set aside, read again under today's rules and with what the operator vouches for.
 
     Raises NotFound, or NotAdmissible with the code that still stands in the way.
     """
-    _check_place(desk, word)
+    _check_place(desk, vouched)
     lineage = show(store, desk, id).lineage
     with store.write() as connection:
         devices.lock_lineage(connection, lineage)
@@ -108,9 +115,9 @@ def admit(store: Store, desk: Desk, registry_prefix: str, id: int, word: Word = 
         _raise_unless_open(kept)
         if is_sealed_whole(kept.payload):
             raise NotAdmissible(fault="sealed", reason=kept.code, field=kept.field)
-        if kept.code in FRAME_CODES and not word.as_is:
+        if kept.code in FRAME_CODES and not vouched.as_is:
             raise NotAdmissible(fault="word_needed", reason=kept.code, field=kept.field)
-        return _settle(connection, desk, registry_prefix, kept, read_again(kept.payload, kept.hash), word, "admit")
+        return _settle(connection, desk, registry_prefix, kept, read_again(kept.payload, kept.hash), vouched, "admit")
 
 
 def repair(
@@ -133,36 +140,36 @@ def repair(
         assert maker is not None
         # What a person repairs by hand may be as strict as anything.
         sealed = seal_line(line, maker, sealing, lambda _: True)
-        return _settle(connection, desk, registry_prefix, kept, sealed, NO_WORD, "repair")
+        return _settle(connection, desk, registry_prefix, kept, sealed, NOTHING_VOUCHED, "repair")
 
 
 def admit_waiting(
-    store: Store, desk: Desk, registry_prefix: str, codes: Collection[str], word: Word = NO_WORD
+    store: Store, desk: Desk, registry_prefix: str, codes: Collection[str], vouched: Vouched = NOTHING_VOUCHED
 ) -> Tally:
     """Store all that waits for these reasons, is for who asks and can be stored, a page at a time.
 
     Raises NotAdmissible when one of the codes needs a person's word and there is none.
     """
-    _check_place(desk, word)
+    _check_place(desk, vouched)
     unvouched = sorted(DECISION_CODES.intersection(codes)) or (
-        [] if word.as_is else sorted(FRAME_CODES.intersection(codes))
+        [] if vouched.as_is else sorted(FRAME_CODES.intersection(codes))
     )
     if unvouched:
         fault = "decision" if unvouched[0] in DECISION_CODES else "word_needed"
         raise NotAdmissible(fault=fault, reason=unvouched[0], field="")
     with store.read() as connection:
         lineages = quarantine.lineages_waiting(connection, codes)
-    tallies = [_admit_lineage(store, desk, registry_prefix, lineage, codes, word) for lineage in lineages]
+    tallies = [_admit_lineage(store, desk, registry_prefix, lineage, codes, vouched) for lineage in lineages]
     return Tally(sum(each.stored for each in tallies), sum(each.left for each in tallies))
 
 
-def release_held(store: Store, registry_prefix: str, now: datetime, places: Gazetteer | None) -> int:
+def file_held(store: Store, registry_prefix: str, now: datetime, places: Gazetteer | None) -> int:
     """Store what was held for something that is here now; gives how many."""
-    return admit_waiting(store, Desk(JOB, places, now), registry_prefix, RELEASED_CODES).stored
+    return admit_waiting(store, Desk(JOB, places, now), registry_prefix, RETRIED_CODES).stored
 
 
 def _admit_lineage(
-    store: Store, desk: Desk, registry_prefix: str, lineage: str, codes: Collection[str], word: Word
+    store: Store, desk: Desk, registry_prefix: str, lineage: str, codes: Collection[str], vouched: Vouched
 ) -> Tally:
     stored, left, after = 0, 0, 0
     while True:
@@ -172,22 +179,22 @@ def _admit_lineage(
             if not page:
                 return Tally(stored, left)
             permitted = _permitted(connection, page, desk)
-            done = _file_page(connection, desk, registry_prefix, permitted, word)
+            done = _file_page(connection, desk, registry_prefix, permitted, vouched)
         stored += done
         left += len(permitted) - done
         after = page[-1].id
 
 
 def _file_page(
-    connection: sa.Connection, desk: Desk, registry_prefix: str, page: Sequence[Kept], word: Word
+    connection: sa.Connection, desk: Desk, registry_prefix: str, page: Sequence[Kept], vouched: Vouched
 ) -> int:
     filed = [
-        (kept, line, file_kept(_filing(connection, kept, desk, word), line, kept))
+        (kept, line, file_kept(_filing(connection, kept, desk, vouched), line, kept))
         for line, kept in in_order_of_revision(page)
     ]
     ids = [kept.id for kept, _, outcome in filed if outcome.verdict == STORED]
     if ids:
-        _note(connection, desk, "release", f"lineage:{page[0].lineage}", "", ids)
+        _note(connection, desk, "file_held", f"lineage:{page[0].lineage}", "", ids)
         _assign_numbers(connection, desk, registry_prefix, [(line, outcome) for _, line, outcome in filed])
     return len(ids)
 
@@ -198,17 +205,17 @@ def _settle(
     registry_prefix: str,
     kept: Kept,
     line: Line,
-    word: Word,
+    vouched: Vouched,
     action: str,
 ) -> Settled:
-    filing = _filing(connection, kept, desk, word)
+    filing = _filing(connection, kept, desk, vouched)
     outcome = file_kept(filing, line, kept)
     if outcome.verdict != STORED and outcome.received is None:
         fault = "word_needed" if outcome.code in WORD_CODES else None
         fault = "erased" if outcome.verdict == ALREADY_HELD else fault
         raise NotAdmissible(fault=fault, reason=outcome.code, field=outcome.field)
     arrived = complaint_of(line)
-    release_waiting(filing, [arrived] if arrived else [])
+    file_waiting(filing, [arrived] if arrived else [])
     _note(connection, desk, action, f"quarantine:{kept.id}", kept.code, [kept.id])
     _assign_numbers(connection, desk, registry_prefix, [(line, outcome)])
     received = outcome.received
@@ -216,10 +223,10 @@ def _settle(
     return Settled(outcome.verdict, None if received is None else numbers.get(received))
 
 
-def _filing(connection: sa.Connection, kept: Kept, desk: Desk, word: Word) -> Filing:
+def _filing(connection: sa.Connection, kept: Kept, desk: Desk, vouched: Vouched) -> Filing:
     origin = Origin(kept.lineage, kept.device, kept.carried_by, desk.now)
-    waived = WORD_CODES if word.as_is else frozenset()
-    return Filing(connection, origin, desk.places, waived, word.place_id)
+    waived = WORD_CODES if vouched.as_is else frozenset()
+    return Filing(connection, origin, desk.places, waived, vouched.place_id)
 
 
 def _assign_numbers(
@@ -248,9 +255,9 @@ def _corrected(data: bytes) -> Line:
     return line
 
 
-def _check_place(desk: Desk, word: Word) -> None:
-    if word.place_id is not None and (desk.places is None or word.place_id not in desk.places.by_id):
-        raise NotAdmissible(fault="no_such_place", reason=word.place_id, field="")
+def _check_place(desk: Desk, vouched: Vouched) -> None:
+    if vouched.place_id is not None and (desk.places is None or vouched.place_id not in desk.places.by_id):
+        raise NotAdmissible(fault="no_such_place", reason=vouched.place_id, field="")
 
 
 def _raise_unless_open(kept: Kept) -> None:

@@ -37,8 +37,8 @@ _UNKEPT: Final = replace(set_aside("complaint_missing", "complaint"), is_kept=Fa
 _CONSENT: Final = "facts.consent"
 # By which a complaint is strictly confidential: what it calls itself, and what it is about.
 STRICTNESS_FIELDS: Final = ("facts.confidentiality", "facts.kinds")
-# Operations released within one body.
-RELEASED_MAX: Final = 100
+# Operations that waited, filed within one body.
+WAITING_MAX: Final = 100
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,12 @@ def _spoken_of(filing: Filing, lines: Sequence[Line], outcomes: Mapping[int, Out
     return about | aside
 
 
-def release_waiting(filing: Filing, arrived: Collection[str]) -> None:
+def file_waiting(filing: Filing, arrived: Collection[str]) -> None:
     """File what waited for complaints that arrived or were revised just now, the earlier revisions first.
 
     Only so many at a time: the hourly job takes the rest, and no neighbour waits for it.
     """
-    waiting = quarantine.waiting_on(filing.connection, filing.origin.lineage, arrived, RELEASED_MAX)
+    waiting = quarantine.waiting_on(filing.connection, filing.origin.lineage, arrived, WAITING_MAX)
     for line, kept in in_order_of_revision(waiting):
         file_kept(filing, line, kept)
 
@@ -256,8 +256,7 @@ def _write_one(filing: Filing, operation: Operation, line: Line) -> Outcome:
     if operation.op in ("revision", "answer", "consent_change", "withdrawal"):
         return _write_about(filing, operation)
     if operation.op == task_results.DONE:
-        kept = task_results.file_result(filing.connection, filing.origin, _received(operation), operation.content)
-        return Outcome(STORED, received=kept)
+        return task_results.file_result(filing.connection, filing.origin, _received(operation), operation.content)
     [received] = complaints.keep(filing.connection, filing.origin, [_received(operation)])
     if operation.op == "seen":
         steps.note_seen(filing.connection, filing.origin.lineage, operation.content["changes"], filing.origin.at)
@@ -541,10 +540,16 @@ def _aside(filing: Filing, client_id: str, line: Line, outcome: Outcome) -> Asid
         verdict=outcome.verdict,
         code=outcome.code,
         field=outcome.field,
-        waits_for=complaint_of(line) if outcome.code in _WAITING_FOR_MORE else None,
+        waits_for=_waits_for(line, outcome.code),
         about=None if line.about is None else line.about.complaint,
         about_lineage=None if line.about is None else line.about.lineage or filing.origin.lineage,
     )
+
+
+def _waits_for(line: Line, code: str) -> str | None:
+    if code == "task_missing":
+        return str(_operation(line).content["task"])
+    return complaint_of(line) if code in _WAITING_FOR_MORE else None
 
 
 def _decide_again(filing: Filing, line: Line, outcome: Outcome, before: tuple[str, str, str]) -> None:

@@ -8,12 +8,12 @@ from typing import Final
 
 from client_sync.protocol.canonical import Operation, Unreadable, read_operation
 from client_sync.protocol.codes import CONFLICT, HELD, QUARANTINED, REJECTED
-from client_sync.protocol.records import Finding
+from client_sync.protocol.records import Flaw
 from server.domain.errors import trace_of
 from server.services.intake.gate import check, write_canonical
 
 # Kept until something else comes, or until a person says which of two things is meant.
-_HELD_CODES = frozenset({"place_vintage", "place_unknown", "complaint_missing", "revision_missing"})
+_HELD_CODES = frozenset({"place_vintage", "place_unknown", "complaint_missing", "revision_missing", "task_missing"})
 _CONFLICT_CODES = frozenset({"content_differs", "field_changed_twice", "readers_differ"})
 
 # A box for the matcher alone; where it waits is in no backup.
@@ -99,12 +99,12 @@ def read_again(payload: bytes, hash: str) -> Line:
     return replace(line, hash=hash, operation=operation)
 
 
-def _check(operation: Operation) -> Finding | None:
+def _check(operation: Operation) -> Flaw | None:
     try:
         return check(operation)
     except Exception as fault:  # noqa: BLE001 - one bad record never sinks its neighbours
         log.error("check_broke", extra=trace_of(fault))
-        return Finding("internal", "")
+        return Flaw("internal", "")
 
 
 def set_aside(code: str, field: str = "") -> Outcome:

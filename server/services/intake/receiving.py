@@ -17,7 +17,7 @@ from client_sync.protocol.records import SHAPES, read_time
 from server.domain.allowance import Allowance, Refill
 from server.domain.digests import frame_mark
 from server.domain.permission import STRICT
-from server.services.intake.filing import Filing, complaint_of, file_lines, release_waiting
+from server.services.intake.filing import Filing, complaint_of, file_lines, file_waiting
 from server.services.intake.reading import LINKAGE, Line, Outcome, read_line
 from server.services.intake.sealing import Sealing, Strictness, seal_line
 from server.store import audit, complaints, devices, registry, state, tasks
@@ -279,7 +279,7 @@ def _ranges(places: Sequence[int]) -> list[list[int]]:
 
 def _close(connection: sa.Connection, body: _Body, rolled_back: int | None) -> Receipt:
     if body.arrived:
-        release_waiting(Filing(connection, body.origin, body.rules.sealing.places), body.arrived)
+        file_waiting(Filing(connection, body.origin, body.rules.sealing.places), body.arrived)
     reached = body.lineage.position + len(body.read)
     if body.read:
         devices.keep_frames(connection, [_frame_row(body, read) for read in _authentic(body)])

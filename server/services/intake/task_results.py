@@ -1,16 +1,19 @@
 """Results of tasks: what a device did in the field is kept with its task, and told to whoever has the case."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
 
+from client_sync.protocol.codes import STORED
 from server.domain import task as rules
 from server.domain.contact import Way
 from server.domain.errors import ContactNotAllowed, TaskRefused
 from server.domain.task import OPEN, RULES, Kind
 from server.domain.timeline import TOLD_BY
-from server.store import audit, cases, complaints, contact, devices, due, erasures, notices, tasks, timeline
+from server.services.intake.reading import Outcome, set_aside
+from server.store import audit, cases, complaints, contact, due, erasures, notices, tasks, timeline
 from server.store.complaints import Origin, Received
 from server.store.tasks import Result, Task
 from server.store.timeline import Entry
@@ -23,17 +26,16 @@ _BY_TASK: Final = "task"
 
 def file_result(
     connection: sa.Connection, origin: Origin, operation: Received, content: Mapping[str, Any]
-) -> int | None:
-    """Keep what a device says it did; gives the id of the operation, None for a task that went with its complaint.
+) -> Outcome:
+    """Keep what a device says it did; of a task that went with its complaint nothing is kept.
 
-    It counts for a task that its lineage was told of, or another of the same team: of any other task nobody learns
-    whether there is one. What comes when the task has ended, or was done by another device, is kept beside the rest.
+    It counts for a task that its lineage was told of, or is to be: what comes when that has ended, or was done by
+    another device, is kept beside the rest. Of any other task it is set aside as of one that there is not, so that
+    nobody learns which.
     """
     found = _held(connection, content["task"])
-    if found is None and erasures.known(connection, [content["task"]]):
-        return None
     if found is None or not _is_theirs(connection, found, origin.lineage):
-        return complaints.keep(connection, origin, [operation])[0]
+        return _missing(connection, content["task"], origin.lineage)
     received = complaints.keep_about(connection, origin, operation, found.complaint)
     made = _result(found, origin, operation, received, content)
     is_repeat = tasks.has_result(connection, made)
@@ -46,7 +48,7 @@ def file_result(
     if not is_repeat:
         # Who says the same a thousand times fills no timeline, and calls nobody.
         _leave(connection, origin, found, made)
-    return received
+    return Outcome(STORED, received=received)
 
 
 def withhold(connection: sa.Connection, named: Collection[tuple[str, str]]) -> None:
@@ -62,7 +64,7 @@ def _ways(connection: sa.Connection, found: Task) -> tuple[Way, ...]:
     wishes = contact.wishes_of(connection, found.complaint)
     try:
         return rules.ways(
-            cast(Kind, found.kind), wishes, is_settled=tasks.is_settled(connection, found.complaint)
+            cast(Kind, found.kind), wishes, has_chosen=tasks.has_chosen(connection, found.complaint)
         )
     except (TaskRefused, ContactNotAllowed):
         return ()
@@ -77,12 +79,16 @@ def _held(connection: sa.Connection, id: str) -> Task | None:
     return tasks.find(connection, id)
 
 
+def _missing(connection: sa.Connection, id: str, lineage: str) -> Outcome:
+    gone = {maker for maker, _ in erasures.known(connection, [id])}
+    if lineage in gone:
+        return Outcome(STORED)
+    aside = set_aside("task_missing", "task")
+    return replace(aside, is_kept=False) if gone else aside
+
+
 def _is_theirs(connection: sa.Connection, found: Task, lineage: str) -> bool:
-    told = {each.lineage for each in tasks.told_of(connection, found.id)} | {found.lineage}
-    if lineage in told:
-        return True
-    team = devices.team_of(connection, lineage)
-    return team is not None and team == devices.team_of(connection, found.lineage)
+    return lineage in {found.lineage, *(each.lineage for each in tasks.told_of(connection, found.id))}
 
 
 def _result(found: Task, origin: Origin, operation: Received, received: int, content: Mapping[str, Any]) -> Result:

@@ -4,10 +4,8 @@ from datetime import date
 
 import pytest
 
-from server.domain.act import Act, Involvement, Judgement, accused_categories, acts_of, is_own_people, judge
-from server.domain.complaint import parse_complaint
+from server.domain.act import Act, Involvement, Judgement, accused_categories, is_own_people, judge
 from server.domain.errors import JudgementRefused
-from tests.builders import content
 
 CONVICTED = Judgement("convicted", "tgi-mopti", date(2026, 10, 1), is_final=True)
 
@@ -16,18 +14,9 @@ def _act(*involved: Involvement) -> Act:
     return Act(1, "HR-ARR", involved)
 
 
-def test_a_complaint_reports_an_act_of_each_kind_with_everybody_in_it() -> None:
-    persons = [
-        {"no": 1, "roles": ["complainant", "victim"], "count": 3},
-        {"no": 2, "roles": ["alleged_perpetrator"], "category": "police"},
-    ]
-    acts = acts_of(7, parse_complaint(content(kinds=["HR-ARR", "COR-EXT"], persons=persons), None))
-    assert [(act.complaint, act.kind, act.victims) for act in acts] == [(7, "HR-ARR", 3), (7, "COR-EXT", 3)]
-    assert acts[0].involved == acts[1].involved == (
-        Involvement(1, "complainant", None, 3),
-        Involvement(1, "victim", None, 3),
-        Involvement(2, "alleged_perpetrator", "police"),
-    )  # fmt: skip
+def test_whoever_stands_for_several_counts_as_so_many_victims() -> None:
+    several, one = Involvement(1, "victim", None, 3), Involvement(2, "victim", None)
+    assert _act(several, one, Involvement(3, "alleged_perpetrator", "police", 5)).victims == 4
 
 
 @pytest.mark.parametrize(

@@ -30,20 +30,6 @@ def test_what_falls_on_a_feast_before_a_weekend_waits_until_monday() -> None:
     assert MALI.working_from(date(2026, 12, 28)) == date(2026, 12, 28)
 
 
-def test_an_announced_feast_takes_the_place_of_the_reckoned_one() -> None:
-    reckoned, announced = date(2026, 5, 27), date(2026, 5, 28)
-    told = MALI.announced("tabaski", announced)
-    assert (MALI.is_working(reckoned), MALI.is_working(announced)) == (False, True)
-    assert (told.is_working(reckoned), told.is_working(announced)) == (True, False)
-    [feast] = [each for each in told.feasts if each.day == announced]
-    assert not feast.is_reckoned
-
-
-def test_no_feast_is_announced_for_a_day_far_from_its_own() -> None:
-    with pytest.raises(LookupError):
-        MALI.announced("tabaski", date(2026, 7, 1))
-
-
 def test_every_listed_year_has_each_moving_feast_once_and_the_baptism_on_the_seventh_day() -> None:
     codes = {"easter_monday", "korite", "tabaski", "maouloud", "maouloud_baptism"}
     for year in range(2025, MALI.last_year + 1):
@@ -51,10 +37,3 @@ def test_every_listed_year_has_each_moving_feast_once_and_the_baptism_on_the_sev
         assert by_code.keys() == codes
         assert by_code["maouloud_baptism"] - by_code["maouloud"] == timedelta(days=6)
         assert by_code["easter_monday"].weekday() == 0
-
-
-def test_only_days_of_the_moon_that_nobody_announced_are_reckoned() -> None:
-    of_2025 = {each.code for each in MALI.feasts if each.day.year == 2025 and each.is_reckoned}
-    of_2026 = {each.code for each in MALI.feasts if each.day.year == 2026 and each.is_reckoned}
-    assert of_2025 == {"maouloud"}
-    assert of_2026 == {"korite", "tabaski", "maouloud", "maouloud_baptism"}

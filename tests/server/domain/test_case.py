@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.domain.case import Left, Step, Version, check_revision, check_undo, confidentiality, move, moves
+from server.domain.case import Left, Step, Version, check_revision, check_undo, move, moves
 from server.domain.casework import CASEWORK, STATUSES, Status
 from server.domain.errors import StaleRevision, TransitionRefused
 from server.domain.permission import JOB, OPERATOR, Actor, Target
@@ -205,14 +205,6 @@ def test_an_edit_of_what_was_seen_passes_and_a_stale_one_carries_both_versions()
     with pytest.raises(StaleRevision) as stale:
         check_revision(4, {"status": "inadmissible"}, stands)
     assert stale.value.values == {"seen": 4, "revision": 5, "wanted": {"status": "inadmissible"}, "stands": stands}
-
-
-@pytest.mark.parametrize(
-    ("codes", "highest"),
-    [(["public"], "public"), (["confidential", "internal"], "confidential"), (["internal", "strict"], "strict")],
-)
-def test_a_case_is_as_confidential_as_the_most_confidential_of_its_complaints(codes: list[str], highest: str) -> None:
-    assert confidentiality(codes) == highest
 
 
 @given(st.integers(0, 2**32))

@@ -38,10 +38,6 @@ def test_codes_are_those_that_complaints_are_made_of() -> None:
     assert set(lists["person_role"]) >= ACCUSED_ROLES
 
 
-def test_confidentiality_is_ordered_as_the_vocabulary_lists_it() -> None:
-    assert CASEWORK.confidentiality == tuple(VOCABULARY.lists["confidentiality"])
-
-
 def test_every_condition_is_asked_somewhere() -> None:
     assert {name for each in CASEWORK.transitions.values() for name in each.conditions} == set(CONDITIONS)
 

@@ -221,7 +221,7 @@ def test_what_was_sent_is_taken_back_where_consent_no_longer_covers_it(
 
 
 def test_the_same_complaint_is_not_sent_again_to_who_has_it() -> None:
-    assert _blocks(_with(C3, at=frozenset({"cofo-bla"}))) == ("there",)
+    assert _blocks(_with(C3, at={"cofo-bla": NOW})) == ("there",)
 
 
 def test_a_referral_is_sent_received_and_answered_until_the_last_answer() -> None:
@@ -334,7 +334,7 @@ def test_programmes_outcomes_and_what_stands_against_sending_have_their_words(la
     assert len({texts.text(each.key) for each in PROGRAMMES.values()}) == len(PROGRAMMES)
     for each in PROGRAMMES.values():
         assert len({texts.text(each.outcome_key(outcome)) for outcome in each.outcomes}) == len(each.outcomes)
-    assert len({texts.text(f"refusal.referral_refused_{block}") for block in BLOCKS}) == len(BLOCKS)
+    assert len({texts.text(f"refusal.referral_refused_{block}", since=NOW) for block in BLOCKS}) == len(BLOCKS)
     with pytest.raises(KeyError):
         PROGRAMMES["legal_aid"].outcome_key("settled")
 

@@ -54,6 +54,13 @@ def test_what_is_no_period_is_refused(start: str, end: str) -> None:
         Period.read(start, end)
 
 
+def test_one_end_asked_for_stands_for_both_and_none_for_the_quarter_of_today() -> None:
+    today, july, august = date(2026, 8, 20), date(2026, 7, 1), date(2026, 8, 1)
+    assert Period.asked(None, None, today) == SUMMER
+    assert Period.asked("2026-07", None, today) == Period.asked(None, "2026-07", today) == Period(july, july)
+    assert Period.asked("2026-07", "2026-08", today) == Period(july, august)
+
+
 def test_period_ends_where_the_next_month_begins() -> None:
     assert Period.read("2026-12", "2026-12").until == datetime(2027, 1, 1, tzinfo=UTC)
     assert SUMMER.quarter == Quarter(2026, 3)

@@ -25,7 +25,7 @@ def wish(contact_ok: str = "yes", *kinds: str, confidentiality: str = "confident
     ],
 )
 def test_task_takes_the_ways_that_the_complaint_allows(kind: Kind, said: Wish, allowed: tuple[Way, ...]) -> None:
-    assert ways(kind, [said], is_settled=False) == allowed
+    assert ways(kind, [said], has_chosen=False) == allowed
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -33,14 +33,14 @@ def test_task_takes_the_ways_that_the_complaint_allows(kind: Kind, said: Wish, a
 def test_without_a_yes_no_task_reaches_anybody(kind: Kind, contact_ok: str) -> None:
     for kinds in ((), ("GBV-1",)):
         with pytest.raises((ContactNotAllowed, TaskRefused)):
-            ways(kind, [wish(contact_ok, *kinds)], is_settled=True)
+            ways(kind, [wish(contact_ok, *kinds)], has_chosen=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_survivor_is_visited_by_nobody(kind: Kind) -> None:
     for each in ("GBV-2", "COR-SEX"):
         try:
-            found = ways(kind, [wish("yes", each)], is_settled=True)
+            found = ways(kind, [wish("yes", each)], has_chosen=True)
         except TaskRefused:
             continue
         assert not {"visit", "verification_visit"} & set(found)
@@ -48,16 +48,16 @@ def test_survivor_is_visited_by_nobody(kind: Kind) -> None:
 
 def test_survivor_chooses_before_anything_else() -> None:
     said = [wish("yes", "GBV-2")]
-    assert ways("choice", said, is_settled=False) == ("at_next_meeting", "call")
+    assert ways("choice", said, has_chosen=False) == ("at_next_meeting", "call")
     with pytest.raises(TaskRefused):
-        ways("ask", said, is_settled=False)
-    assert ways("ask", said, is_settled=True) == ("at_next_meeting", "call", "message")
+        ways("ask", said, has_chosen=False)
+    assert ways("ask", said, has_chosen=True) == ("at_next_meeting", "call", "message")
 
 
 def test_what_one_device_heard_less_of_counts_at_once() -> None:
-    assert ways("ask", [wish(), wish("in_person")], is_settled=False) == ("at_next_meeting",)
+    assert ways("ask", [wish(), wish("in_person")], has_chosen=False) == ("at_next_meeting",)
     with pytest.raises(TaskRefused):
-        ways("visit", [wish(), wish("yes", "GBV-1")], is_settled=False)
+        ways("visit", [wish(), wish("yes", "GBV-1")], has_chosen=False)
 
 
 def test_visit_of_the_quarter_comes_again_when_it_is_not_over_yet() -> None:
@@ -73,4 +73,4 @@ def test_task_travels_two_weeks_before_its_window() -> None:
 
 
 def test_what_settles_and_what_tells_are_outcomes() -> None:
-    assert all(rule.settles | rule.tells <= set(rule.outcomes) for rule in RULES.values())
+    assert all(rule.choices | rule.tells <= set(rule.outcomes) for rule in RULES.values())

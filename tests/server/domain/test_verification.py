@@ -14,7 +14,6 @@ from server.domain.verification import (
     STATES,
     Basis,
     Finding,
-    Quarter,
     State,
     begin,
     conclude,
@@ -113,29 +112,28 @@ def test_a_finding_is_looked_at_again_for_a_reason_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("happened_by", "today", "is_late", "quarter"),
+    ("happened_by", "today", "is_late"),
     [
-        (date(2026, 7, 1), date(2026, 9, 30), False, Quarter(2026, 3)),
-        (date(2026, 7, 1), date(2026, 10, 1), True, Quarter(2026, 4)),
-        (date(2026, 6, 30), date(2026, 9, 25), True, Quarter(2026, 3)),
-        (date(2025, 8, 15), date(2026, 9, 25), True, Quarter(2026, 3)),
+        (date(2026, 7, 1), date(2026, 9, 30), False),
+        (date(2026, 7, 1), date(2026, 10, 1), True),
+        (date(2026, 6, 30), date(2026, 9, 25), True),
+        (date(2025, 8, 15), date(2026, 9, 25), True),
         # No day of the facts: that of reception. A day to come cannot be true.
-        (None, date(2026, 9, 25), False, Quarter(2026, 3)),
-        (None, date(2026, 12, 1), True, Quarter(2026, 4)),
-        (date(2036, 1, 1), date(2026, 12, 1), True, Quarter(2026, 4)),
+        (None, date(2026, 9, 25), False),
+        (None, date(2026, 12, 1), True),
+        (date(2036, 1, 1), date(2026, 12, 1), True),
     ],
 )
-def test_a_finding_counts_where_the_hub_learnt_it_and_is_late_after_the_quarter_of_the_facts(
-    happened_by: date | None, today: date, is_late: bool, quarter: Quarter
+def test_a_finding_is_late_after_the_quarter_of_the_facts(
+    happened_by: date | None, today: date, is_late: bool
 ) -> None:
-    found = _concluded(happened_by=happened_by, today=today)
-    assert (found.is_late, found.counts_in) == (is_late, quarter)
+    assert _concluded(happened_by=happened_by, today=today).is_late is is_late
 
 
-def test_what_a_phone_brings_after_the_quarter_shifts_no_closed_one() -> None:
+def test_what_was_verified_within_the_quarter_and_brought_after_it_is_late() -> None:
     in_september = replace(BASIS, verified_on=date(2026, 9, 20))
     found = _concluded(in_september, happened_by=date(2026, 7, 1), today=date(2026, 10, 12))
-    assert (found.is_late, found.counts_in) == (True, Quarter(2026, 4))
+    assert (found.is_late, found.recorded_on) == (True, date(2026, 10, 12))
 
 
 @pytest.mark.parametrize(
@@ -157,8 +155,7 @@ def test_a_case_comes_to_the_worst_that_is_known_and_is_unfounded_only_altogethe
 
 def test_the_sum_counts_acts_and_tells_when_each_has_a_finding() -> None:
     mixed = summed(["corroborated", "unverified", "corroborated"])
-    assert (mixed.acts, mixed.is_settled) == ({"corroborated": 2, "unverified": 1}, False)
-    assert summed(["corroborated", "unfounded"]).is_settled
+    assert mixed.acts == {"corroborated": 2, "unverified": 1}
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

@@ -12,7 +12,7 @@ from server.domain.places import Gazetteer, Place
 from server.hub import Hub
 from server.services import keyrings, places
 from server.services.intake import admission
-from server.services.intake.admission import Settled, Tally, Word
+from server.services.intake.admission import Settled, Tally, Vouched
 from server.services.intake.sealing import Sealing
 from server.store import quarantine, schema
 from server.store.quarantine import Kept
@@ -31,7 +31,7 @@ from tests.builders import (
     verdicts,
 )
 
-AS_IS = Word(as_is=True)
+AS_IS = Vouched(as_is=True)
 PREFIX = "SRE"
 LIST = Gazetteer(
     "2026.1",
@@ -119,9 +119,9 @@ def test_code_without_vintage_gets_the_place_that_a_person_names(device: Sender)
     kept = _only(device)
     assert (kept.verdict, kept.code) == ("held", "place_vintage")
     with pytest.raises(NotAdmissible) as refused:
-        admission.admit(device.hub.store, _desk(LIST), PREFIX, kept.id, Word(place_id="ml-c-nowhere"))
+        admission.admit(device.hub.store, _desk(LIST), PREFIX, kept.id, Vouched(place_id="ml-c-nowhere"))
     assert refused.value.values["fault"] == "no_such_place"
-    admission.admit(device.hub.store, _desk(LIST), PREFIX, kept.id, Word(place_id="ml-c-gao"))
+    admission.admit(device.hub.store, _desk(LIST), PREFIX, kept.id, Vouched(place_id="ml-c-gao"))
     assert _filed(device.hub, "vintage").place_id == "ml-c-gao"
 
 
@@ -248,13 +248,13 @@ def test_list_of_places_releases_what_was_held_for_it(own_hub: Hub) -> None:
     assert verdicts(answer)[:250] == [Verdict("held", "place_unknown", "facts.place")] * 250
 
     places.import_list(own_hub.store, LIST, "test", NOW)
-    released = admission.release_held(own_hub.store, PREFIX, NOW, LIST)
+    filed = admission.file_held(own_hub.store, PREFIX, NOW, LIST)
 
-    assert released == 250
+    assert filed == 250
     assert _numbers(own_hub) == list(range(1, 252))
     assert admission.count_waiting(own_hub.store) == {}
     assert len(_states(device)) == 250
-    assert admission.release_held(own_hub.store, PREFIX, NOW, LIST) == 0
+    assert admission.file_held(own_hub.store, PREFIX, NOW, LIST) == 0
 
 
 def test_bulk_admission_counts_what_it_could_not_store(own_hub: Hub) -> None:

@@ -39,7 +39,7 @@ def _verdict(hub: Hub, witness: dict[str, Any] | None = None) -> Verdict:
 
 
 def _broken(hub: Hub, witness: dict[str, Any] | None = None) -> set[str]:
-    return {found.code for found in _verdict(hub, witness).findings if found.level == BROKEN}
+    return {found.code for found in _verdict(hub, witness).remarks if found.level == BROKEN}
 
 
 def _newest(hub: Hub) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def test_day_of_more_than_a_block_is_anchored_whole(own_hub: Hub) -> None:
     made = anchor(own_hub)
     assert made is not None
     assert made.size == 8192
-    assert _verdict(own_hub, _newest(own_hub)).findings == []
+    assert _verdict(own_hub, _newest(own_hub)).remarks == []
 
 
 def test_export_is_whole_and_says_what_is_not_anchored_yet(own_hub: Hub) -> None:
@@ -138,7 +138,7 @@ def test_export_is_whole_and_says_what_is_not_anchored_yet(own_hub: Hub) -> None
     anchor(own_hub)
     note(own_hub, "device:2")
     verdict = _verdict(own_hub, _newest(own_hub))
-    assert (verdict.level, [str(found) for found in verdict.findings]) == (NOTE, ["note not_anchored 4096 4097"])
+    assert (verdict.level, [str(found) for found in verdict.remarks]) == (NOTE, ["note not_anchored 4096 4097"])
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_one_event_is_proven_without_the_others(own_hub: Hub, clock: Clock) -> N
     proof = audit.prove(own_hub.store, own_hub.identity.id, key, 4096)
     assert json.loads(json.loads(proof)["leaf"])["object"] == "device:2"
     witness = written([_newest(own_hub)])
-    assert verify([proof], bytes(key.verify_key).hex(), witness).findings == []
+    assert verify([proof], bytes(key.verify_key).hex(), witness).remarks == []
     other = verify([proof.replace(b"device:2", b"device:3")], None, witness)
-    assert [found.code for found in other.findings if found.level == BROKEN] == ["root_differs"]
+    assert [found.code for found in other.remarks if found.level == BROKEN] == ["root_differs"]
 
 
 @pytest.mark.parametrize("place", [3000, 4096, 10**9])
@@ -262,4 +262,4 @@ def test_anchor_that_a_device_made_up_does_not_break_the_log(own_hub: Hub) -> No
     anchor(own_hub)
     verdict = _verdict(own_hub, _newest(own_hub))
     assert verdict.level == NOTE
-    assert {found.code for found in verdict.findings} == {"anchor_made_up"}
+    assert {found.code for found in verdict.remarks} == {"anchor_made_up"}

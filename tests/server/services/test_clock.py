@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from server.domain.clock import doubt_of
 from server.domain.errors import ClockNotDoubted
 from server.hub import Hub
 from server.services import clock as clocks
-from server.services.clock import Doubted, look
+from server.services.clock import Doubted, look, machine_key
 from server.store import notices, schema
 from tests.builders import NOW, Clock, add_person, complaint, enrolled
 
@@ -88,6 +89,22 @@ def test_clock_that_went_back_stays_doubted_until_it_is_past_where_it_was(own_hu
     assert not look(own_hub.store, NOW - timedelta(hours=2))
     assert not look(own_hub.store, NOW - timedelta(minutes=30))
     assert look(own_hub.store, NOW + MINUTE)
+
+
+def test_machine_of_the_same_name_clears_no_doubt_of_another(own_hub: Hub, tmp_path: Path) -> None:
+    for name in ("wrong", "right"):
+        (tmp_path / name).write_text(f"{name}\n")
+    wrong, right = (machine_key("hub", tmp_path / name) for name in ("wrong", "right"))
+    assert look(own_hub.store, NOW, right)
+    assert not look(own_hub.store, NOW - timedelta(hours=2), wrong)
+    assert look(own_hub.store, NOW + MINUTE, right)
+    assert [clocks.standing(own_hub.store, each).doubted is None for each in (wrong, right)] == [False, True]
+    assert not look(own_hub.store, NOW - timedelta(minutes=30), wrong)
+    assert _events(own_hub) == ["clock_doubt"]
+
+
+def test_machine_without_an_id_goes_by_its_name(tmp_path: Path) -> None:
+    assert len({machine_key(name, tmp_path / "none") for name in ("hub-1", "hub-2", "hub-2")}) == 2
 
 
 @pytest.mark.parametrize("jump", [365 * DAY, -365 * DAY])

@@ -8,7 +8,7 @@ from client_sync.protocol.frames import read_frames
 from client_sync.protocol.limits import BODY_FRAMES_MAX, FRAME_RECORDS_MAX
 from server.hub import Hub
 from server.services.feed import REPORTS_MAX_BYTES
-from server.services.intake.filing import RELEASED_MAX
+from server.services.intake.filing import WAITING_MAX
 from server.store import devices, quarantine
 from server.store.schema import complaint as complaint_table
 from server.store.schema import received
@@ -41,7 +41,7 @@ def test_body_of_too_many_frames_is_read_as_far_as_one_may_be(device: Sender) ->
 
 
 def test_chain_of_revisions_in_reverse_is_filed_in_order_at_once(device: Sender, hub: Hub) -> None:
-    most = RELEASED_MAX
+    most = WAITING_MAX
     device.send(*(revision(f"r{n}", "c", n, statement=said(str(n))) for n in range(most, 0, -1)))
 
     device.send(complaint("c"))

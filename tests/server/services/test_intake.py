@@ -561,13 +561,12 @@ def test_operation_of_every_kind_is_stored(device: Sender) -> None:
         operation("consent_change", "c", about | {"consent": {"level": "C1"}}),
         operation("withdrawal", "w", about | {"scope": "exports", "reason": "peur", "wished_on": "2026-11-20"}),
         operation("answer", "q", about | {"question": an_id("question"), "statement": sealed(), "seal": sealed_keys()}),
-        operation("task_done", "t", {"task": an_id("task"), "outcome": "not_met"}),
         operation("seen", "s", {"changes": [1]}),
         operation("linkage", "l", about | {"v": 1, "box": "Ym94"}),
         operation("anchor_seen", "h", anchor_seen()),
     ]
 
-    assert verdicts(device.send(*lines)) == [STORED] * 9
+    assert verdicts(device.send(*lines)) == [STORED] * 8
     assert _count(device.hub, revision_table, revision_table.c.complaint == _filed(device, "a").id) == 1
 
 

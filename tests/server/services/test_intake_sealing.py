@@ -230,8 +230,6 @@ def test_seal_that_is_none_hides_no_line_from_sealing(device: Sender, keys: Foun
         ("withdrawal", {"complaint": an_id("a"), "reason": "Awa Exemple a peur", "scope": "exports"}),
         ("withdrawal", {"complaint": an_id("a"), "later": "Awa Exemple", "scope": "exports", "seal": sealed_keys()}),
         ("consent_change", {"complaint": an_id("a"), "consent": {"level": "C1", "later": "Awa Exemple"}}),
-        ("task_done", {"outcome": "not_met", "task": an_id("t"), "report": {"clear": {"note": "Awa Exemple"}}}),
-        ("task_done", {"outcome": "not_met", "task": an_id("t"), "later": "Awa Exemple"}),
         ("seen", {"changes": [1], "later": "Awa Exemple"}),
         ("anchor_seen", anchor_seen() | {"later": "Awa Exemple"}),
     ],
@@ -247,6 +245,15 @@ def test_words_of_an_operation_without_compartments_are_kept_in_a_box(
 
     assert _found(device.hub, "Awa Exemple") == []
     assert _opened(device, "w", "original", keys.people["nationale"]) == line
+
+
+@pytest.mark.parametrize("holds", [{"report": {"clear": {"note": "Awa Exemple"}}}, {"later": "Awa Exemple"}])
+def test_result_that_waits_for_its_task_says_nothing_in_clear(device: Sender, holds: dict[str, Any]) -> None:
+    line = operation("task_done", "w", {"outcome": "not_met", "task": an_id("t"), **holds})
+
+    assert verdicts(device.send(line)) == verdicts(device.send(line)) == [Verdict("held", "task_missing", "task")]
+
+    assert _found(device.hub, "Awa Exemple") == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from server.services.notices import Told, deliver, wait_after
 from server.store import deliveries, schema
 from server.store import notices as told
 from tests.builders import NOW, Person, add_person
-from tests.receiver import Receiver
+from tests.receiver import DRIP, Receiver
 
 
 def _tell(hub: Hub, person: Person, thing: str, code: str = "late") -> None:
@@ -74,6 +74,20 @@ def test_receiver_that_is_away_is_asked_once_a_run(own_hub: Hub, awa: Person) ->
     assert deliver(own_hub.store, away, NOW) == Told(done=0, failed=1)
     with Receiver() as receiver:
         assert deliver(own_hub.store, receiver.url, NOW + timedelta(minutes=1)) == Told(done=3, failed=0)
+
+
+def test_answer_that_comes_byte_by_byte_is_not_waited_for_and_the_others_go_on(own_hub: Hub, awa: Person) -> None:
+    for person in (awa, add_person(own_hub, "Binta")):
+        _tell(own_hub, person, "a")
+    with Receiver() as receiver:
+        receiver.answers.append(DRIP)
+        assert deliver(own_hub.store, receiver.url, NOW, answer_s=0.2) == Told(done=0, failed=1)
+        assert notices.is_any_waiting(own_hub.store, NOW)
+        assert deliver(own_hub.store, receiver.url, NOW, answer_s=60) == Told(done=1, failed=0)
+        assert deliver(own_hub.store, receiver.url, NOW + timedelta(minutes=1)) == Told(done=1, failed=0)
+    slow, other, again = receiver.heard
+    assert (slow == again, slow.body["account"] == other.body["account"]) == (True, False)
+    assert receiver.told.total() == 2
 
 
 def test_redirect_is_not_followed(own_hub: Hub, awa: Person) -> None:

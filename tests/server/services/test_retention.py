@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,19 @@ import sqlalchemy as sa
 from client_sync.protocol.frames import read_frames
 from server.domain.errors import ErasureHeld, HoldRefused, NotAdmissible, NotFound
 from server.domain.permission import OPERATOR, Actor
+from server.domain.task import Window
 from server.hub import Hub
 from server.services import devices, keyrings, retention
+from server.services.cases import tasking
+from server.services.cases.tasking import Errand
 from server.services.intake import admission
 from server.services.intake.sealing import Sealing
 from server.services.retention import Keeping
 from server.store import audit, erasure_list, erasures, lite, registry, schema
+from server.store.cases import lock_complaints
+from server.store.devices import lock_lineage
 from server.store.dialect import open_sqlite
+from server.store.engine import open_store
 from server.store.erasures import Erased
 from tests.builders import (
     ALREADY_HELD,
@@ -31,6 +38,7 @@ from tests.builders import (
     content,
     enrolled,
     facts,
+    open_test_hub,
     operation,
     revision,
     said,
@@ -554,3 +562,31 @@ def test_every_table_that_points_at_a_complaint_is_emptied() -> None:
         "judgement",
         "referral_complaint",
     }
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("told", ["own", "task"])
+def test_erasure_waits_for_the_lineages_before_it_holds_the_complaint(
+    postgres_url: str, tmp_path: Path, told: str
+) -> None:
+    hub = open_test_hub(postgres_url, tmp_path, Clock())
+    awa, today = add_person(hub, "awa", is_named_reader=True), hub.clock().date()
+    first, second = enrolled(hub, "Gao 1", team="gao"), enrolled(hub, "Gao 2", team="gao")
+    first.send(complaint("a", contact_ok="yes"))
+    number, id = _number_of(hub, first, "a"), _id_of(hub, first, "a")
+    errand = Errand("visit", "Gao 2", Window(today, today + timedelta(days=9)))
+    tasking.set_task(hub.store, hub.desk(awa.actor), number, errand, after=0)
+    # Another hub: within one, whoever writes waits for whoever does.
+    store, lineage = open_store(postgres_url, None), (first if told == "own" else second).lineage
+    with ThreadPoolExecutor() as pool:
+        with store.write() as connection:
+            lock_lineage(connection, lineage)
+            erased = pool.submit(_erase, hub, first, "a", awa.actor)
+            while not connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                assert not erased.done()
+            assert lock_complaints(connection, [id]) == {id}
+        erased.result()
+    with store.read() as connection:
+        assert erasures.subject_of(connection, id) is None
+    store.close()
+    hub.close()

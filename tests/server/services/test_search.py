@@ -287,7 +287,7 @@ def test_complaint_that_changes_while_it_is_read_waits_on(own_hub: Hub, device: 
         sources = stored.pending(connection, 0, 10)
     device.send(revision("r", "a", 1, statement=said("le fleuve")))
     with own_hub.store.write() as connection:
-        stored.settle(connection, [stored.Reading(each.complaint, each.state, "vieux") for each in sources])
+        stored.keep(connection, [stored.Reading(each.complaint, each.state, "vieux") for each in sources])
     assert (_texts(own_hub), _pending(own_hub)) == (["vieux"], 1)
     search_texts.read_pending(own_hub.store)
     assert (_found(own_hub, "vieux"), _found(own_hub, "fleuve")) == ([2], [1])
@@ -299,7 +299,7 @@ def test_complaint_erased_while_it_is_read_does_not_come_back(own_hub: Hub, devi
         [source] = stored.pending(connection, 0, 10)
     _erase(own_hub)
     with own_hub.store.write() as connection:
-        stored.settle(connection, [stored.Reading(source.complaint, source.state, "le pont")])
+        stored.keep(connection, [stored.Reading(source.complaint, source.state, "le pont")])
     assert (_texts(own_hub), _pending(own_hub)) == ([], 0)
 
 
@@ -310,7 +310,7 @@ def test_two_hubs_read_the_same_complaints(own_hub: Hub, device: Sender) -> None
     reading = stored.Reading(source.complaint, source.state, "le pont")
     for _ in range(2):
         with own_hub.store.write() as connection:
-            stored.settle(connection, [reading])
+            stored.keep(connection, [reading])
     assert _found(own_hub, "pont") == [1]
 
 

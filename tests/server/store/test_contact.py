@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from server.domain.contact import WAYS, reach
 from server.hub import Hub
-from server.services.intake.admission import release_held
+from server.services.intake.admission import file_held
 from server.store import contact
 from server.store.schema import complaint
 from server.store.schema import device as device_table
@@ -110,7 +110,7 @@ def test_withdrawal_that_came_before_the_complaint_counts(hub: Hub, device: Send
     colleague.send(operation("withdrawal", "w", about | {"scope": "all"}))
     _told(device)
     assert _ways(hub) == frozenset()
-    release_held(hub.store, hub.settings.registry_prefix, hub.clock(), None)
+    file_held(hub.store, hub.settings.registry_prefix, hub.clock(), None)
     assert _ways(hub) == frozenset()
 
 

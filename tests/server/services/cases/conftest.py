@@ -1,4 +1,4 @@
-"""Fixtures that the tests of case work share: two people who handle everything, one of Gao alone, and complaints."""
+"""Fixtures that the tests of case work share: a hub, somebody who handles Gao alone, and complaints."""
 
 import pytest
 
@@ -10,18 +10,6 @@ from tests.case_work import Numbers
 @pytest.fixture
 def hub(own_hub: Hub) -> Hub:
     return own_hub
-
-
-@pytest.fixture
-def awa(hub: Hub) -> Person:
-    """Handles everything, strict cases with it."""
-    return add_person(hub, "Awa", is_named_reader=True)
-
-
-@pytest.fixture
-def binta(hub: Hub) -> Person:
-    """Handles everything too."""
-    return add_person(hub, "Binta", is_named_reader=True)
 
 
 @pytest.fixture

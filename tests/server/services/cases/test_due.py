@@ -8,12 +8,14 @@ import sqlalchemy as sa
 
 from server.domain.deadlines import Deadline
 from server.domain.errors import DeadlineRefused, NotFound, StaleRevision
+from server.domain.task import Window
 from server.hub import Hub
-from server.services.cases import due, following, holding, telling
+from server.services.cases import due, following, holding, queues, tasking, telling
 from server.services.cases.due import EXTENDED, PAUSED, RESUMED, Which
+from server.services.cases.tasking import Errand
 from server.store import erasures
 from server.store.due_tables import deadline
-from tests.builders import Clock, Person, complaint, enrolled, facts, revision
+from tests.builders import Clock, Person, an_id, complaint, enrolled, facts, operation, revision
 from tests.case_work import SETTLED, Numbers, at_desk, attach, detach, move, state, undo, version
 
 FEEDBACK = Which(kind="feedback")
@@ -230,6 +232,49 @@ def test_question_that_was_answered_or_waited_long_enough_ends_by_itself(
     counts += [following.end_waits(hub.store, None, hub.clock()) for _ in range(2)]
     assert counts == [0, 2, 0]
     assert version(hub, awa, numbers[0]) == 5
+
+
+@pytest.mark.parametrize(("outcome", "goes_on"), [(None, True), ("answered", True), ("not_met", False)])
+def test_corrected_complaint_or_task_that_brings_the_answer_ends_the_wait(
+    hub: Hub, awa: Person, outcome: str | None, goes_on: bool
+) -> None:
+    assert isinstance(hub.clock, Clock)
+    sender = enrolled(hub, "Gao 1", team="gao")
+    sender.send(complaint("a", contact_ok="yes"))
+    number = f"SRE-{hub.clock().year}-000001"
+    move(hub, awa, number, "acknowledged")
+    move(hub, awa, number, "in_triage")
+    sender.send(revision("before", "a", 1, facts={"clear": facts(contact_ok="yes", sector="land")}))
+    hub.clock.pass_(minutes=1)
+    move(hub, awa, number, "needs_information", question="where")
+    hub.clock.pass_(minutes=1)
+    if outcome is None:
+        sender.send(revision("after", "a", 2, facts={"clear": facts(contact_ok="yes", sector="health")}))
+    else:
+        window = Window(hub.clock().date(), hub.clock().date() + timedelta(days=9))
+        seen = version(hub, awa, number)
+        id = tasking.set_task(hub.store, at_desk(hub, awa), number, Errand("ask", "Gao 1", window), after=seen).id
+        sender.send(operation("task_done", "told", {"task": id, "outcome": outcome}))
+    assert following.end_waits(hub.store, None, hub.clock()) == goes_on
+
+
+def test_case_ends_by_itself_once_every_complaint_of_it_was_withdrawn_on_a_device(hub: Hub, awa: Person) -> None:
+    sender = enrolled(hub, "Gao 1", team="gao")
+    sender.send(complaint("a"), complaint("b"))
+    first, second = (f"SRE-{hub.clock().year}-{number:06}" for number in (1, 2))
+    for number in (first, second):
+        move(hub, awa, number, "acknowledged")
+    attach(hub, awa, second, first)
+    ended = []
+    for name in ("a", "b"):
+        sender.send(operation("withdrawal", f"back-{name}", {"complaint": an_id(name), "scope": "all"}))
+        ended.append(following.end_waits(hub.store, None, hub.clock()))
+    assert ended == [0, 1]
+    shown = queues.show(hub.store, at_desk(hub, awa), first)
+    assert shown.stands is not None
+    assert shown.stands.fields["status"] == "withdrawn"
+    assert (shown.entries[-1][1].actor, kinds(hub, awa, first)) == ("job", {})
+    undo(hub, awa, first)
 
 
 def test_what_is_due_goes_with_its_complaint_or_stays_with_the_others(

@@ -6,15 +6,14 @@ from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from server.domain.errors import NotFound, RegroupingRefused, StaleRevision, TransitionRefused
 from server.hub import Hub
 from server.services.cases import joining, queues
 from server.store.case_tables import casefile
 from tests.builders import Clock, Person, add_person
-from tests.case_walks import KINDS, Step, Walk, forgotten, open_all
+from tests.case_walks import Step, Walk, few_or_100, forgotten, open_all, walks
 from tests.case_work import Numbers, at_desk, attach, detach, move, split, state, undo, version
 
 Doing = Callable[[Hub, Person, Numbers], None]
@@ -191,18 +190,6 @@ def test_own_complaint_stays_in_its_case(hub: Hub, awa: Person, numbers: Numbers
     assert state(hub) == before
 
 
-_STEPS = st.lists(
-    st.tuples(st.sampled_from((*KINDS, "undo", "attach")), st.integers(0, 3), st.integers(0, 26)),
-    min_size=6,
-    max_size=16,
-)
-
-
-def _tried(examples: int) -> settings:
-    shared = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-    return settings(max_examples=examples, deadline=None, suppress_health_check=shared)
-
-
 def test_walk_of_acts_is_taken_back_row_by_row(hub: Hub, awa: Person, numbers: Numbers) -> None:
     open_all(hub, awa, numbers)
     walk = Walk(hub, awa, numbers)
@@ -212,28 +199,16 @@ def test_walk_of_acts_is_taken_back_row_by_row(hub: Hub, awa: Person, numbers: N
     assert walk.undone == walk.done > 5
 
 
-@_tried(5)
-@given(steps=_STEPS)
-def test_any_walk_of_acts_is_taken_back_row_by_row(
-    hub: Hub, awa: Person, numbers: Numbers, steps: list[Step]
-) -> None:
-    _walk(hub, awa, numbers, steps)
+@few_or_100(5)
+def test_any_walk_of_acts_is_taken_back_row_by_row(hub: Hub, awa: Person, numbers: Numbers, drawn: settings) -> None:
+    @drawn
+    @given(steps=walks("undo", "attach"))
+    def walk_and_return(steps: list[Step]) -> None:
+        with forgotten(hub):
+            open_all(hub, awa, numbers)
+            walk = Walk(hub, awa, numbers)
+            walk.go(steps)
+            walk.take_back_all()
+            assert walk.is_exact
 
-
-@pytest.mark.prove
-@pytest.mark.timeout(900)
-@_tried(100)
-@given(steps=_STEPS)
-def test_any_of_many_walks_is_taken_back_row_by_row(
-    hub: Hub, awa: Person, numbers: Numbers, steps: list[Step]
-) -> None:
-    _walk(hub, awa, numbers, steps)
-
-
-def _walk(hub: Hub, awa: Person, numbers: Numbers, steps: list[Step]) -> None:
-    with forgotten(hub):
-        open_all(hub, awa, numbers)
-        walk = Walk(hub, awa, numbers)
-        walk.go(steps)
-        walk.take_back_all()
-        assert walk.is_exact
+    walk_and_return()

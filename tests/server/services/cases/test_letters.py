@@ -3,19 +3,21 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from server.domain.errors import NotFound
 from server.hub import Hub
 from server.services import vault
 from server.services.cases import letters, referring, sending
 from server.services.cases.letters import Letter, Words
 from server.store.schema import metadata
 from tests.builders import ROOT, Person, Sender, clear_content, enrolled, operation, publish_keyring
-from tests.case_referrals import COFO, DIGEST, consent, lay_down, numbered, recall, worked_on
-from tests.case_work import at_desk, version
+from tests.case_referrals import COFO, DIGEST, consent, land, lay_down, numbered, recall, worked_on
+from tests.case_work import at_desk, detach, version
 
 # What no letter has, whatever the consent: the witness, places, the team, the receipt, words for ourselves.
 NEVER = ("Boubou", "près du puits", "16.27", "7K4M", "gao-equipe", "Gao 1", "entre nous", "collector")
@@ -129,6 +131,32 @@ def test_nothing_of_a_letter_is_kept_but_its_digest(hub: Hub, awa: Person, phone
     assert any(made.digest in row for row in kept)
     [code] = re.findall(r"Code de ce document : (\w+)", made.text.decode())
     assert [row for row in kept if any(each in row for each in ("Awa Exemple", "00 00 12 34", "cousine", code))] == []
+
+
+def reference(made: Letter) -> str:
+    [number] = re.findall(r"Notre référence : (\S+),", made.text.decode())
+    return str(number)
+
+
+def test_letter_goes_by_the_number_of_what_was_sent(hub: Hub, awa: Person, phone: Sender) -> None:
+    lay_down(hub, awa)
+    case = worked_on(hub, awa, phone, land("a", consent=consent("C1")), land("b"), land("c"))
+    _, second, third = numbered(hub, 1, 3)
+    made = letter(hub, awa, case, is_opened=False)
+    assert reference(made) == second
+    assert case not in made.text.decode()
+    seen = version(hub, awa, case)
+    sending.send(hub.store, at_desk(hub, awa), case, COFO.code, made.sheets, made.digest, after=seen)
+    detach(hub, awa, second)
+    copied = sending.copy(hub.store, at_desk(hub, awa), case, COFO.code)
+    assert reference(letters.compose(copied, {}, at_desk(hub, awa), "fr", "copy")) == third
+    recall(hub, awa, case)
+    [view] = referring.listed(hub.store, at_desk(hub, awa), case)
+    assert reference(letters.compose_recall(view, at_desk(hub, awa), "fr")) == second
+    unnamed = letters.compose_recall(replace(view, sent={third: view.sent[third]}, others=1), at_desk(hub, awa), "fr")
+    assert (reference(unnamed), "et 1 autre plainte du même envoi" in unnamed.text.decode()) == (third, True)
+    with pytest.raises(NotFound):
+        letters.compose_recall(replace(view, sent={}, others=2), at_desk(hub, awa), "fr")
 
 
 def test_copy_has_no_more_than_what_was_sent_and_ends_with_consent(hub: Hub, awa: Person, phone: Sender) -> None:

@@ -1,6 +1,6 @@
 """Referring: what bodies answer, or don't, what is recalled, and consent that is taken back after something went."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -10,11 +10,12 @@ from server.domain.errors import NotFound, ReferralRefused, TransitionRefused
 from server.domain.permission import JOB
 from server.hub import Hub
 from server.services import deputies
-from server.services.cases import due, referring
+from server.services.cases import due, referring, sending
 from server.services.cases.due import Which
-from server.store import notices
+from server.services.cases.telling import tell_due
+from server.store import cases, erasures, notices
 from server.store.case_tables import casefile
-from tests.builders import Clock, Person, Sender, an_id, enrolled, operation
+from tests.builders import Clock, Person, Sender, add_person, an_id, enrolled, operation
 from tests.case_referrals import (
     COFO,
     LEGAL_AID,
@@ -22,6 +23,7 @@ from tests.case_referrals import (
     answer,
     consent,
     entries,
+    in_progress,
     land,
     lay_down,
     numbered,
@@ -31,7 +33,16 @@ from tests.case_referrals import (
     views,
     worked_on,
 )
-from tests.case_work import at_desk, move, undo, version
+from tests.case_work import at_desk, attach, detach, move, undo, version
+
+
+@dataclass(frozen=True)
+class Parted:
+    """A case, the complaint that went out of it, and the device of that."""
+
+    first: str
+    second: str
+    mopti: Sender
 
 
 @pytest.fixture
@@ -278,3 +289,102 @@ def test_those_who_handle_a_case_see_what_is_awaited_of_it(
     assert [each.ref for each in referring.awaited(hub.store, at_desk(hub, gao), 10)] == [case]
     answer(hub, awa, case, "settled")
     assert [each.ref for each in referring.awaited(hub.store, at_desk(hub, awa), 10)] == [theirs]
+
+
+@pytest.fixture
+def parted(hub: Hub, awa: Person, phone: Sender) -> Parted:
+    """Two complaints that went to the mediator by one referral; the second one's went out of the case since."""
+    lay_down(hub, awa)
+    mopti = enrolled(hub, "Mopti 1", team="mopti")
+    phone.send(land("a"))
+    mopti.send(land("b"))
+    first, second = numbered(hub, 1, 2)
+    in_progress(hub, awa, first, second)
+    attach(hub, awa, second, first)
+    send(hub, awa, first, MEDIATOR.code)
+    pass_(hub, hours=1)
+    detach(hub, awa, second)
+    return Parted(first, second, mopti)
+
+
+def templates(hub: Hub, sender: Sender) -> list[str]:
+    """What a device is told once nothing can be taken back any more."""
+    pass_(hub, hours=1)
+    tell_due(hub.store, hub.clock())
+    return [each["t"] for each in sender.send(limit=16_000).get("changes", []) if each["kind"] == "step"]
+
+
+def test_answer_reaches_every_complaint_that_was_sent_wherever_it_is_now(
+    hub: Hub, awa: Person, phone: Sender, parted: Parted
+) -> None:
+    answer(hub, awa, parted.first, "agreed", MEDIATOR.code)
+    assert templates(hub, parted.mopti)[-1] == templates(hub, phone)[-2] == "body_answered"
+
+
+def test_complaint_that_went_out_before_devices_heard_is_at_the_body_all_the_same(
+    hub: Hub, awa: Person, phone: Sender
+) -> None:
+    lay_down(hub, awa)
+    number = worked_on(hub, awa, phone, land("a"), land("b"))
+    send(hub, awa, number)
+    detach(hub, awa, numbered(hub, 2)[0])
+    assert templates(hub, phone).count("referred") == 2
+
+
+def test_silence_reaches_what_went_out_of_the_case_too(hub: Hub, awa: Person, parted: Parted) -> None:
+    pass_(hub, days=60)
+    assert note_silent(hub) == 1
+    assert templates(hub, parted.mopti)[-1] == "body_silent"
+
+
+def test_answer_that_did_harm_is_told_to_whoever_has_a_complaint_of_it_now(
+    hub: Hub, awa: Person, binta: Person, parted: Parted
+) -> None:
+    with hub.store.write() as connection:
+        case = cases.with_ref(connection, parted.second)
+        assert case is not None
+        cases.set_columns(connection, case, {"owner": binta.actor.id})
+    answer(hub, awa, parted.first, "harmful", MEDIATOR.code)
+    assert heard(hub, awa) == heard(hub, binta) == [referring.HARMFUL]
+
+
+def test_of_what_left_the_case_its_readers_learn_how_many(
+    hub: Hub, awa: Person, gao: Person, parted: Parted
+) -> None:
+    [seen], [whole] = (views(hub, who, parted.first) for who in (gao, awa))
+    assert (list(seen.sent), seen.others, seen.taken_back) == ([parted.first], 1, frozenset())
+    assert (list(whole.sent), whole.others) == ([parted.first, parted.second], 0)
+    wish = {"complaint": an_id("b"), "scope": "all", "wished_on": "2026-11-20"}
+    parted.mopti.send(operation("withdrawal", "w", wish))
+    [seen], [whole] = (views(hub, who, parted.first) for who in (gao, awa))
+    assert (seen.taken_back, seen.others_taken_back) == (frozenset(), 1)
+    assert (whole.taken_back, whole.others_taken_back) == ({parted.second}, 0)
+
+
+def test_case_of_a_complaint_that_was_sent_by_another_shows_that_and_sends_it_no_more(
+    hub: Hub, awa: Person, parted: Parted
+) -> None:
+    mopti = add_person(hub, "Fanta", teams=["mopti"])
+    [theirs], [whole] = (views(hub, who, parted.second) for who in (mopti, awa))
+    assert (theirs.ref, list(theirs.sent), theirs.others) == (parted.second, [parted.second], 1)
+    assert theirs.is_elsewhere
+    assert (whole.ref, whole.is_elsewhere) == (parted.first, True)
+    offers = sending.offers(hub.store, at_desk(hub, mopti), parted.second)
+    offer = next(each for each in offers if each.destination == MEDIATOR)
+    assert (offer.against, offer.since) == ({parted.second: ("there",)}, {parted.second: whole.kept.sent_at})
+    with pytest.raises(ReferralRefused) as refused:
+        send(hub, mopti, parted.second, MEDIATOR.code)
+    assert (refused.value.values["fault"], refused.value.values["since"]) == ("there", whole.kept.sent_at)
+
+
+def test_referral_of_an_erased_case_goes_on_where_a_complaint_of_it_is(
+    hub: Hub, awa: Person, parted: Parted
+) -> None:
+    with hub.store.write() as connection:
+        subject = erasures.subject_of(connection, 1)
+        assert subject is not None
+        erasures.wipe(connection, subject, hub.clock(), hub.clock())
+    [view] = views(hub, awa, parted.second)
+    assert (list(view.sent), view.others, view.is_elsewhere) == ([parted.second], 0, False)
+    answer(hub, awa, parted.second, "agreed", MEDIATOR.code)
+    assert templates(hub, parted.mopti)[-1] == "body_answered"

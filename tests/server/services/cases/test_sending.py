@@ -247,7 +247,7 @@ def test_sending_on_what_somebody_changed_since_is_refused(hub: Hub, awa: Person
 
 
 def test_what_was_prepared_is_what_is_sent(hub: Hub, awa: Person, case: str) -> None:
-    made = sending.prepare(hub.store, at_desk(hub, awa), case, COFO.code, after=version(hub, awa, case))
+    made = sending.prepare(hub.store, at_desk(hub, awa), case, COFO.code, after=version(hub, awa, case)).kept
     with pytest.raises(ReferralRefused) as refused:
         sending.prepare(hub.store, at_desk(hub, awa), case, COFO.code, after=version(hub, awa, case))
     assert fault(refused) == "prepared"

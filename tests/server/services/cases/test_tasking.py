@@ -15,15 +15,17 @@ from server.hub import Hub
 from server.services.cases import queues, tasking
 from server.services.cases.tasking import Errand, Shown
 from server.services.devices import revoke
+from server.services.intake import admission
 from server.store import erasures, registry
 from server.store.due_tables import notice
-from server.store.schema import change, received
+from server.store.schema import change, quarantine, received
 from server.store.task_tables import task, task_result, task_told
 from tests.builders import (
     NOW,
     STORED,
     Person,
     Sender,
+    Verdict,
     add_person,
     an_id,
     complaint,
@@ -37,6 +39,7 @@ from tests.case_work import SETTLED, at_desk, move, undo, version
 
 TODAY = NOW.date()
 SOON = Window(TODAY, TODAY + timedelta(days=9))
+MISSING = Verdict("held", "task_missing", "task")
 WORDS = "Demander le chef de poste ; parler loin de la route."
 
 
@@ -64,7 +67,7 @@ def set_task(
     hub: Hub, person: Person, number: str, kind: Kind = "visit", device: str = "Gao 2", *, after: int = 0, **wanted: Any
 ) -> str:
     errand = Errand(kind, device, **{"window": SOON} | wanted)
-    return tasking.set_task(hub.store, at_desk(hub, person), number, errand, after=after)
+    return tasking.set_task(hub.store, at_desk(hub, person), number, errand, after=after).id
 
 
 def shown(hub: Hub, person: Person, id: str) -> Shown:
@@ -100,6 +103,26 @@ def erase(hub: Hub, number: str) -> None:
         subject = erasures.subject_of(connection, complaint)
         assert subject is not None
         erasures.wipe(connection, subject, hub.clock(), hub.clock())
+
+
+def test_looking_after_many_tasks_takes_no_more_statements_than_after_one(
+    hub: Hub, awa: Person, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def statements() -> int:
+        texts: list[str] = []
+        sa.event.listen(hub.store.engine, "before_cursor_execute", note := lambda *call: texts.append(call[2]))
+        assert look_after(hub) == 0
+        sa.event.remove(hub.store.engine, "before_cursor_execute", note)
+        return len([text for text in texts if text.startswith("SELECT")])
+
+    set_task(hub, awa, team.tell("a"))
+    of_one = statements()
+    for name in "bcd":
+        set_task(hub, awa, team.tell(name))
+    assert statements() == of_one
+    monkeypatch.setattr(tasking, "_PAGE", 3)
+    revoke(hub.store, team.second.device, hub.clock(), hub.identity.sign_key, reason="perdu")
+    assert look_after(hub) == 4
 
 
 def test_task_travels_with_the_next_sync_to_its_device_alone(hub: Hub, awa: Person, team: Team) -> None:
@@ -212,8 +235,12 @@ def test_two_people_never_send_somebody_twice_for_the_same(hub: Hub, awa: Person
 def test_task_is_for_devices_and_complaints_in_scope(hub: Hub, awa: Person, gao: Person, team: Team) -> None:
     number = team.tell("a")
     for device in ("Mopti 1", "Gao 7"):
-        with pytest.raises(NotFound):
+        with pytest.raises(TaskRefused) as refused:
             set_task(hub, gao, number, device=device)
+        assert refused.value.values["fault"] == "device"
+    with pytest.raises(NotFound):
+        set_task(hub, gao, team.tell("z", confidentiality="strict"), device="Gao 7")
+    enrolled(hub, "Gao 2", team="mopti")
     id = set_task(hub, gao, number)
     assert [each.task.id for each in tasking.waiting(hub.store, at_desk(hub, gao), 10)] == [id]
     assert tasking.waiting(hub.store, at_desk(hub, add_person(hub, "Oumar", "auditor")), 10) == []
@@ -277,8 +304,28 @@ def test_result_sent_twice_is_kept_once(hub: Hub, awa: Person, team: Team) -> No
 def test_other_team_learns_nothing_of_a_task(hub: Hub, awa: Person, team: Team) -> None:
     id = set_task(hub, awa, team.tell("a"))
     answers = [team.mopti.send(done(each, each)) for each in (id, an_id("nowhere"))]
-    assert [verdicts(each) for each in answers] == [[STORED], [STORED]]
+    assert verdicts(answers[0]) == verdicts(answers[1]) == [MISSING]
     assert (count(hub, task_result), shown(hub, awa, id).task.state) == (0, "told")
+
+
+def test_device_of_the_team_reports_no_task_that_another_one_was_given(hub: Hub, awa: Person, team: Team) -> None:
+    number = team.tell("a")
+    third = enrolled(hub, "Gao 3", team="gao")
+    id = set_task(hub, awa, number)
+    assert verdicts(third.send(done(id))) == [MISSING]
+    assert (shown(hub, awa, id).results, codes(hub, awa, number)) == ([], ["opened", "task_set"])
+    tasking.reassign(hub.store, at_desk(hub, awa), id, Errand("visit", "Gao 3", SOON))
+    assert admission.file_held(hub.store, "SRE", hub.clock(), hub.gazetteer()) == 1
+    assert [label for label, _ in shown(hub, awa, id).results] == ["Gao 3"]
+
+
+def test_what_waits_for_a_task_goes_with_its_complaint(hub: Hub, awa: Person, team: Team) -> None:
+    number = team.tell("a")
+    id = set_task(hub, awa, number)
+    team.mopti.send(done(id))
+    erase(hub, number)
+    assert verdicts(team.mopti.send(done(id, "encore"))) == [MISSING]
+    assert count(hub, quarantine) == 0
 
 
 def test_recalled_task_leaves_the_device_and_what_it_did_is_kept(hub: Hub, awa: Person, team: Team) -> None:
@@ -354,9 +401,13 @@ def test_nothing_is_kept_of_a_result_that_comes_after_the_erasure(hub: Hub, awa:
     id = set_task(hub, awa, number)
     erase(hub, number)
     before = count(hub, received)
-    for sender, name in ((team.second, "fait"), (team.second, "fait"), (team.mopti, "deviné")):
-        assert verdicts(sender.send(done(id, name))) == [STORED]
-    assert count(hub, received) == before
+    for sender, name, verdict in (
+        (team.second, "fait", STORED),
+        (team.second, "fait", STORED),
+        (team.mopti, "deviné", MISSING),
+    ):
+        assert verdicts(sender.send(done(id, name))) == [verdict]
+    assert (count(hub, received), count(hub, quarantine)) == (before, 0)
 
 
 def test_saying_the_same_again_fills_no_timeline_and_calls_nobody(hub: Hub, awa: Person, team: Team) -> None:

@@ -95,10 +95,15 @@ def test_another_phone_than_the_collector_s_and_not_its_successor_verifies(
 ) -> None:
     enrolled(hub, "Gao 2", succeeds=phone)
     enrolled(hub, "Gao 3", team="gao")
+    enrolled(hub, "Mopti 1", team="mopti")
     begin(hub, awa, number)
     with pytest.raises(FindingRefused) as refused:
         conclude(hub, awa, number, replace(VISITED, device="Gao 2"))
     assert faults(refused) == ("own",)
+    for device in ("Mopti 1", "Gao 7"):
+        with pytest.raises(FindingRefused) as refused:
+            conclude(hub, awa, number, replace(VISITED, device=device))
+        assert faults(refused) == ("device",)
     conclude(hub, awa, number, replace(VISITED, device="Gao 3"))
     assert looked(hub, awa, number)[0] == "corroborated"
 
