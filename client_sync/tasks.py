@@ -22,7 +22,7 @@ from client_sync.stores import Folder, scrub, writing
 from client_sync.vault import Vault, seal_for_vault
 
 CHANGES: Final = frozenset({TASK, TASK_GONE})
-_PARTS: Final = ("words", "traces", "identity")
+_PARTS: Final = ("words", "statement", "traces", "identity")
 
 
 @dataclass(frozen=True)

@@ -223,7 +223,7 @@ def _back_up(hub: Hub) -> None:
 
 def _tell_devices(hub: Hub) -> int:
     back_since = clock.back_since(hub.store)
-    return silences.tell_devices(hub.store, hub.clock(), hub.settings.silent_device_days, back_since)
+    return silences.tell_devices(hub.store, hub.gazetteer(), hub.clock(), hub.settings.silent_device_days, back_since)
 
 
 def _refer(hub: Hub) -> None:

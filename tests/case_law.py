@@ -189,7 +189,7 @@ def _last_move(file: _File) -> Iterator[str]:
         yield "strict, and closed by whoever ended it"
     if (last.fields["from"], last.fields["to"]) == ("needs_information", "in_triage"):
         asked = max(each.at for each in moves[:-1] if each.fields["to"] == "needs_information")
-        if last.at < asked + CASEWORK.answer_wait:
+        if last.at < asked + CASEWORK.answer_wait and "heard" not in last.fields["given"]:
             yield "a question was dropped before its time"
 
 

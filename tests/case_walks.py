@@ -1,16 +1,16 @@
 """Walks over cases: what is done is drawn by chance, and taking it back puts every row about cases where it was."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from server.domain.casework import Status
+from server.domain.casework import CASEWORK, Status
 from server.domain.errors import RegroupingRefused, TimelineBroken, TransitionRefused
 from server.domain.timeline import replay
 from server.hub import Hub
@@ -34,7 +34,7 @@ GIVEN = {
     "reopening": "new_facts",
     "withdrawal": "told_to_us",
 }
-MOVES: tuple[Status, ...] = (
+MOVES: Final[tuple[Status, ...]] = (
     "acknowledged",
     "in_triage",
     "needs_information",
@@ -45,6 +45,16 @@ MOVES: tuple[Status, ...] = (
     "reopened",
     "withdrawn",
 )
+# Of these what a move to a status may ask, wherever it comes from.
+GIVEN_TO: Final[Mapping[Status, Mapping[str, str]]] = {
+    to: {
+        name: GIVEN[name]
+        for each in CASEWORK.transitions.values()
+        for name in (*each.asks, *each.may_say)
+        if each.to == to and name in GIVEN
+    }
+    for to in MOVES
+}
 
 
 def walks(*kinds: str) -> st.SearchStrategy[list[Step]]:
@@ -102,7 +112,8 @@ class Walk:
         """One thing to one complaint, with a second where it takes two. Raises what the services refuse."""
         if kind == "move":
             to = MOVES[other % len(MOVES)]
-            move(self.hub, self.who, number, to, **GIVEN, **(SETTLED if to == "in_progress" else {}))
+            wish: dict[str, Any] = {**GIVEN_TO[to], **(SETTLED if to == "in_progress" else {})}
+            move(self.hub, self.who, number, to, **wish)
         elif kind == "attach":
             attach(self.hub, self.who, number, second)
         elif kind == "detach":

@@ -28,7 +28,10 @@ READY: Mapping[str, Any] = {
     "referrals": 1,
 }
 # One code of every list that a move may ask for.
-SAID: Mapping[str, str] = {name: codes[0] for name, codes in CASEWORK.reasons.items()} | {"withdrawal": "told_to_us"}
+# But for an answer that somebody heard: whether there is one is another fact of a case.
+SAID: Mapping[str, str] = {name: codes[0] for name, codes in CASEWORK.reasons.items() if name != "heard"} | {
+    "withdrawal": "told_to_us"
+}
 _STARTS: tuple[Status, ...] = ("received", "acknowledged", "in_triage", "in_progress", "referred")
 _LEVELS: tuple[Urgency, ...] = ("U1", "U2", "U3", "U4")
 
@@ -84,7 +87,9 @@ class World:
 
     def _new(self, id: int) -> CaseFacts:
         status = self._dice.choice(_STARTS)
-        word = self._dice.choice((None, UrgencyWord(self._dice.choice(_LEVELS), {id: self.urgencies[id]})))
+        said = UrgencyWord(self._dice.choice(_LEVELS), {id: self.urgencies[id]})
+        # Nobody works on a case before that.
+        word = said if status in ("in_progress", "referred") else self._dice.choice((None, said))
         return a_case(id, status, **{**READY, "word": word, "referrals": int(status == "referred")})
 
     def _any(self) -> CaseFacts:
@@ -123,7 +128,8 @@ class World:
             try:
                 self._put(joining.undo(last, (own, other), COORDINATOR))
             except RegroupingRefused:
-                assert own.since != last.after[0].since or other.complaints != last.after[1].complaints
+                regrouped = own.since != last.after[0].since or other.complaints != last.after[1].complaints
+                assert regrouped or other.since != last.after[1].since
 
     def _keep(self, made: Regrouping) -> None:
         self.done.append(made)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from server.commands.case_work import stale
+from server.commands.case_work import stale, version_after
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
@@ -116,9 +116,10 @@ def followed_up(
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(number), stale(operator):
         desk, after = hub.desk(person.actor), None if days is None else int(days)
         kind = following.follow_up(hub.store, desk, number, answer, after, after=seen)
-    operator.say("cases.followed_up", number=number, kind=_words(operator, kind))
+    version = version_after(seen)
+    operator.say("cases.followed_up", number=number, kind=_words(operator, kind), version=version)
     if answer == following.REPRISALS:
-        operator.say("cases.how_reopen", number=number, version=seen + 1, name=as_name)
+        operator.say("cases.how_reopen", number=number, version=version, name=as_name)
 
 
 @click.command("notices", cls=SpokenCommand)
@@ -159,7 +160,8 @@ def _put_off(operator: Operator, code: str, **said: Any) -> None:
         desk, reason = hub.desk(person.actor), said.get("reason", "")
         stands = due.put_off(hub.store, desk, number, code, which, reason=reason, after=said["seen"])
     kind, at = _words(operator, stands.kind), _at(operator, stands)
-    operator.say(f"cases.{code}", number=number, kind=kind, at=at, name=said["as_name"])
+    version, name = version_after(said["seen"]), said["as_name"]
+    operator.say(f"cases.{code}", number=number, kind=kind, at=at, version=version, name=name)
 
 
 def _say_case(operator: Operator, number: str, name: str) -> None:

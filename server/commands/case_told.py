@@ -27,7 +27,7 @@ def told(operator: Operator, number: str, way: str, seen: int, as_name: str) -> 
     """Note that the person heard where the complaint stands."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(number), stale(operator):
         no = telling.by_word(hub.store, hub.desk(person.actor), number, way, after=seen)
-    operator.say("cases.told", number=number, no=no, name=as_name)
+    operator.say("cases.told", number=number, no=no, version=no, name=as_name)
 
 
 @click.command("said", cls=SpokenCommand)

@@ -8,7 +8,7 @@ import click
 from client_sync.protocol.vocabulary import label
 from server.commands import referral_words
 from server.commands.case_words import kind_code
-from server.commands.case_work import stale
+from server.commands.case_work import stale, version_after
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.referral_words import AGAIN, CERTAINTY, COURT, FINDING, METHOD, VERDICT
@@ -41,7 +41,8 @@ def begin(operator: Operator, number: str, kind: str, reason: str | None, seen: 
     code = kind_code(operator, kind)
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(f"{number}, {kind}"), stale(operator):
         verifying.begin(hub.store, hub.desk(person.actor), number, code, after=seen, reason=reason)
-    operator.say("verification.begun", number=number, kind=referral_words.kind(operator, code), name=as_name)
+    words, version = referral_words.kind(operator, code), version_after(seen)
+    operator.say("verification.begun", number=number, kind=words, version=version, name=as_name)
 
 
 @verify.command(cls=SpokenCommand)
@@ -76,8 +77,8 @@ def found(
     named = ", ".join(filter(None, (number, kind, device)))
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(named), stale(operator):
         made = verifying.conclude(hub.store, hub.desk(person.actor), number, code, said, after=seen)
-    words = referral_words.finding(operator, made.state)
-    operator.say("verification.found", number=number, kind=referral_words.kind(operator, code), state=words)
+    words, what = referral_words.finding(operator, made.state), referral_words.kind(operator, code)
+    operator.say("verification.found", number=number, kind=what, state=words, version=version_after(seen))
     if made.is_late:
         operator.say("verification.late")
 
@@ -107,7 +108,8 @@ def judge(
     said = Judgement(verdict, court, operator.at_day(day, "--on").date(), is_final)
     with operator.hub() as hub, acting(operator, hub, as_name) as actor, naming(number), stale(operator):
         verifying.judge(hub.store, hub.desk(actor.actor), number, person, said, after=seen)
-    operator.say("verification.judged" if is_final else "verification.judged_not_final", number=number, no=person)
+    told = "verification.judged" if is_final else "verification.judged_not_final"
+    operator.say(told, number=number, no=person, version=version_after(seen))
 
 
 COMMANDS: Final = (verify, judge)

@@ -33,6 +33,9 @@ def asked(to: Status) -> str:
 
 STATUS: Final = Said("cases.status", STATUSES)
 REASON: Final = Reason("cases.reason", REASONS)
+# Lists with an option of their own: what may be said with a move, beside what has to be.
+OPTIONS: Final = ("untold", "heard")
+HEARD: Final = Said("cases.reason", CASEWORK.reasons["heard"])
 UNTOLD: Final = Said("cases.reason", CASEWORK.reasons["untold"])
 LOWERING: Final = Said("cases.reason", CASEWORK.reasons["lowering"])
 WAY: Final = Said("cases.way", (*WAYS, BY_RECEIPT))
@@ -81,7 +84,7 @@ def reasons(operator: Operator, codes: Iterable[str]) -> str:
 
 def unsaid(operator: Operator, name: str) -> str:
     """What a list of reasons asks, with its option and its words as people type them."""
-    option = "--untold" if name == "untold" else "--reason"
+    option = f"--{name}" if name in OPTIONS else "--reason"
     words = ", ".join(typed(operator.texts.text(f"cases.reason_{code}")) for code in CASEWORK.reasons[name])
     asks = operator.texts.text(f"refusal.transition_refused_say_{name}")
     return operator.texts.text("cases.unsaid", asks=asks, option=option, words=words)

@@ -7,6 +7,7 @@ from typing import Final, cast
 import click
 
 from server.commands.case_words import (
+    HEARD,
     LOWERING,
     REASON,
     STATUS,
@@ -54,6 +55,7 @@ def acknowledge(operator: Operator, number: str, seen: int, as_name: str) -> Non
 @_after
 @click.option("--reason", type=REASON, metavar="WORD")
 @click.option("--untold", type=UNTOLD, metavar="WORD")
+@click.option("--heard", type=HEARD, metavar="WORD")
 @click.option("--owner", default="", metavar="NAME")
 @click.option("--kind", default="", metavar="CODE")
 @click.option("--urgency", type=URGENCY)
@@ -63,7 +65,7 @@ def acknowledge(operator: Operator, number: str, seen: int, as_name: str) -> Non
 def move(operator: Operator, /, number: str, to: Status, seen: int, as_name: str, **said: str | None) -> None:
     """Bring a case to another status."""
     kind = kind_code(operator, said["kind"]) if said["kind"] else ""
-    lists = {asked(to): said["reason"], "untold": said["untold"], "lowering": said["lowering"]}
+    lists = {asked(to): said["reason"], **{name: said[name] for name in ("untold", "heard", "lowering")}}
     given = {name: code for name, code in lists.items() if name and code}
     urgency = cast(Urgency, said["urgency"]) if said["urgency"] else None
     _move(operator, number, Intent(to, given, said["owner"] or "", kind, urgency), seen, as_name)
@@ -181,6 +183,11 @@ def _told_words(operator: Operator) -> Iterator[None]:
             for each in faults
         )
         raise Refused(" ".join(said)) from None
+
+
+def version_after(seen: int) -> int:
+    """That of a case after the one act of whoever saw it so; with 0, one that this opened, or that nobody acted on."""
+    return max(seen, 1) + 1
 
 
 @contextmanager

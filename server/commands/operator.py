@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from client_sync.i18n import Catalogue
-from server import credential
+from server import credential, durable
 from server.commands.spoken import Refused
 from server.config import Settings
 from server.credential import Secrets
@@ -111,6 +111,28 @@ class Operator:
             raise self.refuse("usage.file_unwritable", file=path) from None
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(lines)
+
+    @contextmanager
+    def drafted(self, path: Path, data: bytes) -> Iterator[None]:
+        """A file that is not there yet, for its owner alone: whole on disk before the block, under its name after it.
+
+        Refuses before the block where none can be. Where the block fails nothing is left; where it ends well and the
+        name can't be given, the draft stays.
+        """
+        if path.exists():
+            raise self.refuse("usage.file_there", file=path)
+        try:
+            draft = durable.draft(path, data)
+        except FileExistsError as error:
+            raise self.refuse("usage.file_there", file=error.filename) from None
+        except OSError:
+            raise self.refuse("usage.file_unwritable", file=path) from None
+        try:
+            yield
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        durable.settle(draft, path)
 
     @contextmanager
     def busy(self, key: str, **values: object) -> Iterator[None]:

@@ -112,23 +112,15 @@ def send(
         planned = sending.plan(hub.store, desk, number, destination, only)
         words = _opened(operator, hub, desk, planned, reason)
         made = letters.compose(planned, words, desk, operator.texts.language)
-        versions: list[int] = []
-
-        def lines() -> Iterator[bytes]:
-            # Once the file is there, and before a line is in it: what is not noted leaves nothing.
+        with operator.drafted(letter, made.text):
             sent = sending.send(hub.store, desk, number, destination, made.sheets, made.digest, after=seen)
-            versions.append(sent.version)
-            yield made.text
-
-        _write(operator, letter, lines())
     numbers = {each.complaint: each.number for each in planned.going}
     for sheet in made.sheets:
         _say_parts(operator, numbers[sheet.complaint], sheet.parts)
     for left, blocks in planned.left_out.items():
         operator.say("referrals.left_out", number=left, why=_why(operator, blocks, planned.since.get(left)))
-    [version] = versions
     code = plain(destination)
-    operator.say("referrals.sent", number=number, code=code, version=version, file=letter, name=as_name)
+    operator.say("referrals.sent", number=number, code=code, version=sent.version, file=letter, name=as_name)
 
 
 @command.command("print", cls=SpokenCommand)
@@ -150,8 +142,8 @@ def print_(
             planned = plan(hub.store, desk, number, destination)
             words = _opened(operator, hub, desk, planned, reason)
             made = letters.compose(planned, words, desk, operator.texts.language, "copy" if is_sent else "draft")
-    operator.write_new(letter, [made.text])
-    operator.say("referrals.printed", file=letter)
+    with operator.drafted(letter, made.text):
+        operator.say("referrals.printed", file=letter)
 
 
 @command.command(cls=SpokenCommand)
@@ -252,8 +244,7 @@ def say_view(operator: Operator, view: View, places: Gazetteer | None) -> None:
     if kept.outcome is not None:
         outcome = texts.text(PROGRAMMES[kept.programme].outcome_key(kept.outcome))
         operator.say("referrals.item_outcome", outcome=outcome)
-    elif view.due_on is not None:
-        operator.say("referrals.item_due", due=operator.day(view.due_on))
+    _say_awaited(operator, view)
     if kept.external_ref is not None:
         operator.say("referrals.item_reference", reference=plain(kept.external_ref))
     for number, part in view.sent.items():
@@ -292,17 +283,6 @@ def _opened(operator: Operator, hub: Hub, desk: Desk, planned: Plan, reason: str
     return found
 
 
-def _write(operator: Operator, file: Path, lines: Iterator[bytes]) -> None:
-    """Write a letter into a file of its own; where it is refused, no empty file is left."""
-    was_there = file.exists()
-    try:
-        operator.write_new(file, lines)
-    except BaseException:
-        if not was_there:
-            file.unlink(missing_ok=True)
-        raise
-
-
 def _programme(views: list[View], named: str) -> str:
     """Under which programme the referral that is meant was sent. Raises NotFound."""
     found = (each for each in views if each.destination.code == named or each.kept.id.startswith(named))
@@ -325,6 +305,20 @@ def _say_offer(operator: Operator, found: Offer, places: Gazetteer | None) -> No
             operator.say("referrals.left_out", number=number, why=_why(operator, blocks, found.since.get(number)))
         elif len(found.against) > 1:
             operator.say("referrals.may_go", number=number)
+
+
+def _say_awaited(operator: Operator, view: View) -> None:
+    """By when an answer is due, and once that is past, that the body was reminded, or how that is noted."""
+    kept = view.kept
+    if kept.outcome is not None or view.due_on is None:
+        return
+    operator.say("referrals.item_due", due=operator.day(view.due_on))
+    if kept.reminded_at is not None:
+        texts = operator.texts
+        click.echo(texts.plural("referrals.item_reminded", kept.reminders, day=operator.day(kept.reminded_at)))
+    is_owed = kept.referral.is_waiting or kept.state == "silent"
+    if is_owed and view.due_on < operator.clock().date() and not view.is_elsewhere:
+        operator.say("referrals.item_remind", number=view.ref, id=kept.id[:_SHORT])
 
 
 def _say_taken_back(operator: Operator, view: View) -> None:

@@ -10,8 +10,8 @@ from server.domain.errors import StaleRevision, TransitionRefused
 from server.domain.permission import JOB, Action, Actor, Target, permit
 
 # What can stand against any move, beside its conditions and what is not said: there is no such move, it is another
-# person's to make, it can't be taken back any more, something came after it.
-Obstacle = Literal["path", "right", "undo_over", "not_last"]
+# person's to make, it can't be taken back any more, something came after it, something was said that it does not ask.
+Obstacle = Literal["path", "right", "undo_over", "not_last", "not_asked"]
 
 _NOTHING_SAID: Final[Mapping[str, str]] = {}
 
@@ -238,7 +238,8 @@ def _is_permitted(transition: Transition, attempt: _Attempt) -> bool:
 
 
 def _is_answered_or_waited(attempt: _Attempt) -> bool:
-    return attempt.case.has_answer or attempt.now >= attempt.case.since + CASEWORK.answer_wait
+    is_answered = attempt.case.has_answer or "heard" in attempt.given
+    return is_answered or attempt.now >= attempt.case.since + CASEWORK.answer_wait
 
 
 def _has_second_person(attempt: _Attempt) -> bool:

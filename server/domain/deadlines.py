@@ -192,12 +192,12 @@ def meet(deadline: Deadline, now: datetime) -> Deadline:
     return deadline if deadline.met_at is not None else replace(deadline, met_at=now)
 
 
-def ladder(urgency: str, named: Mapping[str, str]) -> tuple[str, ...]:
-    """Ids of the accounts to be told, in order: who is `named` for each rung.
+def ladder(kind: str, urgency: str, named: Mapping[str, str]) -> tuple[str, ...]:
+    """Ids of the accounts to be told of a kind of deadline, in order: who is `named` for each rung.
 
     `named`: account by rung of the data, a deputy in the place of who is away.
     """
-    return tuple(dict.fromkeys(named[rung] for rung in ESCALATION[urgency] if rung in named))
+    return tuple(dict.fromkeys(named[rung] for rung in _rungs(kind, urgency) if rung in named))
 
 
 def to_tell(deadline: Deadline, people: Sequence[str], now: datetime, phone: Phone | None = None) -> tuple[str, ...]:
@@ -221,7 +221,7 @@ def is_on_road(deadline: Deadline, now: datetime, phone: Phone) -> bool:
 
 def next_telling(deadline: Deadline, urgency: str) -> datetime | None:
     """When the next person of the ladder is to hear that it is late, if it is then; None once nobody is left."""
-    if deadline.met_at is not None or len(deadline.told) >= len(ESCALATION[urgency]):
+    if deadline.met_at is not None or len(deadline.told) >= len(_rungs(deadline.kind, urgency)):
         return None
     return deadline.due_at + len(deadline.told) * (deadline.due_at - deadline.starts_at)
 
@@ -229,6 +229,10 @@ def next_telling(deadline: Deadline, urgency: str) -> datetime | None:
 def tell(deadline: Deadline, account: str) -> Deadline:
     """That account heard that it is late."""
     return replace(deadline, told=deadline.told | {account})
+
+
+def _rungs(kind: str, urgency: str) -> Sequence[str]:
+    return ESCALATION[urgency] or (FOLLOW_UP_TOLD if kind in AFTER_CLOSURE else ())
 
 
 def _late_from(deadline: Deadline, phone: Phone | None) -> datetime | None:
@@ -282,6 +286,7 @@ PAUSE_MAX: Final = Term.read(_DATA["pause_max"])
 PAUSE_REASONS: Final[tuple[str, ...]] = tuple(_DATA["pause_reason"])
 EXTENSION_REASONS: Final[tuple[str, ...]] = tuple(_DATA["extension_reason"])
 FOLLOW_UP_ANSWERS: Final[tuple[str, ...]] = tuple(_DATA["follow_up"])
+FOLLOW_UP_TOLD: Final[Sequence[str]] = tuple(_DATA["follow_up_told"])
 ESCALATION: Final[Mapping[str, Sequence[str]]] = _DATA["escalation"]
 KINDS: Final[Mapping[str, Kind]] = {code: _kind(code, data) for code, data in _DATA["kind"].items()}
 AFTER_CLOSURE: Final = tuple(code for code in KINDS if code.startswith("after_closure_"))

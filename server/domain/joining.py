@@ -18,6 +18,8 @@ from server.domain.urgency import common_word, word_along
 Kind = Literal["attach", "detach", "split"]
 
 _RIGHT: Final[Action] = "handle_case"
+# Nobody works on a case of which no person said how urgent it is.
+_WORKED_ON: Final[frozenset[Status]] = frozenset({"in_progress", "referred", "resolved"})
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def undo(regrouping: Regrouping, cases: tuple[CaseFacts, CaseFacts], actor: Acto
 
     `cases`: as they stand, in the order of the regrouping. What others changed meanwhile stays: the status of the case
     that was joined, a later word on how urgent either is. Raises RegroupingRefused by fault: `right`, or `changed`,
-    where one of them was regrouped since, or the first one moved.
+    where one of them was regrouped since, or the first one moved, and where complaints would come into a case that was
+    closed since, or the word would go by which one is worked on.
     """
     if not all(permits(case, actor, _RIGHT) for case in cases):
         raise RegroupingRefused(fault="right")
@@ -104,8 +107,12 @@ def undo(regrouping: Regrouping, cases: tuple[CaseFacts, CaseFacts], actor: Acto
     first = replace(now[0], word=made[0].word)
     if first != made[0] or _group(now[1]) != _group(made[1]):
         raise RegroupingRefused(fault="changed")
-    own, other = (_word_back(*each) for each in zip(regrouping.before, made, now, strict=True))
-    return own, replace(other, status=now[1].status, since=now[1].since)
+    own, was = (_word_back(*each) for each in zip(regrouping.before, made, now, strict=True))
+    other = replace(was, status=now[1].status, since=now[1].since)
+    is_closed_since = cases[1].is_closed and (other.status, other.since) != (made[1].status, made[1].since)
+    if (is_closed_since and other.complaints > now[1].complaints) or _lacks_word(own) or _lacks_word(other):
+        raise RegroupingRefused(fault="changed")
+    return own, other
 
 
 def _check_split(case: CaseFacts, out: frozenset[int], home: CaseFacts) -> Left:
@@ -121,6 +128,10 @@ def _check_split(case: CaseFacts, out: frozenset[int], home: CaseFacts) -> Left:
 
 def _group(place: Place) -> tuple[frozenset[int], int | None]:
     return place.complaints, place.joined_into
+
+
+def _lacks_word(place: Place) -> bool:
+    return place.word is None and place.status in _WORKED_ON
 
 
 def _word_back(was: Place, made: Place, now: Place) -> Place:

@@ -129,8 +129,8 @@ class Destination:
 class Sendable:
     """One complaint of a case, as a referral goes by it: its own consent as it stands, and no other's.
 
-    `withdrawn` is empty or a scope; `known`: which of the facts that a programme may ask for are there; `at`: since
-    when by the code of each destination that has it already.
+    `withdrawn` is empty or a scope; `known`: which of the facts that a programme may ask for are there, but for its
+    place; `at`: since when by the code of each destination that has it already.
     """
 
     complaint: int
@@ -145,15 +145,14 @@ class Sendable:
 
 @dataclass(frozen=True)
 class Accused:
-    """Whom a case accuses: in the acts of all its complaints, and by the name of a body where somebody knows it."""
+    """Whom a case accuses, in the acts of all its complaints."""
 
     acts: tuple[Act, ...]
-    bodies: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Referral:
-    """What was sent to one destination, and what came back."""
+    """What was sent to one destination, and what came back; `reminded_at`: when it was last asked once more."""
 
     programme: str
     state: State = "prepared"
@@ -162,6 +161,7 @@ class Referral:
     outcome: str | None = None
     external_ref: str | None = None
     reminders: int = 0
+    reminded_at: datetime | None = None
 
     @property
     def stands(self) -> bool:
@@ -262,11 +262,11 @@ def move(
     return replace(moved, outcome=outcome, answered_at=now) if to == "answered" else moved
 
 
-def remind(referral: Referral) -> Referral:
+def remind(referral: Referral, now: datetime) -> Referral:
     """The body was asked once more. Raises ReferralRefused where it owes no answer."""
     if not referral.is_waiting and referral.state != "silent":
         raise ReferralRefused(fault="state", state=referral.state, to="reminded")
-    return replace(referral, reminders=referral.reminders + 1)
+    return replace(referral, reminders=referral.reminders + 1, reminded_at=now)
 
 
 def is_harmful(programme: str, outcome: str) -> bool:
@@ -278,7 +278,7 @@ def _of_destination(to: Destination, accused: Accused, day: date) -> set[Block]:
     found: set[Block] = {"suspended"} if to.suspended_at is not None else set()
     if not to.is_valid(day):
         found.add("not_valid")
-    if to.body in accused.bodies or is_own_people(to.body, accused.acts):
+    if is_own_people(to.body, accused.acts):
         found.add("own_people")
     return found
 
@@ -306,7 +306,7 @@ def _of_facts(each: Sendable, to: Destination, places: Gazetteer | None) -> set[
         found.add("gbv")
     if not programme.is_for(each.kinds, each.sector):
         found.add("kind")
-    if programme.asks - each.known:
+    if programme.asks - each.known - ({"cercle"} if _has_cercle(each, places) else set()):
         found.add("facts_missing")
     if to.code in each.at:
         found.add("there")
@@ -314,6 +314,11 @@ def _of_facts(each: Sendable, to: Destination, places: Gazetteer | None) -> set[
         around = {place.id for place in places.upward(each.place)}
         found |= {"place"} if to.place not in around else set()
     return found
+
+
+def _has_cercle(each: Sendable, places: Gazetteer | None) -> bool:
+    """Whether its place is no wider than a cercle, as far as a list of places says so."""
+    return each.place is not None and (places is None or places.cercle_of(each.place) is not None)
 
 
 def _needs_care(each: Sendable) -> bool:
@@ -339,5 +344,7 @@ _DATA: Final = tomllib.loads((resources.files("server.domain") / "programmes.tom
 BLOCKS: Final[tuple[Block, ...]] = get_args(Block)
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 PROGRAMMES: Final[Mapping[str, Programme]] = {code: _programme(code, row) for code, row in _DATA["programme"].items()}
+# Categories of accused whose people are officials.
+OFFICIALS: Final[frozenset[str]] = frozenset(_DATA["officials"])
 # Programmes by the body that works under them.
 BODIES: Final[Mapping[str, Sequence[str]]] = _DATA["body"]

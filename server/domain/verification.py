@@ -48,14 +48,13 @@ class Basis:
 class Finding:
     """What one act, named by complaint and kind, is held to be.
 
-    `basis` is None while it is being verified; `reason`: the code for which it is so again. `recorded_on`: the day the
-    hub wrote it. `is_late`: it came after the quarter of the facts was over.
+    `basis` is None while it is being verified; `reason`: the code for which it is so again. `is_late`: it came after
+    the quarter of the facts was over.
     """
 
     complaint: int
     kind: str
     state: State
-    recorded_on: date
     basis: Basis | None = None
     reason: str | None = None
     is_late: bool = False
@@ -78,14 +77,14 @@ class Rule:
     sources: int
 
 
-def begin(before: Finding | None, complaint: int, kind: str, today: date, *, reason: str | None = None) -> Finding:
+def begin(before: Finding | None, complaint: int, kind: str, *, reason: str | None = None) -> Finding:
     """An act is being verified: for the first time, or again for a coded reason. Raises FindingRefused."""
     state: State = "unverified" if before is None else before.state
     faults: list[Fault] = [] if "under_verification" in RULES[state].next else ["state"]
     if before is not None and reason not in REOPENING:
         faults.append("reason")
     _refuse(faults)
-    return Finding(complaint, kind, "under_verification", today, reason=reason)
+    return Finding(complaint, kind, "under_verification", reason=reason)
 
 
 def conclude(
@@ -105,7 +104,7 @@ def conclude(
     faults = [*_state_faults(before, state), *_basis_faults(basis, RULES[state], collectors, today)]
     _refuse(faults)
     late = is_late(happened_by, received_on, today)
-    return Finding(before.complaint, before.kind, state, today, basis, is_late=late)
+    return Finding(before.complaint, before.kind, state, basis, is_late=late)
 
 
 def is_late(happened_by: date | None, received_on: date, today: date) -> bool:

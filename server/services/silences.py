@@ -1,12 +1,13 @@
 """Silences: of devices, and of the matcher, told to those who can ask what is the matter."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
 
 from server.domain.permission import Target, permit
+from server.domain.places import Gazetteer
 from server.store import accounts, devices, notices, state, unmatched
 from server.store.accounts import Account
 from server.store.devices import Device
@@ -20,16 +21,20 @@ _MATCHER_REST: Final = timedelta(hours=1)
 _MATCHER_SIGN: Final = timedelta(minutes=10)
 
 
-def tell_devices(store: Store, now: datetime, days: int, back_since: datetime | None) -> int:
-    """Tell administrators, and the coordinators who cover its team, of each device that was silent for so many days;
-    gives how many notices that makes. Of one silence each hears once.
+def tell_devices(
+    store: Store, places: Gazetteer | None, now: datetime, days: int, back_since: datetime | None
+) -> int:
+    """Tell administrators, and the coordinators who cover its team and a region of what it sent, of each device that
+    was silent for so many days; gives how many notices that makes. Of one silence each hears once.
 
     `back_since`: since when the hub answers without a break; before that nobody could reach it.
     """
     with store.read() as connection:
         silent = _silent(devices.listed(connection), now - timedelta(days=days), back_since)
         people = accounts.listed(connection)
-    return sum(_tell_of(store, each, people, now) for each in silent)
+        sent_of = devices.places_of(connection, [each.id for each in silent])
+    targets = {each.id: _targets(each, sent_of[each.id], places) for each in silent}
+    return sum(_tell_of(store, each, [who for who in people if _hears(who, targets[each.id])], now) for each in silent)
 
 
 def note_matcher(store: Store, now: datetime) -> None:
@@ -75,14 +80,21 @@ def _since(device: Device, back_since: datetime | None) -> datetime:
 def _tell_of(store: Store, device: Device, people: Iterable[Account], now: datetime) -> int:
     # A device that was heard of again, and is silent again, is another silence.
     silence = f"{DEVICE}:{device.id}:{device.last_sync_at or device.enrolled_at:%Y%m%dT%H%M%S}"
-    told_to = [each.id for each in people if each.state == accounts.ACTIVE and _hears(each, device)]
+    told_to = [each.id for each in people]
     with store.write() as connection:
         return notices.tell_each(connection, told_to, code=DEVICE, key=silence, at=now, device=device.id)
 
 
-def _hears(account: Account, device: Device) -> bool:
-    target = Target(team=device.team, partner=device.partner)
-    return account.role == "administrator" or permit(account.actor, "handle_case", target)
+def _targets(device: Device, sent: Collection[str], places: Gazetteer | None) -> set[Target]:
+    """A device as the complaints that it sent from these places: no device says where it is."""
+    around = [None if places is None else places.region_around(each) for each in sent] or [None]
+    return {Target(None if each is None else each.id, device.team, device.partner) for each in around}
+
+
+def _hears(account: Account, targets: Iterable[Target]) -> bool:
+    if account.state != accounts.ACTIVE:
+        return False
+    return account.role == "administrator" or any(permit(account.actor, "handle_case", each) for each in targets)
 
 
 def _matched_at(connection: sa.Connection) -> datetime | None:

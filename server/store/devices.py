@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from server.domain.allowance import Allowance
 from server.store.dialect import insert_new, locked
-from server.store.schema import device, enrolment, frame, hub_state, lineage, order, parcel
+from server.store.schema import complaint, device, enrolment, frame, hub_state, lineage, order, parcel, received
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,20 @@ def several(connection: sa.Connection, ids: Collection[str]) -> dict[str, Device
 def listed(connection: sa.Connection) -> list[Device]:
     """Every device, in the order of enrolment."""
     return [Device(*row) for row in connection.execute(sa.select(*_DEVICE).order_by(device.c.number))]
+
+
+def places_of(connection: sa.Connection, ids: Collection[str]) -> dict[str, set[str]]:
+    """By device, the places of the complaints that it sent."""
+    select = (
+        sa.select(received.c.device, complaint.c.place_id)
+        .join(complaint, complaint.c.id == received.c.id)
+        .where(received.c.device.in_(ids), complaint.c.place_id.is_not(None))
+        .distinct()
+    )
+    found: dict[str, set[str]] = {id: set() for id in ids}
+    for id, place in connection.execute(select):
+        found[id].add(place)
+    return found
 
 
 def add(connection: sa.Connection, values: Mapping[str, Any]) -> int:

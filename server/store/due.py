@@ -116,11 +116,20 @@ def waiting(
     return [_due(row) for row in connection.execute(select)]
 
 
-def to_tell(connection: sa.Connection, now: datetime) -> list[tuple[int, int]]:
-    """Cases, each by its id and first complaint, of which somebody is to hear now that something is late."""
+def to_tell(connection: sa.Connection, now: datetime, limit: int, after: int = 0) -> list[tuple[int, int]]:
+    """At most `limit` cases past that id, each by its id and first complaint, of which somebody is to hear now that
+    something is late; in the order of their ids."""
     columns = deadline_due.c
-    select = sa.select(columns.casefile, columns.complaint).where(columns.tells_at <= now).distinct()
-    return sorted((row.casefile, row.complaint) for row in connection.execute(select))
+    select = sa.select(columns.casefile, columns.complaint).where(columns.tells_at <= now, columns.casefile > after)
+    rows = connection.execute(select.distinct().order_by(columns.casefile).limit(limit))
+    return [(row.casefile, row.complaint) for row in rows]
+
+
+def look_again(connection: sa.Connection, ids: Collection[int], now: datetime, at: datetime) -> None:
+    """Of these deadlines, which were to be told by now, see then whether somebody is to hear."""
+    columns = deadline_due.c
+    waits = columns.deadline.in_(ids) & (columns.tells_at <= now)
+    connection.execute(sa.update(deadline_due).where(waits).values(tells_at=at))
 
 
 def _heard(connection: sa.Connection, entries: Mapping[int, Sequence[Entry]]) -> dict[int, list[Heard]]:

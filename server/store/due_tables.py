@@ -36,7 +36,7 @@ deadline_due: Final = sa.Table(
     metadata,
     column("deadline", ID, sa.ForeignKey("deadline.id"), primary_key=True, autoincrement=False),
     column("casefile", ID, sa.ForeignKey("casefile.id"), index=True),
-    # When somebody is to hear that it is late, or the next after them; empty once all have, and where nobody does.
+    # When somebody is to hear that it is late, or the next after them, or to be looked for; empty once all have heard.
     column("tells_at", UtcTime, null=True, index=True),
     # The first of the case, by which scopes are looked up as in `case_waiting`.
     column("complaint", ID, sa.ForeignKey("complaint.id"), index=True),

@@ -149,12 +149,6 @@ def count_comparable(connection: sa.Connection, lineage_most: int) -> int:
     return int(connection.scalar(_COMPARABLE, {"most": lineage_most}) or 0)
 
 
-def count_unmatchable(connection: sa.Connection) -> int:
-    """How many complaints say too little to be matched yet."""
-    select = sa.select(sa.func.count()).select_from(match_profile).where(~match_profile.c.is_matchable)
-    return connection.scalar(select) or 0
-
-
 def unmatchable(connection: sa.Connection, complaints: Collection[int]) -> set[int]:
     """Those of the complaints that were looked at, and say too little to be matched yet."""
     columns = match_profile.c

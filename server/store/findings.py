@@ -125,4 +125,4 @@ def _finding(row: sa.Row[Any]) -> Finding:
     if row.verifier is not None:
         day = date.fromisoformat(row.verified_on)
         basis = Basis(row.verifier, row.method, row.sources, row.certainty, day)
-    return Finding(row.complaint, row.kind, row.state, row.at.date(), basis, row.reason, row.is_late)
+    return Finding(row.complaint, row.kind, row.state, basis, row.reason, row.is_late)

@@ -79,6 +79,7 @@ referral: Final = sa.Table(
     # The number that the body itself gave it.
     column("external_ref", sa.String(80), null=True),
     column("reminders", sa.Integer, server_default="0"),
+    column("reminded_at", UtcTime, null=True),
     column("by", sa.String(80)),
     one_of("state", *rules.NEXT),
 )

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from server.domain.act import ACCUSED_ROLES
 from server.domain.complaint import Person
-from server.domain.referral import Referral, Sendable, State
+from server.domain.referral import OFFICIALS, Referral, Sendable, State
 from server.store import contact
 from server.store.case_tables import case_complaint
 from server.store.due_tables import deadline
@@ -37,6 +38,7 @@ class Kept:
     outcome: str | None
     external_ref: str | None
     reminders: int
+    reminded_at: datetime | None
     by: str
 
     @property
@@ -50,6 +52,7 @@ class Kept:
             self.outcome,
             self.external_ref,
             self.reminders,
+            self.reminded_at,
         )
 
 
@@ -184,13 +187,13 @@ def standings(connection: sa.Connection, complaints: Collection[int]) -> dict[in
         columns.asked_xof, columns.paid_xof,
     ).where(columns.id.in_(complaints))  # fmt: skip
     kinds, at = _kinds(connection, complaints), _at(connection, complaints)
-    accused, said = _with_accused(connection, complaints), contact.wishes(connection, complaints)
+    accused, said = _accused(connection, complaints), contact.wishes(connection, complaints)
     found = {}
     for row in connection.execute(select):
         wishes = said[row.id]
         known = {
-            "checkpoint": row.place_id is not None,
             "service": row.sector is not None or row.id in accused,
+            "officials": not OFFICIALS.isdisjoint(accused.get(row.id, ())),
             "amount": row.asked_xof is not None or row.paid_xof is not None,
         }
         sendable = Sendable(
@@ -307,7 +310,13 @@ def _by_complaint(connection: sa.Connection, select: sa.Select[Any]) -> Mapping[
     return {id: frozenset(named) for id, named in found.items()}
 
 
-def _with_accused(connection: sa.Connection, complaints: Collection[int]) -> set[int]:
-    """Those that say whose people they accuse."""
-    select = sa.select(person.c.complaint).where(person.c.complaint.in_(complaints), person.c.category.is_not(None))
-    return set(connection.scalars(select))
+def _accused(connection: sa.Connection, complaints: Collection[int]) -> Mapping[int, set[str]]:
+    """By complaint, the categories of those whom it accuses; left out where it says none."""
+    columns = person.c
+    select = sa.select(columns.complaint, columns.roles, columns.category)
+    told = select.where(columns.complaint.in_(complaints), columns.category.is_not(None))
+    found: dict[int, set[str]] = {}
+    for id, roles, category in connection.execute(told):
+        if not ACCUSED_ROLES.isdisjoint(roles.split()):
+            found.setdefault(id, set()).add(category)
+    return found

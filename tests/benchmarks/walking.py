@@ -21,7 +21,7 @@ from tests.benchmarks.figure import Figure, note
 from tests.benchmarks.harness import Void
 from tests.builders import Clock, Person, add_person, complaint, enrolled, open_test_hub
 from tests.case_law import Rows, illegal, rows_of
-from tests.case_walks import GIVEN, KINDS, MOVES, keep, open_all, put_back
+from tests.case_walks import GIVEN_TO, KINDS, MOVES, keep, open_all, put_back
 from tests.case_work import SETTLED, Numbers
 from tests.memory import ram
 from tests.postgres import running_cluster
@@ -35,6 +35,9 @@ _STEPS: Final = 12
 _COMPLAINTS: Final = 4
 # Most acts are moves.
 _KINDS: Final = (*KINDS, "move", "move", "attach")
+# An answer that nobody's device sent, with which a question is left before its time.
+_HEARD: Final = {"heard": "heard_by_call"}
+_BACK: Final = ("needs_information", "in_triage")
 # Between two acts: most at once, some when a move can't be taken back any more, or a question needs no answer.
 _PASSES: Final = (timedelta(), timedelta(), timedelta(minutes=4), timedelta(minutes=11), timedelta(days=31))
 
@@ -189,11 +192,12 @@ class Walk:
         source = self._rows.statuses[self._complaints[number]]
         following = [to for to in MOVES if (source, to) in CASEWORK.transitions]
         to = self._dice.choice(self._dice.choice((following or MOVES, following or MOVES, MOVES)))
-        return Intent(to, self._most_of(GIVEN), **self._most_of(SETTLED))
+        given = {**GIVEN_TO[to], **(_HEARD if (source, to) == _BACK else {})}
+        return Intent(to, self._most_of(given), **self._most_of(SETTLED))
 
     def _most_of(self, whole: Mapping[str, Any]) -> dict[str, Any]:
         """All of it; as often, all but one."""
-        missing = self._dice.choice((*whole, *("" for _ in whole)))
+        missing = self._dice.choice((*whole, *("" for _ in whole), ""))
         return {name: value for name, value in whole.items() if name != missing}
 
     def _note(self, kind: str, before: Rows) -> None:

@@ -1,6 +1,7 @@
 """A task's way: a coordinator sets it, a phone that was far away takes it, does it offline and brings the result."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -40,9 +41,9 @@ def far(hub: RunningHub, awa: Person, new_device: NewDevice) -> FieldDevice:
     return far
 
 
-def set_task(hub: RunningHub, person: Person, days: int = 10) -> str:
+def set_task(hub: RunningHub, person: Person, days: int = 10, **parts: Any) -> str:
     today = hub.clock().date()
-    errand = Errand("visit", "Gao 2", Window(today, today + timedelta(days=days)), words=SECRET)
+    errand = Errand("visit", "Gao 2", Window(today, today + timedelta(days=days)), words=SECRET, parts=parts)
     return tasking.set_task(hub.hub.store, at_desk(hub.hub, person), NUMBER, errand, after=0).id
 
 
@@ -79,6 +80,22 @@ def test_task_is_taken_done_offline_and_read_by_the_coordinator(
     with pytest.raises(NotFound):
         vaults.open_report(hub.hub.store, at_desk(hub.hub, elsewhere), result.received)
     assert all(b"chef de village" not in line for line in hub.lines().values())
+
+
+def test_every_part_of_the_complaint_that_was_sealed_for_the_visit_is_read_on_the_phone(
+    hub: RunningHub, awa: Person, far: FieldDevice
+) -> None:
+    parts = {
+        "statement": {"narrative": "On m'a pris mon champ.", "lang": "fra"},
+        "traces": {"said": "près du puits"},
+        "identity": {"persons": [{"no": 1, "name": "Awa Exemple"}]},
+    }
+    set_task(hub, awa, **parts)
+    far.sync()
+    vault = opened(far.outbox.folder)
+    [task] = far.outbox.tasks.listed(vault)
+    vault.close()
+    assert task.details == {"words": SECRET, **parts}
 
 
 def test_task_that_was_recalled_before_the_phone_came_is_never_read(

@@ -98,7 +98,7 @@ def test_history_rewritten_is_caught_by_the_phone_that_comes_back(hub: RunningHu
     assert verdict.level == BROKEN
     # What the device told is in the rewritten log itself, for whoever checks it without a witness at hand.
     alone = verify(written(exported(hub.hub)), bytes(hub.hub.identity.sign_key.verify_key).hex())
-    assert "witness_differs" in {found.code for found in alone.findings}
+    assert "witness_differs" in {found.code for found in alone.remarks}
     assert device.states() == ["at_centre"] * len(device.states())
 
 
@@ -145,5 +145,5 @@ def test_declared_restore_is_no_lie_and_its_gap_is_told(
     verdict = checked(hub, device)
     assert verdict.level == RESTORED
     # What it told the lost hub it told again, unaided: the gap shows without it at hand.
-    assert {found.until for found in checked(hub, old).findings if found.level == RESTORED} == {2 * 4096, 3 * 4096}
-    assert {found.until for found in verdict.findings if found.level == RESTORED} == {2 * 4096, 3 * 4096}
+    assert {found.until for found in checked(hub, old).remarks if found.level == RESTORED} == {2 * 4096, 3 * 4096}
+    assert {found.until for found in verdict.remarks if found.level == RESTORED} == {2 * 4096, 3 * 4096}

@@ -128,6 +128,7 @@ def test_version_that_is_not_there_yet_is_nobodys_doing(seere: Run) -> None:
     [
         (("move", FIRST, "irrecevable", "--reason", "parce que"), "hors-mandat, anonyme-inexploitable, déjà-jugé"),
         (("move", FIRST, "clôturée", "--untold", "loin"), "anonyme, dangereux, décédée"),
+        (("move", FIRST, "en-tri", "--heard", "rumeur"), "par-appel, par-message, en-venant, en-visite"),
         (("verify", "begin", FIRST, "HR-ARR", "--reason", "plus tard"), "source-retirée, contredit, autre-fait"),
         (("pause", FIRST, "--reason", "vacances"), "information-demandée, personne-injoignable"),
         (("pause", FIRST), "information-demandée, personne-injoignable"),
@@ -143,6 +144,22 @@ def test_word_of_no_list_is_answered_by_the_words_of_its_list(
     refused = seere(*arguments)
     assert refused.exit_code != 0
     assert words in refused.output
+
+
+def test_answer_by_telephone_brings_a_case_back_into_triage(seere: Run) -> None:
+    work(seere, "acknowledge", FIRST)
+    work(seere, "move", FIRST, "en-tri", "--after", "2")
+    work(seere, "move", FIRST, "complément-demandé", "--after", "3", "--reason", "où")
+    refused = seere("move", FIRST, "en-tri", "--after", "4")
+    assert (refused.exit_code, "dites comment par --heard" in refused.output) == (1, True)
+    done = work(seere, "move", FIRST, "en-tri", "--after", "4", "--heard", "par appel")
+    assert "complément demandé → en tri. Version 5" in done
+    assert "(par appel)" in work(seere, "show", FIRST)
+
+
+def test_first_act_of_verifying_says_the_version_that_it_makes(seere: Run) -> None:
+    assert "Version 2." in work(seere, "verify", "begin", FIRST, "COR-RACKET")
+    assert "Version 2" in work(seere, "show", FIRST)
 
 
 def test_complaints_join_and_come_out_again(seere: Run) -> None:
@@ -240,7 +257,7 @@ def test_the_desk_reads_what_was_told_and_notes_that_it_was_heard(hub: Hub, seer
     assert "Il n'y a rien d'autre à dire encore." in read
     assert f"seere cases told {FIRST} --way venue-avec-son-reçu --after 2 --as Awa" in read
     done = work(seere, "told", FIRST, "--way", "venue-avec-son-reçu", "--after", "2")
-    assert f"seere cases undo {FIRST} 3 --as Awa" in done
+    assert f"Version 3. Pour reprendre : seere cases undo {FIRST} 3 --as Awa" in done
     shown = work(seere, "show", FIRST)
     assert "Mise au courant le " in shown
     assert "a donné les nouvelles : venue avec son reçu" in shown

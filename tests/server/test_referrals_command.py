@@ -2,11 +2,15 @@
 
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pyotp
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from server.cli import main
@@ -16,8 +20,10 @@ from server.services import places
 from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.store import accounts
+from server.store.referral_tables import referral_complaint
 from tests.builders import NOW, PASSPHRASE, enrolled, founded, open_new_hub, passphrase_file, with_keyring
 from tests.case_referrals import consent, land
+from tests.faults.shim import FaultShim, compiled, missing
 
 Run = Callable[..., Result]
 FIRST, SECOND = (f"SRE-{utc_now().year}-{number:06}" for number in (1, 2))
@@ -161,6 +167,62 @@ def test_refused_letter_leaves_no_file(seere: Run, case: str, tmp_path: Path) ->
     asked = seere("referrals", "send", case, TO, "--letter", str(letter) + "2", "--reason", "aide", "--after", "5")
     assert "ne s'ouvre que pour qui en est chargé" in asked.output
     assert not Path(str(letter) + "2").exists()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """The folder of the letters, whose disk fails."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def send(hub: Hub, seere: Run, case: str, disk: Path, tmp_path: Path) -> Iterator[Callable[..., int]]:
+    """Sends the letter of the case onto a disk with faults; gives how the program ended."""
+    if (lack := missing()) is not None:
+        pytest.skip(lack)
+    post = Post("coordinator")
+    fanta = people.make(hub.store, hub.secrets.totp, OPERATOR, "Fanta", post, PASSPHRASE, NOW)
+    program = [sys.executable, "-c", "from server.cli import main; main()"]
+    command = [*program, "referrals", "send", case, TO, "--after", version(seere)]
+    with FaultShim(compiled(tmp_path / "shim"), tmp_path) as shim:
+
+        def run(**faults: int) -> int:
+            typed = f"{PASSPHRASE}\n{pyotp.TOTP(str(fanta.secret)).now()}\n"
+            done = subprocess.run(
+                [*command, "--letter", str(disk / "lettre.txt"), "--as", "Fanta"],
+                env=shim.environment(match=disk, **faults),  # type: ignore[arg-type]
+                input=typed.encode(),
+                capture_output=True,
+                # Without a terminal of its own it reads what is typed from here.
+                start_new_session=True,
+            )
+            return done.returncode
+
+        yield run
+
+
+@pytest.mark.parametrize("fault", [{"enospc_after": 10}, {"fail_sync": 1}])
+def test_letter_that_the_disk_does_not_take_is_not_sent(
+    seere: Run, send: Callable[..., int], disk: Path, fault: dict[str, int]
+) -> None:
+    assert send(**fault) == 1
+    assert list(disk.iterdir()) == []
+    assert "Aucun référencement." in work(seere, "referrals", "list", FIRST)
+
+
+def test_letter_of_a_program_that_died_once_it_was_sent_is_there_and_printed_again(
+    hub: Hub, seere: Run, send: Callable[..., int], disk: Path
+) -> None:
+    # The letter, itself and its folder on disk; it dies before the letter has its name.
+    assert send(kill_at=4) == -9
+    [left] = disk.iterdir()
+    with hub.store.read() as connection:
+        assert connection.scalar(sa.select(referral_complaint.c.digest)) == sha256(left.read_bytes()).hexdigest()
+    copy = disk / "copie.txt"
+    work(seere, "referrals", "print", FIRST, TO, "--letter", str(copy))
+    assert copy.read_text("utf-8").startswith("COPIE")
 
 
 def test_what_comes_back_is_noted_in_the_words_of_its_programme(seere: Run, case: str, tmp_path: Path) -> None:

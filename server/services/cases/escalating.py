@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -21,6 +21,9 @@ from server.store.engine import Store
 
 # What a notice of it is called.
 LATE: Final = "late"
+# Somebody may be named in that time for a rung of the ladder that nobody has.
+_AGAIN: Final = timedelta(days=1)
+_PAGE: Final = 100
 
 
 def escalate_due(store: Store, places: Gazetteer | None, now: datetime) -> int:
@@ -29,24 +32,41 @@ def escalate_due(store: Store, places: Gazetteer | None, now: datetime) -> int:
     Each case in a transaction of its own: what is late is told once, however many hubs look.
     """
     desk = Desk(JOB, places, now)
+    count, after = 0, 0
+    while found := _page(store, now, after):
+        count += sum(_tell(store, desk, case, complaint) for case, complaint in found)
+        after = found[-1][0]
+    return count
+
+
+def _page(store: Store, now: datetime, after: int) -> list[tuple[int, int]]:
     with store.read() as connection:
-        found = due.to_tell(connection, now)
-    return sum(_tell(store, desk, case, complaint) for case, complaint in found)
+        return due.to_tell(connection, now, _PAGE, after)
 
 
 def _tell(store: Store, desk: Desk, id: int, complaint: int) -> int:
     """How many notices there are of the case; with which somebody is at work now is looked at the next time."""
     with store.read() as connection:
-        # What waits for a phone, or for a rung that nobody has, is found each time: nobody waits to write for that.
-        found = holding.read(connection, desk, [id])
-        if not any(_late(connection, desk, each) for each in found.values()):
-            return 0
+        # What waits for a phone is found each time: nobody waits to write for that.
+        cases = holding.read(connection, desk, [id]).values()
+        is_late = any(_late(connection, desk, each) for each in cases)
+        told_out = [each for case in cases for each in _told_out(connection, desk, case)]
+    if not is_late:
+        _look_again(store, told_out, desk.now)
+        return 0
     try:
         with store.write() as connection:
             case = opening.take(connection, desk, [complaint])[0][complaint]
             return _tell_of(connection, desk, case) if case.file.id == id else 0
     except (Busy, NotFound):
         return 0
+
+
+def _look_again(store: Store, deadlines: Sequence[int], now: datetime) -> None:
+    """Of what nobody is left to hear, see tomorrow whether somebody is."""
+    if deadlines:
+        with store.write() as connection:
+            due.look_again(connection, deadlines, now, now + _AGAIN)
 
 
 def _tell_of(connection: sa.Connection, desk: Desk, case: Case) -> int:
@@ -60,10 +80,22 @@ def _tell_of(connection: sa.Connection, desk: Desk, case: Case) -> int:
 
 def _late(connection: sa.Connection, desk: Desk, case: Case) -> list[tuple[Known, str]]:
     """What of a case is late by now, each with an account to tell."""
-    people = ladder(case.file.urgency, _named(connection, desk, case))
+    known = _ladders(connection, desk, case)
+    asked = phones.of_deadlines(connection, [each for each, _ in known], desk.now)
+    return [(each, one) for each, people in known for one in _to_tell(each, people, desk.now, asked.get(each.id, ()))]
+
+
+def _ladders(connection: sa.Connection, desk: Desk, case: Case) -> list[tuple[Known, Sequence[str]]]:
+    """The deadlines of a case, each with the accounts that are to hear of it, in order."""
+    named, urgency = _named(connection, desk, case), case.file.urgency
     known = due.of_cases(connection, [case.file.id])[case.file.id]
-    asked = phones.of_deadlines(connection, known, desk.now)
-    return [(each, one) for each in known for one in _to_tell(each, people, desk.now, asked.get(each.id, ()))]
+    return [(each, ladder(each.stands.kind, urgency, named)) for each in known]
+
+
+def _told_out(connection: sa.Connection, desk: Desk, case: Case) -> list[int]:
+    """What of a case is late, by the ids of deadlines, and everybody has heard of it who can hear now."""
+    late = (each for each in _ladders(connection, desk, case) if each[0].stands.state(desk.now) == "late")
+    return [known.id for known, people in late if known.stands.told.issuperset(people)]
 
 
 def _to_tell(known: Known, people: Sequence[str], now: datetime, asked: Sequence[Phone]) -> tuple[str, ...]:

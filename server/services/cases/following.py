@@ -14,7 +14,7 @@ from server.domain.errors import Busy, DeadlineRefused, NotFound, TransitionRefu
 from server.domain.permission import JOB
 from server.domain.places import Gazetteer
 from server.services.cases import due, moving, opening
-from server.store import cases
+from server.store import cases, notices
 from server.store import due as deadlines
 from server.store.engine import Store
 
@@ -22,6 +22,8 @@ from server.store.engine import Store
 REPRISALS: Final = "reprisals"
 _PAGE: Final = 100
 _WITHDRAWN: Final[Status] = "withdrawn"
+# What notices of it are called: an answer came, none came in time, the complainants took it all back.
+ANSWERED, UNANSWERED, WITHDRAWN = "question_answered", "question_unanswered", "case_withdrawn"
 # As the complainants said it themselves.
 _ON_DEVICE: Final = {"withdrawal": "on_device"}
 
@@ -71,13 +73,18 @@ def _paged(store: Store, page: Callable[[sa.Connection, int], list[int]]) -> Ite
 
 
 def _goes_on(store: Store, desk: Desk, id: int, to: Status, given: Mapping[str, str]) -> bool:
-    """Whether the case went on; one with which somebody does something at this moment is looked at the next time."""
+    """Whether the case went on, of which its owner hears; one with which somebody does something at this moment is
+    looked at the next time."""
     try:
         with store.write() as connection:
             case = opening.take(connection, desk, [], [id])[1][id]
             if to == _WITHDRAWN and case.facts.referrals:
                 return False
-            moving.keep(connection, desk, case, rules.move(case.facts, to, desk.actor, desk.now, given), {})
+            moved = rules.move(case.facts, to, desk.actor, desk.now, given)
+            moving.keep(connection, desk, case, moved, {})
+            code = WITHDRAWN if to == _WITHDRAWN else ANSWERED if case.facts.has_answer else UNANSWERED
+            key = f"{code}:{case.file.id}:{moved.revision}"
+            notices.tell_owner(connection, case.file.owner, code, key, desk.now, case.file.id)
     except (Busy, NotFound, TransitionRefused):
         return False
     return True

@@ -6,14 +6,16 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from client_sync.protocol.vocabulary import VOCABULARY
 from server.domain import case as rules
 from server.domain import urgency
 from server.domain.case import CaseFacts, Moved, UrgencyWord
 from server.domain.casework import CASEWORK, Status, Urgency
 from server.domain.desk import Desk
-from server.domain.errors import NotFound
+from server.domain.errors import NotFound, TransitionRefused
 from server.domain.people import login_name
 from server.domain.permission import permit
+from server.domain.urgency import LOWERING
 from server.services.cases import holding, opening
 from server.services.cases.holding import Case
 from server.store import accounts, referrals
@@ -24,7 +26,8 @@ from server.store.engine import Store
 class Intent:
     """What somebody asks of a case: its next status, and what is settled with that.
 
-    `given`: codes by the name of their list. `owner`: the name of an account. Empty: that stays as it is.
+    `given`: codes by the name of their list. `owner`: the name of an account. `kind`: of an act, a code. Empty: that
+    stays as it is.
     """
 
     to: Status
@@ -49,6 +52,7 @@ def move(store: Store, desk: Desk, number: str, intent: Intent, *, after: int) -
     """
     with store.write() as connection:
         _, case = opening.take_seen(connection, desk, number, after, intent.told)
+        _check_said(case.facts, intent)
         settled = _settled(connection, desk, case, intent)
         facts = _with(case.facts, settled)
         moved = rules.move(facts, intent.to, desk.actor, desk.now, intent.given)
@@ -94,9 +98,23 @@ def _columns(case: Case, moved: Moved) -> dict[str, Any]:
     }
 
 
+def _check_said(facts: CaseFacts, intent: Intent) -> None:
+    """What is said stays in the timeline: nothing but what this move, or less urgency, asks, and by codes of its list.
+
+    Raises TransitionRefused. What is asked and is no code of its list is for `rules.move` to refuse.
+    """
+    transition = CASEWORK.transitions.get((facts.status, intent.to))
+    if transition is None:
+        return
+    codes = frozenset() if intent.urgency is None else frozenset(CASEWORK.reasons[LOWERING])
+    others = {name: code for name, code in intent.given.items() if name not in transition.asks + transition.may_say}
+    if not all(name == LOWERING and code in codes for name, code in others.items()):
+        raise TransitionRefused(status=facts.status, to=intent.to, faults=("not_asked",), fault="not_asked")
+
+
 def _settled(connection: sa.Connection, desk: Desk, case: Case, intent: Intent) -> dict[str, Any]:
-    """Columns of what is settled with a move. Raises NotFound for an owner who could not handle the case, and
-    UrgencyRefused."""
+    """Columns of what is settled with a move. Raises NotFound for an owner who could not handle the case and for a kind
+    that is none, and UrgencyRefused."""
     values: dict[str, Any] = {}
     if intent.owner:
         owner = accounts.by_login(connection, login_name(intent.owner))
@@ -106,6 +124,8 @@ def _settled(connection: sa.Connection, desk: Desk, case: Case, intent: Intent) 
             raise NotFound(object=intent.owner)
         values["owner"] = owner.id
     if intent.kind:
+        if intent.kind not in VOCABULARY.kinds:
+            raise NotFound(object=intent.kind)
         values["kind"] = intent.kind
     if intent.urgency is not None:
         urgency.check_said(case.facts, intent.urgency, desk.actor, intent.given)

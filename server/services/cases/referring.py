@@ -115,7 +115,7 @@ def remind(store: Store, desk: Desk, number: str, named: str, *, after: int) -> 
     """The body was asked once more. Raises as `receive`."""
     with store.write() as connection:
         case, kept = _taken(connection, desk, number, named, after, "reminded")
-        moved = rules.remind(kept.referral)
+        moved = rules.remind(kept.referral, desk.now)
         return noted(connection, _keep(connection, desk, case, kept, moved, "referral_reminded"))
 
 

@@ -265,7 +265,8 @@ def told(referral: Referral) -> dict[str, Any]:
 
 def read_told(kept: Mapping[str, Any]) -> Referral:
     """What `told` wrote."""
-    times = {name: datetime.fromisoformat(kept[name]) for name in ("sent_at", "answered_at") if kept[name]}
+    named = ("sent_at", "answered_at", "reminded_at")
+    times = {name: datetime.fromisoformat(kept[name]) for name in named if kept[name]}
     return Referral(**{**kept, **times})
 
 
@@ -334,6 +335,7 @@ def _new(case: Case, to: Destination, desk: Desk) -> Kept:
         outcome=None,
         external_ref=None,
         reminders=0,
+        reminded_at=None,
         by=signature,
     )
 

@@ -89,8 +89,9 @@ def _chosen(connection: sa.Connection, desk: Desk, complaint: int, no: int | Non
 
 def unmove(connection: sa.Connection, desk: Desk, case: Case, told: Entry) -> None:
     """Take back a move of a case that is held. Raises TransitionRefused."""
-    # What came later and was taken back is as if it had not come.
-    is_last = undoable(timeline.of_case(connection, case.file.id))[-1].no == told.no
+    entries = timeline.of_case(connection, case.file.id)
+    # What came later and was taken back is as if it had not come; complaints that came or went by taking it back did.
+    is_last = undoable(entries)[-1].no == told.no and not _regrouped_back(entries, told.no)
     made = case.file.revision if is_last else told.no
     rules.check_undo(case.facts, told.fields["from"], made, desk.actor, desk.now)
     fields = {"from": case.file.status, "to": told.fields["from"]}
@@ -98,3 +99,9 @@ def unmove(connection: sa.Connection, desk: Desk, case: Case, told: Entry) -> No
     holding.leave(connection, case, entry, told.before)
     holding.renew(connection, [case.file.id])
 
+
+def _regrouped_back(entries: Sequence[Entry], no: int) -> bool:
+    """Whether a regrouping that came before an entry was taken back after it."""
+    codes = {each.no: each.code for each in entries if each.no < no}
+    regrouped = set(joining.CODES.values())
+    return any(each.no > no and codes.get(each.undoes or 0) in regrouped for each in entries)

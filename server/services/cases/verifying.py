@@ -57,7 +57,7 @@ def begin(store: Store, desk: Desk, number: str, kind: str, *, after: int, reaso
         case, complaint = _take(connection, desk, number, kind, after)
         before = findings.standing(connection, [complaint]).get((complaint, kind))
         no, stands = (0, None) if before is None else before
-        made = rules.begin(stands, complaint, kind, desk.now.date(), reason=reason)
+        made = rules.begin(stands, complaint, kind, reason=reason)
         findings.add(connection, no + 1, made, desk.actor.signature, desk.now)
         step = step_of("verifying", {}, is_strict=case.facts.is_strict)
         fields = {"act": kind, "no": no + 1} | ({} if made.reason is None else {"reason": made.reason})
@@ -92,7 +92,7 @@ def conclude(store: Store, desk: Desk, number: str, kind: str, said: Concluded, 
         today = desk.now.date()
         claimed = findings.claimed(connection, complaint)
         made = rules.conclude(
-            stands or Finding(complaint, kind, "unverified", today),
+            stands or Finding(complaint, kind, "unverified"),
             said.state,
             Basis(verifier, said.method, said.sources, said.certainty, said.verified_on),
             collectors=claimed.collectors,

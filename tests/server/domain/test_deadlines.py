@@ -143,16 +143,19 @@ def test_what_was_done_stays_done_when_it_was() -> None:
 
 
 def test_a_vital_case_goes_up_to_the_head_when_as_much_time_has_passed_again() -> None:
-    triage, people = begin("triage", MONDAY, MALI, urgency="U1"), ladder("U1", NAMED)
+    triage, people = begin("triage", MONDAY, MALI, urgency="U1"), ladder("triage", "U1", NAMED)
     told = {hours: to_tell(triage, people, MONDAY + timedelta(hours=hours)) for hours in (3, 4, 7, 8, 60)}
     assert told == {3: (), 4: ("awa",), 7: ("awa",), 8: ("awa", "moussa"), 60: ("awa", "moussa")}
     assert to_tell(tell(triage, "awa"), people, MONDAY + timedelta(hours=9)) == ("moussa",)
 
 
 def test_nobody_is_told_twice_and_a_rung_without_anybody_is_left_out() -> None:
-    assert ladder("U1", {"coordinator": "awa", "network_head": "awa"}) == ("awa",)
-    assert ladder("U1", {"network_head": "moussa"}) == ("moussa",)
-    assert ladder("U4", NAMED) == ()
+    assert ladder("triage", "U1", {"coordinator": "awa", "network_head": "awa"}) == ("awa",)
+    assert ladder("triage", "U1", {"network_head": "moussa"}) == ("moussa",)
+    assert ladder("triage", "U4", NAMED) == ()
+    # A person waits to be asked how it is.
+    assert ladder("after_closure_30", "U4", NAMED) == ("awa",)
+    assert ladder("after_closure_30", "U1", NAMED) == ("awa", "moussa")
 
 
 def test_what_is_done_or_paused_is_told_to_nobody() -> None:

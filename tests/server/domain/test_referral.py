@@ -41,6 +41,7 @@ from server.i18n import catalogue
 PAGE = Path(__file__).resolve().parents[3] / "server" / "docs" / "states.md"
 DAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
+LATER = datetime(2026, 11, 9, 10, 0, tzinfo=UTC)
 NOBODY = Accused(())
 PLACES = Gazetteer(
     "test",
@@ -132,9 +133,8 @@ def _accusing(category: str) -> Accused:
     return Accused((Act(2, "COR-LAND", (Involvement(1, "alleged_perpetrator", category),)),))
 
 
-@pytest.mark.parametrize("accused", [_accusing("traditional_authority"), Accused((), frozenset({"cofo"}))])
-def test_no_body_is_told_of_its_own_people(accused: Accused) -> None:
-    assert _blocks(LAND, accused=accused) == ("own_people",)
+def test_no_body_is_told_of_its_own_people() -> None:
+    assert _blocks(LAND, accused=_accusing("traditional_authority")) == ("own_people",)
     assert _blocks(LAND, accused=_accusing("police")) == ()
 
 
@@ -171,11 +171,22 @@ def test_violence_is_never_taken_to_mediation() -> None:
     assert _blocks(_with(chosen, kinds=frozenset({"HR-TOR"})), mediation) == ("kind",)
 
 
-def test_a_corridor_complaint_takes_checkpoint_service_and_amount() -> None:
+@pytest.mark.parametrize(
+    ("place", "known", "found"),
+    [
+        ("segou.bla", {"officials", "amount"}, ()),
+        ("segou", {"officials", "amount"}, ("facts_missing",)),
+        (None, {"officials", "amount"}, ("facts_missing",)),
+        ("segou.bla", {"officials"}, ("facts_missing",)),
+        ("segou.bla", {"service", "amount"}, ("facts_missing",)),
+    ],
+)
+def test_a_corridor_complaint_takes_a_cercle_officials_and_an_amount(
+    place: str | None, known: set[str], found: tuple[Block, ...]
+) -> None:
     corridor = Destination("c", "corridor_committee", "corridor", None, date(2020, 1, 1))
-    racket = Sendable(1, frozenset({"COR-RACKET"}), "transport", None, {"level": "C2"}, known=frozenset({"amount"}))
-    assert _blocks(racket, corridor) == ("facts_missing",)
-    assert _blocks(replace(racket, known=frozenset({"checkpoint", "service", "amount"})), corridor) == ()
+    racket = Sendable(1, frozenset({"COR-RACKET"}), "transport", place, {"level": "C2"}, known=frozenset(known))
+    assert _blocks(racket, corridor) == found
 
 
 def test_only_what_concerns_an_election_is_an_electoral_dispute() -> None:
@@ -262,9 +273,10 @@ def test_an_answer_is_one_that_the_programme_knows() -> None:
 def test_a_silent_body_may_still_answer_and_is_reminded() -> None:
     silent = move(move(Referral("service"), "sent", NOW), "silent", NOW)
     assert not silent.is_waiting
-    assert remind(remind(silent)).reminders == 2
+    again = remind(remind(silent, NOW), LATER)
+    assert (again.reminders, again.reminded_at) == (2, LATER)
     assert move(silent, "answered", NOW, outcome="rendered").is_over
-    assert _fault(lambda: remind(Referral("service"))) == "state"
+    assert _fault(lambda: remind(Referral("service"), NOW)) == "state"
 
 
 def test_a_settlement_that_did_harm_is_told_apart() -> None:

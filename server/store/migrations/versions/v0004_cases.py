@@ -208,6 +208,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("outcome", sa.String(64)),
         sa.Column("external_ref", sa.String(80)),
         sa.Column("reminders", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("reminded_at", UtcTime),
         sa.Column("by", sa.String(80), nullable=False),
         sa.CheckConstraint(_REFERRALS, name="state"),
     ),

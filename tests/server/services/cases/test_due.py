@@ -13,7 +13,7 @@ from server.hub import Hub
 from server.services.cases import due, following, holding, queues, tasking, telling
 from server.services.cases.due import EXTENDED, PAUSED, RESUMED, Which
 from server.services.cases.tasking import Errand
-from server.store import erasures
+from server.store import erasures, notices
 from server.store.due_tables import deadline
 from tests.builders import Clock, Person, an_id, complaint, enrolled, facts, operation, revision
 from tests.case_work import SETTLED, Numbers, at_desk, attach, detach, move, state, undo, version
@@ -256,6 +256,41 @@ def test_corrected_complaint_or_task_that_brings_the_answer_ends_the_wait(
         id = tasking.set_task(hub.store, at_desk(hub, awa), number, Errand("ask", "Gao 1", window), after=seen).id
         sender.send(operation("task_done", "told", {"task": id, "outcome": outcome}))
     assert following.end_waits(hub.store, None, hub.clock()) == goes_on
+
+
+def owned(hub: Hub, person: Person, number: str) -> None:
+    """A case that is somebody's, in triage."""
+    move(hub, person, number, "acknowledged")
+    move(hub, person, number, "in_triage", owner="awa")
+
+
+def told(hub: Hub, person: Person) -> list[str]:
+    with hub.store.read() as connection:
+        return [each.code for each in notices.of_account(connection, person.actor.id, 20)]
+
+
+@pytest.mark.parametrize(("is_answered", "code"), [(True, "question_answered"), (False, "question_unanswered")])
+def test_owner_hears_that_the_wait_is_over(hub: Hub, awa: Person, is_answered: bool, code: str) -> None:
+    assert isinstance(hub.clock, Clock)
+    sender = enrolled(hub, "Gao 1", team="gao")
+    sender.send(complaint("a"))
+    number = f"SRE-{hub.clock().year}-000001"
+    owned(hub, awa, number)
+    move(hub, awa, number, "needs_information", question="where")
+    hub.clock.pass_(days=1 if is_answered else 31)
+    if is_answered:
+        sender.send(revision("after", "a", 1, facts={"clear": facts(sector="land")}))
+    assert [following.end_waits(hub.store, None, hub.clock()) for _ in range(2)] == [1, 0]
+    assert told(hub, awa) == [code]
+
+
+def test_owner_hears_that_the_case_was_withdrawn_on_a_device(hub: Hub, awa: Person) -> None:
+    sender = enrolled(hub, "Gao 1", team="gao")
+    sender.send(complaint("a"))
+    owned(hub, awa, f"SRE-{hub.clock().year}-000001")
+    sender.send(operation("withdrawal", "back", {"complaint": an_id("a"), "scope": "all"}))
+    assert following.end_waits(hub.store, None, hub.clock()) == 1
+    assert told(hub, awa) == ["case_withdrawn"]
 
 
 def test_case_ends_by_itself_once_every_complaint_of_it_was_withdrawn_on_a_device(hub: Hub, awa: Person) -> None:

@@ -9,11 +9,12 @@ from server.domain.permission import OPERATOR
 from server.hub import Hub
 from server.services import deputies
 from server.services.accounts import people
-from server.services.cases import due, escalating, queues
+from server.services.cases import due, escalating, queues, telling
+from server.store import due as store_due
 from server.store import notices
 from server.store.notices import Notice
 from tests.builders import Clock, Person, add_person, complaint, enrolled
-from tests.case_work import SETTLED, Numbers, at_desk, move, undo
+from tests.case_work import SETTLED, Numbers, at_desk, move, undo, version
 
 
 @pytest.fixture
@@ -30,6 +31,12 @@ def escalate(hub: Hub) -> int:
 def heard(hub: Hub, person: Person) -> list[Notice]:
     with hub.store.read() as connection:
         return notices.of_account(connection, person.actor.id, 20)
+
+
+def waiting(hub: Hub) -> int:
+    """How many cases are looked at now."""
+    with hub.store.read() as connection:
+        return len(store_due.to_tell(connection, hub.clock(), 9))
 
 
 def kinds(hub: Hub, person: Person) -> list[str]:
@@ -80,6 +87,47 @@ def test_owner_hears_of_the_own_case_and_nothing_once_it_is_done(
     move(hub, awa, vital, "resolved", outcome="mediated")
     pass_(hub, days=300)
     assert escalate(hub) == 0
+
+
+def test_owner_hears_once_that_a_follow_up_of_the_least_urgent_is_due(
+    hub: Hub, awa: Person, numbers: Numbers
+) -> None:
+    move(hub, awa, numbers[0], "acknowledged")
+    move(hub, awa, numbers[0], "in_triage")
+    move(hub, awa, numbers[0], "in_progress", **SETTLED | {"urgency": "U4"}, lowering="old_facts")
+    pass_(hub, days=29)
+    assert escalate(hub) == 0
+    move(hub, awa, numbers[0], "resolved", outcome="mediated")
+    seen = version(hub, awa, numbers[0])
+    telling.by_word(hub.store, at_desk(hub, awa), numbers[0], telling.BY_RECEIPT, after=seen)
+    move(hub, awa, numbers[0], "closed", closure="mediated")
+    pass_(hub, days=40)
+    assert [escalate(hub), escalate(hub)] == [1, 0]
+    pass_(hub, days=9)
+    assert escalate(hub) == 0
+    assert kinds(hub, awa) == ["after_closure_30"]
+
+
+def test_rung_that_nobody_has_is_looked_at_once_a_day(hub: Hub, awa: Person, vital: str) -> None:
+    move(hub, awa, vital, "acknowledged")
+    pass_(hub, hours=8)
+    assert escalate(hub) == 1
+    assert (waiting(hub), escalate(hub), waiting(hub)) == (1, 0, 0)
+    head = add_person(hub, "Moussa", "administrator")
+    people.name_head(hub.store, OPERATOR, "Moussa", hub.clock())
+    pass_(hub, days=1)
+    assert (waiting(hub), escalate(hub)) == (1, 2)
+    assert kinds(hub, head) == ["triage"]
+
+
+def test_late_cases_are_told_page_by_page(
+    hub: Hub, awa: Person, numbers: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(escalating, "_PAGE", 1)
+    for number in numbers:
+        move(hub, awa, number, "acknowledged")
+    pass_(hub, days=2)
+    assert escalate(hub) == len(numbers)
 
 
 def test_deputy_hears_in_place_of_who_is_away(hub: Hub, awa: Person, binta: Person, vital: str) -> None:

@@ -13,8 +13,9 @@ from server.hub import Hub
 from server.services.cases import joining, queues
 from server.store.case_tables import casefile
 from tests.builders import Clock, Person, add_person
+from tests.case_law import illegal, rows_of
 from tests.case_walks import Step, Walk, few_or_100, forgotten, open_all, walks
-from tests.case_work import Numbers, at_desk, attach, detach, move, split, state, undo, version
+from tests.case_work import SETTLED, Numbers, at_desk, attach, detach, move, split, state, undo, version
 
 Doing = Callable[[Hub, Person, Numbers], None]
 
@@ -29,6 +30,12 @@ def status(hub: Hub, ref: str) -> tuple[str, int | None]:
         row = connection.execute(sa.select(columns.status, columns.joined_into).where(columns.ref == ref)).one()
         ref = connection.scalar(sa.select(columns.ref).where(columns.id == row.joined_into))
     return row.status, ref
+
+
+def _fault_of_undo(hub: Hub, who: Person, number: str, no: int | None = None) -> object:
+    with pytest.raises(RegroupingRefused) as refused:
+        undo(hub, who, number, no)
+    return refused.value.values["fault"]
 
 
 def joined(hub: Hub, who: Person, numbers: Numbers) -> None:
@@ -104,6 +111,60 @@ def test_undo_leaves_what_was_done_to_the_joined_case_since(hub: Hub, awa: Perso
     move(hub, awa, numbers[0], "needs_information", question="where")
     undo(hub, awa, numbers[0], made)
     assert (status(hub, numbers[0]), status(hub, numbers[1])) == (("needs_information", None), ("in_triage", None))
+
+
+def test_no_complaint_comes_into_a_case_that_was_closed_since(hub: Hub, awa: Person, numbers: Numbers) -> None:
+    open_all(hub, awa, numbers)
+    strict = numbers[3]
+    for number, end in ((numbers[1], "withdrawn"), (strict, "closed")):
+        with forgotten(hub):
+            attach(hub, awa, number, numbers[0])
+            detach(hub, awa, number)
+            if end == "withdrawn":
+                move(hub, awa, numbers[0], "withdrawn", withdrawal="told_to_us")
+            else:
+                move(hub, awa, numbers[0], "inadmissible", inadmissible="out_of_mandate")
+                move(hub, awa, numbers[0], "closed", closure="mediated", untold="anonymous")
+            before = rows_of(hub)
+            assert (_fault_of_undo(hub, awa, number), rows_of(hub)) == ("changed", before)
+
+
+def test_what_came_out_of_a_closed_case_goes_back_while_nothing_changed(
+    hub: Hub, awa: Person, numbers: Numbers
+) -> None:
+    open_all(hub, awa, numbers)
+    attach(hub, awa, numbers[1], numbers[0])
+    move(hub, awa, numbers[0], "inadmissible", inadmissible="out_of_mandate")
+    move(hub, awa, numbers[0], "closed", closure="mediated", untold="anonymous")
+    before = state(hub)
+    detach(hub, awa, numbers[1])
+    undo(hub, awa, numbers[1])
+    assert state(hub) == before
+
+
+def test_no_case_is_worked_on_without_the_word_that_came_by_joining(hub: Hub, awa: Person, numbers: Numbers) -> None:
+    open_all(hub, awa, numbers)
+    move(hub, awa, numbers[1], "in_progress", **SETTLED)
+    attach(hub, awa, numbers[1], numbers[0])
+    made = version(hub, awa, numbers[0])
+    # The word is there already.
+    move(hub, awa, numbers[0], "in_progress", owner="awa", kind="COR-RACKET")
+    before = rows_of(hub)
+    assert (_fault_of_undo(hub, awa, numbers[0], made), rows_of(hub)) == ("changed", before)
+
+
+def test_no_case_is_closed_again_over_what_came_back_into_it(hub: Hub, awa: Person, numbers: Numbers) -> None:
+    open_all(hub, awa, numbers)
+    attach(hub, awa, numbers[3], numbers[0])
+    detach(hub, awa, numbers[3])
+    made = version(hub, awa, numbers[0])
+    move(hub, awa, numbers[0], "inadmissible", inadmissible="out_of_mandate")
+    move(hub, awa, numbers[0], "closed", closure="mediated", untold="anonymous")
+    move(hub, awa, numbers[0], "reopened", reopening="new_facts")
+    undo(hub, awa, numbers[0], made)
+    with pytest.raises(TransitionRefused) as refused:
+        undo(hub, awa, numbers[0])
+    assert (refused.value.values["fault"], illegal(rows_of(hub))) == ("not_last", [])
 
 
 def test_nothing_is_taken_back_twice(hub: Hub, awa: Person, numbers: Numbers) -> None:

@@ -137,6 +137,51 @@ def test_strict_case_is_closed_by_a_second_person(hub: Hub, awa: Person, binta: 
     move(hub, binta, numbers[3], "closed", closure="out_of_mandate", untold="unsafe")
 
 
+def test_answer_that_came_by_word_brings_a_case_back_into_triage(hub: Hub, awa: Person, numbers: Numbers) -> None:
+    move(hub, awa, numbers[0], "acknowledged")
+    move(hub, awa, numbers[0], "in_triage")
+    move(hub, awa, numbers[0], "needs_information", question="where")
+    for wish, fault in (({}, "answered_or_waited"), ({"heard": "by rumour"}, "say_heard")):
+        with pytest.raises(TransitionRefused) as refused:
+            move(hub, awa, numbers[0], "in_triage", **wish)
+        assert refused.value.values["faults"] == (fault,)
+    move(hub, awa, numbers[0], "in_triage", heard="heard_by_call")
+    assert row_of(hub, numbers[0]).status == "in_triage"
+    undo(hub, awa, numbers[0])
+    assert row_of(hub, numbers[0]).status == "needs_information"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"outcome": "mediated"}, {"remark": "Awa Touré said so"}, {"lowering": "old_facts"}, {"question": "where"}],
+)
+def test_nothing_is_kept_that_the_move_does_not_ask(
+    hub: Hub, awa: Person, numbers: Numbers, said: dict[str, str]
+) -> None:
+    move(hub, awa, numbers[0], "acknowledged")
+    before = state(hub)
+    with pytest.raises(TransitionRefused) as refused:
+        move(hub, awa, numbers[0], "in_triage", **said)
+    assert (refused.value.values["faults"], state(hub)) == (("not_asked",), before)
+
+
+def test_reason_for_less_urgency_is_of_its_list_even_where_none_is_asked(
+    hub: Hub, awa: Person, numbers: Numbers
+) -> None:
+    move(hub, awa, numbers[0], "acknowledged")
+    with pytest.raises(TransitionRefused) as refused:
+        move(hub, awa, numbers[0], "in_triage", urgency="U1", lowering="Awa said so")
+    assert refused.value.values["faults"] == ("not_asked",)
+
+
+def test_kind_of_a_case_is_one_of_the_vocabulary(hub: Hub, awa: Person, numbers: Numbers) -> None:
+    move(hub, awa, numbers[0], "acknowledged")
+    move(hub, awa, numbers[0], "in_triage")
+    with pytest.raises(NotFound):
+        move(hub, awa, numbers[0], "in_progress", **SETTLED | {"kind": "COR-NONE"})
+    assert row_of(hub, numbers[0]).kind is None
+
+
 def test_owner_is_somebody_who_may_handle_the_case(hub: Hub, awa: Person, gao: Person, numbers: Numbers) -> None:
     for number in (numbers[0], numbers[2]):
         move(hub, awa, number, "acknowledged")

@@ -164,10 +164,12 @@ def test_answer_is_not_taken_back_once_devices_hear_of_it(hub: Hub, awa: Person,
     assert refused.value.values["fault"] == "undo_over"
 
 
-def test_reminders_are_counted(hub: Hub, awa: Person, case: str) -> None:
+def test_reminders_are_counted_and_the_last_has_its_day(hub: Hub, awa: Person, case: str) -> None:
     for _ in range(2):
+        pass_(hub, days=1)
         referring.remind(hub.store, at_desk(hub, awa), case, COFO.code, after=version(hub, awa, case))
     assert views(hub, awa, case)[0].kept.reminders == 2
+    assert views(hub, awa, case)[0].kept.reminded_at == hub.clock()
     assert undo(hub, awa, case) == "referral_reminded"
     assert views(hub, awa, case)[0].kept.reminders == 1
 

@@ -7,7 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from server.domain.errors import NotFound, ReferralRefused, StaleRevision, TransitionRefused
+from server.domain.places import Gazetteer, Place
+from server.domain.referral import Destination
 from server.hub import Hub
+from server.services import places
 from server.services.cases import destinations, sending
 from server.services.cases.sending import Sheet
 from server.store import erasures
@@ -17,6 +20,7 @@ from tests.case_referrals import (
     COFO,
     COMMUNE,
     DIGEST,
+    FROM,
     LEGAL_AID,
     ONE_STOP,
     answer,
@@ -35,6 +39,7 @@ from tests.case_referrals import (
 from tests.case_work import at_desk, attach, detach, move, undo, version
 
 ACCUSED = {"no": 2, "roles": ["alleged_perpetrator"], "category": "traditional_authority"}
+LIST = Gazetteer("2026.1", (Place("ml-r-gao", "Gao", "region", None), Place("ml-c-gao", "Gao", "cercle", "ml-r-gao")))
 
 
 @pytest.fixture
@@ -171,6 +176,22 @@ def test_a_service_not_rendered_goes_to_no_commune_whose_own_elected_are_accused
     with pytest.raises(ReferralRefused) as refused:
         send(hub, awa, accusing, COMMUNE.code)
     assert fault(refused) == "own_people"
+
+
+def test_a_racket_goes_to_the_corridor_committee_by_the_officials_whom_it_accuses(
+    hub: Hub, awa: Person, phone: Sender
+) -> None:
+    places.import_list(hub.store, LIST, "test", hub.clock())
+    committee = Destination("corridor", "corridor_committee", "corridor", None, FROM)
+    lay_down(hub, awa, committee)
+    facts = {"kinds": ["COR-RACKET"], "sector": "transport", "place": {"id": "ml-c-gao", "list": "2026.1"}}
+    facts |= {"money": {"asked_xof": 3000}, "consent": {"level": "C2", "given_by": "self"}}
+    by_police = worked_on(hub, awa, phone, land("a", **facts, persons=[ACCUSED | {"category": "police"}]))
+    by_a_firm = worked_on(hub, awa, phone, land("b", **facts, persons=[ACCUSED | {"category": "private_company"}]))
+    found = [
+        sending.offers(hub.store, at_desk(hub, awa), number)[0].against[number] for number in (by_police, by_a_firm)
+    ]
+    assert found == [(), ("facts_missing",)]
 
 
 def test_violence_based_on_gender_goes_to_the_centre_that_she_chose_alone(
