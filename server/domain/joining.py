@@ -98,8 +98,8 @@ def undo(regrouping: Regrouping, cases: tuple[CaseFacts, CaseFacts], actor: Acto
 
     `cases`: as they stand, in the order of the regrouping. What others changed meanwhile stays: the status of the case
     that was joined, a later word on how urgent either is. Raises RegroupingRefused by fault: `right`, or `changed`,
-    where one of them was regrouped since, or the first one moved, and where complaints would come into a case that was
-    closed since, or the word would go by which one is worked on.
+    where one of them has other complaints since, or the first one stands elsewhere, and where complaints would come
+    into a case that was closed since, or the word would go by which one is worked on.
     """
     if not all(permits(case, actor, _RIGHT) for case in cases):
         raise RegroupingRefused(fault="right")

@@ -126,6 +126,11 @@ def standing(entries: Sequence[_Entry]) -> list[_Entry]:
     return [entry for entry in entries if entry.no not in undone and entry.undoes is None]
 
 
+def is_last_move(entries: Sequence[Entry], no: int) -> bool:
+    """Whether no move that stands came after that entry of a case: a move is taken back only then."""
+    return not any(_is_move(each) and each.no > no for each in standing(entries))
+
+
 def step_of(name: str, given: Mapping[str, str], *, is_strict: bool) -> Step:
     """What devices are told of something that is no move. Raises KeyError for what is no such step."""
     kind = _KINDS[name]
@@ -229,13 +234,12 @@ def _moved(entry: Entry, before: Standing) -> Standing:
 
 def _taken_back(entry: Entry, entries: Sequence[Entry], past: Sequence[Standing]) -> Standing:
     """As it was before the entry that is taken back."""
-    stands = standing(entries)
-    found = next((each for each in stands if each.no == entry.undoes), None)
+    found = next((each for each in standing(entries) if each.no == entry.undoes), None)
     if found is None or found.no == 1:
         raise TimelineBroken(no=entry.no, fault="undoes")
     if not _is_move(found):
         return replace(past[-1], revision=entry.no)
-    if any(_is_move(each) and each.no > found.no for each in stands):
+    if not is_last_move(entries, found.no):
         raise TimelineBroken(no=entry.no, fault="not_last")
     return replace(past[found.no - 2], revision=entry.no)
 

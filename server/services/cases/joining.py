@@ -12,9 +12,10 @@ from server.domain.case import Left, Moved, Step
 from server.domain.desk import Desk
 from server.domain.errors import RegroupingRefused
 from server.domain.joining import Kind, Place, Regrouping
+from server.domain.timeline import is_last_move
 from server.services.cases import holding, opening
 from server.services.cases.holding import Case
-from server.store import cases
+from server.store import cases, timeline
 from server.store.engine import Store
 from server.store.timeline import Entry
 
@@ -76,6 +77,9 @@ def take_back(
     first, second = sorted(entries, key=lambda each: "moved" not in each.before)
     pair = held[first.casefile], held[second.casefile]
     inverse = joining.undo(_read(first, second), (pair[0].facts, pair[1].facts), desk.actor)
+    # It may have left and come back since: it stands where it stood then, and yet it moved.
+    if not is_last_move(timeline.of_case(connection, first.casefile), first.no):
+        raise RegroupingRefused(fault="changed")
     for case, entry, place in zip(pair, (first, second), inverse, strict=True):
         fields = {"from": case.file.status, "to": place.status}
         undone = holding.entry_of(desk, case, holding.UNDONE, fields=fields, undoes=entry.no)

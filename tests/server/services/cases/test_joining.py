@@ -167,6 +167,20 @@ def test_no_case_is_closed_again_over_what_came_back_into_it(hub: Hub, awa: Pers
     assert (refused.value.values["fault"], illegal(rows_of(hub))) == ("not_last", [])
 
 
+def test_no_regrouping_is_taken_back_from_under_a_later_one(hub: Hub, awa: Person, numbers: Numbers) -> None:
+    open_all(hub, awa, numbers)
+    attach(hub, awa, numbers[1], numbers[3])
+    detach(hub, awa, numbers[1])
+    attach(hub, awa, numbers[1], numbers[2])
+    split(hub, awa, numbers[1])
+    before = rows_of(hub)
+    # Every complaint is where it was after the first two.
+    assert (_fault_of_undo(hub, awa, numbers[3]), rows_of(hub)) == ("changed", before)
+    for number in (numbers[2], numbers[2], numbers[3], numbers[3]):
+        undo(hub, awa, number)
+    assert (members(hub, awa, numbers[1]), illegal(rows_of(hub))) == ([numbers[1]], [])
+
+
 def test_nothing_is_taken_back_twice(hub: Hub, awa: Person, numbers: Numbers) -> None:
     joined(hub, awa, numbers)
     made = version(hub, awa, numbers[0])
