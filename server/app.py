@@ -2,21 +2,54 @@
 
 from typing import Any, Final
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_smorest import Api
 
 from client_sync.protocol.limits import BODY_MAX_BYTES
 from server.config import Settings
 from server.hub import Hub
-from server.web import access, cookies, errors, figures_api, locked, status, sync_api
-from server.web.console import account, login
+from server.web import (
+    access,
+    assets,
+    compression,
+    cookies,
+    demo,
+    errors,
+    figures_api,
+    formats,
+    locked,
+    status,
+    sync_api,
+)
+from server.web.console import (
+    account,
+    case,
+    cases,
+    dashboard,
+    devices,
+    duplicates,
+    entry,
+    follow_ups,
+    helping,
+    identity,
+    inbox,
+    login,
+    people,
+    quarantine,
+    referrals,
+    search,
+    tasks,
+    verification,
+)
 from server.web.schemas import PROBLEM, ProblemShape
 
 # Each byte here goes down a bad link with every answer to a device.
 _HEADERS: Final = {"Cache-Control": "no-store"}
 _PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -47,9 +80,33 @@ def create_app(hub: Hub) -> Flask:
     api.spec.components.security_scheme("person", {"type": "apiKey", "in": "cookie", "name": cookies.SAFE_NAME})
     for doors in (sync_api, figures_api):
         api.register_blueprint(doors.blueprint)
-    for pages in (status, login, account):
+    for pages in (
+        status,
+        demo,
+        login,
+        account,
+        cases,
+        search,
+        entry,
+        dashboard,
+        follow_ups,
+        helping,
+        duplicates,
+        quarantine,
+        devices,
+        identity,
+        inbox,
+        case,
+        referrals,
+        people,
+        verification,
+        tasks,
+    ):
         app.register_blueprint(pages.blueprint)
     cookies.register(app, hub)
+    assets.register(app)
+    formats.register(app, hub)
+    compression.register(app)
     errors.register(app)
     access.register(app)
     app.after_request(_add_headers)
@@ -61,6 +118,7 @@ def create_locked_app(settings: Settings) -> Flask:
     app = Flask("server", static_folder=None, template_folder="web/templates")
     app.config.update(LANGUAGE=settings.language, MAX_CONTENT_LENGTH=BODY_MAX_BYTES)
     app.register_blueprint(locked.blueprint)
+    assets.register(app)
     errors.register(app)
     access.register(app)
     app.after_request(_add_headers)
@@ -69,6 +127,9 @@ def create_locked_app(settings: Settings) -> Flask:
 
 def _add_headers(response: Response) -> Response:
     is_page = response.mimetype == "text/html"
+    if is_page and request.method == "POST" and not 300 <= response.status_code < 400:
+        # What answers a form in its place is no page to come back to.
+        response.headers.setdefault("HX-Push-Url", "false")
     headers: dict[str, Any] = _HEADERS | _PAGE_HEADERS if is_page else _HEADERS
     for name, value in headers.items():
         response.headers.setdefault(name, value)

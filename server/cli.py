@@ -44,6 +44,7 @@ COMMANDS: Final = (
     "jobs",
     "clock",
     "doctor",
+    "demo",
 )
 
 

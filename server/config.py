@@ -125,6 +125,11 @@ class Settings:
         named = urlsplit(self.public_address).hostname
         return frozenset(filter(None, (*LOOPBACK_HOSTS, named, *self.other_hosts.lower().split(","))))
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the hub is for this machine alone: it listens nowhere else, and nobody was told another address."""
+        return self.host in LOOPBACK_HOSTS and not self.address
+
     def is_private(self, host: str) -> bool:
         """Whether what is typed into a page of `host` comes here unseen: through TLS, or on this machine."""
         return self.public_address.startswith("https://") or host in LOOPBACK_HOSTS

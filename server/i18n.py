@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from client_sync.i18n import Catalogue
+from client_sync.i18n import Catalogue as Catalogue
 
 LANGUAGES: Final = ("fr", "en", "bm")
 
@@ -13,3 +13,8 @@ def catalogue(language: str) -> Catalogue:
     Raises LookupError for any other language.
     """
     return Catalogue.load("server", language)
+
+
+def field_catalogue(language: str) -> Catalogue:
+    """What devices say, for sentences that are read aloud at the hub as they are in the field. As `catalogue`."""
+    return Catalogue.load("client_sync", language)

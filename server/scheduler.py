@@ -257,6 +257,12 @@ JOBS: Final = (
         _each(minutes=15),
         lambda hub: escalating.escalate_due(hub.store, hub.gazetteer(), hub.clock()),
     ),
+    Job(
+        "count",
+        _each(hours=1),
+        lambda hub: statistics.count_current(hub.store, hub.gazetteer(), hub.clock()),
+        needs_clock=False,
+    ),
     Job("freeze", _daily(4), lambda hub: statistics.freeze_closed(hub.store, hub.clock())),
     Job(
         "index",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -22,8 +23,8 @@ OPEN = DRAWS - 1
 _CAPACITY = 30
 
 
-def add_link(hub: Hub, a: int, b: int, probability: float = 0.97, **columns: Any) -> int:
-    """A link as the matcher leaves it, of no sample unless `draw` says so."""
+def link_row(a: int, b: int, at: datetime, probability: float = 0.97, **columns: Any) -> dict[str, Any]:
+    """The row of a link as the matcher leaves it, of no sample unless `draw` says so."""
     known = 0.95, 0.3
     band = ["strong", "possible", "silent"][sum(probability < each for each in known)]
     row: dict[str, Any] = {
@@ -37,10 +38,15 @@ def add_link(hub: Hub, a: int, b: int, probability: float = 0.97, **columns: Any
         "band": band,
         "value": probability,
         "draw": OPEN,
-        "at": hub.clock(),
+        "at": at,
     } | columns
     is_blind = review.is_blind(row["band"], row["draw"])
-    row = {"was_scored": not is_blind} | row | {"shelf": review.shelf_of(row["band"], row["draw"])}
+    return {"was_scored": not is_blind} | row | {"shelf": review.shelf_of(row["band"], row["draw"])}
+
+
+def add_link(hub: Hub, a: int, b: int, probability: float = 0.97, **columns: Any) -> int:
+    """Lay such a link; gives its id."""
+    row = link_row(a, b, hub.clock(), probability, **columns)
     with hub.store.write() as connection:
         return int(connection.scalars(sa.insert(link).values(row).returning(link.c.id)).one())
 

@@ -6,6 +6,7 @@ It is made from the map of routes: a new route is part of it, and so is a new ki
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any, get_args
 from uuid import uuid4
 
@@ -15,15 +16,24 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from server.domain.matching import link_ids
 from server.domain.people import Role
 from server.domain.permission import NOTHING, OPERATOR, Action, Actor, Target, permit
+from server.domain.referral import Destination
+from server.domain.task import Window
 from server.hub import Hub
 from server.services.accounts import people, sessions
 from server.services.accounts.people import Made, Post
 from server.services.accounts.sessions import Claim
-from server.store import accounts
+from server.services.cases import destinations, queues, sending, tasking
+from server.services.cases.tasking import Errand
+from server.services.duplicates import matching
+from server.services.intake import admission
+from server.store import accounts, complaints, erasures, registry
 from server.web.auth import Guard
-from tests.builders import PASSPHRASE
+from tests.builders import COORDINATOR, PASSPHRASE, an_id, complaint, enrolled
+from tests.decision_walks import add_link
+from tests.pair_work import send
 
 WITHOUT_ACTION = frozenset(get_args(Guard))
 # Views that a library brings, which we can't decorate: endpoint, and why everybody may call it.
@@ -139,8 +149,143 @@ def _files(_: Visitor, whose: str) -> Object:
     return Object("seere.css", NOTHING) if whose == OWN else Object(f"{whose[0]}.css", None)
 
 
+def _devices(visitor: Visitor, whose: str) -> Object:
+    """No device is anybody's: one that is here, and three ids of none."""
+    if whose == OWN:
+        return Object(enrolled(visitor.hub, "Calebasse").device, NOTHING)
+    return Object(an_id(whose), None)
+
+
+def _accounts(visitor: Visitor, whose: str) -> Object:
+    """An account is managed by whoever manages people, whosever it is."""
+    if whose in (ANOTHERS, NEVER):
+        return Object(an_id(whose), None)
+    hub, name = visitor.hub, f"colleague {uuid4()}"
+    made = people.make(hub.store, hub.secrets.totp, OPERATOR, name, Post("monitor"), PASSPHRASE, hub.clock())
+    if whose == ENDED:
+        people.end(hub.store, OPERATOR, name, hub.clock())
+        return Object(made.account.id, None)
+    return Object(made.account.id, NOTHING)
+
+
+def _cases(visitor: Visitor, whose: str) -> Object:
+    """A complaint that whoever covers all handles, one for named readers alone, one that was erased, a number of none.
+
+    Each made once for an application: what one route does to it is nothing to the next.
+    """
+    made: dict[str, Object] = visitor.app.extensions.setdefault("cases of the matrix", {})
+    if whose not in made:
+        made[whose] = Object("SRE-2026-999999", None) if whose == NEVER else _new_case(visitor.hub, whose)
+    return made[whose]
+
+
+def _new_case(hub: Hub, whose: str) -> Object:
+    is_strict = whose == ANOTHERS
+    sender = enrolled(hub, f"Calebasse {whose}")
+    sender.send(complaint(whose, confidentiality="strict" if is_strict else "confidential"))
+    with hub.store.write() as connection:
+        [id] = complaints.ids_of(connection, [(sender.lineage, an_id(whose))]).values()
+        number = registry.numbers_of(connection, [id])[id]
+        subject = erasures.subject_of(connection, id)
+        if whose == ENDED and subject is not None:
+            erasures.wipe(connection, subject, hub.clock(), hub.clock())
+    return Object(number, None if whose == ENDED else Target(is_strict=is_strict))
+
+
+def _statuses(_: Visitor, whose: str) -> Object:
+    return Object("in_triage", NOTHING) if whose == OWN else Object("nowhere", None)
+
+
+def _tasks(visitor: Visitor, whose: str) -> Object:
+    """A task of one's own case, and three ids of none; as `_cases`, one for an application."""
+    return _of_own_case(visitor, whose, _new_task)
+
+
+def _referrals(visitor: Visitor, whose: str) -> Object:
+    """A referral that is prepared, of one's own case, and three ids of none; as `_cases`, one for an application."""
+    return _of_own_case(visitor, whose, _new_referral)
+
+
+def _of_own_case(visitor: Visitor, whose: str, make: Callable[[Hub, str, int], str]) -> Object:
+    if whose != OWN:
+        return Object(an_id(whose), None)
+    made: dict[str, str] = visitor.app.extensions.setdefault("of the case of the matrix", {})
+    if make.__name__ not in made:
+        hub, number = visitor.hub, _cases(visitor, OWN).name
+        seen = queues.show(hub.store, hub.desk(COORDINATOR), number).version
+        made[make.__name__] = make(hub, number, seen)
+    return Object(made[make.__name__], NOTHING)
+
+
+def _new_task(hub: Hub, number: str, seen: int) -> str:
+    device, today = enrolled(hub, "Calebasse of the task"), hub.clock().date()
+    errand = Errand("ask", device.device, Window(today, today + timedelta(days=9)))
+    return tasking.set_task(hub.store, hub.desk(COORDINATOR), number, errand, after=seen).id
+
+
+def _new_referral(hub: Hub, number: str, seen: int) -> str:
+    desk = hub.desk(COORDINATOR)
+    destinations.add(hub.store, desk, [Destination("oclei", "oclei", "anticorruption", None, date(2020, 1, 1))])
+    return sending.prepare(hub.store, desk, number, "oclei", after=seen).kept.id
+
+
+def _pairs(visitor: Visitor, whose: str) -> Object:
+    """A pair of complaints of one's own, of such that named readers alone see, of such as were erased, and none."""
+    if whose == NEVER:
+        return Object("00000-00000", None)
+    made: dict[str, Object] = visitor.app.extensions.setdefault("pairs of the matrix", {})
+    if whose not in made:
+        made[whose] = _new_pair(visitor.hub, whose)
+    return made[whose]
+
+
+def _new_pair(hub: Hub, whose: str) -> Object:
+    matching.keep_models(hub.store, hub.clock())
+    is_strict = whose == ANOTHERS
+    sender = enrolled(hub, f"Calebasse of the pair {whose}")
+    level = "strict" if is_strict else "confidential"
+    ends = send(sender, f"{whose} one", f"{whose} other", confidentiality=level)
+    name = link_ids.written(add_link(hub, *ends))
+    if whose == ENDED:
+        with hub.store.write() as connection:
+            for each in ends:
+                subject = erasures.subject_of(connection, each)
+                assert subject is not None
+                erasures.wipe(connection, subject, hub.clock(), hub.clock())
+    return Object(name, None if whose == ENDED else Target(is_strict=is_strict))
+
+
+def _asides(visitor: Visitor, whose: str) -> Object:
+    """What was set aside: of a complaint that whoever covers all handles, of a strict one, and two ids of none."""
+    if whose in (ENDED, NEVER):
+        return Object("99999999" if whose == ENDED else "88888888", None)
+    made: dict[str, Object] = visitor.app.extensions.setdefault("set aside of the matrix", {})
+    if whose not in made:
+        made[whose] = _new_aside(visitor.hub, whose)
+    return made[whose]
+
+
+def _new_aside(hub: Hub, whose: str) -> Object:
+    level = "strict" if whose == ANOTHERS else "confidential"
+    sender = enrolled(hub, f"Calebasse set aside {whose}")
+    sender.send(complaint(f"ahead {whose}", entered_at="2036-10-06T18:40:12Z", confidentiality=level))
+    kept = max(admission.list_waiting(hub.store, "clock_ahead"), key=lambda each: each.id)
+    return Object(str(kept.id), Target(is_strict=whose == ANOTHERS))
+
+
 # By the name of the argument in a path, how such an object is had.
-OBJECTS: Mapping[str, Callable[[Visitor, str], Object]] = {"own_session": _sessions, "name": _files}
+OBJECTS: Mapping[str, Callable[[Visitor, str], Object]] = {
+    "own_session": _sessions,
+    "name": _files,
+    "device": _devices,
+    "account": _accounts,
+    "number": _cases,
+    "to": _statuses,
+    "task": _tasks,
+    "referral": _referrals,
+    "pair": _pairs,
+    "aside": _asides,
+}
 
 
 def routes(app: Flask) -> list[tuple[Rule, str, str]]:
@@ -163,7 +308,8 @@ def _path(app: Flask, rule: Rule, visitor: Visitor, whose: str) -> tuple[str, Ta
 
 def asked(answer: TestResponse) -> tuple[int, bytes]:
     """What tells one answer from another: its status, and its body but for the token of its forms."""
-    body = answer.data
+    # Where a redirect leads to the login, it repeats the path that was asked for.
+    body = b"" if answer.status_code == 303 else answer.data
     answer.close()
     return answer.status_code, re.sub(rb'csrf_token" value="[^"]+"', b"", body)
 

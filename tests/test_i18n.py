@@ -17,7 +17,8 @@ SOURCE = "fr"
 PLURAL_FORMS = ("one", "other")
 # Keys have a dot; so SQLAlchemy's text("SELECT …") is not taken for one of ours.
 KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
-TEMPLATE_CALL = re.compile(r"""\b(?P<method>text|plural)\(\s*["'](?P<key>[^"']+)["']""")
+# In templates a key is put together by `~`.
+TEMPLATE_CALL = re.compile(r"""\b(?P<method>text|plural)\(\s*["'](?P<key>[^"']+)["'](?P<goes_on>\s*~)?""")
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -73,7 +74,10 @@ def _use(package: str) -> Use:
             _note(node, use)
     for path in (ROOT / package).rglob("*.html"):
         for call in TEMPLATE_CALL.finditer(path.read_text("utf-8")):
-            use.asked.add(call["key"] + (".other" if call["method"] == "plural" else ""))
+            if call["goes_on"]:
+                use.begun.add(call["key"])
+            else:
+                use.asked.add(call["key"] + (".other" if call["method"] == "plural" else ""))
     return use
 
 

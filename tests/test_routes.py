@@ -12,7 +12,7 @@ from server.domain.people import ROLES, Role
 from server.domain.permission import ACTIONS, Action, may_ever
 from server.hub import Hub
 from server.web.auth import for_person
-from tests.builders import Clock, founded, open_new_hub
+from tests.builders import Clock, founded, open_new_hub, with_keyring
 from tests.route_matrix import (
     OBJECTS,
     PUBLIC_BY_LIBRARY,
@@ -29,7 +29,7 @@ GUARDS = WITHOUT_ACTION | {f"permit:{action}" for action in ACTIONS}
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
-    opened = open_new_hub(*founded(tmp_path / "hub"), Clock())
+    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub"), Clock()))
     yield opened
     opened.close()
 

@@ -1,6 +1,6 @@
 """`seere cases due`, `pause`, `resume`, `extend`, `followed-up`, `notices`: what is due, and what is late."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
@@ -138,20 +138,6 @@ def notices(operator: Operator, with_read: bool, limit: int, as_name: str) -> No
 
 
 COMMANDS: Final = (due_, pause, resume, extend, followed_up, notices)
-
-
-def named(operator: Operator, fields: Mapping[str, Any], accounts: Mapping[str, str]) -> dict[str, str]:
-    """Words for what the fields of an entry about a deadline name; nothing for another entry."""
-    if "deadline" not in fields:
-        return {}
-    found = {"kind": _words(operator, fields["deadline"])}
-    if "reason" in fields:
-        found["reason"] = operator.texts.text(f"deadline.reason_{fields['reason']}")
-    if "answer" in fields:
-        found["answer"] = operator.texts.text(f"cases.answer_{fields['answer']}")
-    if "account" in fields:
-        found["account"] = plain(accounts.get(fields["account"], "–"))
-    return found
 
 
 def _put_off(operator: Operator, code: str, **said: Any) -> None:

@@ -1,11 +1,9 @@
 """`seere cases verify` and `judge`: what acts are held to be, and what courts decide."""
 
-from datetime import date
 from typing import Final
 
 import click
 
-from client_sync.protocol.vocabulary import label
 from server.commands import referral_words
 from server.commands.case_words import kind_code
 from server.commands.case_work import stale, version_after
@@ -13,10 +11,9 @@ from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.referral_words import AGAIN, CERTAINTY, COURT, FINDING, METHOD, VERDICT
 from server.commands.spoken import SpokenCommand, SpokenGroup
-from server.domain.act import Act, Involvement, Judgement, Verdict
+from server.domain.act import Act, Judgement, Verdict
 from server.domain.verification import State
-from server.services.cases import verifying
-from server.services.cases.letters import role_word
+from server.services.cases import phrases, verifying
 from server.services.cases.verifying import Concluded, Looked
 
 _number = click.argument("number")
@@ -77,7 +74,7 @@ def found(
     named = ", ".join(filter(None, (number, kind, device)))
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(named), stale(operator):
         made = verifying.conclude(hub.store, hub.desk(person.actor), number, code, said, after=seen)
-    words, what = referral_words.finding(operator, made.state), referral_words.kind(operator, code)
+    words, what = phrases.finding(operator.texts, made.state), referral_words.kind(operator, code)
     operator.say("verification.found", number=number, kind=what, state=words, version=version_after(seen))
     if made.is_late:
         operator.say("verification.late")
@@ -117,12 +114,13 @@ COMMANDS: Final = (verify, judge)
 
 def say_acts(operator: Operator, looked: Looked) -> None:
     """What a case comes to, its acts one by one, and whom they accuse: alleged until a court decided for good."""
-    state = referral_words.finding(operator, looked.sum.state)
+    state = phrases.finding(operator.texts, looked.sum.state)
     operator.say("verification.sum", state=state)
     accused: dict[tuple[str, int], str] = {}
     for number, act in looked.acts:
         _say_act(operator, number, act, looked)
-        accused |= {(number, each.person): _accused(operator, each) for each in act.involved if each.is_accused}
+        involved = (each for each in act.involved if each.is_accused)
+        accused |= {(number, each.person): phrases.accused(operator.texts, each) for each in involved}
     for (number, person), words in accused.items():
         operator.say("verification.accused", number=number, no=person, words=words)
 
@@ -134,32 +132,16 @@ def _say_act(operator: Operator, number: str, act: Act, looked: Looked) -> None:
         number=number,
         code=act.kind,
         kind=referral_words.kind(operator, act.kind),
-        state=referral_words.finding(operator, "unverified" if made is None else made.state),
+        state=phrases.finding(operator.texts, "unverified" if made is None else made.state),
         victims=act.victims,
     )
     if made is not None and made.basis is not None:
         operator.say(
             "verification.basis",
-            method=referral_words.method(operator, made.basis.method),
+            method=phrases.method(operator.texts, made.basis.method),
             sources=made.basis.sources,
-            certainty=referral_words.certainty(operator, made.basis.certainty),
-            day=_day(operator, made.basis.verified_on),
+            certainty=phrases.certainty(operator.texts, made.basis.certainty),
+            day=phrases.day(operator.texts, made.basis.verified_on),
         )
         if made.is_late:
             operator.say("verification.late")
-
-
-def _accused(operator: Operator, each: Involvement) -> str:
-    """What a person who is accused is called, and what a court decided."""
-    language, said = operator.texts.language, each.judgement
-    words = [role_word(each.role_shown, language)]
-    if each.category is not None:
-        words.append(label("perpetrator_category", each.category, language))
-    if said is not None:
-        words.append(operator.texts.text(f"verification.verdict_{said.verdict}"))
-        words += [operator.texts.text(f"verification.court_{said.court}"), _day(operator, said.on)]
-    return ", ".join(words)
-
-
-def _day(operator: Operator, day: date) -> str:
-    return day.strftime(operator.texts.text("usage.day"))

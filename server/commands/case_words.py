@@ -12,6 +12,7 @@ from server.commands.spoken import Said, typed
 from server.domain.casework import CASEWORK, STATUSES, URGENCIES, Status
 from server.domain.contact import WAYS
 from server.domain.deadlines import KINDS
+from server.services.cases import wording
 from server.services.cases.telling import BY_RECEIPT
 
 REASONS: Final = tuple(sorted({code for codes in CASEWORK.reasons.values() for code in codes}))
@@ -44,12 +45,12 @@ URGENCY: Final = click.Choice(URGENCIES, case_sensitive=False)
 
 def status(operator: Operator, code: str) -> str:
     """A status in words."""
-    return operator.texts.text(f"cases.status_{code}")
+    return wording.status(operator.texts, code)
 
 
 def way(operator: Operator, code: str) -> str:
     """A way of telling somebody, in words."""
-    return operator.texts.text(f"cases.way_{code}")
+    return wording.way(operator.texts, code)
 
 
 def deadline(operator: Operator, kind: str) -> str:
@@ -79,7 +80,7 @@ def task(operator: Operator, code: str) -> str:
 
 def reasons(operator: Operator, codes: Iterable[str]) -> str:
     """Reasons in words, a dash for none."""
-    return ", ".join(operator.texts.text(f"cases.reason_{code}") for code in codes) or "–"
+    return wording.reasons(operator.texts, codes)
 
 
 def unsaid(operator: Operator, name: str) -> str:

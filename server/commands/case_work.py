@@ -25,10 +25,11 @@ from server.commands.case_words import (
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
-from server.commands.spoken import Refused, SpokenCommand, refusal
+from server.commands.spoken import Refused, SpokenCommand
 from server.domain.case import Moved, Version
 from server.domain.casework import CASEWORK, Status, Urgency
 from server.domain.errors import StaleRevision, TransitionRefused
+from server.refusals import refusal
 from server.services import keyrings
 from server.services.cases import joining, moving, noting, undoing
 from server.services.cases.moving import Intent

@@ -6,19 +6,17 @@ from typing import Final
 import click
 
 from client_sync.protocol.vocabulary import label
-from server.commands import case_due, case_told, case_verify, case_work, referral_words, referrals, tasks
-from server.commands.case_words import reasons, status, unsaid, way
+from server.commands import case_due, case_told, case_verify, case_work, referrals, tasks
+from server.commands.case_words import reasons, status, unsaid
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand, SpokenGroup, typed
 from server.domain.case import Choice
-from server.domain.casework import BODY
 from server.domain.matching.model import Relation
 from server.domain.permission import may_ever
 from server.domain.places import Gazetteer
-from server.domain.timeline import TOLD_BY
-from server.services.cases import holding, noting, queues, referring, tasking, undoing, verifying
+from server.services.cases import holding, noting, queues, referring, tasking, undoing, verifying, wording
 from server.services.cases.noting import Read
 from server.services.cases.queues import Item, Shown
 from server.services.duplicates import deciding
@@ -138,25 +136,9 @@ def _say_report(operator: Operator, number: str, report: Report, places: Gazette
 
 
 def _say_entry(operator: Operator, name: str, entry: Entry, named: Mapping[str, str]) -> None:
-    day, what = operator.day(entry.at), _done(operator, entry, named)
-    who = plain(name) or operator.texts.text("cases.the_hub")
-    if holding.FOR in entry.fields:
-        account = plain(named.get(entry.fields[holding.FOR], "–"))
-        who = operator.texts.text("cases.by_deputy", name=who, account=account)
-    operator.say("cases.entry", no=entry.no, day=day, name=who, what=what)
-
-
-def _done(operator: Operator, entry: Entry, named: Mapping[str, str]) -> str:
-    """What an entry says, in words; `named`: accounts by id."""
-    texts, fields = operator.texts, entry.fields
-    if "complaints" in fields and entry.undoes is None:
-        return texts.plural(f"cases.entry_{entry.code}", len(fields["complaints"]))
-    ends = {name: status(operator, fields[end]) for name, end in (("source", "from"), ("to", "to")) if end in fields}
-    ends |= {TOLD_BY: way(operator, fields[TOLD_BY])} if TOLD_BY in fields else {}
-    ends |= referral_words.named(operator, fields) | case_due.named(operator, fields, named)
-    said = texts.text(f"cases.entry_{entry.code}", no=entry.undoes, **ends)
-    codes = dict.fromkeys(code for name, code in fields.get("given", {}).items() if name != BODY)
-    return texts.text("cases.entry_why", what=said, reasons=reasons(operator, codes)) if codes else said
+    what = plain(wording.done(operator.texts, entry, named))
+    who = plain(wording.by(operator.texts, name, entry, named))
+    operator.say("cases.entry", no=entry.no, day=operator.day(entry.at), name=who, what=what)
 
 
 def _say_note(operator: Operator, note: Read) -> None:

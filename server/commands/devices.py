@@ -14,10 +14,9 @@ from server.commands.operator import Operator, pass_operator
 from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.hub import Hub
 from server.services import devices
+from server.services.device_lists import clock_words
 from server.services.devices import Device
 
-# A clock that is off by less does no harm and is not worth a word.
-_CLOCK_FINE_S = 300
 # A terminal of 80 columns has no room for what says nothing.
 _SHOWN_WHEN_FILLED = frozenset({"version", "rolled_back", "suspect"})
 
@@ -151,17 +150,8 @@ def _cells(operator: Operator, device: Device) -> dict[str, str]:
         "state": operator.texts.text(f"devices.state_{device.state}"),
         "last_day": operator.day(device.last_sync_at),
         "waiting": "" if device.waiting is None else str(device.waiting),
-        "clock": _clock(operator, device.clock_ahead_s),
+        "clock": clock_words(operator.texts, device.clock_ahead_s),
         "version": device.software or "",
         "rolled_back": operator.day(device.rolled_back_at) if device.rolled_back_at else "",
         "suspect": operator.day(device.suspect_since) if device.suspect_since else "",
     }
-
-
-def _clock(operator: Operator, ahead_s: int | None) -> str:
-    if ahead_s is None:
-        return ""
-    if abs(ahead_s) < _CLOCK_FINE_S:
-        return operator.texts.text("devices.clock_fine")
-    key = "devices.clock_ahead" if ahead_s > 0 else "devices.clock_behind"
-    return operator.texts.text(key, minutes=abs(ahead_s) // 60)

@@ -15,7 +15,6 @@ from jinja2 import Environment
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from server.commands.duplicate_pairs import reason_said
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
 from server.commands.spoken import SpokenCommand
@@ -23,7 +22,7 @@ from server.domain.desk import Desk
 from server.domain.matching.complaints import RELATIONS
 from server.domain.matching.model import Relation
 from server.hub import Hub
-from server.services.duplicates import auditing
+from server.services.duplicates import auditing, wording
 from server.services.duplicates.auditing import Differences, Found
 from server.services.duplicates.handing import Row
 
@@ -145,7 +144,7 @@ def _page(
 
 
 def _line(operator: Operator, found: Found) -> dict[str, str]:
-    levels = (reason_said(operator.texts, *each) for each in sorted(found.levels.items(), key=_strongest))
+    levels = (wording.reason(operator.texts, *each) for each in sorted(found.levels.items(), key=_strongest))
     return {
         "pair": " – ".join(found.numbers),
         "other": _percent(found.other),

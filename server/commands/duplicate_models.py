@@ -10,13 +10,14 @@ from rich.table import Table
 
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import naming
-from server.commands.spoken import SpokenCommand, refusal
+from server.commands.spoken import SpokenCommand
 from server.domain.errors import FitFailed
 from server.domain.matching.complaints import RELATIONS
 from server.domain.matching.learning import DECISIONS_LEAST, Score
 from server.domain.matching.model import Relation
 from server.domain.matching.review import Estimate
 from server.hub import Hub
+from server.refusals import refusal
 from server.services.duplicates import matching, refitting
 from server.services.duplicates.refitting import Learned, Moves, Refit
 

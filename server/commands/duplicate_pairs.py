@@ -1,12 +1,10 @@
 """`seere duplicates next`, `decide`, `undo`, `explain`, `clusters`, `estimates`: people decide on pairs."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from typing import Any, Final, get_args
 
 import click
 
-from client_sync.i18n import Catalogue
 from client_sync.protocol.vocabulary import label
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
@@ -17,27 +15,18 @@ from server.domain.errors import DecisionStale
 from server.domain.matching import decisions, link_ids
 from server.domain.matching.clusters import Edge
 from server.domain.matching.decisions import PROPOSED, Judged, Reason, Verdict
-from server.domain.matching.levels import Level
 from server.domain.matching.review import Estimate
 from server.domain.places import Gazetteer
 from server.hub import Hub
 from server.services import vault
 from server.services.accounts.sessions import Login
-from server.services.duplicates import deciding, renewing
+from server.services.duplicates import deciding, renewing, wording
 from server.services.duplicates.deciding import Explained, Queue, Reached, ShownDecision, ShownPair, View
 from server.services.vault import Compartment, Opened
-from server.store.links import Report
 
 _SHOWN: Final = 5
 _CERTAIN: Final = float("inf")
 _GROUP_LEAST: Final = 3
-# Interactions of a model that say again what several fields say: where they weigh against, they only correct these.
-_REPEATS: Final = frozenset(
-    {"same_place_day_and_act", "same_victim_place_and_time", "same_victim_and_sum", "same_accused_and_story"}
-)
-# Nobody says 100 chances in 100, nor none.
-_PERCENT_MOST: Final = 99
-_DAY_CHARS: Final = len("2026-11-21")
 
 
 class _Pair(click.ParamType[int]):
@@ -201,7 +190,7 @@ def estimates(operator: Operator, as_name: str) -> None:
     for each in found:
         _say_reached(operator, each)
     if poor:
-        operator.say("duplicates.poor", percent=_percent(operator, poor))
+        operator.say("duplicates.poor", percent=wording.percent(operator.texts, poor))
 
 
 COMMANDS = (next_, decide, undo, explain, clusters, estimates)
@@ -263,30 +252,10 @@ def _say_head(operator: Operator, shown: ShownPair | Explained) -> None:
 
 
 def _say_reports(operator: Operator, shown: Explained, places: Gazetteer | None) -> None:
-    first, then = (_facts(operator, each, places) for each in shown.reports)
+    first, then = (wording.facts(operator.texts, each, places) for each in shown.reports)
     for name in first:
         what = operator.texts.text(f"duplicates.fact_{name}")
-        operator.say("duplicates.fact", what=what, one=first[name], other=then[name])
-
-
-def _facts(operator: Operator, report: Report, places: Gazetteer | None) -> dict[str, str]:
-    """By name of the fact, what a report says of it, in words; a dash where it says nothing."""
-    known = places.by_id.get(report.place_id or "") if places else None
-    told = [_day(operator, day) for day in (report.incident_from, report.incident_to) if day]
-    days = " – ".join(dict.fromkeys(told))
-    precision = _labels(operator, "date_precision", filter(None, [report.precision]))
-    facts = {
-        "received": operator.day(report.received_at),
-        "team": report.team,
-        "acts": _labels(operator, "kind", report.kinds),
-        "when": f"{days} ({precision})" if days and precision else days,
-        "place": known.name if known else report.place_id,
-        "money": " / ".join(str(each) for each in (report.asked_xof, report.paid_xof) if each is not None),
-        "sector": _labels(operator, "sector", filter(None, [report.sector])),
-        "persons": ", ".join(_labels(operator, "person_role", roles.split()) for roles, _, _ in report.persons),
-        "revision": str(report.revision),
-    }
-    return {name: plain(text or "") or "–" for name, text in facts.items()}
+        operator.say("duplicates.fact", what=what, one=plain(first[name]) or "–", other=plain(then[name]) or "–")
 
 
 def _say_opened(operator: Operator, number: str, part: Opened) -> None:
@@ -321,50 +290,26 @@ def _member(operator: Operator, name: str) -> str:
         return plain(name)
 
 
-def _day(operator: Operator, text: str) -> str:
-    """A day as people here read it; what is less than a day, as it is written."""
-    try:
-        return date.fromisoformat(text[:_DAY_CHARS]).strftime(operator.texts.text("usage.day"))
-    except ValueError:
-        return text
-
-
 def _say_judged(operator: Operator, judged: Judged, most: int | None = None) -> None:
     if judged.model is None:
         operator.say("duplicates.certain")
         return
-    band, percent = operator.texts.text(f"duplicates.band_{judged.band}"), _percent(operator, judged.probability)
+    band = operator.texts.text(f"duplicates.band_{judged.band}")
+    percent = wording.percent(operator.texts, judged.probability)
     operator.say("duplicates.judged", band=band, percent=percent, model=judged.model)
     for name, level, bits in judged.reasons[:most]:
-        what = reason_said(operator.texts, name, level)
-        if _corrects(name, level, bits):
+        what = wording.reason(operator.texts, name, level)
+        if wording.corrects(name, level, bits):
             what = operator.texts.text("duplicates.corrects", what=what)
-        operator.say("duplicates.reason", bits=_bits(operator, bits), what=what)
+        operator.say("duplicates.reason", bits=wording.points(operator.texts, bits), what=what)
 
 
 def _say_sum(operator: Operator, judged: Judged) -> None:
     """Where the sum of the bits begins and ends."""
     if judged.model is not None:
-        before, weight = _bits(operator, decisions.odds_before(judged)), _bits(operator, judged.weight)
-        operator.say("duplicates.sum", before=before, weight=weight, percent=_percent(operator, judged.probability))
-
-
-def _corrects(name: str, level: int | None, bits: float) -> bool:
-    """Whether a reason speaks the other way than it reads, since what it says is counted elsewhere already."""
-    if level is None:
-        return name in _REPEATS and bits < 0
-    return (level == Level.DIFFERS and bits > 0) or (level >= Level.NEAR and bits < 0)
-
-
-def reason_said(texts: Catalogue, name: str, level: int | None) -> str:
-    """Why, in words; the bare name for what only a model of another version knows."""
-    try:
-        if level is None:
-            return texts.text(f"duplicates.together_{name}")
-        field, said = texts.text(f"duplicates.field_{name}"), texts.text(f"duplicates.level_{level}")
-        return texts.text("duplicates.agreement", field=field, level=said)
-    except KeyError:
-        return name if level is None else f"{name} {level}"
+        texts, percent = operator.texts, wording.percent(operator.texts, judged.probability)
+        before, weight = (wording.points(texts, each) for each in (decisions.odds_before(judged), judged.weight))
+        operator.say("duplicates.sum", before=before, weight=weight, percent=percent)
 
 
 def _say_word(operator: Operator, word: ShownDecision, above: Judged | None) -> None:
@@ -408,7 +353,8 @@ def _say_view(operator: Operator, view: View) -> None:
 
 def _say_edge(operator: Operator, key: str, view: View, edge: Edge) -> None:
     state = _verdict(operator, Verdict.CONFIRMED if edge.is_confirmed else "proposed")
-    weight = operator.texts.text("duplicates.by_itself") if edge.weight == _CERTAIN else _bits(operator, edge.weight)
+    texts, is_certain = operator.texts, edge.weight == _CERTAIN
+    weight = texts.text("duplicates.by_itself") if is_certain else wording.points(texts, edge.weight)
     one, other = view.numbers[edge.a], view.numbers[edge.b]
     operator.say(key, link=link_ids.written(edge.link), one=one, other=other, state=state, weight=weight)
 
@@ -440,15 +386,3 @@ def _verdict(operator: Operator, verdict: str) -> str:
 
 def _labels(operator: Operator, list_name: str, codes: Iterable[str]) -> str:
     return ", ".join(label(list_name, code, operator.texts.language) for code in codes)
-
-
-def _percent(operator: Operator, share: float) -> str:
-    """Chances in 100; what rounds to all or to none is called more, or less, than the next."""
-    percent = round(share * 100)
-    if percent > _PERCENT_MOST:
-        return operator.texts.text("duplicates.more_than", percent=_PERCENT_MOST)
-    return str(percent) if percent else operator.texts.text("duplicates.less_than", percent=1)
-
-
-def _bits(operator: Operator, bits: float) -> str:
-    return f"{bits:+.1f}".replace(".", operator.texts.text("usage.decimal_point"))

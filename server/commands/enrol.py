@@ -1,7 +1,6 @@
 """`seere enrol`: a one-time code for a new device, as characters, words and QR."""
 
 import io
-import json
 import time
 from urllib.parse import urlsplit
 
@@ -70,7 +69,7 @@ def _show(operator: Operator, invitation: Invitation, url: str, qr: bool) -> Non
     operator.say("enrol.url", url=url)
     if qr:
         drawn = io.StringIO()
-        segno.make(json.dumps({"code": invitation.code, "url": url})).terminal(drawn, compact=True)
+        segno.make(devices.scanned(invitation, url)).terminal(drawn, compact=True)
         click.echo(drawn.getvalue())
     operator.say("enrol.until", day=operator.day(invitation.expires_at))
     operator.say("enrol.next")

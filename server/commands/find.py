@@ -12,8 +12,8 @@ from server.commands.person import acting, as_person
 from server.commands.spoken import Refused, SpokenCommand
 from server.domain.permission import may_ever
 from server.domain.places import Gazetteer
-from server.services import lookup
-from server.services.lookup import Match, Query
+from server.services.cases import lookup
+from server.services.cases.lookup import Match, Query
 
 # More than anybody reads through; who gets as many narrows the search.
 _SHOWN_MAX: Final = 50

@@ -10,9 +10,10 @@ from server.commands.key_files import KeyFile
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, naming
 from server.commands.plain import plain, readable
-from server.commands.spoken import SpokenCommand, refusal
+from server.commands.spoken import SpokenCommand
 from server.domain.contact import WAYS, Reach
 from server.domain.errors import ContactNotAllowed
+from server.refusals import refusal
 from server.services import vault
 from server.services.duplicates import renewing
 from server.services.vault import Compartment, Look, Opened, Opener

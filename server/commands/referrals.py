@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,18 +12,18 @@ from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
-from server.commands.spoken import SpokenCommand, SpokenGroup, refusal
+from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.domain.desk import Desk
-from server.domain.errors import NotFound, ReferralRefused
+from server.domain.errors import NotFound
 from server.domain.places import Gazetteer
-from server.domain.referral import PROGRAMMES, Block
+from server.domain.referral import PROGRAMMES
 from server.hub import Hub
+from server.refusals import why_blocked
 from server.services import vault
-from server.services.cases import letters, referring, sending
+from server.services.cases import letters, phrases, quoting, referring, sending
 from server.services.cases.letters import Words
 from server.services.cases.referring import View
 from server.services.cases.sending import Offer, Plan
-from server.services.vault import Opened
 
 _SHOWN: Final = 50
 _SHORT: Final = 8
@@ -110,7 +109,7 @@ def send(
     """Send what may go, by a letter in a file."""
     with _at_work(operator, as_name, number, destination) as (hub, desk):
         planned = sending.plan(hub.store, desk, number, destination, only)
-        words = _opened(operator, hub, desk, planned, reason)
+        words = _opened(hub, desk, planned, reason)
         made = letters.compose(planned, words, desk, operator.texts.language)
         with operator.drafted(letter, made.text):
             sent = sending.send(hub.store, desk, number, destination, made.sheets, made.digest, after=seen)
@@ -118,7 +117,8 @@ def send(
     for sheet in made.sheets:
         _say_parts(operator, numbers[sheet.complaint], sheet.parts)
     for left, blocks in planned.left_out.items():
-        operator.say("referrals.left_out", number=left, why=_why(operator, blocks, planned.since.get(left)))
+        why = why_blocked(operator.texts, blocks, planned.since.get(left))
+        operator.say("referrals.left_out", number=left, why=why)
     code = plain(destination)
     operator.say("referrals.sent", number=number, code=code, version=sent.version, file=letter, name=as_name)
 
@@ -140,7 +140,7 @@ def print_(
             is_sent = any(each.kept.referral.stands for each in of_case)
             plan = sending.copy if is_sent else sending.plan
             planned = plan(hub.store, desk, number, destination)
-            words = _opened(operator, hub, desk, planned, reason)
+            words = _opened(hub, desk, planned, reason)
             made = letters.compose(planned, words, desk, operator.texts.language, "copy" if is_sent else "draft")
     with operator.drafted(letter, made.text):
         operator.say("referrals.printed", file=letter)
@@ -263,24 +263,11 @@ def _at_work(operator: Operator, name: str, number: str, other: str) -> Iterator
         yield hub, hub.desk(person.actor, person.keys)
 
 
-def _opened(operator: Operator, hub: Hub, desk: Desk, planned: Plan, reason: str) -> Mapping[int, Words]:
+def _opened(hub: Hub, desk: Desk, planned: Plan, reason: str) -> Mapping[int, Words]:
     """What is opened for a letter, each logged with the reason; without one nothing is, and facts alone go."""
     if not reason.strip():
         return {}
-    found: dict[int, Words] = {}
-    for going in planned.going:
-        opened: dict[str, Opened] = {}
-        for compartment in letters.needed(going):
-            try:
-                opened[compartment] = vault.open_compartment(hub.store, desk, going.complaint, compartment, reason)
-            except NotFound:
-                raise operator.refuse("referrals.not_assigned", number=going.number) from None
-            if opened[compartment].is_unopenable:
-                raise operator.refuse("referrals.unopenable", number=going.number)
-        clear = {name: each.clear for name, each in opened.items()}
-        with_contacts = "identity" in opened and not opened["identity"].is_withheld
-        found[going.complaint] = Words(clear.get("statement"), clear.get("identity"), with_contacts)
-    return found
+    return quoting.quoted(planned, lambda id, part: vault.open_compartment(hub.store, desk, id, part, reason))
 
 
 def _programme(views: list[View], named: str) -> str:
@@ -302,7 +289,8 @@ def _say_offer(operator: Operator, found: Offer, places: Gazetteer | None) -> No
     )
     for number, blocks in found.against.items():
         if blocks:
-            operator.say("referrals.left_out", number=number, why=_why(operator, blocks, found.since.get(number)))
+            why = why_blocked(operator.texts, blocks, found.since.get(number))
+            operator.say("referrals.left_out", number=number, why=why)
         elif len(found.against) > 1:
             operator.say("referrals.may_go", number=number)
 
@@ -331,9 +319,4 @@ def _say_taken_back(operator: Operator, view: View) -> None:
 
 
 def _say_parts(operator: Operator, number: str, parts: tuple[str, ...]) -> None:
-    words = ", ".join(operator.texts.text(f"referrals.part_{part}") for part in parts)
-    operator.say("referrals.parts", number=number, parts=words)
-
-
-def _why(operator: Operator, blocks: tuple[Block, ...], since: datetime | None) -> str:
-    return refusal(operator.texts, ReferralRefused(fault=blocks[0], faults=blocks, since=since))
+    operator.say("referrals.parts", number=number, parts=phrases.parts(operator.texts, parts))

@@ -16,7 +16,7 @@ from server.commands.key_recovery import make_recovery_key
 from server.commands.operator import Operator, pass_operator
 from server.commands.people import add_person
 from server.commands.places import import_list
-from server.commands.spoken import Refused, SpokenCommand, refusal
+from server.commands.spoken import Refused, SpokenCommand
 from server.commands.terms import terms_of
 from server.domain.errors import (
     KeyFileUnusable,
@@ -29,6 +29,7 @@ from server.domain.errors import (
 from server.domain.people import Role
 from server.domain.permission import OPERATOR
 from server.hub import Hub
+from server.refusals import refusal
 from server.services import keyrings
 from server.services.accounts import people
 from server.services.accounts.people import Post

@@ -13,6 +13,7 @@ from server.config import PREFIX
 from server.domain.errors import SeereError
 from server.domain.folding import fold
 from server.i18n import LANGUAGES, catalogue
+from server.refusals import refusal
 
 _TEXTS: Final = "server.texts"
 # What stands for something to be given: `--as NAME`.
@@ -167,22 +168,6 @@ def refusing(ctx: click.Context) -> Iterator[None]:
 def typed(text: str) -> str:
     """Words as people type them on one line, in one piece."""
     return text.replace(" ", "-")
-
-
-def refusal(texts: Catalogue, error: SeereError) -> str:
-    """The sentences for a refusal: one for each of its faults where it names any, else the one for its code."""
-    faults = error.values.get("faults", (error.values.get("fault"),))
-    assert isinstance(faults, tuple)
-    return " ".join(dict.fromkeys(_sentence(texts, error, fault) for fault in faults))
-
-
-def _sentence(texts: Catalogue, error: SeereError, fault: object) -> str:
-    for name in (f"refusal.{error.code}_{fault}", f"refusal.{error.code}"):
-        try:
-            return texts.text(name, **error.values)
-        except KeyError:
-            continue
-    return texts.text("refusal.any", code=error.code)
 
 
 def _misused(ctx: click.Context, key: str, name: str, meaning: str = "") -> NoReturn:

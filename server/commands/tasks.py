@@ -1,13 +1,10 @@
 """`seere tasks`: what teams do in the field, set for their devices, taken back, and what came of it."""
 
-from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast, get_args
 
 import click
 
-from client_sync.protocol.records import read_time
 from client_sync.protocol.vocabulary import label
-from server.commands import referral_words
 from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
@@ -17,15 +14,13 @@ from server.domain.desk import Desk
 from server.domain.task import KINDS, OPEN, Kind, Window
 from server.hub import Hub
 from server.services import vault
-from server.services.cases import tasking
+from server.services.cases import phrases, tasking
 from server.services.cases.tasking import Errand, Shown
 from server.services.vault import Compartment, Opened
 from server.store.tasks import Result
 
 _SHOWN: Final = 50
 _ID_CHARS: Final = 8
-# What a report says, in the order in which a team is asked.
-_REPORT: Final = ("heard", "documents", "note")
 _DAYS: Final = click.DateTime(["%Y-%m-%d"])
 
 _wanted = (
@@ -183,10 +178,10 @@ def _say_result(operator: Operator, name: str, result: Result) -> None:
         unsaid = operator.texts.text("tasks.unsaid")
         operator.say(
             "tasks.proposal",
-            finding=referral_words.finding(operator, result.state),
-            method=referral_words.method(operator, result.method) if result.method else unsaid,
+            finding=phrases.finding(operator.texts, result.state),
+            method=phrases.method(operator.texts, result.method) if result.method else unsaid,
             sources=unsaid if result.sources is None else result.sources,
-            certainty=referral_words.certainty(operator, result.certainty) if result.certainty else unsaid,
+            certainty=phrases.certainty(operator.texts, result.certainty) if result.certainty else unsaid,
         )
 
 
@@ -197,10 +192,10 @@ def _say_how_verify(operator: Operator, number: str, device: str, result: Result
     operator.say(
         "tasks.how_verify",
         number=number,
-        state=typed(referral_words.finding(operator, result.state)),
-        method=typed(referral_words.method(operator, result.method)),
+        state=typed(phrases.finding(operator.texts, result.state)),
+        method=typed(phrases.method(operator.texts, result.method)),
         sources=result.sources,
-        certainty=typed(referral_words.certainty(operator, result.certainty)),
+        certainty=typed(phrases.certainty(operator.texts, result.certainty)),
         day=result.done_on or f"{result.at:%Y-%m-%d}",
         device=plain(device),
         name=name,
@@ -212,28 +207,8 @@ def _say_report(operator: Operator, name: str, report: Opened) -> None:
     if report.clear is None:
         operator.say("open.unopenable" if report.is_unopenable else "open.nothing")
         return
-    for line in _answers(operator, report.clear):
-        click.echo(line)
-
-
-def _answers(operator: Operator, clear: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each thing that a team said; as it came where there are no words for it, since the hub never saw it
-    before."""
-    words = {name: clear[name] for name in _REPORT if isinstance(clear.get(name), str)}
-    for name, text in words.items():
-        yield operator.texts.text(f"tasks.report_{name}", text=" ".join(map(plain, text.splitlines())))
-    looks = clear["looks"] if isinstance(clear.get("looks"), list) else []
-    for look in looks:
-        yield _look(operator, look)
-    others = {name: value for name, value in clear.items() if name not in words and not (name == "looks" and looks)}
-    yield from (plain(f"    {name}: {value}") for name, value in others.items())
-
-
-def _look(operator: Operator, look: Any) -> str:
-    at = read_time(str(look.get("at"))) if isinstance(look, Mapping) else None
-    if at is None:
-        return plain(f"    {look}")
-    return operator.texts.text("tasks.report_look", at=operator.moment(at), why=plain(str(look.get("why", ""))))
+    for line in phrases.answers(operator.texts, report.clear):
+        click.echo(plain(line))
 
 
 def _label(operator: Operator, name: str, code: str) -> str:

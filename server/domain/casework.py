@@ -24,6 +24,8 @@ Status = Literal[
     "withdrawn",
 ]
 Stage = Literal["open", "paused", "closed"]
+# For what a case waits: to be decided first, for the complainant, or for whoever works on it.
+Queue = Literal["triage", "asked", "work"]
 # From the most to the least urgent.
 Urgency = Literal["U1", "U2", "U3", "U4"]
 # What a move may hang on, beside the right to make it and the reasons that it asks.
@@ -45,8 +47,17 @@ Condition = Literal[
 
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+QUEUES: Final[tuple[Queue, ...]] = get_args(Queue)
+# What nobody did anything with yet waits here, too.
+TRIAGE: Final[Queue] = "triage"
 URGENCIES: Final[tuple[Urgency, ...]] = get_args(Urgency)
 CONDITIONS: Final[tuple[Condition, ...]] = get_args(Condition)
+_QUEUES: Final[Mapping[Status, Queue]] = {
+    "received": TRIAGE,
+    "acknowledged": TRIAGE,
+    "in_triage": TRIAGE,
+    "needs_information": "asked",
+}
 # What the hub does by itself, at a due time or when something comes.
 HUB: Final = "hub"
 # The field of a step that is no code of a list: the body that a case is referred to.
@@ -122,6 +133,11 @@ class Casework:
     urgency_rules: tuple[UrgencyRule, ...]
     usual_urgency: Urgency
     own_people: Mapping[str, frozenset[str]]
+
+
+def queue_of(status: Status) -> Queue:
+    """For what a case waits that is not closed."""
+    return _QUEUES.get(status, "work")
 
 
 def read(table: Mapping[str, Any]) -> Casework:

@@ -358,6 +358,12 @@ class TaskRefused(SeereError):
     code = "task_refused"
 
 
+class DemoRefused(SeereError):
+    """This is no demonstration, or can't be made one; `fault` says why."""
+
+    code = "demo_refused"
+
+
 class ClockDoubted(SeereError):
     """What can't be undone is not done by a clock that is doubted."""
 

@@ -4,6 +4,7 @@ A P-code means nothing without the year of its list: ML0101 is Kayes in 2015 and
 """
 
 import csv
+import difflib
 import re
 import unicodedata
 from collections import Counter
@@ -56,6 +57,9 @@ COD_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     REGIONS_ISO: ("code", "name"),
     TOWN_NAMES: ("name", "lon", "lat", "alternate_names"),
 }
+# How alike two names have to be, from 0 to 1, for one to be offered in place of the other, and how many are.
+_NEAR: Final = 0.75
+_NEAREST_MAX: Final = 3
 _NEEDED: Final = (REGIONS_2015, CERCLES_2015, COMMUNES_2015, UNITS_2021)
 
 # Cercles whose region changed in 2023; all others stayed. Compiled by hand from the press, as no list of the
@@ -155,6 +159,15 @@ class Gazetteer:
         """As `region_named`, of cercles."""
         return self._named("cercle", typed)
 
+    def called(self, typed: str) -> list[Place]:
+        """The places of any level that are called so, or were once, however it is typed."""
+        return list(self._by_fold.get(fold(typed), ()))
+
+    def nearly_called(self, typed: str) -> list[str]:
+        """Names of places that are written nearly so, the nearest first; a few at most."""
+        near = difflib.get_close_matches(fold(typed), self._by_fold, _NEAREST_MAX, _NEAR)
+        return [self._by_fold[each][0].name for each in near]
+
     def names_of(self, level: str) -> list[str]:
         """The names of all places of a level, in order."""
         return sorted((place.name for place in self.places if place.level == level), key=fold)
@@ -189,6 +202,14 @@ class Gazetteer:
         # What a place is called means that place, whichever other was called so once.
         found = own or [place for place in known if wanted in map(fold, place.aliases)]
         return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _by_fold(self) -> Mapping[str, list[Place]]:
+        found: dict[str, list[Place]] = {}
+        for place in self.places:
+            for name in dict.fromkeys(fold(each) for each in (place.name, *place.aliases)):
+                found.setdefault(name, []).append(place)
+        return found
 
     @cached_property
     def _by_code(self) -> Mapping[tuple[str | None, str], Place]:

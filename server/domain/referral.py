@@ -202,10 +202,21 @@ def parts(each: Sendable, to: Destination) -> frozenset[Part]:
 
     A body that nobody chose gets facts at most. Who asked that a thing be withheld is not quoted: the words may say it.
     """
-    level = str(each.consent["level"])
-    is_chosen = to.body in each.consent.get("bodies", ())
-    allowed = _ALLOWED.get(level if is_chosen else min(level, _UNNAMED), frozenset())
-    return allowed - {"statement"} if "withhold" in each.consent else allowed
+    return _allowed(each.consent, is_chosen=to.body in each.consent.get("bodies", ()))
+
+
+def parts_at_most(each: Sendable, day: date) -> frozenset[Part]:
+    """What any body may get of a complaint by its consent, one that the person chose; nothing where none may have it.
+
+    Kinds and places, by which one body or another is not the right one, don't count.
+    """
+    bodies = each.consent.get("bodies", ())
+    # Whoever needs care goes with a name to a body that was chosen, or not at all.
+    least: Consent = {"level": _NAMED if _needs_care(each) else _UNNAMED, "expires": day.isoformat()}
+    may_go = is_within({**_LEAST, **least}, each.consent) and (bool(bodies) or not _needs_care(each))
+    if each.withdrawn or _is_without_assent(each) or not may_go:
+        return frozenset()
+    return _allowed(each.consent, is_chosen=bool(bodies))
 
 
 def is_taken_back(each: Sendable, to: Destination, sent: Collection[str]) -> bool:
@@ -269,9 +280,26 @@ def remind(referral: Referral, now: datetime) -> Referral:
     return replace(referral, reminders=referral.reminders + 1, reminded_at=now)
 
 
+def possible(referral: Referral) -> frozenset[str]:
+    """What somebody may note of it next: the states it may be brought to, and `reminded` where it owes an answer.
+
+    That it is sent, or silent, is not for somebody to note.
+    """
+    over: set[str] = {"answered"} if referral.is_over else set()
+    owes: set[str] = {"reminded"} if referral.is_waiting or referral.state == "silent" else set()
+    return frozenset((NEXT[referral.state] - over - {"sent", "silent"}) | owes)
+
+
 def is_harmful(programme: str, outcome: str) -> bool:
     """Whether that answer leaves the person worse off: somebody has to act at once."""
     return PROGRAMMES[programme].outcomes[outcome] == "harmful"
+
+
+def _allowed(consent: Consent, *, is_chosen: bool) -> frozenset[Part]:
+    """What a body gets by a consent; `is_chosen`: by the person."""
+    level = str(consent["level"])
+    allowed = _ALLOWED.get(level if is_chosen else min(level, _UNNAMED), frozenset())
+    return allowed - {"statement"} if "withhold" in consent else allowed
 
 
 def _of_destination(to: Destination, accused: Accused, day: date) -> set[Block]:
@@ -285,12 +313,16 @@ def _of_destination(to: Destination, accused: Accused, day: date) -> set[Block]:
 
 def _of_consent(each: Sendable, to: Destination, day: date) -> set[Block]:
     found: set[Block] = {"withdrawn"} if each.withdrawn else set()
-    if each.consent.get("given_by") == "guardian" and each.consent.get("assent") is False:
+    if _is_without_assent(each):
         found.add("no_assent")
     for member, value in _asked(each, to, day).items():
         if not is_within({**_LEAST, member: value}, each.consent):
             found.add(_TOO_MUCH[member])
     return found
+
+
+def _is_without_assent(each: Sendable) -> bool:
+    return each.consent.get("given_by") == "guardian" and each.consent.get("assent") is False
 
 
 def _asked(each: Sendable, to: Destination, day: date) -> Consent:

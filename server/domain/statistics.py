@@ -29,6 +29,8 @@ RESERVED: Final = frozenset({*TOTAL, *SHARE, UNKNOWN, SEVERAL})
 LEAST_FOR_P90: Final = 10
 # Of a sum of money, the share of one alone that would tell what that one was.
 DOMINANT_SHARE: Final = 0.7
+# What complaints are about, at large: the first part of the code of a kind.
+FAMILIES: Final = ("HR", "COR", "GBV", "OTH")
 PROCESSED: Final = "processed"
 PROGRESS: Final = (PROCESSED, "withdrawn", "waiting")
 STOCK: Final = ("open_at_start", "received", "reopened", "closed", "open_at_end")
@@ -260,6 +262,12 @@ def progress_key(status: str | None, is_referred: bool) -> Key:
     return ("withdrawn",) if status == "withdrawn" else ("waiting",)
 
 
+def family_key(kind: str) -> Key:
+    """The family of a kind; the last for what is of none."""
+    family = kind.partition("-")[0]
+    return (family if family in FAMILIES else FAMILIES[-1],)
+
+
 def named_key(name: str | None) -> Key:
     """A team or partner, as somebody named it; in quotes where that is the name of another line."""
     if name is None:
@@ -297,11 +305,13 @@ def stored(release: Release) -> dict[str, Any]:
     return {"rows": list(map(list, release.rows)), "columns": list(map(list, release.columns)), "cells": cells}
 
 
-def restored(table: Table, quarter: Quarter, told: Mapping[str, Any], at: datetime) -> Release:
-    """What `stored` wrote."""
+def restored(
+    table: Table, period: Period, told: Mapping[str, Any], at: datetime, *, is_final: bool = True
+) -> Release:
+    """What `stored` wrote; `is_final`: of a quarter that is over."""
     rows, columns = (tuple(tuple(key) for key in told[name]) for name in ("rows", "columns"))
     cells = {(tuple(row), tuple(column)): number for row, column, number in told["cells"]}
-    return Release(table, Period.of(quarter), at, rows, columns, cells, is_final=True)
+    return Release(table, period, at, rows, columns, cells, is_final=is_final)
 
 
 def in_order(release: Release) -> list[tuple[tuple[Key, Key], int | None]]:
@@ -380,6 +390,8 @@ TABLES: Final[Mapping[str, Table]] = {
     for table in (
         *(Table(code, "complaints", (by,), ("progress",), order=PROGRESS, with_share=True) for by, code in _N.items()),
         Table("N6", "complainants", ("age_group",), ("sex",)),
+        Table("N7", "complaints", ("month",), ("family",), order=FAMILIES),
+        Table("N8", "complaints", ("region",), ("family",), order=FAMILIES),
         Table("T1", "complaints", ("kind",), ("month", "region")),
         Table("T2", "victims", ("kind",), ("sex", "age_band")),
         Table("T3", "cases", ("region",), ("stock",), "balance", STOCK),

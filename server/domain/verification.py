@@ -13,7 +13,7 @@ from server.domain.errors import FindingRefused
 State = Literal["corroborated", "falsely_attributed", "inconclusive", "under_verification", "unverified", "unfounded"]
 # Why a finding can't stand, the weightiest first.
 Fault = Literal[
-    "state", "reason", "own", "method", "sources", "certainty", "sources_too_few", "certainty_too_low", "day"
+    "state", "reason", "own", "second", "method", "sources", "certainty", "sources_too_few", "certainty_too_low", "day"
 ]
 
 _QUARTER_MONTHS: Final = 3
@@ -96,12 +96,15 @@ def conclude(
     happened_by: date | None,
     received_on: date,
     today: date,
+    is_alone: bool = False,
 ) -> Finding:
     """The finding on an act that is under verification. `happened_by`: the last day of the facts as claimed.
 
-    `collectors`: ids of whoever recorded the complaint, account and lineage. Raises FindingRefused with every fault.
+    `collectors`: ids of whoever recorded the complaint, account and lineage. `is_alone`: of what is strict, whoever
+    began it concludes it too. Raises FindingRefused with every fault.
     """
-    faults = [*_state_faults(before, state), *_basis_faults(basis, RULES[state], collectors, today)]
+    faults: list[Fault] = ["second"] if is_alone else []
+    faults += [*_state_faults(before, state), *_basis_faults(basis, RULES[state], collectors, today)]
     _refuse(faults)
     late = is_late(happened_by, received_on, today)
     return Finding(before.complaint, before.kind, state, basis, is_late=late)

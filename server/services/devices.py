@@ -1,6 +1,7 @@
 """Devices: enrolment by a one-time code, confirmation by six words, revocation, limits, orders."""
 
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from server.domain.errors import (
     KeyringMissing,
     NotFound,
 )
-from server.domain.permission import OPERATOR
+from server.domain.permission import OPERATOR, Actor, permit
 from server.store import audit, devices, recipients
 from server.store.devices import Enrolment, Order
 from server.store.engine import Store
@@ -81,12 +82,14 @@ def invite(
     team: str | None = None,
     partner: str | None = None,
     succeeds: str | None = None,
+    by: Actor = OPERATOR,
 ) -> Invitation:
     """Make a one-time code for a device to be called `label`; `succeeds` is the device it replaces.
 
     Team and partner that are not given are those of the device replaced. Raises NotFound when there is no
-    such device, and KeyringMissing: without a keyring a device can seal nothing.
+    such device or `by` manages none, and KeyringMissing: without a keyring a device can seal nothing.
     """
+    _check_manager(by)
     code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_CHARS))
     expires_at = now + timedelta(hours=valid_hours)
     with store.write() as connection:
@@ -104,8 +107,13 @@ def invite(
                 "expires_at": expires_at,
             },
         )
-        audit.record(connection, at=now, actor=OPERATOR.signature, action="invite", object="enrolment")
+        audit.record(connection, at=now, actor=by.signature, action="invite", object="enrolment")
     return Invitation(code, label, expires_at)
+
+
+def scanned(invitation: Invitation, address: str) -> str:
+    """What a device reads from a picture of the code: that and the hub's address, as JSON."""
+    return json.dumps({"code": invitation.code, "url": address})
 
 
 def enrol(store: Store, application: Application, now: datetime, refill: Refill) -> Admission:
@@ -153,13 +161,14 @@ def words_of(store: Store, device: Device, hub_sign_key: SigningKey) -> list[str
     return fingerprint(bytes(hub_sign_key.verify_key), root, *device_keys)
 
 
-def confirm(store: Store, device_id: str, now: datetime) -> None:
-    """Let a device sync, once an operator heard its six words. Raises NotFound."""
+def confirm(store: Store, device_id: str, now: datetime, by: Actor = OPERATOR) -> None:
+    """Let a device sync, once `by`, who manages devices, heard its six words. Raises NotFound."""
+    _check_manager(by)
     with store.write() as connection:
         device = _known(connection, device_id)
         if device.state == "waiting":
             devices.update(connection, device.id, state="ready", confirmed_at=now)
-        audit.record(connection, at=now, actor=OPERATOR.signature, action="confirm", object=f"device:{device.id}")
+        audit.record(connection, at=now, actor=by.signature, action="confirm", object=f"device:{device.id}")
 
 
 def revoke(
@@ -170,13 +179,18 @@ def revoke(
     *,
     reason: str,
     suspect_since: datetime | None = None,
+    by: Actor = OPERATOR,
 ) -> None:
-    """Revoke a device: what it still pushes is kept aside, and only a signed order comes down. Raises NotFound."""
+    """Revoke a device: what it still pushes is kept aside, and only a signed order comes down.
+
+    Raises NotFound, also where `by` manages none.
+    """
+    _check_manager(by)
     with store.write() as connection:
         device = _revoked(connection, device_id, suspect_since or now, now)
         _give_order(connection, device, sign_key, "revoke", now)
         audit.record(
-            connection, at=now, actor=OPERATOR.signature, action="revoke", object=f"device:{device.id}", reason=reason
+            connection, at=now, actor=by.signature, action="revoke", object=f"device:{device.id}", reason=reason
         )
 
 
@@ -229,6 +243,12 @@ def listed(store: Store) -> list[Device]:
         return devices.listed(connection)
 
 
+def with_id(store: Store, id: str) -> Device:
+    """The device with this id. Raises NotFound."""
+    with store.read() as connection:
+        return _known(connection, id)
+
+
 def find(store: Store, name: str) -> Device:
     """The device called `name`: its id, its number (`M-14` or `14`), or its label. Raises NotFound."""
     with store.read() as connection:
@@ -236,6 +256,11 @@ def find(store: Store, name: str) -> Device:
     if device is None:
         raise NotFound(object=name)
     return device
+
+
+def _check_manager(by: Actor) -> None:
+    if not permit(by, "manage_devices"):
+        raise NotFound(object="device")
 
 
 def _standing_keyring(connection: sa.Connection) -> Published:

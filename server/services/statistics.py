@@ -2,10 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property, partial
-from typing import Final
+from typing import Final, Literal
 
 import sqlalchemy as sa
 
@@ -29,6 +29,63 @@ _CLOSING: Final = ("closing",)
 _NOT_RECOUNTED: Final = frozenset({"T7", "T11M", "T12"})
 
 
+# What one page shows of some months; a counting of all of these takes as long as the page may not.
+OVERVIEW: Final = ("N1", "N3", "N6", "N7", "N8", "T3", "T7", "T8", "T12")
+# What the log calls reading all of these at once.
+_OVERVIEW_NAME: Final = "overview"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The tables of OVERVIEW by their codes, all counted at one moment; `is_final`: of a quarter that is over."""
+
+    tables: Mapping[str, Release]
+    at: datetime
+    is_final: bool
+
+
+def overview(store: Store, desk: Desk, period: Period) -> Overview | None:
+    """The figures of a period as they were frozen or counted last; None where nobody counted them yet.
+
+    Nothing is counted for it. The log keeps who read which. Raises NotFound for whoever may read no figures.
+    """
+    if not permit(desk.actor, "read_statistics"):
+        raise NotFound(object=_OVERVIEW_NAME)
+    with store.read() as connection:
+        quarter = period.quarter
+        frozen = {} if quarter is None else figures.all_frozen(connection, rules.quarter_text(quarter))
+        found = frozen or figures.counted(connection, _months(period))
+    if not found.keys() >= set(OVERVIEW):
+        return None
+    _note_reading(store, desk, _OVERVIEW_NAME, period)
+    tables = {
+        code: rules.restored(TABLES[code], period, found[code].cells, found[code].at, is_final=bool(frozen))
+        for code in OVERVIEW
+    }
+    return Overview(tables, min(each.at for each in tables.values()), bool(frozen))
+
+
+def count_overview(store: Store, desk: Desk, period: Period) -> None:
+    """Count the figures of a period, so that `overview` has them as of now. Raises as that."""
+    if not permit(desk.actor, "read_statistics"):
+        raise NotFound(object=_OVERVIEW_NAME)
+    # Counted before anything is locked, as in freezing.
+    with store.read() as connection:
+        counting = Counting(connection, desk.places, period, desk.now)
+        tables = {code: rules.stored(counting.release(code)) for code in OVERVIEW}
+    with store.write() as connection:
+        figures.count_anew(connection, _months(period), tables, desk.now)
+
+
+def count_current(store: Store, places: Gazetteer | None, now: datetime) -> int:
+    """Count what people look at first, this quarter and this year; gives how many periods that were."""
+    desk, today = Desk(JOB, places, now), now.date()
+    year = str(today.year)
+    for period in (Period.asked(None, None, today), Period.read(year, year)):
+        count_overview(store, desk, period)
+    return 2
+
+
 def table(store: Store, desk: Desk, code: str, period: Period) -> Release:
     """A table of a period: counted now, or, of a quarter that is over, as it was frozen, with what came late.
 
@@ -43,7 +100,7 @@ def table(store: Store, desk: Desk, code: str, period: Period) -> Release:
         if quarter is None or frozen is None:
             release = counting.release(code)
         else:
-            release = rules.restored(TABLES[code], quarter, frozen.cells, frozen.at)
+            release = rules.restored(TABLES[code], period, frozen.cells, frozen.at)
             release = replace(release, late=counting.late(release))
     _note_reading(store, desk, code, period)
     return release
@@ -80,6 +137,10 @@ def _freeze(store: Store, period: Period, now: datetime) -> bool:
                 details={"tables": len(tables)},
             )
     return is_new
+
+
+def _months(period: Period) -> tuple[str, str]:
+    return f"{period.first:%Y-%m}", f"{period.last:%Y-%m}"
 
 
 def _note_reading(store: Store, desk: Desk, code: str, period: Period) -> None:
@@ -127,6 +188,8 @@ class Counting:
         return {
             **{code: partial(self._progress, by) for code, by in _BY.items()},
             "N6": self._complainants,
+            "N7": lambda: self._families("month"),
+            "N8": lambda: self._families("region"),
             "T1": self._complaints,
             "T2": self._victims,
             "T3": self._stock,
@@ -144,6 +207,10 @@ class Counting:
         for value, status, is_referred, number in counts.progress(self._connection, self._period, by):
             row = (self._cercle(value),) if by == "place" else rules.named_key(value)
             yield row, rules.progress_key(status, is_referred), number
+
+    def _families(self, by: Literal["month", "region"]) -> Counted:
+        for kind, month, place, number in counts.complaints(self._connection, self._period):
+            yield (month if by == "month" else self._region(place),), rules.family_key(kind), number
 
     def _complainants(self) -> Counted:
         for _, sex, age, number in counts.persons(self._connection, self._period, "complainant"):

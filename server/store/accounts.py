@@ -24,7 +24,7 @@ SESSION_ID_CHARS = 16
 class Account:
     """One person's account. `login` is what it is found by, `name` the same as it was written.
 
-    `passphrase` is an argon2id text; `totp` is sealed, None without a second factor.
+    `passphrase` is an argon2id text; `totp` is sealed, None without a second factor. `last_login_on`: a day, ISO 8601.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Account:
     is_named_reader: bool
     made_at: datetime
     left_at: datetime | None = None
+    last_login_on: str | None = None
 
     @property
     def actor(self) -> Actor:

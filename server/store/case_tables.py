@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from server.domain.casework import STATUSES, URGENCIES
+from server.domain.casework import QUEUES, STATUSES, URGENCIES
 from server.store.columns import code, column, metadata, one_of, slug, uuid
 from server.store.dialect import ID, JSON, UtcTime
 
@@ -36,7 +36,15 @@ casefile: Final = sa.Table(
     column("joined_into", ID, sa.ForeignKey("casefile.id"), null=True, index=True),
     column("left_status", sa.String(20), null=True),
     column("left_since", UtcTime, null=True),
+    # What scopes go by, of the complaint that it was opened for; where that was erased, of one that it has.
+    slug("team", null=True),
+    slug("partner", null=True),
+    column("place_id", sa.String(80), null=True),
     sa.Index("ix_casefile_status", "status", "status_since"),
+    # Lists are read in the order of one of these, or of `ref` alone.
+    sa.Index("ix_casefile_status_ref", "status", "ref"),
+    sa.Index("ix_casefile_urgency_ref", "urgency", "ref"),
+    sa.Index("ix_casefile_owner_ref", "owner", "ref"),
     one_of("status", *STATUSES),
     one_of("urgency", *URGENCIES),
     sqlite_autoincrement=True,
@@ -75,6 +83,8 @@ timeline: Final = sa.Table(
     column("tells_at", UtcTime, null=True),
     # The number of the entry of the same case that this one takes back.
     column("undoes", sa.Integer, null=True),
+    # What one person did today.
+    sa.Index("ix_timeline_actor_at", "actor", "at"),
 )
 
 # What nobody has to do anything about is not here: what was closed before costs the queue nothing.
@@ -86,12 +96,21 @@ waiting: Final = sa.Table(
     column("casefile", ID, sa.ForeignKey("casefile.id"), null=True, unique=True),
     column("urgency", sa.String(2)),
     column("since", UtcTime),
+    # For what it waits, who is to do it, and what it is about: as triage settled it, else the first that was told.
+    column("queue", sa.String(10)),
+    uuid("owner", sa.ForeignKey("account.id"), null=True),
+    code("kind"),
     # What scopes go by, of that complaint: whoever covers little passes over the rest without leaving the index.
     slug("team", null=True),
     slug("partner", null=True),
     column("place_id", sa.String(80), null=True),
     sa.Index("ix_case_waiting_order", "urgency", "since", "complaint", "team", "partner", "place_id"),
+    sa.Index(
+        "ix_case_waiting_queue", "queue", "urgency", "since", "complaint", "team", "partner", "place_id", "kind"
+    ),
+    sa.Index("ix_case_waiting_owner", "owner", "urgency", "since", "complaint"),
     one_of("urgency", *URGENCIES),
+    one_of("queue", *QUEUES),
 )
 
 note: Final = sa.Table(
@@ -104,4 +123,15 @@ note: Final = sa.Table(
     # Sealed to the readers of the complaint; by key id, what opens it.
     column("box", sa.LargeBinary),
     column("keys", JSON),
+)
+
+# Who has a case open, by a complaint of it; minutes later nobody goes by it any more.
+look: Final = sa.Table(
+    "case_look",
+    metadata,
+    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+    uuid("account", sa.ForeignKey("account.id"), primary_key=True),
+    column("since", UtcTime),
+    column("at", UtcTime, index=True),
+    column("is_writing", sa.Boolean),
 )

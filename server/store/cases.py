@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
+from server.domain.casework import TRIAGE, Status, queue_of
 from server.domain.task import ANSWERS
 from server.store import referrals
-from server.store.case_tables import case_complaint, casefile, note, timeline, waiting
+from server.store.case_tables import case_complaint, casefile, look, note, timeline, waiting
 from server.store.dialect import UtcTime, among, locked
 from server.store.due_tables import deadline, deadline_due, notice
 from server.store.referral_tables import finding, judgement, referral_complaint
@@ -69,6 +70,8 @@ class Waiting:
 
 
 _CASE = tuple(casefile.c[name] for name in CaseFile.__dataclass_fields__)
+# Made once: to name the columns of four tables anew takes longer than the question.
+_OTHER = tuple(table.alias(f"other_{table.name}") for table in (complaint, received, lineage, device))
 _ANSWERING = ("answer", "revision", "consent_change")
 
 
@@ -79,7 +82,8 @@ def open_for(
     complaint was received."""
     came = sa.select(received.c.received_at).where(received.c.id == complaint_id).scalar_subquery()
     row = {"ref": ref, "complaint": complaint_id, "status": status, "status_since": came, "urgency": urgency}
-    made = sa.insert(casefile).values(**row, opened_at=at).returning(casefile.c.id)
+    scope = _scope_columns(connection.execute(covered([complaint_id])).one())
+    made = sa.insert(casefile).values(**row, **scope, opened_at=at).returning(casefile.c.id)
     id: int = connection.scalars(made).one()
     first = {"complaint": complaint_id, "casefile": id, "at": at, "urgency": urgency, "urgent_since": came}
     connection.execute(sa.insert(case_complaint).values(first))
@@ -95,6 +99,11 @@ def find(connection: sa.Connection, ids: Collection[int], *, is_locked: bool = F
 def with_ref(connection: sa.Connection, ref: str) -> int | None:
     """The case of this reference, also where the complaint that it is called by was erased."""
     return connection.scalar(sa.select(casefile.c.id).where(casefile.c.ref == ref))
+
+
+def with_refs(connection: sa.Connection, refs: Collection[str]) -> list[int]:
+    """The cases of these references; those that are not known are left out."""
+    return list(connection.scalars(sa.select(casefile.c.id).where(casefile.c.ref.in_(refs))))
 
 
 def opened_for(connection: sa.Connection, complaint_id: int) -> int | None:
@@ -175,7 +184,7 @@ def await_opening(connection: sa.Connection, urgencies: Mapping[int, str], since
     """Put complaints that are new, by each its urgency, where they wait."""
     for urgency in sorted(set(urgencies.values())):
         ids = [id for id, each in urgencies.items() if each == urgency]
-        _await(connection, ids, {"urgency": urgency, "since": since})
+        _await(connection, ids, {"urgency": urgency, "since": since, "queue": TRIAGE})
 
 
 def renew_waiting(connection: sa.Connection, case: CaseFile, complaints: Collection[int], *, waits: bool) -> None:
@@ -183,16 +192,24 @@ def renew_waiting(connection: sa.Connection, case: CaseFile, complaints: Collect
     gone = (waiting.c.casefile == case.id) | waiting.c.complaint.in_(complaints)
     connection.execute(sa.delete(waiting).where(gone))
     if waits and complaints:
-        row = {"casefile": case.id, "urgency": case.urgency, "since": case.status_since}
-        _await(connection, [min(complaints)], row)
+        queue = queue_of(cast(Status, case.status))
+        row = {"casefile": case.id, "urgency": case.urgency, "since": case.status_since, "queue": queue}
+        settled = {} if case.kind is None else {"kind": case.kind}
+        _await(connection, [min(complaints)], {**row, "owner": case.owner, **settled})
 
 
 def renew_scope(connection: sa.Connection, complaint_id: int) -> None:
-    """Note anew what scopes go by, of what waits by a complaint that was revised."""
+    """Note anew what scopes go by, of a complaint that was revised: of its case, and of what waits by it."""
     row = connection.execute(covered([complaint_id])).one()
-    values = {"team": row.team, "partner": row.partner, "place_id": row.place_id}
+    values = _scope_columns(row)
+    held = sa.select(case_complaint.c.casefile).where(case_complaint.c.complaint == complaint_id)
+    of_case = (casefile.c.complaint == complaint_id) | (casefile.c.complaint.is_(None) & casefile.c.id.in_(held))
+    connection.execute(sa.update(casefile).where(of_case).values(values))
     for table in (waiting, deadline_due):
         connection.execute(sa.update(table).where(table.c.complaint == complaint_id).values(values))
+    settled = sa.select(casefile.c.kind).where(casefile.c.id == waiting.c.casefile).scalar_subquery()
+    told = sa.update(waiting).where(waiting.c.complaint == complaint_id)
+    connection.execute(told.values(kind=sa.func.coalesce(settled, row.kind)))
 
 
 def raise_urgency(connection: sa.Connection, complaint_id: int, urgency: str, at: datetime) -> int | None:
@@ -286,7 +303,7 @@ def remove(connection: sa.Connection, complaint_id: int) -> None:
     own = opened_for(connection, complaint_id)
     holder = holding(connection, [complaint_id]).get(complaint_id)
     connection.execute(sa.delete(waiting).where(waiting.c.complaint == complaint_id, waiting.c.casefile.is_(None)))
-    for table in (note, step_waiting, told_step, finding, judgement, referral_complaint, case_complaint):
+    for table in (note, look, step_waiting, told_step, finding, judgement, referral_complaint, case_complaint):
         connection.execute(sa.delete(table).where(table.c.complaint == complaint_id))
     # An entry without its complaint says nothing of anybody, and a timeline without an entry leads nowhere.
     connection.execute(sa.update(timeline).where(timeline.c.complaint == complaint_id).values(complaint=None))
@@ -320,21 +337,27 @@ def _read(column: sa.Column[Any], value: Any) -> Any:
 
 
 def _await(connection: sa.Connection, complaints: Collection[int], values: Mapping[str, Any]) -> None:
-    told = [sa.literal(value, waiting.c[name].type) for name, value in values.items()]
+    told = {name: sa.literal(value, waiting.c[name].type) for name, value in values.items()}
     known = covered(complaints)
-    select = known.with_only_columns(*known.selected_columns, *told)
-    columns = ["complaint", "team", "partner", "place_id", *values]
-    connection.execute(sa.insert(waiting).from_select(columns, select))
+    names = ("complaint", "team", "partner", "place_id", "kind")
+    columns = dict(zip(names, known.selected_columns, strict=True)) | told
+    select = known.with_only_columns(*columns.values())
+    connection.execute(sa.insert(waiting).from_select(list(columns), select))
+
+
+def _scope_columns(row: sa.Row[Any]) -> dict[str, str | None]:
+    return {"team": row.team, "partner": row.partner, "place_id": row.place_id}
 
 
 def covered(complaints: Collection[int]) -> sa.Select[Any]:
-    """What scopes go by, by complaint."""
+    """What scopes go by, by complaint, and what it is about first of all."""
     return (
         sa.select(
             complaint.c.id,
             sa.func.coalesce(lineage.c.team, complaint.c.team).label("team"),
             sa.func.coalesce(device.c.partner, complaint.c.partner).label("partner"),
             complaint.c.place_id,
+            complaint.c.kind,
         )
         .join(received, received.c.id == complaint.c.id)
         .join(lineage, lineage.c.id == received.c.lineage)
@@ -343,8 +366,8 @@ def covered(complaints: Collection[int]) -> sa.Select[Any]:
     )
 
 
-def in_index(connection: sa.Connection, table: sa.Table, scope: Scope) -> list[sa.ColumnElement[bool]]:
-    """What of a scope the index of the queue, or of what is due, tells."""
+def in_index(connection: sa.Connection, table: sa.FromClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    """What of a scope the row of a case tells, or the index of the queue or of what is due."""
     return within_any(scope, lambda each: _covering(connection, table, each))
 
 
@@ -357,7 +380,7 @@ def within(
     return sa.func.coalesce(sa.and_(sa.true(), *limits(connection, scope, of, line, by)), sa.false())
 
 
-def _covering(connection: sa.Connection, table: sa.Table, scope: Scope) -> list[sa.ColumnElement[bool]]:
+def _covering(connection: sa.Connection, table: sa.FromClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
     columns = table.c
     known = (columns.team, scope.teams), (columns.partner, scope.partners), (columns.place_id, scope.places)
     return [among(connection, column, values) for column, values in known if values is not None]
@@ -365,7 +388,7 @@ def _covering(connection: sa.Connection, table: sa.Table, scope: Scope) -> list[
 
 def has_other(connection: sa.Connection, scope: Scope, case: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     """Whether a case has a complaint that is not in the scope."""
-    other, came, line, by = (table.alias(f"other_{table.name}") for table in (complaint, received, lineage, device))
+    other, came, line, by = _OTHER
     return (
         sa.exists()
         .select_from(case_complaint)

@@ -173,6 +173,17 @@ def revisions(connection: sa.Connection, id: int) -> list[Revision]:
     return [Revision(lineage, tuple(fields or ()), line) for lineage, fields, line in connection.execute(select)]
 
 
+def is_any(connection: sa.Connection) -> bool:
+    """Whether any complaint is here."""
+    return connection.scalar(sa.select(complaint.c.id).limit(1)) is not None
+
+
+def newest_lines(connection: sa.Connection, limit: int) -> list[bytes]:
+    """The verbatim lines of the complaints that came last, the newest first."""
+    select = sa.select(received.c.line).join(complaint, complaint.c.id == received.c.id)
+    return list(connection.scalars(select.order_by(complaint.c.id.desc()).limit(limit)))
+
+
 def line_of(connection: sa.Connection, id: int) -> bytes:
     """The verbatim line of an operation."""
     line: bytes = connection.scalars(sa.select(received.c.line).where(received.c.id == id)).one()

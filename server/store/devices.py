@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -81,6 +81,8 @@ class Order:
     sig: str
 
 
+# The state of the one device that nobody carries: under it stands what people write down at the hub itself.
+COUNTER: Final = "counter"
 _DEVICE = tuple(device.c[name] for name in Device.__dataclass_fields__)
 _LINEAGE = tuple(lineage.c[name] for name in Lineage.__dataclass_fields__)
 _ENROLMENT = tuple(enrolment.c[name] for name in Enrolment.__dataclass_fields__)
@@ -121,8 +123,14 @@ def several(connection: sa.Connection, ids: Collection[str]) -> dict[str, Device
 
 
 def listed(connection: sa.Connection) -> list[Device]:
-    """Every device, in the order of enrolment."""
-    return [Device(*row) for row in connection.execute(sa.select(*_DEVICE).order_by(device.c.number))]
+    """Every device that somebody carries, in the order of enrolment."""
+    carried = sa.select(*_DEVICE).where(device.c.state != COUNTER)
+    return [Device(*row) for row in connection.execute(carried.order_by(device.c.number))]
+
+
+def counter(connection: sa.Connection) -> Device | None:
+    """The counter of the hub; None before anything was written down there."""
+    return _one(connection, device.c.state == COUNTER)
 
 
 def places_of(connection: sa.Connection, ids: Collection[str]) -> dict[str, set[str]]:
@@ -214,6 +222,13 @@ def enrolment_of(connection: sa.Connection, code_hash: str) -> Enrolment | None:
 def take_enrolment(connection: sa.Connection, code_hash: str) -> Enrolment | None:
     """The one-time code, locked so that one device alone uses it."""
     return _enrolment(connection, locked(connection, _by_code(code_hash)))
+
+
+def open_enrolments(connection: sa.Connection, now: datetime) -> list[Enrolment]:
+    """The one-time codes that can still be used, the first to run out first."""
+    columns = enrolment.c
+    select = sa.select(*_ENROLMENT).where(columns.used_by.is_(None), columns.expires_at >= now)
+    return [Enrolment(*row) for row in connection.execute(select.order_by(columns.expires_at, columns.code_hash))]
 
 
 def _by_code(code_hash: str) -> sa.Select[Any]:

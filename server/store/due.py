@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 
@@ -39,11 +39,17 @@ class Known:
 
 @dataclass(frozen=True)
 class Due:
-    """Something that is due of a case, by its first complaint; `collected_at` is what the device claims."""
+    """Something that is due of a case, by its first complaint; `collected_at` is what the device claims.
+
+    `revision`: the last entry of the case. `about`: what kind of case it is.
+    """
 
     case: int
     ref: str
+    revision: int
+    about: str
     complaint: int
+    place_id: str | None
     owner: str | None
     urgency: str
     deadline: Known
@@ -51,6 +57,17 @@ class Due:
     collected_at: datetime | None
 
 
+@dataclass(frozen=True)
+class Within:
+    """Which of what is due: from a moment on, before another, of a kind, of cases of these accounts; None for any."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    kind: str | None = None
+    owners: Collection[str] | None = None
+
+
+ANY: Final = Within()
 _DEADLINE = tuple(deadline.c[name] for name in Deadline.__dataclass_fields__)
 # The case that a complaint was opened for, wherever that is now.
 _HOME = casefile.alias("home")
@@ -80,25 +97,40 @@ def of_cases(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[
     return found
 
 
-def waiting(
-    connection: sa.Connection, scope: Scope, limit: int, *, owners: Collection[str] | None = None
-) -> list[Due]:
-    """What is due in the scope and not met, the first to fall due first; `owners`: of the cases of these accounts.
+def waiting(connection: sa.Connection, scope: Scope, limit: int, within: Within = ANY) -> list[Due]:
+    """What is due in the scope and not met, the first to fall due first.
 
     One sentence that reads the index in its order. Every complaint of a case has to be in the scope.
     """
     columns = deadline_due.c
-    select = (
-        sa.select(
-            columns.casefile,
-            casefile.c.ref,
-            columns.complaint,
-            columns.owner,
-            columns.urgency,
-            received.c.received_at,
-            complaint.c.collected_at,
-            *_KNOWN,
-        )
+    select = sa.select(
+        columns.casefile,
+        casefile.c.ref,
+        casefile.c.revision,
+        sa.func.coalesce(casefile.c.kind, complaint.c.kind).label("about"),
+        columns.complaint,
+        columns.place_id,
+        columns.owner,
+        columns.urgency,
+        received.c.received_at,
+        complaint.c.collected_at,
+        *_KNOWN,
+    )
+    return [_due(row) for row in connection.execute(_waiting(connection, scope, limit, within, select))]
+
+
+def days(connection: sa.Connection, scope: Scope, limit: int, within: Within) -> list[tuple[datetime, str]]:
+    """When each of what `waiting` gives falls due, and of what kind it is."""
+    select = sa.select(deadline_due.c.due_at, deadline.c.kind)
+    return [(row.due_at, row.kind) for row in connection.execute(_waiting(connection, scope, limit, within, select))]
+
+
+def _waiting(
+    connection: sa.Connection, scope: Scope, limit: int, within: Within, select: sa.Select[Any]
+) -> sa.Select[Any]:
+    columns = deadline_due.c
+    return (
+        select.select_from(deadline_due)
         .join(deadline, deadline.c.id == columns.deadline)
         .join(casefile, casefile.c.id == columns.casefile)
         .join(complaint, complaint.c.id == columns.complaint)
@@ -108,12 +140,23 @@ def waiting(
         .where(*cases.in_index(connection, deadline_due, scope))
         .where(cases.within(connection, scope, complaint, lineage, device))
         .where(~cases.has_other(connection, scope, columns.casefile))
+        .where(*_asked(connection, within))
         .order_by(columns.due_at, columns.deadline)
         .limit(limit)
     )
-    if owners is not None:
-        select = select.where(among(connection, columns.owner, owners))
-    return [_due(row) for row in connection.execute(select)]
+
+
+def _asked(connection: sa.Connection, within: Within) -> list[sa.ColumnElement[bool]]:
+    columns, found = deadline_due.c, list[sa.ColumnElement[bool]]()
+    if within.since is not None:
+        found.append(columns.due_at >= within.since)
+    if within.until is not None:
+        found.append(columns.due_at < within.until)
+    if within.kind is not None:
+        found.append(deadline.c.kind == within.kind)
+    if within.owners is not None:
+        found.append(among(connection, columns.owner, within.owners))
+    return found
 
 
 def to_tell(connection: sa.Connection, now: datetime, limit: int, after: int = 0) -> list[tuple[int, int]]:
@@ -203,7 +246,10 @@ def _due(row: sa.Row[Any]) -> Due:
     return Due(
         case=values[deadline_due.c.casefile],
         ref=row.ref,
+        revision=row.revision,
+        about=row.about,
         complaint=values[deadline_due.c.complaint],
+        place_id=values[deadline_due.c.place_id],
         owner=values[deadline_due.c.owner],
         urgency=values[deadline_due.c.urgency],
         deadline=_known(row),

@@ -28,3 +28,16 @@ frozen_figure: Final = sa.Table(
     column("cells", JSON),
     column("at", UtcTime),
 )
+
+# What was counted of some months a while ago, so that a page need not count: the next counting takes its place.
+counted_figure: Final = sa.Table(
+    "counted_figure",
+    metadata,
+    # Months, as in 2026-07.
+    column("first", sa.String(7), primary_key=True),
+    column("last", sa.String(7), primary_key=True),
+    column("code", sa.String(4), primary_key=True),
+    # As in `frozen_figure`.
+    column("cells", JSON),
+    column("at", UtcTime, index=True),
+)

@@ -1,14 +1,17 @@
-"""Frozen figures: what was published of a quarter that is over, kept once and never changed."""
+"""Figures that are kept: what was published of a quarter that is over, and what was counted a while ago."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from server.store.dialect import insert_new
-from server.store.figure_tables import frozen_figure
+from server.store.figure_tables import counted_figure, frozen_figure
+
+# Months that nobody had counted again for so long, nobody reads.
+_KEPT: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,27 @@ def find(connection: sa.Connection, period: str, code: str) -> Frozen | None:
 def periods(connection: sa.Connection) -> set[str]:
     """The quarters that were frozen."""
     return set(connection.scalars(sa.select(frozen_figure.c.period).distinct()))
+
+
+def all_frozen(connection: sa.Connection, period: str) -> dict[str, Frozen]:
+    """The tables of a quarter, by their codes; none where it was not frozen."""
+    columns = frozen_figure.c
+    select = sa.select(columns.code, columns.cells, columns.at).where(columns.period == period)
+    return {row.code: Frozen(row.cells, row.at) for row in connection.execute(select)}
+
+
+def count_anew(connection: sa.Connection, months: tuple[str, str], tables: Mapping[str, Any], at: datetime) -> None:
+    """Let these be the tables of some months, from the first to the last, in the place of those counted before."""
+    columns, (first, last) = counted_figure.c, months
+    is_same = (columns.first == first) & (columns.last == last)
+    connection.execute(sa.delete(counted_figure).where(is_same | (columns.at < at - _KEPT)))
+    rows = [{"first": first, "last": last, "code": code, "cells": cells, "at": at} for code, cells in tables.items()]
+    insert_new(connection, counted_figure, rows, ["first", "last", "code"], columns.code)
+
+
+def counted(connection: sa.Connection, months: tuple[str, str]) -> dict[str, Frozen]:
+    """The tables of some months as they were counted last, by their codes; none where nobody asked for them."""
+    columns = counted_figure.c
+    select = sa.select(columns.code, columns.cells, columns.at)
+    select = select.where(columns.first == months[0], columns.last == months[1])
+    return {row.code: Frozen(row.cells, row.at) for row in connection.execute(select)}

@@ -25,22 +25,30 @@ class Claimed:
     collectors: frozenset[str]
 
 
-def claimed(connection: sa.Connection, complaint_id: int) -> Claimed:
-    """What findings on the acts of a complaint go by."""
+def claimed(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Claimed]:
+    """By complaint, what findings on its acts go by."""
+    columns = complaint.c
     select = (
-        sa.select(complaint.c.incident_from, complaint.c.incident_to, received.c.received_at, received.c.lineage)
-        .join(received, received.c.id == complaint.c.id)
-        .where(complaint.c.id == complaint_id)
+        sa.select(
+            columns.id, columns.incident_from, columns.incident_to, received.c.received_at, received.c.lineage
+        )
+        .join(received, received.c.id == columns.id)
+        .where(columns.id.in_(complaints))
     )
-    row = connection.execute(select).one()
-    day = row.incident_to or row.incident_from
     revised = (
-        sa.select(received.c.lineage)
-        .join(revision, revision.c.received == received.c.id)
-        .where(revision.c.complaint == complaint_id)
+        sa.select(revision.c.complaint, received.c.lineage)
+        .join(received, received.c.id == revision.c.received)
+        .where(revision.c.complaint.in_(complaints))
     )
-    collectors = frozenset({row.lineage, *connection.scalars(revised)})
-    return Claimed(None if day is None else date.fromisoformat(day), row.received_at.date(), collectors)
+    revisers: dict[int, set[str]] = {}
+    for id, lineage_id in connection.execute(revised):
+        revisers.setdefault(id, set()).add(lineage_id)
+    found = {}
+    for id, first, last, received_at, lineage_id in connection.execute(select):
+        day = last or first
+        collectors = frozenset({lineage_id, *revisers.get(id, ())})
+        found[id] = Claimed(None if day is None else date.fromisoformat(day), received_at.date(), collectors)
+    return found
 
 
 def acts_of(connection: sa.Connection, complaints: Collection[int]) -> list[Act]:
@@ -66,6 +74,13 @@ def standing(connection: sa.Connection, complaints: Collection[int]) -> dict[tup
     columns = finding.c
     select = sa.select(finding).where(columns.complaint.in_(complaints)).order_by(columns.no)
     return {(row.complaint, row.kind): (row.no, _finding(row)) for row in connection.execute(select)}
+
+
+def authors(connection: sa.Connection, complaints: Collection[int]) -> dict[tuple[int, str], str]:
+    """By complaint and kind, who noted the finding that stands, as the log names them."""
+    columns = finding.c
+    select = sa.select(columns.complaint, columns.kind, columns.by).where(columns.complaint.in_(complaints))
+    return {(id, kind): by for id, kind, by in connection.execute(select.order_by(columns.no))}
 
 
 def add(connection: sa.Connection, no: int, made: Finding, by: str, at: datetime) -> None:

@@ -209,6 +209,11 @@ def counted(connection: sa.Connection, scope: Scope) -> list[Counted]:
     return [Counted(relation, band, bool(near), *map(int, numbers)) for relation, band, near, *numbers in rows]
 
 
+def in_scope(connection: sa.Connection, scope: Scope, select: sa.Select[Any]) -> sa.Select[Any]:
+    """A choice of links, of those alone whose complaints are both in the scope, and neither withdrawn altogether."""
+    return select.select_from(_ENDS.joined).where(*_ENDS.present(), *_ENDS.limits(connection, scope))
+
+
 def reports(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Report]:
     """Complaints by their facts."""
     columns = complaint.c

@@ -225,6 +225,13 @@ def openings(connection: sa.Connection, complaint: int) -> list[Opening]:
     return [Opening(*row) for row in connection.execute(select)]
 
 
+def openings_of(connection: sa.Connection, complaints: Collection[int], compartment: str) -> list[Opening]:
+    """Who opened that compartment of any of these complaints, in order."""
+    columns = tuple(opening.c[name] for name in Opening.__dataclass_fields__)
+    select = sa.select(*columns).where(opening.c.complaint.in_(complaints), opening.c.compartment == compartment)
+    return [Opening(*row) for row in connection.execute(select.order_by(opening.c.id))]
+
+
 def among_accounts(connection: sa.Connection, accounts: Collection[str]) -> list[KnownKey]:
     """The current recipients of several accounts."""
     held_by = among(connection, recipient.c.account, accounts)

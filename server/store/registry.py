@@ -43,6 +43,12 @@ def numbers_of(connection: sa.Connection, complaints: Collection[int]) -> dict[i
     return {id: written(*number) for id, *number in connection.execute(select)}
 
 
+def as_written(text: str) -> str | None:
+    """The registry number that somebody typed, as people read it; None for what is none."""
+    read = _WRITTEN.fullmatch(text.strip().upper())
+    return None if read is None else written(read["prefix"], int(read["year"]), int(read["number"]))
+
+
 def complaint_numbered(connection: sa.Connection, number: str) -> int | None:
     """The complaint with a registry number as people read it; None for one that is gone, or was never given."""
     read = _WRITTEN.fullmatch(number.strip().upper())
@@ -53,6 +59,17 @@ def complaint_numbered(connection: sa.Connection, number: str) -> int | None:
         columns.prefix == read["prefix"], columns.year == int(read["year"]), columns.number == int(read["number"])
     )
     return connection.scalar(select)
+
+
+def complaints_numbered(connection: sa.Connection, numbers: Collection[str]) -> dict[str, int]:
+    """The complaints with these registry numbers, as people read them; of those that are none, nothing."""
+    columns = registry.c
+    read = [found for each in numbers if (found := _WRITTEN.fullmatch(each.strip().upper()))]
+    wanted = [(each["prefix"], int(each["year"]), int(each["number"])) for each in read]
+    select = sa.select(columns.prefix, columns.year, columns.number, columns.complaint).where(
+        sa.tuple_(columns.prefix, columns.year, columns.number).in_(wanted), columns.complaint.is_not(None)
+    )
+    return {written(*number): complaint for *number, complaint in connection.execute(select)}
 
 
 def written(prefix: str, year: int, number: int) -> str:

@@ -64,7 +64,7 @@ device: Final = sa.Table(
     column("refilled_at", UtcTime),
     column("burst_records", ID, null=True),
     column("burst_until", UtcTime, null=True),
-    one_of("state", "waiting", "ready", "revoked"),
+    one_of("state", "waiting", "ready", "revoked", "counter"),
 )
 
 enrolment: Final = sa.Table(
@@ -363,6 +363,8 @@ account: Final = sa.Table(
     column("is_named_reader", sa.Boolean),
     column("made_at", UtcTime),
     column("left_at", UtcTime, null=True),
+    # The day alone: when somebody is at work is nobody's business.
+    column("last_login_on", sa.String(10), null=True),
     one_of("role", "monitor", "verifier", "coordinator", "administrator", "commission", "auditor"),
     one_of("state", "active", "left"),
 )

@@ -4,21 +4,25 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, Final, Literal, ParamSpec, TypeVar
 
-from flask import current_app, g, redirect, request, session, url_for
+from flask import current_app, g, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from server.domain.errors import DeviceUnknown, NotFound, SessionOver
 from server.domain.permission import Action, may_ever
 from server.hub import Hub
+from server.i18n import catalogue
 from server.services import devices
 from server.services.accounts import sessions
 from server.services.accounts.sessions import Login
 from server.services.devices import Device
+from server.web.formats import callers_language
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Guard = Literal["public", "enrolment", "device"]
 
+# Where a script puts what is no page: its form stays as it is.
+_BESIDE: Final = {"HX-Retarget": "#ended", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
 # Where the cookie keeps the token of a session.
 TOKEN: Final = "token"
 
@@ -63,8 +67,7 @@ def for_person(
             try:
                 person = this_person()
             except SessionOver:
-                page = request.full_path.rstrip("?") if request.method == "GET" else None
-                return redirect(url_for("login.ask", next=page), 303)
+                return _to_login()
             if not may_ever(person.actor, action):
                 raise NotFound
             return view(person, *args, **kwargs)
@@ -73,6 +76,16 @@ def for_person(
         return guarded_view
 
     return guard
+
+
+def _to_login() -> Response:
+    """The way in, and back to the page; a script that sends a form is told beside it, so that what was typed stays."""
+    if request.method == "GET":
+        return redirect(url_for("login.ask", next=request.full_path.rstrip("?")), 303)
+    if request.headers.get("HX-Request"):
+        said = render_template("ended.html", texts=catalogue(callers_language()))
+        return Response(said, 401, _BESIDE, mimetype="text/html")
+    return redirect(url_for("login.ask"), 303)
 
 
 def this_person() -> Login:

@@ -5,7 +5,8 @@ from typing import Final
 
 from flask import Flask, Request, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFProtect, generate_csrf
+from markupsafe import Markup
 
 from server.domain.people import SESSION_MAX
 from server.hub import Hub
@@ -49,7 +50,13 @@ def register(app: Flask, hub: Hub) -> None:
     )
     app.session_interface = _PageCookies()
     _csrf.init_app(app)
+    app.jinja_env.globals["token"] = _token
     app.before_request(_check_form)
+
+
+def _token() -> Markup:
+    """The field by which a form of ours is known."""
+    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
 
 
 def _check_form() -> None:

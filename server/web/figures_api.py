@@ -21,7 +21,7 @@ _SEPARATORS: Final = (",", ";")
 
 blueprint = Blueprint("figures", __name__, url_prefix="/api/v1", description="Figures")
 # One at a time: each reads all that the hub has of a period, and devices wait for nobody's tables.
-_counting: Final = threading.Lock()
+COUNTING: Final = threading.Lock()
 
 
 def _asked(name: str, meaning: str, codes: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -54,12 +54,12 @@ def statistics_table(person: Login) -> Response:
         return problem("member_invalid", 400, fields=[str(unknown.args[0])])
     hub = this_hub()
     desk = hub.desk(person.actor)
-    if not _counting.acquire(blocking=False):
+    if not COUNTING.acquire(blocking=False):
         raise Busy
     try:
         release = statistics.table(hub.store, desk, code, period)
     finally:
-        _counting.release()
+        COUNTING.release()
     shown = figure_words.worded(release, Words(person.language, desk.places))
     if form == "csv":
         return _file(figure_words.as_csv(shown, separator), f"{code}-{period.first:%Y-%m}.csv")

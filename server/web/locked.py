@@ -4,12 +4,11 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from client_sync.protocol.codes import CODES
 from server.i18n import catalogue
-from server.web import status
 from server.web.auth import guarded
-from server.web.errors import RETRY_AFTER_S, callers_language, problem
+from server.web.errors import RETRY_AFTER_S, problem
+from server.web.formats import callers_language
 
 blueprint = Blueprint("locked", __name__)
-blueprint.add_url_rule("/static/<path:name>", view_func=status.static)
 
 
 @blueprint.get("/")
@@ -24,7 +23,7 @@ def page() -> tuple[str, int, dict[str, str]]:
 @blueprint.before_app_request
 def refuse() -> Response | None:
     """What a device is told, whatever it asks: to it, this is one more dead link. A browser gets the page."""
-    if request.endpoint in (f"{blueprint.name}.page", f"{blueprint.name}.static"):
+    if request.endpoint in (f"{blueprint.name}.page", "assets.static"):
         return None
     return make_response(page()) if _is_browser() else problem("locked", _status())
 

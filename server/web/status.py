@@ -1,17 +1,15 @@
 """The page at `/`: whether the centre answers, and, where the settings say so, how much it holds."""
 
-from typing import Any, Final
+from typing import Any
 
-from flask import Blueprint, Response, jsonify, render_template, send_from_directory
+from flask import Blueprint, Response, jsonify, render_template
 
 from server.i18n import catalogue
 from server.services import clock, maintenance
 from server.web.auth import guarded, this_hub
-from server.web.errors import callers_language
+from server.web.formats import callers_language
 
 blueprint = Blueprint("status", __name__)
-
-STATIC_MAX_AGE_S: Final = 86_400
 
 
 @blueprint.get("/")
@@ -32,13 +30,6 @@ def page() -> str:
         is_clock_doubted=is_doubted,
         now=hub.clock(),
     )
-
-
-@blueprint.get("/static/<path:name>")
-@guarded("public")
-def static(name: str) -> Response:
-    """A style sheet or picture of our own."""
-    return send_from_directory("web/static", name, max_age=STATIC_MAX_AGE_S)
 
 
 @blueprint.get("/health")

@@ -28,6 +28,7 @@ FAMILIES: Final = (
     "confidentiality",
     "growth",
     "casework",
+    "console",
     "duplicates",
     "steady",
     "scale",

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from client_sync.protocol.vocabulary import VOCABULARY
 from server.domain import statistics as rules
+from server.domain.casework import Status, queue_of
 from server.domain.permission import JOB
 from server.domain.statistics import TABLES, Period
 from server.domain.verification import Quarter
@@ -33,7 +34,9 @@ _DEVICES: Final = 40
 _AT_ONCE: Final = 5_000
 _LINE: Final = b"\0" * 1_400
 _CONSENT: Final = {"level": "C2", "given_by": "self", "form": "oral_witness", "read_aloud": True}
-_STATUSES: Final = ("acknowledged", "in_triage", "in_progress", "resolved", "closed", "withdrawn", "duplicate")
+_STATUSES: Final[tuple[Status, ...]] = (
+    "acknowledged", "in_triage", "in_progress", "resolved", "closed", "withdrawn", "duplicate",
+)  # fmt: skip
 _TERMS: Final = {"acknowledge": ("P7D", 7), "triage": ("P3D", 3), "feedback": ("P3M", 90)}
 _ROUNDS: Final = 3
 
@@ -129,7 +132,7 @@ def _row(id: int, size: int, now: datetime, dice: Random, places: Sequence[str])
         ],
         "casefile": {
             "id": id, "ref": f"SRE-2026-{id:06}", "complaint": id, "status": status, "status_since": at,
-            "urgency": urgency, "opened_at": at, "closed_at": ended,
+            "urgency": urgency, "opened_at": at, "closed_at": ended, "place_id": place_id,
         },
         "member": {"complaint": id, "casefile": id, "at": at, "urgency": urgency, "urgent_since": at},
         "turns": [{"casefile": id, "no": 5, "at": ended, "is_closing": True}] if is_closed else [],
@@ -139,6 +142,7 @@ def _row(id: int, size: int, now: datetime, dice: Random, places: Sequence[str])
             for name, (term, days) in _TERMS.items()
         ],
         "waiting": [] if is_closed else [
-            {"complaint": id, "casefile": id, "urgency": urgency, "since": at, "place_id": place_id}
+            {"complaint": id, "casefile": id, "urgency": urgency, "since": at, "place_id": place_id, "kind": kind,
+             "queue": queue_of(status)}
         ],
     }  # fmt: skip

@@ -32,7 +32,7 @@ Sikasso 1: 24, sent twice on purpose, stored once
 Ségou 3: 16, 15 here, 1 set aside \(form of 2024\)
 hub killed in batch 7, back in (?P<seconds>\d+\.\d) s, same answers
 61 written = 60 stored \+ 1 set aside
-Mopti 2 and Sikasso 1 told .* in French and in English: proposed in (?P<proposed>\d+\.\d) s · (?P<reasons>.*)
+Mopti 2 and Sikasso 1 told .* in French and in Bambara: proposed in (?P<proposed>\d+\.\d) s · (?P<reasons>.*)
 decided: they belong together; taken back: proposed, all is as before
 One month of the network, .*
 Legal aid\. Mopti 2 heard it in Djenné: .* Found: corroborated\. .*: Suspended sentence

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from client_sync.protocol import keyring
+from client_sync.protocol.frames import from_text
 from server.domain.errors import NameRefused, NotFound
 from server.domain.passphrase import check_new
 from server.domain.people import KEY_ROLES, SECOND_FACTOR_ROLES, Role, is_login_name, login_name, written_name
@@ -16,6 +18,7 @@ from server.services.accounts import held_keys, passphrases, second_factor
 from server.store import accounts, audit, recipients
 from server.store.accounts import Account
 from server.store.engine import Store
+from server.store.recipients import Published
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,17 @@ class Made:
 
     account: Account
     secret: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """An account as whoever manages people sees it. `keys`: how many it holds to open what is sealed from now on;
+    `is_sealed_to`: devices seal to one of them. `is_head`: its holder leads the network."""
+
+    account: Account
+    keys: int
+    is_sealed_to: bool
+    is_head: bool
 
 
 def make(store: Store, key: bytes, actor: Actor, name: str, post: Post, passphrase: str, now: datetime) -> Made:
@@ -77,6 +91,32 @@ def listed(store: Store, actor: Actor) -> list[Account]:
     _check_manager(actor)
     with store.read() as connection:
         return accounts.listed(connection)
+
+
+def overview(store: Store, actor: Actor) -> list[Colleague]:
+    """Every account with what is known of its keys: those who are here by name, then those who left.
+
+    Raises NotFound where the actor does not manage people.
+    """
+    _check_manager(actor)
+    with store.read() as connection:
+        known, leads = accounts.listed(connection), accounts.head(connection)
+        held = [each for each in recipients.listed(connection) if each.state == recipients.CURRENT]
+        published = recipients.newest(connection)
+    sealed_to = set() if published is None else _readers(published)
+    kids: dict[str | None, set[str]] = {}
+    for each in held:
+        kids.setdefault(each.account, set()).add(each.kid)
+    found = [
+        Colleague(
+            account,
+            len(kids.get(account.id, ())),
+            bool(kids.get(account.id, set()) & sealed_to),
+            leads is not None and leads.id == account.id,
+        )
+        for account in known
+    ]
+    return sorted(found, key=lambda each: each.account.state != accounts.ACTIVE)
 
 
 def set_post(store: Store, key: bytes, actor: Actor, name: str, post: Post, now: datetime) -> Made:
@@ -153,6 +193,12 @@ def head(store: Store, actor: Actor) -> Account | None:
     with store.read() as connection:
         found = accounts.head(connection)
     return None if found is None or found.state != accounts.ACTIVE else found
+
+
+def _readers(published: Published) -> set[str]:
+    """The ids of the keys that devices seal to."""
+    standing = keyring.read(published.document, from_text(published.root))
+    return {each.kid for each in standing.recipients}
 
 
 def _check_manager(actor: Actor) -> None:

@@ -27,6 +27,11 @@ def address(secret: str, name: str, hub: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=hub)
 
 
+def code_at(kept: bytes, key: bytes, now: datetime) -> str:
+    """The code of a second factor at that moment, as its application shows it."""
+    return pyotp.TOTP(SecretBox(key).decrypt(kept).decode("ascii")).generate_otp(int(now.timestamp()) // STEP_S)
+
+
 def step_of(kept: bytes, key: bytes, code: str, now: datetime) -> int | None:
     """The step of time for which this is the code, one before or after now at most; None when it is of none."""
     totp = pyotp.TOTP(SecretBox(key).decrypt(kept).decode("ascii"))

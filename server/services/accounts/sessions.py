@@ -254,6 +254,7 @@ def _enter(
     accounts.add_session(connection, row)
     if not needs_code:
         _note(connection, guesser.account, "login", now, failures=_forgiven(connection, guesser))
+        accounts.update(connection, guesser.account, last_login_on=now.date().isoformat())
     return Entry(token, needs_code)
 
 

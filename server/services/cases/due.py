@@ -1,6 +1,7 @@
 """What is due: shown by day with both clocks, and put off for a reason, by entries that can be taken back."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from server.domain import due as rules
 from server.domain.calendar import MALI
-from server.domain.deadlines import Clocks, Deadline, is_on_road
+from server.domain.deadlines import EXTENSION_REASONS, PAUSE_REASONS, Clocks, Deadline, is_on_road
 from server.domain.desk import Desk
 from server.domain.errors import DeadlineRefused
 from server.domain.permission import may_ever
@@ -17,7 +18,7 @@ from server.domain.timeline import standing
 from server.services.cases import holding, opening
 from server.services.cases.holding import ACTION, Case
 from server.store import due, phones, timeline
-from server.store.due import Due, Known
+from server.store.due import Due, Known, Within
 from server.store.engine import Store
 from server.store.scopes import scope_of
 from server.store.timeline import Entry
@@ -25,6 +26,8 @@ from server.store.timeline import Entry
 # Entries by which people put a deadline off, or let it go on.
 PAUSED, RESUMED, EXTENDED, FOLLOWED_UP = "paused", "resumed", "extended", "followed_up"
 CHANGES: Final = frozenset({PAUSED, RESUMED, EXTENDED, FOLLOWED_UP})
+# How a deadline is put off, or let go on, each with the reasons of which it takes one.
+PUT_OFF: Final[Mapping[str, tuple[str, ...]]] = {PAUSED: PAUSE_REASONS, EXTENDED: EXTENSION_REASONS, RESUMED: ()}
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,15 @@ def listed(store: Store, desk: Desk, limit: int, *, is_mine: bool = False) -> li
     and of those of whom the actor stands in for. Nothing for whoever handles no case."""
     if not may_ever(desk.actor, ACTION):
         return []
-    owners = {each.id for each in desk.actor.persons} if is_mine else None
     with store.read() as connection:
         scope = scope_of(desk.actor, [ACTION], desk.places)
-        found = due.waiting(connection, scope, limit, owners=owners)
-        return _items(connection, found, desk.now)
+        found = due.waiting(connection, scope, limit, Within(owners=owners_of(desk) if is_mine else None))
+        return items(connection, found, desk.now)
+
+
+def owners_of(desk: Desk) -> set[str]:
+    """Whose cases the actor calls one's own: also those of whom the actor stands in for."""
+    return {each.id for each in desk.actor.persons}
 
 
 def of_case(store: Store, desk: Desk, number: str) -> list[Known]:
@@ -91,6 +98,16 @@ def put_off(
         note(connection, desk, case, code, known, said)
         after_it = due.of_cases(connection, [case.file.id])[case.file.id]
     return next(each.stands for each in after_it if each.id == known.id)
+
+
+def possible(stands: Deadline, now: datetime) -> dict[str, tuple[str, ...]]:
+    """How a deadline can be put off, or let go on, now: by the code of the entry, the reasons of which it takes one."""
+    found = {}
+    for code, reasons in PUT_OFF.items():
+        with suppress(DeadlineRefused):
+            rules.put_off(code, stands, next(iter(reasons), ""), now, MALI)
+            found[code] = reasons
+    return found
 
 
 def note(
@@ -137,7 +154,8 @@ def _chosen(known: Sequence[Known], which: Which, changed: Callable[[Known], Dea
     raise DeadlineRefused(fault="which" if possible else "none")
 
 
-def _items(connection: sa.Connection, found: Sequence[Due], now: datetime) -> list[Item]:
+def items(connection: sa.Connection, found: Sequence[Due], now: datetime) -> list[Item]:
+    """What was found to be due, with whose it is and whether the network alone is late."""
     names = holding.names_of(connection)
     asked = phones.of_deadlines(connection, [each.deadline for each in found], now)
     return [

@@ -59,9 +59,14 @@ def complaint_of(connection: sa.Connection, number: str) -> int:
 
 def look(connection: sa.Connection, desk: Desk, complaint: int) -> Case | None:
     """The case that has a complaint, None where nobody opened it yet. Raises NotFound as `take` does."""
-    require(connection, desk, reach(connection, [complaint], ()))
     held = cases.holding(connection, [complaint])
-    return read(connection, desk, held.values())[held[complaint]] if held else None
+    if not held:
+        require(connection, desk, [complaint])
+        return None
+    [found] = read(connection, desk, held.values()).values()
+    if not rules.permits(found.facts, desk.actor, ACTION):
+        raise NotFound(object=complaint)
+    return found
 
 
 def read(
@@ -147,13 +152,19 @@ def check_seen(
 
 def version(connection: sa.Connection, case: Case) -> Version:
     """The case as it stands, by whom: a name where it is a person's doing."""
-    names = names_of(connection)
-    last = timeline.of_case(connection, case.file.id)[-1:]
-    by, at = (names.get(last[0].actor, ""), last[0].at) if last else ("", case.file.opened_at)
+    entries = timeline.of_case(connection, case.file.id)
+    return told_version(case, entries, names_of(connection), registry.numbers_of(connection, case.complaints))
+
+
+def told_version(
+    case: Case, entries: Sequence[Entry], names: Mapping[str, str], numbers: Mapping[int, str]
+) -> Version:
+    """As `version`, of a case whose entries, names by how the log names people and registry numbers were read."""
+    by, at = (names.get(entries[-1].actor, ""), entries[-1].at) if entries else ("", case.file.opened_at)
     fields = {"status": case.file.status, "urgency": case.file.urgency}
     fields |= {"owner": names[f"account:{case.file.owner}"]} if case.file.owner else {}
     fields |= {"kind": case.file.kind} if case.file.kind else {}
-    fields |= {"complaints": " ".join(sorted(registry.numbers_of(connection, case.complaints).values()))}
+    fields |= {"complaints": " ".join(sorted(numbers.values()))}
     return Version(case.file.revision, by, at, fields)
 
 

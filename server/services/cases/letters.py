@@ -8,16 +8,17 @@ from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from client_sync.protocol.vocabulary import VOCABULARY, label
+from server.domain import referral as rules
 from server.domain.complaint import Person
 from server.domain.desk import Desk
-from server.domain.errors import NotFound
+from server.domain.errors import NotFound, ReferralRefused
 from server.domain.places import Gazetteer
 from server.domain.referral import Destination
 from server.i18n import catalogue
 from server.services.cases.referring import View
 from server.services.cases.sending import Going, Plan, Sheet, reference
 
-Kind = Literal["letter", "draft", "copy", "recall"]
+Kind = Literal["letter", "draft", "copy", "recall", "reminder"]
 
 # Of a person whose name goes along, what the person is to the facts; everybody else stays unnamed.
 _NAMED_ROLES: Final = frozenset({"complainant", "victim"})
@@ -69,6 +70,21 @@ def compose(plan: Plan, words: Mapping[int, Words], desk: Desk, language: str, k
     return _made(lines, sheets)
 
 
+def compose_reminder(view: View, desk: Desk, language: str) -> Letter:
+    """The letter by which a body is asked once more for an answer.
+
+    Raises NotFound where nothing of what it has is for who asks, and ReferralRefused (`state`) where it owes none.
+    """
+    if not view.sent:
+        raise NotFound(object=view.ref)
+    if view.due_on is None or "reminded" not in rules.possible(view.kept.referral):
+        raise ReferralRefused(fault="state")
+    writer = _Writer(desk.places, language)
+    lines = [*writer.about("reminder", view, desk.now)]
+    lines += ["", writer.text("remind", sent=writer.day(view.kept.sent_at or desk.now), due=writer.day(view.due_on))]
+    return _made([*lines, writer.text("answer")], ())
+
+
 def compose_recall(view: View, desk: Desk, language: str) -> Letter:
     """The letter by which a body is asked to give back what it has.
 
@@ -77,10 +93,7 @@ def compose_recall(view: View, desk: Desk, language: str) -> Letter:
     if not view.sent:
         raise NotFound(object=view.ref)
     writer = _Writer(desk.places, language)
-    lines = [*writer.head("recall", view.destination, reference(view.ref, view.sent), desk.now), ""]
-    lines += [writer.text("complaint", number=number) for number in view.sent]
-    lines += [writer.others(view.others)] if view.others else []
-    return _made([*lines, "", writer.text("give_back")], ())
+    return _made([*writer.about("recall", view, desk.now), "", writer.text("give_back")], ())
 
 
 def _made(lines: Sequence[str], sheets: Sequence[Sheet]) -> Letter:
@@ -127,6 +140,16 @@ class _Writer:
         yield self.text("programme", programme=self._texts.text(f"programme.{to.programme}"))
         yield self.text("ours", number=ref, day=self.day(now), code=secrets.token_hex(_CODE_BYTES))
 
+    def about(self, kind: Kind, view: View, now: datetime) -> Iterator[str]:
+        """What was sent, by numbers alone."""
+        yield from self.head(kind, view.destination, reference(view.ref, view.sent), now)
+        yield ""
+        for number in view.sent:
+            yield self.text("complaint", number=number)
+        if view.others:
+            # Whoever writes this one may not name them.
+            yield self._texts.plural("letter.others", view.others)
+
     def sheet(self, going: Going, sheet: Sheet, words: Words) -> Iterator[str]:
         """One complaint: its facts, then as much as its sheet has."""
         yield self.text("complaint", number=going.number)
@@ -146,10 +169,6 @@ class _Writer:
     def text(self, key: str, **values: object) -> str:
         """A line of its own."""
         return self._texts.text(f"letter.{key}", **values)
-
-    def others(self, count: int) -> str:
-        """Complaints that went by the same letter, which whoever writes this one may not name."""
-        return self._texts.plural("letter.others", count)
 
     def day(self, day: date) -> str:
         """A day as people here read it."""

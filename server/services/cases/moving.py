@@ -13,12 +13,10 @@ from server.domain.case import CaseFacts, Moved, UrgencyWord
 from server.domain.casework import CASEWORK, Status, Urgency
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, TransitionRefused
-from server.domain.people import login_name
-from server.domain.permission import permit
 from server.domain.urgency import LOWERING
-from server.services.cases import holding, opening
+from server.services.cases import holding, opening, owning
 from server.services.cases.holding import Case
-from server.store import accounts, referrals
+from server.store import referrals
 from server.store.engine import Store
 
 
@@ -52,13 +50,19 @@ def move(store: Store, desk: Desk, number: str, intent: Intent, *, after: int) -
     """
     with store.write() as connection:
         _, case = opening.take_seen(connection, desk, number, after, intent.told)
-        _check_said(case.facts, intent)
-        settled = _settled(connection, desk, case, intent)
-        facts = _with(case.facts, settled)
-        moved = rules.move(facts, intent.to, desk.actor, desk.now, intent.given)
-        # By hand, of those that were sent before; to the others a device would say what is not so.
-        sent = {"sent": referrals.sent_of(connection, case.file.id)} if moved.to == "referred" else {}
-        keep(connection, desk, case, moved, settled, **sent)
+        return go(connection, desk, case, intent)
+
+
+def go(connection: sa.Connection, desk: Desk, case: Case, intent: Intent) -> Moved:
+    """Move a case that is held. Raises NotFound for an owner who could not handle it, TransitionRefused, and
+    UrgencyRefused."""
+    _check_said(case.facts, intent)
+    settled = _settled(connection, desk, case, intent)
+    facts = _with(case.facts, settled)
+    moved = rules.move(facts, intent.to, desk.actor, desk.now, intent.given)
+    # By hand, of those that were sent before; to the others a device would say what is not so.
+    sent = {"sent": referrals.sent_of(connection, case.file.id)} if moved.to == "referred" else {}
+    keep(connection, desk, case, moved, settled, **sent)
     return moved
 
 
@@ -117,12 +121,7 @@ def _settled(connection: sa.Connection, desk: Desk, case: Case, intent: Intent) 
     that is none, and UrgencyRefused."""
     values: dict[str, Any] = {}
     if intent.owner:
-        owner = accounts.by_login(connection, login_name(intent.owner))
-        targets = case.facts.targets
-        may = owner is not None and owner.state == accounts.ACTIVE
-        if owner is None or not may or not all(permit(owner.actor, holding.ACTION, each) for each in targets):
-            raise NotFound(object=intent.owner)
-        values["owner"] = owner.id
+        values["owner"] = owning.chosen(connection, case, intent.owner)
     if intent.kind:
         if intent.kind not in VOCABULARY.kinds:
             raise NotFound(object=intent.kind)

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
+import sqlalchemy as sa
+
 from client_sync.protocol.frames import from_text, to_text
 from client_sync.protocol.keyring import Keyring
 from client_sync.seal import Binding, Reader, Unopenable, open_part, open_record_key, seal
@@ -32,14 +34,21 @@ class Read:
     text: str | None = field(repr=False)
 
 
+def check(said: str) -> None:
+    """Raises NoteRefused (`long`) for what no note can hold."""
+    if len(said) > TEXT_MAX_CHARS:
+        raise NoteRefused(fault="long", most=TEXT_MAX_CHARS)
+
+
 def write(store: Store, desk: Desk, keyring: Keyring, number: str, text: str) -> None:
     """Keep a note on a complaint, for whoever may read the complaint now and for its writer; opens the case.
 
     Raises NotFound where the actor does not handle every complaint of the case, and NoteRefused (`empty`, `long`).
     """
     said = text.strip()
-    if not said or len(said) > TEXT_MAX_CHARS:
-        raise NoteRefused(fault="long" if said else "empty", most=TEXT_MAX_CHARS)
+    if not said:
+        raise NoteRefused(fault="empty", most=TEXT_MAX_CHARS)
+    check(said)
     with store.write() as connection:
         complaint = holding.complaint_of(connection, number)
         case = opening.take(connection, desk, [complaint])[0][complaint]
@@ -63,9 +72,14 @@ def read(store: Store, desk: Desk, number: str) -> list[Read]:
     with store.read() as connection:
         complaint = holding.complaint_of(connection, number)
         case = holding.look(connection, desk, complaint)
-        notes = timeline.notes_of(connection, [complaint] if case is None else case.complaints)
-        numbers = registry.numbers_of(connection, {each.complaint for each in notes})
-        names = {each.id: each.name for each in accounts.listed(connection)}
+        complaints = [complaint] if case is None else case.complaints
+        return of_complaints(connection, desk, registry.numbers_of(connection, complaints))
+
+
+def of_complaints(connection: sa.Connection, desk: Desk, numbers: Mapping[int, str]) -> list[Read]:
+    """The notes on complaints, by registry number, that the actor handles, in the order written."""
+    notes = timeline.notes_of(connection, numbers)
+    names = {each.id: each.name for each in accounts.listed(connection)} if notes else {}
     private = desk.keys.private
     return [Read(numbers[each.complaint], names[each.account], each.at, _text(each, private)) for each in notes]
 

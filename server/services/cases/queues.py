@@ -10,7 +10,7 @@ from server.domain.desk import Desk
 from server.domain.permission import may_ever
 from server.services.cases import hearing, holding, moving
 from server.services.cases.hearing import Hearing
-from server.services.cases.holding import ACTION
+from server.services.cases.holding import ACTION, Case
 from server.store import accounts, cases, links, registry, timeline
 from server.store.cases import CaseFile, Waiting
 from server.store.engine import Store
@@ -65,21 +65,28 @@ def show(store: Store, desk: Desk, number: str) -> Shown:
         complaint = holding.complaint_of(connection, number)
         case = holding.look(connection, desk, complaint)
         complaints = [complaint] if case is None else case.complaints
-        numbers = registry.numbers_of(connection, complaints)
-        reports = {numbers[id]: each for id, each in links.reports(connection, complaints).items()}
-        if case is None:
-            return Shown(None, 0, None, reports, {}, (), ())
-        stands = holding.version(connection, case)
-        named = {each.id: each.name for each in accounts.listed(connection)}
-        entries = _told(connection, case.file.id)
-        heard = hearing.of_complaints(connection, complaints, [entry for _, entry in entries], desk.now)
-        hearings = {numbers[id]: each for id, each in heard.items()}
-    return Shown(case.file, case.file.revision, stands, reports, hearings, entries, moving.choices(case, desk), named)
+        return shown(connection, desk, case, registry.numbers_of(connection, complaints))
 
 
-def _told(connection: sa.Connection, case: int) -> list[tuple[str, Entry]]:
-    names = holding.names_of(connection)
-    return [(names.get(each.actor, ""), each) for each in timeline.of_case(connection, case)]
+def shown(connection: sa.Connection, desk: Desk, case: Case | None, numbers: Mapping[int, str]) -> Shown:
+    """A case that the actor handles, and whose complaints have these registry numbers; None: nobody opened it yet."""
+    reports = {numbers[id]: each for id, each in sorted(links.reports(connection, numbers).items())}
+    if case is None:
+        return Shown(None, 0, None, reports, {}, (), ())
+    people = accounts.listed(connection)
+    entries = timeline.of_case(connection, case.file.id)
+    names = {each.actor.signature: each.name for each in people}
+    heard = hearing.of_complaints(connection, numbers, entries, desk.now)
+    return Shown(
+        file=case.file,
+        version=case.file.revision,
+        stands=holding.told_version(case, entries, names, numbers),
+        reports=reports,
+        hearings={numbers[id]: each for id, each in heard.items()},
+        entries=[(names.get(each.actor, ""), each) for each in entries],
+        choices=moving.choices(case, desk),
+        named={each.id: each.name for each in people},
+    )
 
 
 def _item(found: Waiting, numbers: Mapping[int, str], names: Mapping[str, str]) -> Item:

@@ -21,6 +21,7 @@ from server.services.cases import holding, moving, opening, undoing
 from server.services.cases.holding import Case
 from server.services.cases.sending import SENT, Noted, fields_of, noted, told
 from server.store import cases, destinations, notices, referrals, registry, sealed, timeline
+from server.store.cases import CaseFile
 from server.store.engine import Store
 from server.store.referrals import Kept, Part
 from server.store.steps import await_elsewhere
@@ -46,11 +47,12 @@ class View:
     Complaints that went out of the case since, and that this person may not read, are no more than counted: `others`,
     `others_taken_back`. `ref`: of the case whose it is, where the person may read that, else of the one that was asked
     for; `is_elsewhere`: that is another. `due_on`: when its answer is due by the terms that were sent; None before it
-    was sent.
+    was sent. `version`: that of the case whose it is.
     """
 
     kept: Kept
     ref: str
+    version: int
     destination: Destination
     sent: Mapping[str, Part]
     taken_back: frozenset[str]
@@ -67,10 +69,24 @@ def listed(store: Store, desk: Desk, number: str) -> list[View]:
     """
     with store.read() as connection:
         case = holding.look(connection, desk, holding.complaint_of(connection, number))
-        if case is None:
-            return []
-        kept = referrals.concerning(connection, case.file.id, case.complaints)
-        return _views(connection, desk, kept, case)
+        return [] if case is None else of_case(connection, desk, case)
+
+
+def of_case(connection: sa.Connection, desk: Desk, case: Case) -> list[View]:
+    """As `listed`, of a case that the actor handles."""
+    return _views(connection, desk, referrals.concerning(connection, case.file.id, case.complaints), case)
+
+
+def one(store: Store, desk: Desk, number: str, id: str) -> View:
+    """A referral of those that `listed` gives. Raises NotFound."""
+    with store.read() as connection:
+        case = holding.look(connection, desk, holding.complaint_of(connection, number))
+        kept = [] if case is None else referrals.concerning(connection, case.file.id, case.complaints)
+        found = [each for each in kept if each.id == id]
+        if not found:
+            raise NotFound(object=id)
+        [view] = _views(connection, desk, found, case)
+    return view
 
 
 def awaited(store: Store, desk: Desk, limit: int) -> list[View]:
@@ -336,10 +352,13 @@ def _reference(text: str) -> str | None:
 
 def _views(connection: sa.Connection, desk: Desk, kept: Sequence[Kept], asked: Case | None = None) -> list[View]:
     """`asked`: the case that was asked for; None where the actor handles the cases of all of them."""
+    if not kept:
+        return []
     parts = referrals.parts_of(connection, [each.id for each in kept])
     known = destinations.find(connection, {each.destination for each in kept})
     numbers = _readable(connection, desk, {part.complaint for each in parts.values() for part in each})
-    refs = _refs(connection, desk, {each.casefile for each in kept}, asked)
+    files = cases.find(connection, {each.casefile for each in kept})
+    refs = _refs(connection, desk, files, asked)
     standing = [part for each in kept if each.referral.stands for part in parts[each.id]]
     gone = [(part.referral, part.complaint) for part in _taken_back(connection, standing)]
     found = []
@@ -350,6 +369,7 @@ def _views(connection: sa.Connection, desk: Desk, kept: Sequence[Kept], asked: C
         view = View(
             kept=each,
             ref=refs[each.casefile],
+            version=files[each.casefile].revision,
             destination=known[each.destination],
             sent=sent,
             taken_back=shown,
@@ -369,11 +389,13 @@ def _readable(connection: sa.Connection, desk: Desk, complaints: Collection[int]
     return registry.numbers_of(connection, may)
 
 
-def _refs(connection: sa.Connection, desk: Desk, ids: Collection[int], asked: Case | None) -> dict[int, str]:
+def _refs(
+    connection: sa.Connection, desk: Desk, files: Mapping[int, CaseFile], asked: Case | None
+) -> dict[int, str]:
     """References of cases; in place of one that is not for the actor, that of the case that was asked for."""
     if asked is None:
-        return {id: each.ref for id, each in cases.find(connection, ids).items()}
-    held = holding.read(connection, desk, ids)
+        return {id: each.ref for id, each in files.items()}
+    held = holding.read(connection, desk, files)
     may = {id for id, case in held.items() if case_rules.permits(case.facts, desk.actor, holding.ACTION)}
     return {id: case.file.ref if id in may else asked.file.ref for id, case in held.items()}
 

@@ -1,6 +1,6 @@
 """Tasking: what is done in the field is set for a device, told within its window, and taken back when that is over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -18,14 +18,15 @@ from server.domain.desk import Desk
 from server.domain.errors import Busy, ContactNotAllowed, NotFound, TaskRefused
 from server.domain.permission import JOB, Target, may_ever, permit
 from server.domain.places import Gazetteer
-from server.domain.task import OPEN, TEXT_MAX_CHARS, Kind, Situation, Window
+from server.domain.task import KINDS, OPEN, TEXT_MAX_CHARS, Kind, Situation, Window
 from server.services.cases import holding, opening
 from server.services.cases.holding import Case
 from server.store import cases, contact, devices, notices, registry, sealed, tasks
 from server.store.devices import Device
 from server.store.engine import Store
 from server.store.scopes import scope_of
-from server.store.tasks import Result, Task
+from server.store.tasks import Result as Result
+from server.store.tasks import Task
 
 SET: Final = "task_set"
 RECALLED: Final = "task_recalled"
@@ -61,6 +62,40 @@ class Shown:
     task: Task
     label: str
     results: Sequence[tuple[str, Result]]
+
+
+@dataclass(frozen=True)
+class Possible:
+    """A kind of task for a complaint as it stands: the ways by which it may reach the person, or why in none."""
+
+    kind: Kind
+    ways: tuple[Way, ...]
+    refused: TaskRefused | ContactNotAllowed | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A device in use that may get a task of a complaint: `name` as an errand takes it. `is_collector`: it recorded the
+    complaint, so that it does not verify it."""
+
+    name: str
+    label: str
+    team: str
+    is_collector: bool
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What tasks a case has and could have, for one of its complaints, `about`. `number`: its reference, or the number
+    of a complaint that nobody acted on; `version`: what an edit says to have seen."""
+
+    number: str
+    version: int
+    about: str
+    complaints: Sequence[str]
+    kinds: Sequence[Possible]
+    devices: Sequence[Candidate]
+    tasks: Sequence[Shown]
 
 
 @dataclass(frozen=True)
@@ -154,8 +189,35 @@ def of_case(store: Store, desk: Desk, number: str) -> list[Shown]:
     with store.read() as connection:
         complaint = holding.complaint_of(connection, number)
         case = holding.look(connection, desk, complaint)
-        found = tasks.of_complaints(connection, [complaint] if case is None else case.complaints)
-        return _shown(connection, found)
+        return of_complaints(connection, [complaint] if case is None else case.complaints)
+
+
+def of_complaints(connection: sa.Connection, complaints: Collection[int]) -> list[Shown]:
+    """The tasks of complaints that the actor handles, in the order set."""
+    return _shown(connection, tasks.of_complaints(connection, complaints))
+
+
+def setting(store: Store, desk: Desk, number: str, about: str = "") -> Setting:
+    """What could be set for one complaint of a case, the one that was asked for unless `about` names another.
+
+    Raises NotFound where the actor does not handle every complaint of the case, or it has no such complaint.
+    """
+    with store.read() as connection:
+        asked = holding.complaint_of(connection, number)
+        case = holding.look(connection, desk, asked)
+        numbers = registry.numbers_of(connection, [asked] if case is None else case.complaints)
+        chosen = next((id for id, each in numbers.items() if each == about), None) if about else asked
+        if chosen not in numbers:
+            raise NotFound(object=about or number)
+        return Setting(
+            number=numbers[chosen] if case is None else case.file.ref,
+            version=0 if case is None else case.file.revision,
+            about=numbers[chosen],
+            complaints=sorted(numbers.values()),
+            kinds=_possible(connection, chosen),
+            devices=_candidates(connection, desk, chosen),
+            tasks=of_complaints(connection, numbers),
+        )
 
 
 def look_after(store: Store, places: Gazetteer | None, now: datetime) -> int:
@@ -275,6 +337,27 @@ def _ways(connection: sa.Connection, complaint: int, kind: Kind) -> tuple[Way, .
     return rules.ways(kind, contact.wishes_of(connection, complaint), has_chosen=has_chosen)
 
 
+def _possible(connection: sa.Connection, complaint: int) -> list[Possible]:
+    wishes, has_chosen = contact.wishes_of(connection, complaint), tasks.has_chosen(connection, complaint)
+    found = []
+    for kind in KINDS:
+        try:
+            found.append(Possible(kind, rules.ways(kind, wishes, has_chosen=has_chosen), None))
+        except (TaskRefused, ContactNotAllowed) as refused:
+            found.append(Possible(kind, (), refused))
+    return found
+
+
+def _candidates(connection: sa.Connection, desk: Desk, complaint: int) -> list[Candidate]:
+    collector, target = tasks.collector_of(connection, complaint), _target(connection, desk, complaint)
+    ready = [each for each in devices.listed(connection) if each.state == _READY]
+    return [
+        Candidate(f"M-{each.number}", each.label, each.team or "", each.lineage == collector)
+        for each in ready
+        if _may_show(desk, target, each)
+    ]
+
+
 def _ways_now(connection: sa.Connection, found: Sequence[Task]) -> dict[str, tuple[Way, ...]]:
     """By task, the ways by which it may reach the person now; none where it may not lie on its device any more."""
     complaints = {each.complaint for each in found}
@@ -368,8 +451,12 @@ def _require_scope(connection: sa.Connection, desk: Desk, complaint: int, device
 
 def _is_in_scope(connection: sa.Connection, desk: Desk, complaint: int, device: Device) -> bool:
     """A device gets what whoever sets it may show its team."""
-    target = _target(connection, desk, complaint)
-    return permit(desk.actor, holding.ACTION, Target(target.region, device.team, device.partner, target.is_strict))
+    return _may_show(desk, _target(connection, desk, complaint), device)
+
+
+def _may_show(desk: Desk, target: Target, device: Device) -> bool:
+    own = Target(target.region, device.team, device.partner, target.is_strict)
+    return permit(desk.actor, holding.ACTION, own)
 
 
 def _target(connection: sa.Connection, desk: Desk, complaint: int) -> Target:
@@ -426,6 +513,8 @@ def _handled(connection: sa.Connection, desk: Desk, found: Sequence[Task]) -> li
 
 
 def _shown(connection: sa.Connection, found: Sequence[Task]) -> list[Shown]:
+    if not found:
+        return []
     numbers = registry.numbers_of(connection, {each.complaint for each in found})
     results = tasks.results_of(connection, {each.id for each in found})
     labels = devices.labels_of(connection, {*(each.lineage for each in found), *(each.lineage for each in results)})

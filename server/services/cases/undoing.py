@@ -1,16 +1,19 @@
 """Undoing: what was done to a case last is taken back, and everything is again as it was."""
 
 from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, cast
 
 import sqlalchemy as sa
 
 from server.domain import case as rules
+from server.domain.casework import CASEWORK, Status
 from server.domain.desk import Desk
 from server.domain.errors import Busy, NotFound, RegroupingRefused, TransitionRefused
-from server.services.cases import due, holding, joining, opening, retracting, telling
+from server.services.cases import due, holding, joining, opening, owning, retracting, telling
 from server.services.cases.holding import Case
 from server.store import timeline
+from server.store.cases import CaseFile
 from server.store.engine import Store
 from server.store.timeline import Entry
 
@@ -40,6 +43,8 @@ def undo(store: Store, desk: Desk, number: str, no: int | None = None) -> str:
             telling.take_back(connection, desk, case, told)
         elif told.code == holding.MOVED:
             unmove(connection, desk, case, told)
+        elif told.code == owning.OWNED:
+            owning.take_back(connection, desk, case, told)
         elif told.code in retracting.CODES:
             entries = timeline.of_case(connection, case.file.id)
             later = [each for each in undoable(entries) if each.no > told.no]
@@ -57,6 +62,25 @@ def undoable(entries: Sequence[Entry]) -> list[Entry]:
     device was given, and nothing twice."""
     gone = {each.undoes for each in entries} | {each.no for each in entries if "task" in each.fields}
     return [each for each in entries if each.no not in gone and each.code not in _KEPT]
+
+
+def possible(file: CaseFile, entries: Sequence[Entry], now: datetime) -> frozenset[int]:
+    """The numbers of the entries of a case that can be taken back now, as far as they and its row tell.
+
+    What one of them would undo may have gone on in another case: then taking it back is refused.
+    """
+    left = [each for each in undoable(entries) if not has_left(each)]
+    in_time = [each for each in left if each.undo_until is None or now < each.undo_until]
+    return frozenset(each.no for each in in_time if _stands(each, file, is_last=each is left[-1]))
+
+
+def _stands(entry: Entry, file: CaseFile, *, is_last: bool) -> bool:
+    """Whether the case is still as the entry left it."""
+    if entry.code == holding.MOVED or entry.code in retracting.CODES:
+        return is_last
+    if entry.code == owning.OWNED:
+        return bool(file.owner == entry.fields["account"])
+    return entry.code != telling.TOLD or CASEWORK.statuses[cast(Status, file.status)].stage != "closed"
 
 
 def has_left(entry: Entry) -> bool:

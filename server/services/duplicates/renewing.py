@@ -45,6 +45,9 @@ def retell(
 
     So it is after a change of scheme, a failure, or a restore. `linkage`: the private linkage key of the hub.
     """
+    with store.read() as connection:
+        if linkages.unheard(connection, complaint, compartment) is None:
+            return
     with store.write() as connection:
         origin = linkages.unheard(connection, complaint, compartment)
         if origin is not None:

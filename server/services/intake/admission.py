@@ -82,6 +82,17 @@ def list_waiting(store: Store, code: str | None = None, limit: int = 100) -> lis
         return quarantine.listed(connection, code=code, limit=limit)
 
 
+def waiting_at(store: Store, desk: Desk, limit: int) -> list[Kept]:
+    """At most `limit` operations that wait and are for who asks, oldest first; others change nothing of it."""
+    found: list[Kept] = []
+    with store.read() as connection:
+        page = quarantine.listed(connection, limit=_PAGE_ROWS)
+        while page and len(found) < limit:
+            found += _permitted(connection, page, desk)
+            page = quarantine.listed(connection, after=page[-1].id, limit=_PAGE_ROWS)
+    return found[:limit]
+
+
 def count_waiting(store: Store) -> dict[str, int]:
     """How many wait, by code."""
     with store.read() as connection:

@@ -13,6 +13,7 @@ from server.i18n import LANGUAGES, catalogue
 from server.services.accounts import sessions
 from server.services.accounts.sessions import Login
 from server.web.auth import TOKEN, for_person, this_hub
+from server.web.console import view
 from server.web.console.login import Answer, caller, refusal_members
 from server.web.console.pages import page
 
@@ -56,6 +57,17 @@ def set_language(person: Login) -> Response:
     return redirect(url_for("account.show"), 303)
 
 
+@blueprint.post("/view")
+@for_person("use_account")
+def set_view(person: Login) -> Response:
+    """Show the console otherwise in this browser."""
+    del person
+    answer = redirect(url_for("account.show"), 303)
+    said = [request.form.get(name, "") for name in ("theme", "size", "keys")]
+    view.keep(answer, view.chosen(*said), is_secure=request.is_secure)
+    return answer
+
+
 @blueprint.post("/sessions/<own_session>/end")
 @for_person("use_account")
 def end_session(person: Login, own_session: str) -> Response:
@@ -75,6 +87,7 @@ def _shown(person: Login, **values: Any) -> str:
         languages={each: texts.text(f"language.{each}") for each in LANGUAGES},
         words=passphrase.MIN_WORDS,
         chars=passphrase.MIN_CHARS,
+        views={"theme": view.THEMES, "size": view.SIZES, "keys": view.KEYS},
         **values,
     )
 

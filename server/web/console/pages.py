@@ -1,19 +1,74 @@
-"""What every page of the console is rendered with."""
+"""What every page of the console is rendered with, and where a form leads."""
 
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
-from flask import render_template
+from flask import render_template, request, session
+from werkzeug.wrappers import Response
 
 from server.i18n import catalogue
 from server.services.accounts.sessions import Login
+from server.web import formats
 from server.web.auth import this_hub
-from server.web.errors import callers_language
+from server.web.console import view
+from server.web.console.sections import sections_for
+from server.web.formats import callers_language
+
+# What can be taken back, in the cookie, until the next page or the next act.
+_UNDO: Final = "undo"
+_WHOLE: Final = "console.html"
+_PANE: Final = "pane.html"
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The act that was just done, in words, and the form that takes it back."""
+
+    text: str
+    url: str
+    fields: dict[str, str]
 
 
 def page(template: str, person: Login | None = None, **values: Any) -> str:
-    """A page in the language of its reader: that of the account, else that of the browser."""
+    """A page in the language of its reader: that of the account, else that of the browser.
+
+    A script that asks for the pane of a page alone is given the block `pane` of the same template.
+    """
     language = person.language if person else callers_language()
-    coalition = this_hub().settings.coalition
+    formats.read_in(language)
     return render_template(
-        template, texts=catalogue(language), language=language, coalition=coalition, person=person, **values
+        template,
+        layout=_PANE if is_for_pane() else _WHOLE,
+        texts=catalogue(language),
+        language=language,
+        coalition=this_hub().settings.coalition,
+        person=person,
+        sections=sections_for(person.actor) if person else (),
+        view=view.read(),
+        undo=_offered(),
+        **values,
     )
+
+
+def is_for_pane() -> bool:
+    """Whether a script asks for the block `pane` of a page, and not for the page."""
+    return request.headers.get("HX-Target", "").endswith("#pane")
+
+
+def see(url: str) -> Response:
+    """Where a form that was done leads (RFC 9110, 15.4.4)."""
+    # Without the usual page: nobody sees it, and it goes down a thin link with every decision.
+    return Response(status=303, headers={"Location": url})
+
+
+def offer_undo(text: str, url: str, **fields: str) -> None:
+    """Offer on the next page to take back what was just done, by a form to `url` with these fields.
+
+    The cookie is signed and not sealed: `text` says what was done, by registry number alone.
+    """
+    session[_UNDO] = asdict(Undo(text, url, fields))
+
+
+def _offered() -> Undo | None:
+    kept = session.pop(_UNDO, None)
+    return None if kept is None else Undo(**kept)

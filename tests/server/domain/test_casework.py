@@ -13,7 +13,6 @@ import pytest
 
 from client_sync.complaint import Urgency as Asked
 from client_sync.protocol.vocabulary import VOCABULARY
-from server.commands.spoken import refusal
 from server.domain.act import ACCUSED_ROLES
 from server.domain.case import Obstacle
 from server.domain.casework import CASEWORK, CONDITIONS, STATUSES, URGENCIES, Transition, read
@@ -21,6 +20,7 @@ from server.domain.errors import TransitionRefused
 from server.domain.referral import BODIES
 from server.domain.urgency import LOWERING
 from server.i18n import catalogue
+from server.refusals import refusal
 
 PAGE = Path(__file__).resolve().parents[3] / "server" / "docs" / "states.md"
 TABLE = tomllib.loads((resources.files("server.domain") / "casework.toml").read_text("utf-8"))

@@ -33,6 +33,7 @@ from server.domain.referral import (
     is_taken_back,
     move,
     parts,
+    parts_at_most,
     remind,
     sendable,
 )
@@ -349,6 +350,26 @@ def test_programmes_outcomes_and_what_stands_against_sending_have_their_words(la
     assert len({texts.text(f"refusal.referral_refused_{block}", since=NOW) for block in BLOCKS}) == len(BLOCKS)
     with pytest.raises(KeyError):
         PROGRAMMES["legal_aid"].outcome_key("settled")
+
+
+@pytest.mark.parametrize(
+    ("each", "most"),
+    [
+        (LAND, {"facts", "statement", "identity"}),
+        (_with(C3 | {"withhold": "fear"}), {"facts", "identity"}),
+        (_with({"level": "C4"}), {"facts"}),
+        (_with({"level": "C2"}), {"facts"}),
+        (_with({"level": "C1"}), set()),
+        (_with(C3 | {"expires": "2026-11-21"}), set()),
+        (_with(C3 | {"given_by": "guardian", "assent": False}), set()),
+        (_with(C3, withdrawn="exports"), set()),
+        (_with({"level": "C2"}, kinds=frozenset({"GBV-1"})), set()),
+        (_with({"level": "C3"}, kinds=frozenset({"GBV-1"})), set()),
+        (_with(C3, kinds=frozenset({"GBV-1"})), {"facts", "statement", "identity"}),
+    ],
+)
+def test_most_that_any_body_may_get_follows_from_consent_alone(each: Sendable, most: set[str]) -> None:
+    assert parts_at_most(each, DAY) == most
 
 
 def _fault(refused: Callable[[], object]) -> object:

@@ -548,6 +548,7 @@ def test_every_table_that_points_at_a_complaint_is_emptied() -> None:
     }
     known = {"complaint", "act", "person", "file", "revision", "conflict", "quarantine", "registry", "sequel"}
     assert into == known | {"assignment", "wrap", "opening", "legal_hold", "search_pending", "search_text"} | {
+        "case_look",
         "match_pending",
         "match_profile",
         "match_told",

@@ -15,9 +15,10 @@ from server.commands.doctor import of_erasures
 from server.config import Settings
 from server.domain.errors import ErasureListUnreadable
 from server.hub import Hub, open_hub
-from server.services import backups, lookup, retention, search_texts
+from server.services import backups, retention, search_texts
 from server.services.backups import Restored
-from server.services.lookup import Query
+from server.services.cases import lookup
+from server.services.cases.lookup import Query
 from server.store import erasure_list, registry, schema
 from tests.builders import (
     ALREADY_HELD,

@@ -11,8 +11,9 @@ from server.domain.permission import OPERATOR, Actor
 from server.domain.places import Gazetteer, Place
 from server.hub import Hub
 from server.scheduler import JOBS, run_if_due
-from server.services import lookup, places, retention, search_texts
-from server.services.lookup import Query
+from server.services import places, retention, search_texts
+from server.services.cases import lookup
+from server.services.cases.lookup import Query
 from server.store import complaints, recipients, schema, scopes
 from server.store import search_texts as stored
 from tests.builders import (

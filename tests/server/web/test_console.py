@@ -9,8 +9,6 @@ from uuid import uuid4
 import pyotp
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from server.app import create_app
 from server.domain.people import Role
@@ -19,53 +17,12 @@ from server.hub import Hub
 from server.services import places
 from server.services.accounts import people
 from server.services.accounts.people import Made, Post
+from tests.browsing import HTML, WORDS, Browser
 from tests.builders import Clock, Sender, app_of, open_test_hub
 
-WORDS = "mil sorgho riz fonio"
 OTHER_WORDS = "karité néré baobab kapok"
 ACCOUNT = "/console/account"
 PLACES = Path(__file__).resolve().parents[3] / "fixtures" / "places" / "mali-2026.1.csv"
-HTML = {"Accept": "text/html", "Accept-Language": "fr"}
-
-
-class Browser:
-    """A browser that follows no redirect by itself and fills forms in with the page's own token."""
-
-    def __init__(self, app: Flask, host: str = "localhost") -> None:
-        self._client: FlaskClient = app.test_client()
-        self._base = f"http://{host}"
-        self._token = ""
-
-    def get(self, path: str, **headers: str) -> TestResponse:
-        return self._kept(self._client.get(path, base_url=self._base, headers=HTML | headers))
-
-    def post(self, path: str, **form: str) -> TestResponse:
-        fields = {"csrf_token": self._token} | form
-        return self._kept(self._client.post(path, base_url=self._base, data=fields, headers=HTML))
-
-    def log_in(self, made: Made, hub: Hub, passphrase: str = WORDS) -> TestResponse:
-        """Through both forms, as its holder."""
-        self.get("/login")
-        answer = self.post("/login", name=made.account.name, passphrase=passphrase)
-        if made.secret is not None:
-            self.get("/login/code")
-            answer = self.post("/login/code", code=pyotp.TOTP(made.secret).at(hub.clock()))
-        return answer
-
-    @property
-    def cookie(self) -> str:
-        """What the browser would send back."""
-        cookie = self._client.get_cookie("seere")
-        return cookie.value if cookie else ""
-
-    @cookie.setter
-    def cookie(self, value: str) -> None:
-        self._client.set_cookie("seere", value)
-
-    def _kept(self, answer: TestResponse) -> TestResponse:
-        found = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)
-        self._token = found[1] if found else self._token
-        return answer
 
 
 @pytest.fixture
@@ -233,7 +190,7 @@ def test_pages_are_read_in_the_language_of_the_account(browser: Browser, make: M
     browser.log_in(make(), hub)
     browser.get(ACCOUNT)
     browser.post(f"{ACCOUNT}/language", language="en")
-    assert '<html lang="en">' in browser.get(ACCOUNT).text
+    assert '<html lang="en"' in browser.get(ACCOUNT).text
     browser.post(f"{ACCOUNT}/language", language="../x")
     assert "My account" in browser.get(ACCOUNT).text
 
@@ -245,7 +202,7 @@ def test_page_allows_nothing_inline_no_frame_no_referrer_and_no_copy(browser: Br
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
-    assert not re.search(r"<script|<style|style=|\son[a-z]+=", answer.text)
+    assert not re.search(r"<script(?! src=)|<style|style=|\son[a-z]+=", answer.text)
     headers = ("Referrer-Policy", "X-Content-Type-Options", "Cache-Control")
     assert [answer.headers[name] for name in headers] == ["no-referrer", "nosniff", "no-store"]
 

@@ -89,7 +89,7 @@ def test_while_one_table_is_counted_the_next_has_to_wait(
     hub: Hub, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counting = Lock()
-    monkeypatch.setattr(figures_api, "_counting", counting)
+    monkeypatch.setattr(figures_api, "COUNTING", counting)
     with counting:
         answer = _get(hub, app)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")

@@ -28,6 +28,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("is_named_reader", sa.Boolean, nullable=False),
         sa.Column("made_at", UtcTime, nullable=False),
         sa.Column("left_at", UtcTime),
+        sa.Column("last_login_on", sa.String(10)),
         sa.CheckConstraint(
             "role IN ('monitor', 'verifier', 'coordinator', 'administrator', 'commission', 'auditor')",
             name="role",
@@ -223,7 +224,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("refilled_at", UtcTime, nullable=False),
         sa.Column("burst_records", ID),
         sa.Column("burst_until", UtcTime),
-        sa.CheckConstraint("state IN ('waiting', 'ready', 'revoked')", name="state"),
+        sa.CheckConstraint("state IN ('waiting', 'ready', 'revoked', 'counter')", name="state"),
     ),
     "frame": (
         sa.Column("lineage", sa.String(36), sa.ForeignKey("lineage.id"), primary_key=True),

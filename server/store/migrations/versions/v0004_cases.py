@@ -44,7 +44,13 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("joined_into", ID, sa.ForeignKey("casefile.id"), index=True),
         sa.Column("left_status", sa.String(20)),
         sa.Column("left_since", UtcTime),
+        sa.Column("team", sa.String(80)),
+        sa.Column("partner", sa.String(80)),
+        sa.Column("place_id", sa.String(80)),
         sa.Index("ix_casefile_status", "status", "status_since"),
+        sa.Index("ix_casefile_status_ref", "status", "ref"),
+        sa.Index("ix_casefile_urgency_ref", "urgency", "ref"),
+        sa.Index("ix_casefile_owner_ref", "owner", "ref"),
         sa.CheckConstraint(_STATUSES, name="status"),
         sa.CheckConstraint(_URGENCIES, name="urgency"),
     ),
@@ -69,17 +75,26 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("step", JSON),
         sa.Column("tells_at", UtcTime),
         sa.Column("undoes", sa.Integer),
+        sa.Index("ix_timeline_actor_at", "actor", "at"),
     ),
     "case_waiting": (
         sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
         sa.Column("casefile", ID, sa.ForeignKey("casefile.id"), unique=True),
         sa.Column("urgency", sa.String(2), nullable=False),
         sa.Column("since", UtcTime, nullable=False),
+        sa.Column("queue", sa.String(10), nullable=False),
+        sa.Column("owner", sa.String(36), sa.ForeignKey("account.id")),
+        sa.Column("kind", sa.String(64), nullable=False),
         sa.Column("team", sa.String(80)),
         sa.Column("partner", sa.String(80)),
         sa.Column("place_id", sa.String(80)),
         sa.Index("ix_case_waiting_order", "urgency", "since", "complaint", "team", "partner", "place_id"),
+        sa.Index(
+            "ix_case_waiting_queue", "queue", "urgency", "since", "complaint", "team", "partner", "place_id", "kind"
+        ),
+        sa.Index("ix_case_waiting_owner", "owner", "urgency", "since", "complaint"),
         sa.CheckConstraint(_URGENCIES, name="urgency"),
+        sa.CheckConstraint("queue IN ('triage', 'asked', 'work')", name="queue"),
     ),
     "note": (
         sa.Column("id", sa.String(36), primary_key=True),
@@ -281,6 +296,13 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("is_late", sa.Boolean, nullable=False),
         sa.Column("at", UtcTime, nullable=False),
     ),
+    "case_look": (
+        sa.Column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
+        sa.Column("account", sa.String(36), sa.ForeignKey("account.id"), primary_key=True),
+        sa.Column("since", UtcTime, nullable=False),
+        sa.Column("at", UtcTime, nullable=False, index=True),
+        sa.Column("is_writing", sa.Boolean, nullable=False),
+    ),
     "case_turn": (
         sa.Column(
             "casefile", ID, sa.ForeignKey("casefile.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -295,12 +317,19 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("cells", JSON, nullable=False),
         sa.Column("at", UtcTime, nullable=False),
     ),
+    "counted_figure": (
+        sa.Column("first", sa.String(7), primary_key=True),
+        sa.Column("last", sa.String(7), primary_key=True),
+        sa.Column("code", sa.String(4), primary_key=True),
+        sa.Column("cells", JSON, nullable=False),
+        sa.Column("at", UtcTime, nullable=False, index=True),
+    ),
 }
 # Of what is here already nobody has computed it: what may be urgent comes first until it was looked at.
 _WAITING: Final = (
-    "INSERT INTO case_waiting (complaint, urgency, since, team, partner, place_id)"
-    " SELECT complaint.id, 'U1', received.received_at, coalesce(lineage.team, complaint.team),"
-    " coalesce(device.partner, complaint.partner), complaint.place_id"
+    "INSERT INTO case_waiting (complaint, urgency, since, queue, kind, team, partner, place_id)"
+    " SELECT complaint.id, 'U1', received.received_at, 'triage', complaint.kind,"
+    " coalesce(lineage.team, complaint.team), coalesce(device.partner, complaint.partner), complaint.place_id"
     " FROM complaint JOIN received ON received.id = complaint.id JOIN lineage ON lineage.id = received.lineage"
     " JOIN device ON device.id = received.device"
 )

@@ -1,5 +1,6 @@
 """Verifying: who may conclude, what a finding needs, when it counts late, and that nobody is more than alleged."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -10,7 +11,7 @@ from server.domain.errors import FindingRefused, JudgementRefused, NotFound, Sta
 from server.hub import Hub
 from server.services import vault
 from server.services.cases import verifying
-from server.services.cases.verifying import Concluded
+from server.services.cases.verifying import Concluded, LookedInto
 from tests.builders import Clock, Person, Sender, add_person, complaint, enrolled
 from tests.case_referrals import entries, numbered, told
 from tests.case_work import at_desk, attach, undo, version
@@ -66,6 +67,39 @@ def test_act_is_verified_and_the_case_comes_to_the_worst_that_is_known(hub: Hub,
     assert looked(hub, awa, number) == ("corroborated", {"HR-THR": "corroborated"})
     entry = entries(hub, number)[-1]
     assert (entry.code, dict(entry.fields)) == ("found", {"act": "HR-THR", "no": 2, "state": "corroborated"})
+
+
+def test_of_what_is_strict_another_person_concludes_than_began(
+    hub: Hub, awa: Person, binta: Person, phone: Sender
+) -> None:
+    phone.send(complaint("a", confidentiality="strict"))
+    [number] = numbered(hub, 1)
+    begin(hub, awa, number)
+    with pytest.raises(FindingRefused) as refused:
+        conclude(hub, awa, number)
+    assert faults(refused) == ("second",)
+    assert [each.needs_second for each in acts(hub, awa, number)] == [False, True]
+    assert [each.needs_second for each in acts(hub, binta, number)] == [False, False]
+    conclude(hub, binta, number)
+    assert looked(hub, awa, number)[1] == {"HR-THR": "corroborated"}
+
+
+def test_verifier_works_on_the_complaints_that_are_assigned_and_sees_no_others(
+    hub: Hub, awa: Person, phone: Sender, number: str
+) -> None:
+    verifier = add_person(hub, "Vieux", "verifier")
+    phone.send(complaint("b"))
+    attach(hub, awa, numbered(hub, 2)[0], number)
+    with pytest.raises(NotFound):
+        acts(hub, verifier, number)
+    vault.assign(hub.store, at_desk(hub, awa), 1, verifier.actor.id)
+    work = verifying.work(hub.store, at_desk(hub, verifier), number)
+    assert ({each.number for each in work.acts}, work.is_handler) == ({number}, False)
+    assert [(each.label, each.is_collector) for each in work.devices] == [("Gao 1", True)]
+
+
+def acts(hub: Hub, who: Person, number: str) -> Sequence[LookedInto]:
+    return verifying.work(hub.store, at_desk(hub, who), number).acts
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 """Looking complaints up: by what a person holds in hand, and by what they remember."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
 
+from client_sync.protocol.receipts import read_receipt
 from server.domain.desk import Desk
 from server.domain.folding import search_words
 from server.domain.permission import Action, may_ever, permit
+from server.domain.places import Gazetteer, Place
 from server.store import complaints, duplicates, recipients, registry, sealed, search_texts
 from server.store.engine import Store
 from server.store.scopes import scope_of, within
@@ -20,11 +22,12 @@ _PAGE: Final = 200
 
 @dataclass(frozen=True)
 class Match:
-    """A complaint that was looked for, as far as anybody may hear who may find it.
+    """A complaint that was looked for, as far as anybody may hear who may find it; `complaint` is its id.
 
     `is_poor`: it says too little to be compared with others yet.
     """
 
+    complaint: int
     number: str
     received_at: datetime
     place: str | None
@@ -45,6 +48,36 @@ class Query:
     since: datetime | None = None
     until: datetime | None = None
     number: str | None = None
+
+
+@dataclass(frozen=True)
+class Meant:
+    """All that a text in a search box can mean: a registry number, a receipt code, places of that name, words."""
+
+    text: str = field(repr=False)
+    number: str | None
+    receipt: str | None
+    places: Sequence[Place]
+    words: Sequence[str] = field(repr=False)
+
+
+def meant(text: str, places: Gazetteer | None) -> Meant:
+    """What the text can mean by the list of places."""
+    number, receipt, words = registry.as_written(text), read_receipt(text), search_words(text)
+    named = [] if places is None else places.called(text)
+    return Meant(text.strip(), number, receipt, named, [] if number or receipt else words)
+
+
+def found(connection: sa.Connection, desk: Desk, meant: Meant, limit: int) -> list[Match]:
+    """The newest complaints that the text can mean and the desk may find, at most `limit`, newest first."""
+    matches: dict[int, Match] = {}
+    if meant.receipt is not None:
+        rows = [Found(*row) for row in complaints.by_receipt(connection, meant.receipt)]
+        matches |= {each.complaint: each for each in _permitted(connection, desk, rows, ["find_complaint"])}
+    for wanted, actions in _meanings(connection, desk, meant):
+        if all(may_ever(desk.actor, action) for action in actions):
+            matches |= {each.complaint: each for each in _newest(connection, desk, wanted, actions, limit)}
+    return [matches[id] for id in sorted(matches, reverse=True)[:limit]]
 
 
 def by_receipt(store: Store, desk: Desk, receipt: str) -> list[Match]:
@@ -73,6 +106,18 @@ def search(store: Store, desk: Desk, query: Query, limit: int) -> list[Match]:
         return _newest(connection, desk, wanted, actions, limit)
 
 
+def _meanings(connection: sa.Connection, desk: Desk, meant: Meant) -> Iterator[tuple[Wanted, list[Action]]]:
+    if meant.number is not None:
+        id = registry.complaint_numbered(connection, meant.number)
+        if id is not None:
+            yield Wanted([], None, None, None, None, id), ["find_complaint"]
+    if meant.places:
+        named = {each.id for each in meant.places}
+        yield Wanted([], None, named | within(desk.places, named), None, None, None), ["find_complaint"]
+    if meant.words:
+        yield Wanted(meant.words, None, None, None, None, None), ["find_complaint", "read_statement"]
+
+
 def _newest(
     connection: sa.Connection, desk: Desk, wanted: Wanted, actions: Sequence[Action], limit: int
 ) -> list[Match]:
@@ -96,7 +141,7 @@ def _permitted(
     poor = duplicates.unmatchable(connection, ids)
     targets = {id: each.target(desk.places, assigned.get(id)) for id, each in standings.items()}
     return [
-        Match(numbers[each.id], each.received_at, each.place_id, each.id in poor)
+        Match(each.id, numbers[each.id], each.received_at, each.place_id, each.id in poor)
         for each in found
         if all(permit(desk.actor, action, targets[each.id]) for action in actions)
     ]

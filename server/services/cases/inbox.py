@@ -1,0 +1,424 @@
+"""The inbox: what waits for a first decision, row by row, and one complaint with all that its decision goes by."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from typing import Final, Literal, cast, get_args
+
+import sqlalchemy as sa
+
+from server.domain import triage
+from server.domain.calendar import MALI
+from server.domain.case import Version
+from server.domain.casework import TRIAGE, Queue, Urgency, queue_of
+from server.domain.deadlines import Clocks, Deadline
+from server.domain.desk import Desk
+from server.domain.due import Heard, Story, derive
+from server.domain.errors import NotFound
+from server.domain.permission import STRICT, may_ever, permit
+from server.domain.places import Gazetteer, Place
+from server.domain.triage import DISPOSITIONS
+from server.services.cases import holding
+from server.services.cases.holding import ACTION, Case
+from server.services.cases.lists import COUNT_MAX, Count
+from server.store import accounts, cases, due, glances, inbox, links, registry, sealed
+from server.store.accounts import Account
+from server.store.engine import Store
+from server.store.glances import Glance
+from server.store.inbox import Decided, Key, Listed, Told, Wanted
+from server.store.links import Report
+from server.store.scopes import Scope, scope_of, within
+
+# What waits for a decision, what waits for the complainant, and what the actor owns.
+View = Literal["triage", "asked", "mine"]
+VIEWS: Final[tuple[View, ...]] = get_args(View)
+PAGE: Final = 25
+
+# So many of one place, week and kind are shown as a group.
+_GROUP_MIN: Final = 3
+_DECIDED_MAX: Final = 500
+_LOOKALIKES_MAX: Final = 5
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of the inbox, all of it at once; empty: any. `region`: the id of a place."""
+
+    view: View = "triage"
+    region: str = ""
+    kind: str = ""
+    urgency: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Something that waits, by its number; `owner` and places are names, empty for nobody and where none is known.
+
+    `told` and `clocks` are those of its first complaint. `has_lookalike`: a pair with it waits. `group`: the
+    same for all of one place, week and kind that can be decided together, empty elsewhere.
+    """
+
+    number: str
+    listed: Listed
+    owner: str
+    cercle: str
+    region: str
+    told: Told
+    has_lookalike: bool
+    due: Deadline | None
+    clocks: Clocks
+    group: str = ""
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether named readers alone see it."""
+        return self.listed.confidentiality == STRICT
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the actor decided today, and how many seconds one took on average, None where nothing tells it."""
+
+    decided: int
+    mean_s: int | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows, the most urgent first; `after`: where the next page begins, None at the end."""
+
+    rows: Sequence[Row]
+    after: Key | None
+    counts: Mapping[View, Count]
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Lookalike:
+    """A complaint with which another may be the same, or that it may join: by its number, and of its case the version.
+
+    `link`: the pair to be compared, None where nobody proposed it. `alike`: what of `place`, `week` and `amount` is.
+    """
+
+    number: str
+    link: int | None
+    version: int
+    status: str
+    kind: str
+    cercle: str
+    received_at: datetime
+    alike: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A complaint to be decided, by the number that was asked for, with the case that has it.
+
+    `version` is what a decision says to have seen; `stands`: who decided it, None before that. `queue` is None for what
+    is closed. `consent`: its level, as it stands. `others`: further complaints of the case. `owners`: names of whoever
+    could own it.
+    """
+
+    number: str
+    complaint: int
+    version: int
+    status: str
+    queue: Queue | None
+    urgency: Urgency
+    kind: str
+    owner: str
+    stands: Version | None
+    report: Report
+    glance: Glance
+    told: Told
+    consent: str
+    others: int
+    cercle: str
+    region: str
+    place: str
+    owners: Sequence[str]
+    lookalikes: Sequence[Lookalike]
+    due: Deadline | None
+
+    @property
+    def clocks(self) -> Clocks:
+        """Those of the complaint."""
+        return Clocks(self.glance.collected_at, self.glance.received_at)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether named readers alone see it."""
+        return self.glance.confidentiality == STRICT
+
+
+def page(store: Store, desk: Desk, asked: Asked, after: Key | None = None) -> Page:
+    """A page of what waits, of which the actor handles every complaint; nothing for whoever handles none."""
+    if not may_ever(desk.actor, ACTION):
+        return Page([], None, dict.fromkeys(VIEWS, Count(0, is_more=False)), Progress(0, None))
+    scope = _scope(desk)
+    with store.read() as connection:
+        found = inbox.page(connection, scope, _wanted(asked, desk), after, PAGE + 1)
+        rows = _rows(connection, desk, scope, found[:PAGE])
+        counts = {view: _count(connection, scope, _wanted(Asked(view), desk)) for view in VIEWS}
+        progress = _progress(connection, desk)
+    return Page(_grouped(rows), found[PAGE - 1].key if len(found) > PAGE else None, counts, progress)
+
+
+def chosen(store: Store, desk: Desk, numbers: Sequence[str]) -> list[Row]:
+    """What of these waits for a decision, in the order of the inbox; what the actor does not handle is left out."""
+    if not may_ever(desk.actor, ACTION):
+        return []
+    scope = _scope(desk)
+    with store.read() as connection:
+        wanted = Wanted(queue=TRIAGE, complaints=inbox.called(connection, numbers))
+        return _rows(connection, desk, scope, inbox.page(connection, scope, wanted, None, len(numbers)))
+
+
+def item(store: Store, desk: Desk, number: str) -> Item:
+    """One complaint. Raises NotFound where the actor does not handle every complaint of its case."""
+    scope = _scope(desk)
+    with store.read() as connection:
+        complaint = holding.complaint_of(connection, number)
+        case = holding.look(connection, desk, complaint)
+        pairs = inbox.lookalikes_of(connection, scope, complaint, _LOOKALIKES_MAX)
+        ids = [complaint, *(other for _, other in pairs)]
+        reports = links.reports(connection, ids)
+        lookalikes = _lookalikes(connection, desk, reports, complaint, {other: link for link, other in pairs})
+        return _item(connection, desk, number, (complaint, case), reports[complaint], lookalikes)
+
+
+def target(store: Store, desk: Desk, number: str, complaint: int) -> Lookalike:
+    """A complaint that somebody typed, as one that `complaint` may join. Raises NotFound as `item` does."""
+    with store.read() as connection:
+        other = holding.complaint_of(connection, number)
+        reports = links.reports(connection, [complaint, other])
+        found = _lookalikes(connection, desk, reports, complaint, {other: None})
+    if not found:
+        raise NotFound(object=number)
+    return found[0]
+
+
+def write_key(key: Key) -> str:
+    """The key of a row, as a link carries it."""
+    urgency, since, complaint = key
+    return f"{urgency}~{since.isoformat()}~{complaint}"
+
+
+def read_key(text: str) -> Key | None:
+    """The key of a row; None for no such text."""
+    try:
+        urgency, at, complaint = text.split("~")
+        since = datetime.fromisoformat(at)
+        return None if since.tzinfo is None else (urgency, since, int(complaint))
+    except ValueError:
+        return None
+
+
+def _scope(desk: Desk) -> Scope:
+    return scope_of(desk.actor, [ACTION], desk.places)
+
+
+def _wanted(asked: Asked, desk: Desk) -> Wanted:
+    return Wanted(
+        queue=None if asked.view == "mine" else cast(Queue, asked.view),
+        owner=desk.actor.id if asked.view == "mine" else None,
+        urgency=asked.urgency or None,
+        kind=asked.kind or None,
+        places=within(desk.places, {asked.region}) if asked.region else None,
+    )
+
+
+def _count(connection: sa.Connection, scope: Scope, wanted: Wanted) -> Count:
+    found = inbox.count(connection, scope, wanted, COUNT_MAX + 1)
+    return Count(min(found, COUNT_MAX), is_more=found > COUNT_MAX)
+
+
+def _progress(connection: sa.Connection, desk: Desk) -> Progress:
+    midnight = datetime.combine(desk.now.date(), time(), desk.now.tzinfo)
+    found = inbox.decided(connection, desk.actor.signature, midnight, _DECIDED_MAX)
+    moments = [each.at for each in found if _is_decision(each)]
+    return Progress(len(moments), triage.mean_s(moments))
+
+
+def _is_decision(entry: Decided) -> bool:
+    """Whether a complaint was decided by it; of two cases that were joined, one was."""
+    return "moved" in entry.before or (entry.code == holding.MOVED and entry.fields["to"] in DISPOSITIONS.values())
+
+
+def _rows(connection: sa.Connection, desk: Desk, scope: Scope, found: Sequence[Listed]) -> list[Row]:
+    complaints = [each.complaint for each in found]
+    numbers = registry.numbers_of(connection, complaints)
+    told, paired = inbox.told(connection, complaints), inbox.with_lookalike(connection, scope, complaints)
+    deadlines = due.of_cases(connection, [each.case for each in found if each.case is not None])
+    names = {each.id: each.name for each in accounts.listed(connection)}
+    return [
+        Row(
+            number=each.ref or numbers[each.complaint],
+            listed=each,
+            owner=names.get(each.owner or "", ""),
+            cercle=_name(_cercle(desk.places, each.place_id)),
+            region=_name(_region(desk.places, each.place_id)),
+            told=told[each.complaint],
+            has_lookalike=each.complaint in paired,
+            due=_first_due(each, [known.stands for known in deadlines.get(each.case or 0, ())]),
+            clocks=Clocks(each.collected_at, each.received_at),
+        )
+        for each in found
+    ]
+
+
+def _first_due(listed: Listed, known: Iterable[Deadline]) -> Deadline | None:
+    """What is due first, of what nothing met yet."""
+    if listed.case is None:
+        known = _due_of(listed.complaint, listed.received_at, cast(Urgency, listed.urgency))
+    return min((each for each in known if each.met_at is None), key=lambda each: each.due_at, default=None)
+
+
+def _due_of(complaint: int, received_at: datetime, urgency: Urgency) -> Iterable[Deadline]:
+    """What is due of a complaint that nobody acted on."""
+    heard = Heard(complaint, received_at, urgency, received_at, None)
+    return derive(Story([heard], [], urgency), MALI).values()
+
+
+def _grouped(rows: Sequence[Row]) -> list[Row]:
+    """The rows in order, but that those of one group follow its first."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_group(row), []).append(row)
+    ordered: list[Row] = []
+    for row in rows:
+        name = _group(row)
+        members = groups.get(name, [])
+        if not name or len(members) < _GROUP_MIN:
+            ordered.append(row)
+        elif row is members[0]:
+            ordered += [replace(each, group=name) for each in members]
+    return ordered
+
+
+def _group(row: Row) -> str:
+    """What a row has in common with others of its group: they are as urgent, for what is urgent stays first."""
+    listed = row.listed
+    if listed.queue != TRIAGE or row.is_strict or not listed.place_id or not listed.incident_from:
+        return ""
+    return "/".join((listed.urgency, listed.place_id, listed.kind, *map(str, _week(listed.incident_from))))
+
+
+def _item(
+    connection: sa.Connection,
+    desk: Desk,
+    number: str,
+    held: tuple[int, Case | None],
+    report: Report,
+    lookalikes: Sequence[Lookalike],
+) -> Item:
+    complaint, case = held
+    glance = glances.of(connection, [complaint])[complaint]
+    file = None if case is None else case.file
+    urgency = cast(Urgency, file.urgency if file else cases.urgency_waiting(connection, complaint))
+    if file is None:
+        deadlines = list(_due_of(complaint, glance.received_at, urgency))
+    else:
+        deadlines = [each.stands for each in due.of_cases(connection, [file.id])[file.id]]
+    left = [each for each in deadlines if each.met_at is None]
+    queue, may_own = _queue(case), _owners(connection, desk, complaint, case)
+    # Of what is decided already, who did it is shown.
+    stands = holding.version(connection, case) if case is not None and queue in (None, "work") else None
+    return Item(
+        number=number.strip().upper(),
+        complaint=complaint,
+        version=0 if file is None else file.revision,
+        status=holding.FIRST if file is None else file.status,
+        queue=queue,
+        urgency=urgency,
+        kind=(file and file.kind) or report.kinds[0],
+        owner=next((each.name for each in may_own if file and each.id == file.owner), ""),
+        stands=stands,
+        report=report,
+        glance=glance,
+        told=inbox.told(connection, [complaint])[complaint],
+        consent=inbox.consent_of(connection, complaint),
+        others=0 if case is None else len(set(case.complaints) - {complaint}),
+        cercle=_name(_cercle(desk.places, report.place_id)),
+        region=_name(_region(desk.places, report.place_id)),
+        place=_name(desk.places.by_id.get(report.place_id or "") if desk.places else None),
+        owners=[each.name for each in may_own],
+        lookalikes=lookalikes,
+        due=min(left, key=lambda each: each.due_at, default=None),
+    )
+
+
+def _queue(case: Case | None) -> Queue | None:
+    if case is None:
+        return TRIAGE
+    return None if case.facts.is_closed else queue_of(case.facts.status)
+
+
+def _lookalikes(
+    connection: sa.Connection,
+    desk: Desk,
+    reports: Mapping[int, Report],
+    complaint: int,
+    pairs: Mapping[int, int | None],
+) -> list[Lookalike]:
+    """Those others that the actor handles, and that are not in one case with the complaint already."""
+    if not pairs:
+        return []
+    held = cases.holding(connection, [complaint, *pairs])
+    known = holding.read(connection, desk, set(held.values()))
+    standings = sealed.standings(connection, pairs)
+    numbers = registry.numbers_of(connection, pairs)
+    found = []
+    for id, link in pairs.items():
+        case = known.get(held.get(id, 0))
+        targets = [standings[id].target(desk.places)] if case is None else case.facts.targets
+        is_with_it = id == complaint or (case is not None and held.get(complaint) == case.file.id)
+        if not is_with_it and all(permit(desk.actor, ACTION, each) for each in targets):
+            found.append(_lookalike(desk, numbers[id], link, case, reports[complaint], reports[id]))
+    return found
+
+
+def _lookalike(desk: Desk, number: str, link: int | None, case: Case | None, own: Report, other: Report) -> Lookalike:
+    return Lookalike(
+        number=number,
+        link=link,
+        version=0 if case is None else case.file.revision,
+        status=holding.FIRST if case is None else case.file.status,
+        kind=(case and case.file.kind) or other.kinds[0],
+        cercle=_name(_cercle(desk.places, other.place_id)),
+        received_at=other.received_at,
+        alike=_alike(own, other),
+    )
+
+
+def _alike(own: Report, other: Report) -> frozenset[str]:
+    said = {
+        "place": (own.place_id, other.place_id),
+        "week": tuple(each.incident_from and _week(each.incident_from) for each in (own, other)),
+        "amount": (own.asked_xof, other.asked_xof),
+    }
+    return frozenset(name for name, (one, two) in said.items() if one is not None and one == two)
+
+
+def _owners(connection: sa.Connection, desk: Desk, complaint: int, case: Case | None) -> list[Account]:
+    alone = sealed.standings(connection, [complaint])[complaint].target(desk.places)
+    targets = [alone] if case is None else case.facts.targets
+    known = accounts.active(connection, sa.true())
+    return [each for each in known if all(permit(each.actor, ACTION, target) for target in targets)]
+
+
+def _week(day: str) -> tuple[int, int]:
+    year, week, _ = date.fromisoformat(day).isocalendar()
+    return year, week
+
+
+def _cercle(places: Gazetteer | None, id: str | None) -> Place | None:
+    return None if places is None or id is None else places.cercle_of(id)
+
+
+def _region(places: Gazetteer | None, id: str | None) -> Place | None:
+    return None if places is None or id is None else places.region_around(id)
+
+
+def _name(place: Place | None) -> str:
+    return "" if place is None else place.name

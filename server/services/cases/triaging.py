@@ -1,0 +1,159 @@
+"""Triaging: what came is decided, one by one or several together, and decisions are taken back as they were made."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import sqlalchemy as sa
+
+from server.domain import triage
+from server.domain.casework import Status, Urgency
+from server.domain.desk import Desk
+from server.domain.errors import (
+    Busy,
+    NotFound,
+    RegroupingRefused,
+    SeereError,
+    StaleRevision,
+    TransitionRefused,
+    UrgencyRefused,
+)
+from server.domain.triage import DISPOSITIONS, Disposition
+from server.services.cases import holding, joining, moving, opening, undoing
+from server.services.cases.holding import Case
+from server.services.cases.moving import Intent
+from server.store import inbox
+from server.store.engine import Store
+
+# So many that somebody can still look through what will be done.
+MANY_MAX: Final = 50
+# An entry that can be taken back: a case by its reference, and the number of the entry.
+Undo = tuple[str, int]
+
+_REFUSALS: Final = (Busy, NotFound, RegroupingRefused, StaleRevision, TransitionRefused, UrgencyRefused)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody decides, and settles with that: what is not said of kind and urgency stays as it was told.
+
+    `given`: codes by the name of their list. `owner`: the name of an account; empty: nobody else.
+    """
+
+    disposition: Disposition
+    given: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    kind: str = ""
+    urgency: Urgency | None = None
+
+    def intent(self, to: Status) -> Intent:
+        """The last move of it."""
+        return Intent(to, self.given, self.owner, self.kind, self.urgency)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The case that a decision was made on, by its reference; `undo`: what takes it back, in that order."""
+
+    ref: str
+    undo: tuple[Undo, ...]
+
+
+@dataclass(frozen=True)
+class Together:
+    """What became of several, by number: decided, or left as they are for a reason."""
+
+    done: Mapping[str, Decided]
+    stays: Mapping[str, SeereError]
+
+    @property
+    def undo(self) -> tuple[Undo, ...]:
+        """What takes all of it back, in that order."""
+        return tuple(each for decided in reversed(list(self.done.values())) for each in decided.undo)
+
+
+def decide(store: Store, desk: Desk, number: str, wish: Wish, *, after: int) -> Decided:
+    """Decide on the case of a complaint, through all the statuses that lead there, at once.
+
+    `after`: the version that the actor saw, 0 for none. Raises NotFound where the actor does not handle every complaint
+    of it or the owner could not, StaleRevision with both versions, TransitionRefused, and UrgencyRefused.
+    """
+    to = DISPOSITIONS[wish.disposition]
+    with store.write() as connection:
+        _, case = opening.take_seen(connection, desk, number, after, wish.intent(to).told)
+        undo: list[Undo] = []
+        for status in triage.way(case.facts.status, wish.disposition):
+            intent = Intent(status) if status != to else _settled(connection, case, wish).intent(to)
+            moved = moving.go(connection, desk, case, intent)
+            if moved.undo_until > desk.now:
+                undo.append((case.file.ref, moved.revision))
+            case = holding.read(connection, desk, [case.file.id])[case.file.id]
+    return Decided(case.file.ref, tuple(reversed(undo)))
+
+
+def join(store: Store, desk: Desk, number: str, into: str, *, after: int, into_after: int) -> Decided:
+    """Let the case of a complaint join another; raises as `joining.attach`."""
+    joined = joining.attach(store, desk, number, into, after=after, into_after=into_after)
+    return Decided(joined.joined, ((joined.joined, joined.no),))
+
+
+def decide_many(store: Store, desk: Desk, seen: Mapping[str, int], wish: Wish) -> Together:
+    """Decide the same of several, by number with the version that was seen of each, at most MANY_MAX of them.
+
+    What one refuses does not hold up the others.
+    """
+    return _each(seen, lambda number, after: decide(store, desk, number, wish, after=after))
+
+
+def gather(store: Store, desk: Desk, seen: Mapping[str, int], wish: Wish) -> Together:
+    """Decide on the first of several, and let the others join it; otherwise as `decide_many`.
+
+    Where the first refuses, all of them stay as they are.
+    """
+    first, *others = list(seen.items())[:MANY_MAX]
+    begun = decide_many(store, desk, dict([first]), wish)
+    if begun.stays:
+        [why] = begun.stays.values()
+        return Together({}, dict.fromkeys(seen, why))
+    [into] = begun.done.values()
+    stands = max(no for _, no in into.undo)
+
+    def joined(number: str, after: int) -> Decided:
+        nonlocal stands
+        done = join(store, desk, number, into.ref, after=after, into_after=stands)
+        [(_, stands)] = done.undo
+        return done
+
+    rest = _each(dict(others), joined)
+    return Together({**begun.done, **rest.done}, rest.stays)
+
+
+def take_back(store: Store, desk: Desk, entries: Sequence[Undo]) -> Mapping[str, SeereError]:
+    """Undo entries in this order; gives why a case stays as it is, by reference: of that, nothing more is undone."""
+    stays: dict[str, SeereError] = {}
+    for ref, no in entries:
+        if ref not in stays:
+            try:
+                undoing.undo(store, desk, ref, no)
+            except _REFUSALS as error:
+                stays[ref] = error
+    return stays
+
+
+def _settled(connection: sa.Connection, case: Case, wish: Wish) -> Wish:
+    """A wish with all that opening a case settles."""
+    if wish.disposition != "open":
+        return wish
+    kind = wish.kind or inbox.kind_waiting(connection, case.file.id)
+    return replace(wish, kind=kind, urgency=wish.urgency or case.facts.urgency)
+
+
+def _each(seen: Mapping[str, int], act: Callable[[str, int], Decided]) -> Together:
+    done: dict[str, Decided] = {}
+    stays: dict[str, SeereError] = {}
+    for number, after in list(seen.items())[:MANY_MAX]:
+        try:
+            done[number] = act(number, after)
+        except _REFUSALS as error:
+            stays[number] = error
+    return Together(done, stays)

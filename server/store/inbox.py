@@ -1,0 +1,223 @@
+"""The inbox: what waits for a decision, page by page in the order of an index, and what somebody decided today."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from server.domain.casework import Queue
+from server.domain.matching.decisions import PROPOSED
+from server.domain.matching.review import Shelf
+from server.store import registry
+from server.store.case_tables import casefile, timeline, waiting
+from server.store.cases import has_other, in_index, within
+from server.store.dialect import among
+from server.store.links import in_scope
+from server.store.match_tables import link
+from server.store.schema import complaint, device, file, lineage, person, received
+from server.store.scopes import Scope
+
+# Where a page ends: urgency, since when it waits, complaint.
+Key = tuple[str, datetime, int]
+
+# Pairs that are shown with what they are judged by; the others are decided unaided.
+_SHOWN: Final = (Shelf.STRONG, Shelf.POSSIBLE)
+_ORDER: Final = (waiting.c.urgency, waiting.c.since, waiting.c.complaint)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which of what waits, all of it at once; what is None is not asked for. `complaints`: ids, of which few."""
+
+    queue: Queue | None = None
+    owner: str | None = None
+    urgency: str | None = None
+    kind: str | None = None
+    places: Collection[str] | None = None
+    complaints: Collection[int] | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Something that waits, with what its first complaint says; without a case, `version` is 0 and `status` None."""
+
+    complaint: int
+    case: int | None
+    ref: str | None
+    status: str | None
+    version: int
+    owner: str | None
+    queue: str
+    urgency: str
+    since: datetime
+    kind: str
+    place_id: str | None
+    confidentiality: str
+    received_at: datetime
+    collected_at: datetime | None
+    incident_from: str | None
+    sector: str | None
+    asked_xof: int | None
+
+    @property
+    def key(self) -> Key:
+        """Where a page ends that ends with it."""
+        return self.urgency, self.since, self.complaint
+
+
+@dataclass(frozen=True)
+class Told:
+    """What else a row says of a complaint: kinds of its files, and categories of whom it accuses first."""
+
+    files: frozenset[str]
+    accused: str | None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """An entry by which somebody brought a case on: when, what it was, and where the case came to."""
+
+    at: datetime
+    code: str
+    fields: Mapping[str, Any]
+    before: Mapping[str, Any]
+
+
+def page(connection: sa.Connection, scope: Scope, wanted: Wanted, after: Key | None, limit: int) -> list[Listed]:
+    """At most `limit` of what is wanted in the scope, after a row, the most urgent first, of these what waits longest.
+
+    One sentence that reads an index in its order. Every complaint of a case has to be in the scope.
+    """
+    select = _found(connection, scope, wanted, _COLUMNS).order_by(*_ORDER).limit(limit)
+    if after is not None:
+        key = (sa.literal(value, column.type) for value, column in zip(after, _ORDER, strict=True))
+        select = select.where(sa.tuple_(*_ORDER) > sa.tuple_(*key))
+    return [Listed(*row) for row in connection.execute(select)]
+
+
+def called(connection: sa.Connection, numbers: Collection[str]) -> list[int]:
+    """What waits and is listed under one of these numbers, each by the complaint that it waits by."""
+    columns, alone = waiting.c, registry.complaints_numbered(connection, numbers).values()
+    of_them = columns.casefile.in_(sa.select(casefile.c.id).where(casefile.c.ref.in_(numbers)))
+    found = sa.select(columns.complaint).where(of_them).union(
+        sa.select(columns.complaint).where(columns.casefile.is_(None), columns.complaint.in_(alone))
+    )
+    return list(connection.scalars(found))
+
+
+def count(connection: sa.Connection, scope: Scope, wanted: Wanted, most: int) -> int:
+    """How many there are of what is wanted in the scope, counted no further than `most`."""
+    found = _found(connection, scope, wanted, (sa.literal(1),)).limit(most).subquery()
+    return connection.scalar(sa.select(sa.func.count()).select_from(found)) or 0
+
+
+def told(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Told]:
+    """By complaint, what else a row says of it."""
+    files: dict[int, set[str]] = {id: set() for id in complaints}
+    listed = sa.select(file.c.complaint, file.c.kind).where(file.c.complaint.in_(complaints))
+    for id, kind in connection.execute(listed):
+        files[id].add(kind)
+    columns = person.c
+    select = sa.select(columns.complaint, columns.category).where(
+        columns.complaint.in_(complaints), columns.category.is_not(None)
+    )
+    accused: dict[int, str] = {}
+    for id, category in connection.execute(select.order_by(columns.complaint, columns.no)):
+        accused.setdefault(id, category)
+    return {id: Told(frozenset(kinds), accused.get(id)) for id, kinds in files.items()}
+
+
+def with_lookalike(connection: sa.Connection, scope: Scope, complaints: Collection[int]) -> set[int]:
+    """Those of the complaints that a pair to be compared has, whose other complaint is in the scope, too."""
+    found: set[int] = set()
+    for end in (link.c.a, link.c.b):
+        select = in_scope(connection, scope, sa.select(end)).where(end.in_(complaints), *_is_shown())
+        found.update(connection.scalars(select.distinct()))
+    return found
+
+
+def lookalikes_of(connection: sa.Connection, scope: Scope, complaint_id: int, limit: int) -> list[tuple[int, int]]:
+    """The pairs of one complaint that are to be compared, the likeliest first, at most `limit`: each by the id of its
+    link, and its other complaint."""
+    other = sa.case((link.c.a == complaint_id, link.c.b), else_=link.c.a)
+    select = in_scope(connection, scope, sa.select(link.c.id, other)).where(
+        sa.or_(link.c.a == complaint_id, link.c.b == complaint_id), *_is_shown()
+    )
+    rows = connection.execute(select.order_by(link.c.probability.desc(), link.c.id).limit(limit))
+    return [(row[0], row[1]) for row in rows]
+
+
+def decided(connection: sa.Connection, actor: str, since: datetime, limit: int) -> list[Decided]:
+    """The last entries, in order, by which somebody, by signature, brought cases on since then, and that stand."""
+    columns, undone = timeline.c, timeline.alias()
+    is_undone = sa.exists().where(undone.c.casefile == columns.casefile, undone.c.undoes == columns.no)
+    select = sa.select(columns.at, columns.code, columns.fields, columns.before).where(
+        columns.actor == actor, columns.at >= since, columns.code.in_(("moved", "attached")), ~is_undone
+    )
+    rows = connection.execute(select.order_by(columns.at.desc()).limit(limit)).all()
+    return [Decided(*row) for row in reversed(rows)]
+
+
+def consent_of(connection: sa.Connection, complaint_id: int) -> str:
+    """The level of consent of a complaint, as it stands."""
+    return str(connection.scalars(sa.select(complaint.c.consent_level).where(complaint.c.id == complaint_id)).one())
+
+
+def kind_waiting(connection: sa.Connection, case: int) -> str:
+    """What a case that waits is about."""
+    return str(connection.scalars(sa.select(waiting.c.kind).where(waiting.c.casefile == case)).one())
+
+
+_COLUMNS: Final = (
+    waiting.c.complaint,
+    waiting.c.casefile,
+    casefile.c.ref,
+    casefile.c.status,
+    sa.func.coalesce(casefile.c.revision, 0),
+    waiting.c.owner,
+    waiting.c.queue,
+    waiting.c.urgency,
+    waiting.c.since,
+    waiting.c.kind,
+    waiting.c.place_id,
+    complaint.c.confidentiality,
+    received.c.received_at,
+    complaint.c.collected_at,
+    complaint.c.incident_from,
+    complaint.c.sector,
+    complaint.c.asked_xof,
+)
+
+
+def _found(
+    connection: sa.Connection, scope: Scope, wanted: Wanted, columns: tuple[sa.ColumnElement[Any], ...]
+) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
+        .select_from(waiting)
+        .join(complaint, complaint.c.id == waiting.c.complaint)
+        .join(received, received.c.id == waiting.c.complaint)
+        .join(lineage, lineage.c.id == received.c.lineage)
+        .join(device, device.c.id == received.c.device)
+        .join(casefile, casefile.c.id == waiting.c.casefile, isouter=True)
+        .where(*_asked(connection, wanted), *in_index(connection, waiting, scope))
+        .where(within(connection, scope, complaint, lineage, device))
+        .where(~has_other(connection, scope, waiting.c.casefile))
+    )
+
+
+def _asked(connection: sa.Connection, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    columns = waiting.c
+    exact = (columns.queue, wanted.queue), (columns.owner, wanted.owner), (columns.urgency, wanted.urgency)
+    found = [column == value for column, value in (*exact, (columns.kind, wanted.kind)) if value is not None]
+    if wanted.places is not None:
+        found.append(among(connection, columns.place_id, wanted.places))
+    if wanted.complaints is not None:
+        found.append(columns.complaint.in_(wanted.complaints))
+    return found
+
+
+def _is_shown() -> list[sa.ColumnElement[bool]]:
+    return [link.c.state == PROPOSED, link.c.shelf.in_(_SHOWN)]

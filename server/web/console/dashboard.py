@@ -1,0 +1,292 @@
+"""S13, dashboard: the figures of some months on one page, with the table of each chart, small numbers hidden."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+from flask import Blueprint, request, url_for
+from flask_babel import format_date
+from werkzeug.wrappers import Response
+
+from server.domain.errors import Busy, PeriodInvalid
+from server.domain.statistics import (
+    AGES,
+    FAMILIES,
+    PROCESSED,
+    SHARE,
+    STOCK,
+    TABLES,
+    TOTAL,
+    UNKNOWN,
+    Key,
+    Period,
+    Release,
+    quarter_text,
+)
+from server.domain.verification import Quarter
+from server.i18n import Catalogue, catalogue
+from server.services import figure_words, statistics
+from server.services.accounts.sessions import Login
+from server.services.figure_words import Words
+from server.services.statistics import REGIONS, Overview
+from server.web.auth import for_person, this_hub
+from server.web.console.pages import page, see
+from server.web.figures_api import COUNTING
+
+blueprint = Blueprint("dashboard", __name__, url_prefix="/console/dashboard")
+
+# What of what was due is to be done in time, in percent.
+_TARGET: Final = 90
+# Of the bars, in the units of the drawing: the height of the highest, and where they stand.
+_HEIGHT: Final = 140
+_FOOT: Final = 170
+_WIDTH: Final = 620
+# Numbers from which the classes of the map begin, but for the first.
+_CLASSES: Final = (40, 70, 100, 150)
+# Where each region of the law of 2023 is laid, by column and row, roughly as on a map; any other stands below.
+_TILES: Final = {
+    "ml-r-taoudenit": (4, 0), "ml-r-kidal": (6, 0), "ml-r-tombouctou": (4, 1), "ml-r-gao": (5, 1),
+    "ml-r-menaka": (6, 1), "ml-r-nioro": (1, 2), "ml-r-nara": (2, 2), "ml-r-mopti": (3, 2), "ml-r-douentza": (4, 2),
+    "ml-r-kayes": (0, 3), "ml-r-kita": (1, 3), "ml-r-segou": (2, 3), "ml-r-san": (3, 3), "ml-r-bandiagara": (4, 3),
+    "ml-r-koulikoro": (1, 4), "ml-r-bamako": (2, 4), "ml-r-koutiala": (3, 4), "ml-r-bougouni": (1, 5),
+    "ml-r-dioila": (2, 5), "ml-r-sikasso": (3, 5),
+}  # fmt: skip
+_TILE: Final = 92
+_TILES_BELOW: Final = 6
+
+Number = int | None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A part of a bar, in the units of its drawing; `look` is its class."""
+
+    at: int
+    size: int
+    look: str
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month with its bar; `total` is None where it is hidden. `is_now`: it is not over."""
+
+    name: str
+    x: int
+    width: int
+    total: Number
+    top: int
+    bars: Sequence[Bar]
+    is_now: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A region on the map: its name, number and class from 1 to 5, 0 where the number is hidden."""
+
+    name: str
+    x: int
+    y: int
+    number: Number
+    rank: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a step took, in days on the two clocks, and how much of it in time; None: too few to say, or nobody said."""
+
+    name: str
+    median: Number
+    p90: Number
+    median_collected: Number
+    p90_collected: Number
+    in_time: Number
+
+    @property
+    def longest(self) -> int:
+        """The greatest number of days that is told of it, 0 where none is."""
+        return max(map(_shown, (self.median, self.p90, self.median_collected, self.p90_collected)))
+
+
+@blueprint.get("")
+@for_person("read_statistics")
+def show(person: Login) -> str | tuple[str, int]:
+    """The figures of a period as they were counted last."""
+    hub, texts = this_hub(), catalogue(person.language)
+    desk, today = hub.desk(person.actor), hub.clock().date()
+    try:
+        period, wrong = _period(request.args.get("from"), request.args.get("to"), today), ""
+    except PeriodInvalid:
+        period, wrong = Period.asked(None, None, today), texts.text("dashboard.period_wrong")
+    found = statistics.overview(hub.store, desk, period)
+    words = Words(person.language, desk.places)
+    region = request.args.get("region", "")
+    shown: dict[str, Any] = {} if found is None else _drawn(texts, words, found, today, region)
+    text = page(
+        "dashboard.html",
+        person,
+        found=found,
+        period=period,
+        region=region,
+        regions=_regions(words),
+        periods=_periods(texts, today, region),
+        months={"from": f"{period.first:%Y-%m}", "to": f"{period.last:%Y-%m}"},
+        codes={code: texts.text(f"statistics.title_{code}") for code in TABLES},
+        wrong=wrong,
+        typed=request.args if wrong else {},
+        **shown,
+    )
+    return (text, 422) if wrong else text
+
+
+@blueprint.post("/count")
+@for_person("read_statistics")
+def count(person: Login) -> Response:
+    """Count the figures of a period now. Raises Busy while others are counted, and PeriodInvalid."""
+    hub, form = this_hub(), request.form
+    desk = hub.desk(person.actor)
+    asked = {"from": form.get("from", ""), "to": form.get("to", "")}
+    period = _period(asked["from"], asked["to"], desk.now.date())
+    if not COUNTING.acquire(blocking=False):
+        raise Busy
+    try:
+        statistics.count_overview(hub.store, desk, period)
+    finally:
+        COUNTING.release()
+    return see(_url(**asked, region=form.get("region", "")))
+
+
+def _period(start: str | None, end: str | None, today: date) -> Period:
+    return Period.asked(start or None, end or None, today)
+
+
+def _url(**filters: str) -> str:
+    kept: dict[str, Any] = {name: value for name, value in filters.items() if value}
+    return url_for("dashboard.show", **kept)
+
+
+def _periods(texts: Catalogue, today: date, region: str) -> list[tuple[str, str, Period]]:
+    """The periods that links lead to: words, address and months."""
+    this = Quarter.of(today)
+    before = Quarter.of(date(today.year, 3 * this.number - 2, 1) - timedelta(days=1))
+    known = {"this": quarter_text(this), "last": quarter_text(before), "year": str(today.year)}
+    return [
+        (texts.text(f"dashboard.period_{name}"), _url(**{"from": text, "region": region}), Period.read(text, text))
+        for name, text in known.items()
+    ]
+
+
+def _regions(words: Words) -> dict[str, str]:
+    """Those that figures are told by, names by id."""
+    if words.places is None:
+        return {}
+    known = {each.id: each.name for each in words.places.places if each.level == "region" and REGIONS in each.codes}
+    return dict(sorted(known.items(), key=lambda each: each[1]))
+
+
+def _drawn(texts: Catalogue, words: Words, found: Overview, today: date, region: str) -> dict[str, Any]:
+    """All that the page shows of the figures; of what is by region, of one region where one is chosen."""
+    tables, row = found.tables, (region,) if region else TOTAL
+    n1, spans = tables["N1"], _spans(words, tables["T7"])
+    return {
+        "received": _cell(tables["N8"], row, TOTAL),
+        "processed": _cell(n1, TOTAL, (PROCESSED,)),
+        "share": n1.cells.get((TOTAL, SHARE), 0),
+        "women": _cell(tables["N6"], TOTAL, ("f",)),
+        "young": _cell(tables["N6"], ("young",), TOTAL),
+        "complainants": _cell(tables["N6"], TOTAL, TOTAL),
+        "triage": next((each for each in spans if each.name == words.text("deadline.triage")), None),
+        "joined": _cell(tables["T8"], ("joined",), ("number",)),
+        "bars": _months(tables["N7"], found, today),
+        "top": _top(tables["N7"]),
+        "families": {f"k{at}": texts.text(f"statistics.family_{code}") for at, code in enumerate(FAMILIES, 1)},
+        "spans": spans,
+        "target": _TARGET,
+        "timed": [each for each in spans if each.longest],
+        "most_days": max((each.longest for each in spans), default=0),
+        "stock": [(name, _cell(tables["T3"], row, (name,))) for name in STOCK],
+        "tiles": _tiles(words, tables["N8"]),
+        "elsewhere": _cell(tables["N8"], (UNKNOWN,), TOTAL),
+        "classes": _class_names(),
+        "ages": _ages(tables["T12"]),
+        "kinds": _kinds(words, tables["N3"]),
+        "worded": {code: figure_words.worded(release, words) for code, release in tables.items()},
+    }
+
+
+def _cell(release: Release, row: Key, column: Key) -> Number:
+    return release.cells.get((row, column), 0)
+
+
+def _shown(number: Number) -> int:
+    """A number as a drawing has it: of what is hidden it draws nothing."""
+    return 0 if number is None else number
+
+
+def _top(release: Release) -> int:
+    """The highest bar."""
+    return max((_shown(_cell(release, row, TOTAL)) for row in release.rows if row != TOTAL), default=0)
+
+
+def _months(release: Release, found: Overview, today: date) -> list[Month]:
+    """A bar for each month of the period that has begun."""
+    period, months = release.period, list[date]()
+    month = period.first
+    while month <= min(period.last, today):
+        months.append(month)
+        month = (month.replace(day=1) + timedelta(days=32)).replace(day=1)
+    top, step = max(_top(release), 1), (_WIDTH - 40) // max(len(months), 1)
+    width = min(step - 8, 64)
+    drawn = []
+    for at, each in enumerate(months):
+        row, bars, foot = (f"{each:%Y-%m}",), list[Bar](), _FOOT
+        for look, family in enumerate(FAMILIES, 1):
+            size = round(_HEIGHT * _shown(_cell(release, row, (family,))) / top)
+            foot -= size
+            bars += [Bar(foot, size, f"k{look}")] if size else []
+        is_now = (each.year, each.month) == (today.year, today.month) and not found.is_final
+        name, x = str(format_date(each, "MMM yy")), 30 + at * step + (step - width) // 2
+        drawn.append(Month(name, x, width, _cell(release, row, TOTAL), foot, bars, is_now))
+    return drawn
+
+
+def _spans(words: Words, release: Release) -> list[Span]:
+    def told(row: Key, name: str) -> Number:
+        return release.cells.get((row, (name,)))
+
+    names = ("median", "p90", "median_collected", "p90_collected", "in_time_percent")
+    return [Span(words.key(("deadline",), row), *(told(row, name) for name in names)) for row in release.rows]
+
+
+def _tiles(words: Words, release: Release) -> list[Tile]:
+    """Each region of the list; those that have no place on the map stand below it."""
+    below, drawn = 0, []
+    for id, name in _regions(words).items():
+        column, row = _TILES.get(id, (below % _TILES_BELOW, 6 + below // _TILES_BELOW))
+        below += id not in _TILES
+        number = _cell(release, (id,), TOTAL)
+        rank = 0 if number is None else 1 + sum(number >= least for least in _CLASSES)
+        drawn.append(Tile(name, column * _TILE, row * _TILE, number, rank))
+    return drawn
+
+
+def _class_names() -> list[tuple[str, str]]:
+    """The classes of the map in figures, with the look of each."""
+    spans = [f"{least} – {most - 1}" for least, most in zip(_CLASSES, _CLASSES[1:], strict=False)]
+    names = (f"< {_CLASSES[0]}", *spans, f"≥ {_CLASSES[-1]}")
+    return [(f"c{at}", name) for at, name in enumerate(names, 1)]
+
+
+def _ages(release: Release) -> list[tuple[str, Number, int]]:
+    """How long what waits has waited: days, how many, and how long their bar is in a hundred."""
+    found = [(age, _cell(release, (age,), TOTAL)) for age in AGES]
+    most = max((_shown(number) for _, number in found), default=0)
+    return [(age, number, round(100 * _shown(number) / max(most, 1))) for age, number in found]
+
+
+def _kinds(words: Words, release: Release) -> list[tuple[str, Number, int]]:
+    """The kinds of which most was received, and how long the bar of each is in a hundred."""
+    known = [(words.key(("kind",), row), _cell(release, row, TOTAL)) for row in release.rows if row != TOTAL]
+    found = sorted(known, key=lambda each: -_shown(each[1]))[:8]
+    most = max((_shown(number) for _, number in found), default=0)
+    return [(name, number, round(100 * _shown(number) / max(most, 1))) for name, number in found]

@@ -1,0 +1,262 @@
+"""S4, comparing: the pairs that wait, two reports side by side, and what people say of them; nothing is merged."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import Blueprint, request, url_for
+from werkzeug.wrappers import Response
+
+from server.domain.desk import Desk
+from server.domain.errors import DecisionStale, NotFound
+from server.domain.matching import link_ids
+from server.domain.matching.decisions import Judged, Reason, Verdict
+from server.domain.matching.levels import Level
+from server.i18n import Catalogue, catalogue
+from server.services import vault
+from server.services.accounts.sessions import Login
+from server.services.duplicates import deciding, renewing, wording
+from server.services.duplicates.deciding import Explained, Queue, ShownPair
+from server.web.auth import for_person, this_hub
+from server.web.console.listing import csv_answer, wants_csv
+from server.web.console.pages import offer_undo, page, see
+from server.web.console.shared_words import Piece, marked
+
+blueprint = Blueprint("duplicates", __name__, url_prefix="/console/duplicates")
+
+# A screenful; the queue is asked again after each decision.
+_SHOWN: Final = 20
+_GROUP_LEAST: Final = 3
+_COLUMNS: Final = ("pair", "question", "one", "other", "band", "chances")
+# What of a report each field of a comparison was read from, where that is clear.
+_FACT_OF: Final[Mapping[str, str]] = {"kinds": "acts", "when": "when", "place": "place", "money": "money"}
+# Of the narrative, which stands above.
+_TOLD: Final = frozenset({"story", "wording"})
+_ALONE: Final = ("team", "sector", "persons")
+# By level: the sign, and how many of three cells are full.
+_SIGNS: Final = {Level.DIFFERS: ("≠", 0), Level.FAINT: ("≈", 1), Level.CLOSE: ("≈", 2), Level.NEAR: ("≈", 2)}
+_SAME: Final = ("=", 3)
+_VERDICTS: Final = (Verdict.CONFIRMED, Verdict.REJECTED)
+_TO_DECIDE: Final = tuple(each for each in Reason if each not in (Reason.MISTAKE, Reason.NEWS))
+
+Answer = str | Response | tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A row of the comparison in words: `said` is how far both agree, in `cells` of three and `points`; empty for what
+    was not compared. `sides` are what both reports say, None where it is no fact of theirs, or `is_sealed`.
+    """
+
+    name: str
+    said: str
+    sign: str
+    cells: int
+    points: str
+    sides: tuple[str, str] | None
+    is_sealed: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pair of the queue in words; `band` and `chances` say that it is to be judged unaided where it is."""
+
+    pair: str
+    question: str
+    one: str
+    other: str
+    band: str
+    chances: str
+
+
+@blueprint.get("")
+@for_person("handle_case")
+def show_queue(person: Login) -> Answer:
+    """The pairs that come next, and how many the day has left."""
+    texts, queue = catalogue(person.language), _queue(_desk(person))
+    rows = [_row(texts, each) for each in queue.pairs]
+    if wants_csv():
+        header = [texts.text(f"comparing.column_{name}") for name in _COLUMNS]
+        return csv_answer("duplicates", header, ([getattr(each, name) for name in _COLUMNS] for each in rows))
+    return page("duplicates.html", person, queue=queue, rows=rows, done=queue.capacity - queue.left)
+
+
+@blueprint.get("/<pair>")
+@for_person("handle_case")
+def show(person: Login, pair: str) -> Answer:
+    """Both reports of a pair side by side, and why they may match."""
+    return _shown(person, _id(pair))
+
+
+@blueprint.post("/<pair>")
+@for_person("handle_case")
+def decide(person: Login, pair: str) -> Answer:
+    """Say that a pair matches or does not; goes on to the next."""
+    desk, texts, form = _desk(person), catalogue(person.language), request.form
+    verdict = next((each for each in _VERDICTS if each.value == form.get("verdict")), None)
+    reason = next((each for each in _TO_DECIDE if each.value == form.get("reason")), None)
+    after, link = form.get("after", type=int), _id(pair)
+    if verdict is None or after is None:
+        return _shown(person, link, wrong=texts.text("comparing.choose")), 422
+    store, is_second = this_hub().store, "second" in form
+    following = _around(_queue(desk), link)[1]
+    try:
+        made = deciding.decide(store, desk, link, verdict, reason=reason, after=after, is_second=is_second)
+    except DecisionStale as stale:
+        return _shown(person, link, wrong=_in_words(texts, stale)), 409
+    said = texts.text("comparing.seconded" if is_second else f"comparing.did_{verdict}", pair=pair)
+    offer_undo(said, url_for("duplicates.undo", pair=pair), decision=str(made))
+    return see(_url(following))
+
+
+@blueprint.post("/<pair>/undo")
+@for_person("handle_case")
+def undo(person: Login, pair: str) -> Answer:
+    """Take a decision back; the pair is shown again."""
+    link, number = _id(pair), request.form.get("decision", type=int)
+    if number is None:
+        return _shown(person, link, wrong=catalogue(person.language).text("comparing.choose")), 422
+    deciding.undo(this_hub().store, _desk(person), link, number)
+    return see(url_for("duplicates.show", pair=pair))
+
+
+def _shown(person: Login, link: int, wrong: str = "") -> str:
+    hub, desk, texts = this_hub(), _desk(person), catalogue(person.language)
+    seen, queue = deciding.explain(hub.store, desk, link), _queue(desk)
+    told = [_narrative(desk, each.complaint) for each in seen.reports]
+    first, then = (wording.facts(texts, each, desk.places) for each in seen.reports)
+    before, following = _around(queue, link)
+    return page(
+        "duplicate.html",
+        person,
+        seen=seen,
+        pair=link_ids.written(link),
+        queue=queue,
+        told_pieces=_pieces(seen, told),
+        fields=list(_fields(texts, seen.judged, first, then)),
+        judged=_said(texts, seen.judged),
+        received=(first["received"], then["received"]),
+        words=[each for each in seen.words if each.decision.verdict is not Verdict.UNDONE],
+        reasons={each.value: texts.text(f"duplicates.because_{each}") for each in _TO_DECIDE},
+        group=_group(desk, seen),
+        twin=next((_url(each.twin) for each in queue.pairs if each.link == link and each.twin), None),
+        around={"k": _url(before), "j": _url(following)},
+        wrong=wrong,
+        typed=request.form,
+    )
+
+
+def _desk(person: Login) -> Desk:
+    return this_hub().desk(person.actor, person.keys)
+
+
+def _id(pair: str) -> int:
+    """The id of the link of this address. Raises NotFound."""
+    found = link_ids.read(pair)
+    if found is None:
+        raise NotFound(object=pair)
+    return found
+
+
+def _queue(desk: Desk) -> Queue:
+    hub = this_hub()
+    return deciding.next_pairs(hub.store, desk, hub.settings.reviews_per_day, _SHOWN)
+
+
+def _around(queue: Queue, link: int) -> tuple[int | None, int | None]:
+    """The pairs of the queue before and after one; of one that is not in it, none before and the first after."""
+    ids = [each.link for each in queue.pairs]
+    if link not in ids:
+        return None, next(iter(ids), None)
+    at = ids.index(link)
+    return ids[at - 1] if at else None, next(iter(ids[at + 1 :]), None)
+
+
+def _url(link: int | None) -> str:
+    """The page of a pair, and the queue in the place of none."""
+    if link is None:
+        return url_for("duplicates.show_queue")
+    return url_for("duplicates.show", pair=link_ids.written(link))
+
+
+def _narrative(desk: Desk, complaint: int) -> str:
+    """What the complaint tells, empty where no key at hand opens it; the log says that it was read."""
+    hub = this_hub()
+    clear = vault.open_compartment(hub.store, desk, complaint, "statement", vault.TRIAGE).clear
+    if clear is None:
+        return ""
+    renewing.retell(hub.store, hub.secrets.linkage, complaint, "statement", clear, desk.now)
+    return str(clear.get("narrative") or "")
+
+
+def _pieces(seen: Explained, told: Sequence[str]) -> tuple[Sequence[Piece], Sequence[Piece]]:
+    """Both narratives, what they share marked; unmarked for whoever is to judge unaided."""
+    one, other = told
+    if seen.judged is None:
+        return (Piece(one, False),), (Piece(other, False),)
+    return marked(one, other), marked(other, one)
+
+
+def _row(texts: Catalogue, shown: ShownPair) -> Row:
+    judged = _said(texts, shown.judged)
+    question = texts.text(f"duplicates.asked_{shown.relation}")
+    return Row(link_ids.written(shown.link), question, *shown.numbers, judged["band"], judged["percent"])
+
+
+def _said(texts: Catalogue, judged: Judged | None) -> dict[str, Any]:
+    """How a pair is judged, in words; `at` is how far along a scale of 100."""
+    if judged is None:
+        return {"band": texts.text("comparing.unaided"), "percent": "", "at": None}
+    if judged.model is None:
+        return {"band": texts.text("comparing.identical"), "percent": "", "at": None}
+    band, percent = texts.text(f"duplicates.band_{judged.band}"), wording.percent(texts, judged.probability)
+    return {"band": band, "percent": percent, "at": round(judged.probability * 100)}
+
+
+def _fields(
+    texts: Catalogue, judged: Judged | None, one: Mapping[str, str], other: Mapping[str, str]
+) -> Iterator[Field]:
+    """What was compared, the strongest first, and the facts that stand beside it; the facts alone without a score."""
+    shown = set[str]()
+    for name, level, bits in judged.reasons if judged else ():
+        fact = _FACT_OF.get(name, "")
+        shown.add(fact)
+        sides = (one[fact], other[fact]) if fact else None
+        yield _field(texts, name, level, bits, sides)
+    for fact in (*_FACT_OF.values(), *_ALONE):
+        if fact not in shown and (one[fact] or other[fact]):
+            name = texts.text(f"duplicates.fact_{fact}").capitalize()
+            yield Field(name, "", "", 0, "", (one[fact], other[fact]), is_sealed=False)
+
+
+def _field(texts: Catalogue, name: str, level: int | None, bits: float, sides: tuple[str, str] | None) -> Field:
+    points, said = wording.points(texts, bits), wording.reason(texts, name, level)
+    if level is None:
+        what, agrees = texts.text("comparing.together"), said
+    else:
+        what, _, agrees = said.partition(" : " if " : " in said else ": ")
+    if wording.corrects(name, level, bits):
+        agrees = texts.text("duplicates.corrects", what=agrees)
+    sign, cells = ("+" if bits > 0 else "−", 0) if level is None else _SIGNS.get(Level(level), _SAME)
+    is_sealed = sides is None and level is not None and name not in _TOLD
+    return Field(what.capitalize(), agrees, sign, cells, points, sides, is_sealed)
+
+
+def _group(desk: Desk, seen: Explained) -> list[tuple[str, str, str]]:
+    """The pairs that hold a group of three or more together: both numbers, and the address; none for one unaided."""
+    if seen.judged is None:
+        return []
+    views = deciding.clusters_of(this_hub().store, desk, seen.numbers[0])
+    view = next((each for each in views if each.relation == seen.relation), None)
+    if view is None or len(view.cluster.members) < _GROUP_LEAST:
+        return []
+    return [(view.numbers[each.a], view.numbers[each.b], _url(each.link)) for each in view.cluster.edges[:_SHOWN]]
+
+
+def _in_words(texts: Catalogue, stale: DecisionStale) -> str:
+    """Who decided meanwhile, and what; the decision that came after is not kept."""
+    values = {name: str(value) for name, value in stale.values.items()}
+    told = {"said", "verdict"}.intersection(values)
+    verdicts = {each: texts.text(f"duplicates.verdict_{values[each]}") for each in told}
+    return texts.text(f"comparing.stale_{values['fault']}", **(values | verdicts))
+

@@ -1,0 +1,33 @@
+"""S19, search: one box for whatever somebody has in hand of a complaint or a case; never a name."""
+
+from flask import Blueprint, request
+
+from server.i18n import catalogue
+from server.services.accounts.sessions import Login
+from server.services.cases import searching
+from server.web.auth import for_person, this_hub
+from server.web.console.cases import folded, title
+from server.web.console.pages import page
+
+blueprint = Blueprint("search", __name__, url_prefix="/console/search")
+
+
+@blueprint.get("")
+@for_person("handle_case")
+def show(person: Login) -> str:
+    """The box, and what was found by it."""
+    hub, texts = this_hub(), catalogue(person.language)
+    desk, text = hub.desk(person.actor), request.args.get("q", "").strip()
+    found = searching.search(hub.store, desk, text) if text else None
+    places = desk.places
+    return page(
+        "search.html",
+        person,
+        text=text,
+        found=found,
+        titles={} if found is None else {row.case.ref: title(texts, row) for row in found.cases},
+        cercles={}
+        if found is None or places is None
+        else {each.number: places.cercle_of(each.place or "") for each in found.complaints},
+        folded="" if found is None else folded(texts, found.meant),
+    )

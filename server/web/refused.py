@@ -1,0 +1,141 @@
+"""Refusals as pages: what happened, what was kept of what somebody typed, and what to do."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import Response, render_template, request
+from werkzeug.exceptions import SecurityError
+
+from server.domain.case import Version
+from server.domain.errors import SeereError, SessionOver, StaleRevision
+from server.i18n import Catalogue, catalogue
+from server.refusals import refusal
+from server.web.auth import this_person
+from server.web.console import pages
+from server.web.console.sections import home_of
+from server.web.formats import callers_language
+
+_CONSOLE: Final = "/console/"
+_NOT_FOUND: Final = 404
+# What to do, where the sentence of the refusal does not say it.
+_ADVICE: Final = {404: "page.do_not_found", 405: "page.do_again", 413: "page.do_again", 422: "page.do_again"}
+# Nothing of these is ever written into a page.
+_SECRET: Final = frozenset({"csrf_token", "passphrase", "code", "old", "new", "again"})
+# The name under which forms say which version of a case they were made from.
+_SEEN: Final = "after"
+# What is shorter is a choice made on a form; longer words were typed, and are shown.
+_SHOWN_CHARS: Final = 40
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A field of the form that was refused; `is_shown`: words that somebody typed."""
+
+    name: str
+    value: str
+    is_shown: bool
+
+
+@dataclass(frozen=True)
+class Both:
+    """One field of a case as its reader wanted it, and as somebody else made it."""
+
+    label: str
+    mine: str
+    theirs: str
+
+
+def page(code: str, status: int, error: Exception) -> Response:
+    """The refusal as a page: in the console for whoever is in, else a page that says nothing of it."""
+    shown = _in_console(code, status, error) if request.path.startswith(_CONSOLE) else None
+    return Response(shown or _outside(code, status, error), status, mimetype="text/html")
+
+
+def _in_console(code: str, status: int, error: Exception) -> str | None:
+    try:
+        person = this_person()
+    except SessionOver:
+        return None
+    texts = catalogue(person.language)
+    stands = _stands(error)
+    # One page for what was never there and for what is not for this reader.
+    is_nothing = status == _NOT_FOUND
+    again = {_SEEN: str(stands.revision)} if stands else {}
+    return pages.page(
+        "refused.html",
+        person,
+        text=_sentence(texts, code, status, error),
+        advice=texts.text(_ADVICE[status]) if status in _ADVICE else None,
+        status=status,
+        stands=stands,
+        versions=list(_versions(texts, error, stands)) if stands else [],
+        kept=list(_kept(again)) if request.method == "POST" and not is_nothing else [],
+        back=home_of(person.actor) if is_nothing else _back(),
+    )
+
+
+def _sentence(texts: Catalogue, code: str, status: int, error: Exception) -> str:
+    if isinstance(error, StaleRevision):
+        return texts.text("page.stale")
+    if isinstance(error, SeereError) and status < 500 and status != _NOT_FOUND:
+        return refusal(texts, error)
+    return texts.text(_outside_key(code, error))
+
+
+def _stands(error: Exception) -> Version | None:
+    stands = error.values["stands"] if isinstance(error, StaleRevision) else None
+    assert stands is None or isinstance(stands, Version)
+    return stands
+
+
+def _versions(texts: Catalogue, error: Exception, stands: Version) -> Iterator[Both]:
+    """What was wanted of each field beside what stands; what nobody asked for as it stands."""
+    assert isinstance(error, StaleRevision)
+    wanted = error.values["wanted"]
+    assert isinstance(wanted, Mapping)
+    for name in {**stands.fields, **wanted}:
+        label = texts.text(f"cases.field_{name}")
+        yield Both(label, _worded(texts, name, wanted.get(name)), _worded(texts, name, stands.fields.get(name)))
+
+
+def _worded(texts: Catalogue, field: str, value: str | None) -> str:
+    if value is None:
+        return texts.text("page.unsaid")
+    return texts.text(f"cases.status_{value}") if field == "status" else value
+
+
+def _kept(again: Mapping[str, str]) -> Iterator[Kept]:
+    """What was typed, with these fields in the place of theirs."""
+    for name, values in request.form.lists():
+        if name in _SECRET:
+            continue
+        for value in [again[name]] if name in again else values:
+            yield Kept(name, value, len(value) > _SHOWN_CHARS or "\n" in value)
+
+
+def _back() -> str:
+    """The page of the object that the form was for, as far as its address says: `/console/<section>/<object>`."""
+    parts = request.path.split("/")
+    return "/".join(parts[: max(3, min(4, len(parts) - 1))])
+
+
+def _outside(code: str, status: int, error: Exception) -> str:
+    language = callers_language()
+    texts = catalogue(language)
+    advice = _ADVICE.get(status)
+    values: dict[str, Any] = {"texts": texts, "language": language, "status": status}
+    return render_template(
+        "error.html",
+        text=texts.text(_outside_key(code, error)),
+        is_astray=isinstance(error, SecurityError),
+        advice=texts.text(advice) if advice else None,
+        **values,
+    )
+
+
+def _outside_key(code: str, error: Exception) -> str:
+    """The key of what a page says: of a browser something else is true than of a device with the same code."""
+    if isinstance(error, SecurityError):
+        return "page.host_unknown"
+    return "page.form_old" if code == "body_unreadable" else f"problem.{code}"

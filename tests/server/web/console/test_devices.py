@@ -1,0 +1,119 @@
+"""Devices in a browser: enrolled by a code and six words, revoked for a reason; a coordinator hears of silences."""
+
+import re
+from typing import Any
+
+from nacl.public import PrivateKey
+from nacl.signing import SigningKey
+
+from client_sync.protocol.enrolment import fingerprint, normal_code
+from client_sync.protocol.frames import from_text
+from server.hub import Hub
+from server.services import devices
+from server.store import audit
+from tests.browsing import Browser
+from tests.builders import Clock, app_of, application, complaint, enrolled
+
+LIST = "/console/devices"
+
+
+def ask(hub: Hub, body: dict[str, Any]) -> Any:
+    return app_of(hub).test_client().post("/api/v1/enrol", json=body)
+
+
+def code_shown(browser: Browser) -> str:
+    """The code that the page for a new device shows."""
+    browser.get(f"{LIST}/new")
+    answer = browser.post(f"{LIST}/new", label="Calebasse", team="gao")
+    found = re.search(r'class="code"[^>]*>([0-9A-Z-]+)<', answer.text)
+    assert answer.status_code == 200
+    assert found is not None
+    return normal_code(found[1])
+
+
+def last_act(hub: Hub, action: str) -> Any:
+    with hub.store.read() as connection:
+        return [event for _, event in audit.events(connection) if event.action == action][-1]
+
+
+def test_both_sides_show_the_same_six_words_and_then_the_device_is_ready(
+    sealing_hub: Hub, administrator: Browser
+) -> None:
+    key, box = SigningKey.generate(), PrivateKey.generate()
+    body = application(code_shown(administrator), key, box)
+    assert "Aucun appareil n&#39;a encore utilisé son code" in administrator.get(f"{LIST}/waiting").text
+    admitted = ask(sealing_hub, body).json
+    answer = administrator.get(f"{LIST}/waiting")
+    assert answer.location == f"{LIST}/{admitted['device']}"
+    own = [bytes(key.verify_key), bytes(box.public_key)]
+    said = fingerprint(bytes(sealing_hub.identity.sign_key.verify_key), from_text(admitted["root"]), *own)
+    words = re.search(r'<ol class="six-words">(.*?)</ol>', administrator.get(answer.location).text)
+    assert words is not None
+    assert re.findall(r"<li>(.*?)</li>", words[1]) == said
+    administrator.post(f"{answer.location}/confirm")
+    device = devices.with_id(sealing_hub.store, admitted["device"])
+    assert (device.state, device.label, device.team) == ("ready", "Calebasse", "gao")
+    assert last_act(sealing_hub, "confirm").actor.startswith("account:")
+
+
+def test_code_is_shown_with_a_picture_and_used_once(sealing_hub: Hub, administrator: Browser) -> None:
+    code = code_shown(administrator)
+    assert "Calebasse" in administrator.get(LIST).text
+    page = administrator.post(f"{LIST}/new", label="Tabouret").text
+    assert re.search(r'<svg viewBox="[^"]+" class="qr">', page)
+    assert "style=" not in page
+    assert ask(sealing_hub, application(code, SigningKey.generate(), PrivateKey.generate())).status_code == 201
+    again = ask(sealing_hub, application(code, SigningKey.generate(), PrivateKey.generate()))
+    never = ask(sealing_hub, application("0" * 20, SigningKey.generate(), PrivateKey.generate()))
+    assert (again.status_code, again.data) == (never.status_code, never.data)
+
+
+def test_form_that_says_too_little_keeps_what_was_typed(sealing_hub: Hub, administrator: Browser) -> None:
+    administrator.get(f"{LIST}/new")
+    answer = administrator.post(f"{LIST}/new", label="   ", team="gao")
+    assert answer.status_code == 422
+    assert "Donnez un nom" in answer.text
+    assert 'name="team" value="gao"' in answer.text
+    assert administrator.post(f"{LIST}/new", label="x" * 81).status_code == 422
+    assert "Codes donnés" not in administrator.get(LIST).text
+
+
+def test_device_is_revoked_since_a_moment_for_a_reason(sealing_hub: Hub, administrator: Browser) -> None:
+    sender = enrolled(sealing_hub, "Gao 1", team="gao")
+    address = f"{LIST}/{sender.device}/revoke"
+    administrator.get(address)
+    for typed in ({}, {"reason": "saisi", "day": "2026-11-31"}, {"reason": "saisi", "day": "2026-12-01"}):
+        assert administrator.post(address, **typed).status_code == 422
+    assert devices.with_id(sealing_hub.store, sender.device).state == "ready"
+    answer = administrator.post(address, reason="saisi", day="2026-11-20", time="18:30")
+    device = devices.with_id(sealing_hub.store, sender.device)
+    assert (answer.status_code, device.state) == (303, "revoked")
+    assert device.suspect_since is not None
+    assert device.suspect_since.isoformat() == "2026-11-20T18:30:00+00:00"
+    assert last_act(sealing_hub, "revoke").actor.startswith("account:")
+    assert "révoqué" in administrator.get(LIST).text
+
+
+def test_silent_devices_come_first_and_coordinators_hear_of_their_number_alone(
+    sealing_hub: Hub, administrator: Browser, binta: Browser
+) -> None:
+    assert isinstance(sealing_hub.clock, Clock)
+    sealing_hub.clock.pass_(days=-9)
+    lively, silent = (enrolled(sealing_hub, label, team="gao") for label in ("Tabouret", "Calebasse"))
+    sealing_hub.clock.pass_(days=9)
+    lively.send(complaint("a"))
+    text = administrator.get(LIST).text
+    assert text.index("Calebasse") < text.index("Tabouret")
+    assert "silencieux depuis 9 j" in text
+    told = binta.get(f"{LIST}/silent").text
+    assert "M-2" in told
+    assert "silencieux depuis 9 j" in told
+    assert "Calebasse" not in told
+    assert "M-1" not in told
+    assert binta.get(LIST).status_code == binta.get(f"{LIST}/{silent.device}").status_code == 404
+
+
+def test_file_has_the_rows_of_the_screen(sealing_hub: Hub, administrator: Browser) -> None:
+    enrolled(sealing_hub, "=SUM(A1)", team="gao")
+    lines = administrator.get(f"{LIST}?format=csv").data.decode("utf-8-sig").splitlines()
+    assert [line.split(";")[:3] for line in lines] == [["N°", "Nom", "Équipe"], ["M-1", "'=SUM(A1)", "gao"]]
