@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Response, render_template, request
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import SecurityError
 
 from server.domain.case import Version
@@ -70,7 +71,7 @@ def _in_console(code: str, status: int, error: Exception) -> str | None:
         status=status,
         stands=stands,
         versions=list(_versions(texts, error, stands)) if stands else [],
-        kept=list(_kept(again)) if request.method == "POST" and not is_nothing else [],
+        kept=list(_kept(again)) if request.method == "POST" and not is_nothing and _is_ours(error) else [],
         back=home_of(person.actor) if is_nothing else _back(),
     )
 
@@ -103,6 +104,11 @@ def _worded(texts: Catalogue, field: str, value: str | None) -> str:
     if value is None:
         return texts.text("page.unsaid")
     return texts.text(f"cases.status_{value}") if field == "status" else value
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether a page of ours sent the form: one that another page made up is not given a token to be sent again."""
+    return not isinstance(error, CSRFError) or request.headers.get("Sec-Fetch-Site") == "same-origin"
 
 
 def _kept(again: Mapping[str, str]) -> Iterator[Kept]:

@@ -53,10 +53,14 @@ class Wish:
 
 @dataclass(frozen=True)
 class Decided:
-    """The case that a decision was made on, by its reference; `undo`: what takes it back, in that order."""
+    """The case that a decision was made on, by its reference; `undo`: what takes it back, in that order.
+
+    `version`: of the case, as the decision left it.
+    """
 
     ref: str
     undo: tuple[Undo, ...]
+    version: int
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,13 @@ def decide(store: Store, desk: Desk, number: str, wish: Wish, *, after: int) -> 
             if moved.undo_until > desk.now:
                 undo.append((case.file.ref, moved.revision))
             case = holding.read(connection, desk, [case.file.id])[case.file.id]
-    return Decided(case.file.ref, tuple(reversed(undo)))
+    return Decided(case.file.ref, tuple(reversed(undo)), case.file.revision)
 
 
 def join(store: Store, desk: Desk, number: str, into: str, *, after: int, into_after: int) -> Decided:
     """Let the case of a complaint join another; raises as `joining.attach`."""
     joined = joining.attach(store, desk, number, into, after=after, into_after=into_after)
-    return Decided(joined.joined, ((joined.joined, joined.no),))
+    return Decided(joined.joined, ((joined.joined, joined.no),), joined.no)
 
 
 def decide_many(store: Store, desk: Desk, seen: Mapping[str, int], wish: Wish) -> Together:
@@ -116,12 +120,12 @@ def gather(store: Store, desk: Desk, seen: Mapping[str, int], wish: Wish) -> Tog
         [why] = begun.stays.values()
         return Together({}, dict.fromkeys(seen, why))
     [into] = begun.done.values()
-    stands = max(no for _, no in into.undo)
+    stands = into.version
 
     def joined(number: str, after: int) -> Decided:
         nonlocal stands
         done = join(store, desk, number, into.ref, after=after, into_after=stands)
-        [(_, stands)] = done.undo
+        stands = done.version
         return done
 
     rest = _each(dict(others), joined)

@@ -61,7 +61,10 @@ def test_form_sent_by_a_script_after_the_session_is_answered_beside_it(hub: Hub)
 def test_old_form_is_given_back_filled_in_without_what_is_secret(awa: Browser) -> None:
     awa.get(ACCOUNT)
     story = "Une phrase assez longue pour que personne ne veuille la redire."
-    answer = awa.post(f"{ACCOUNT}/passphrase", csrf_token="old", old="mil sorgho", note=story)
+    forged = awa.post(f"{ACCOUNT}/passphrase", {"Sec-Fetch-Site": "same-site"}, csrf_token="old", note=story)
+    assert (forged.status_code, story in forged.text) == (400, False)
+    ours = {"Sec-Fetch-Site": "same-origin"}
+    answer = awa.post(f"{ACCOUNT}/passphrase", ours, csrf_token="old", old="mil sorgho", note=story)
     assert answer.status_code == 400
     assert re.search(rf"<textarea[^>]*>{re.escape(story)}</textarea>", answer.text)
     assert "mil sorgho" not in answer.text
