@@ -180,7 +180,7 @@ def jump(passed: timedelta, folder: Path, database: str = "") -> Jump:
 def _timed(world: World) -> Effects:
     """Effects but for those of the jobs that go on whatever the clock says, and for the word that it is doubted."""
     goes_on = {job.name for job in JOBS if not job.needs_clock}
-    assert goes_on == {"acknowledge", "backup", "index"}
+    assert goes_on == {"acknowledge", "backup", "count", "index"}
     told = {"clock_doubted", "moved", "opened"}
     return Counter({each: times for each, times in world.effects().items() if not told & {*each}})
 
