@@ -1,11 +1,6 @@
-"""The hub of the demonstration after its month, kept in var/pictures, opened here and served to a real browser."""
+"""The hub of the demonstration after its month, opened here and served to a real browser."""
 
-import fcntl
-import hashlib
-import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +20,9 @@ from server.app import create_app
 from server.config import from_environ
 from server.hub import Hub, open_hub
 from server.store import accounts
+from tests.story import STORES, told
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-KEPT: Final = ROOT / "var" / "pictures" / "story"
 WORDS: Final = "mil sorgho riz fonio"
-_PORT: Final = 8091
 _QUIET: Final = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,36 +32,11 @@ _QUIET: Final = [
 ]
 
 
-def told() -> Path:
-    """The folder of a demonstration that was told to its end with today's tables; tells it once, half a minute."""
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
-    with (KEPT.parent / "telling").open("w") as lock:
-        # Others may ask at the same time, each in a process of its own.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (KEPT / f"told-{_made_from()}").exists():
-            _tell()
-    return KEPT
-
-
-def _tell() -> None:
-    env = os.environ | {"ONCE": "1", "PORT": str(_PORT), "LC_ALL": "fr_FR.UTF-8"}
-    told = [sys.executable, "-m", "fixtures.demo"]
-    subprocess.run(told, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
-    shutil.rmtree(KEPT, ignore_errors=True)
-    shutil.copytree(ROOT / "var" / "demo" / str(_PORT), KEPT)
-    (KEPT / f"told-{_made_from()}").touch()
-
-
-def _made_from() -> str:
-    """The name of the tables and of the story, as they are in this checkout."""
-    files = sorted([*(ROOT / "server/store/migrations").rglob("*.py"), *(ROOT / "fixtures/demo").iterdir()])
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:12]
-
-
 @contextmanager
 def story_hub(folder: Path) -> Iterator[Hub]:
     """A hub of its own in `folder`, which is what the demonstration left."""
-    shutil.copytree(told(), folder, dirs_exist_ok=True)
+    told()
+    shutil.copytree(STORES, folder, dirs_exist_ok=True)
     settings = from_environ({"SEERE_DATA": str(folder / HUB), "SEERE_COALITION": "Jama Seere"})
     secrets = credential.unlock(folder / HUB / "hub.credential", (folder / PASSPHRASE_FILE).read_text())
     hub = open_hub(settings, secrets, Days(folder / FILE))

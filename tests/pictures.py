@@ -15,7 +15,8 @@ from typing import Final
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from server.hub import Hub
-from tests.console_story import ROOT, chromium, log_in, served, story_hub
+from tests.console_story import chromium, log_in, served, story_hub
+from tests.story import ROOT
 
 PICTURES: Final = ROOT / "var" / "pictures"
 WIDTHS: Final = {1280: 800, 360: 740}

@@ -1,12 +1,9 @@
 """`make demo`: the story is told, adds up, and would not if a complaint were missing or there twice."""
 
-import os
 import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import termios
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +18,7 @@ from fixtures.demo.__main__ import CHECKOUT, DATA, EXIT_DONE, EXIT_MISUSED, lang
 from fixtures.demo.count import HUB, database_key, open_hub_file, read_back
 from fixtures.demo.recount import Month
 from fixtures.demo.recount import read_back as month_read_back
+from tests.story import STORES, Told, free_port, start, told
 from tests.terminal import Terminal
 
 # A moment to call things late by, which none of the rows hangs on.
@@ -68,51 +66,16 @@ Figures of \d+-\d+: received 75 · processed 9 · women (?P<women>\d+) · youth 
 """
 
 
-@dataclass(frozen=True)
-class Told:
-    """A story that was told: its words, exit code and folder."""
-
-    text: str
-    exit_code: int
-    folder: Path
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _start(port: int, at: int | None = None, **environ: str) -> "subprocess.Popen[str]":
-    """Start the demonstration at a terminal, or without one and with its words in a pipe."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "fixtures.demo"],
-        cwd=CHECKOUT,
-        env={**os.environ, "LC_ALL": "C", "PORT": str(port), "ONCE": "", **environ},
-        stdin=subprocess.DEVNULL if at is None else at,
-        stdout=subprocess.PIPE if at is None else at,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-    )
-
-
 @pytest.fixture(scope="module")
-def told() -> Iterator[Told]:
-    """The story, told once for all tests of this module."""
-    port = _free_port()
-    folder = CHECKOUT / DATA / str(port)
-    running = _start(port, ONCE="1")
-    text, _ = running.communicate()
-    yield Told(text, running.returncode, folder)
-    shutil.rmtree(folder, ignore_errors=True)
+def story() -> Told:
+    """The story, told with today's code."""
+    return told(is_of_this_run=True)
 
 
 @pytest.fixture
-def stores(told: Told, tmp_path: Path) -> Path:
+def stores(story: Told, tmp_path: Path) -> Path:
     """A copy of all stores as the story left them."""
-    return Path(shutil.copytree(told.folder, tmp_path / "stores"))
+    return Path(shutil.copytree(STORES, tmp_path / "stores"))
 
 
 @pytest.fixture
@@ -129,14 +92,14 @@ def _change_hub(stores: Path, *statements: str) -> None:
     connection.close()
 
 
-def test_the_story_adds_up(told: Told) -> None:
-    story = re.fullmatch(STORY.strip(), told.text.strip())
-    assert story, told.text
-    assert int(story["cuts"]) == 4
+def test_the_story_adds_up(story: Told) -> None:
+    said = re.fullmatch(STORY.strip(), story.text.strip())
+    assert said, story.text
+    assert int(said["cuts"]) == 4
     # 21 complaints with what seals them and finds their duplicates, and what four cuts cost.
-    assert 0 < int(story["kilobytes"]) < 40
-    assert "what the narrative tells: the same" in story["reasons"]
-    assert told.exit_code == EXIT_DONE
+    assert 0 < int(said["kilobytes"]) < 40
+    assert "what the narrative tells: the same" in said["reasons"]
+    assert story.exit_code == EXIT_DONE
 
 
 def test_a_second_reading_finds_the_same(stores: Path) -> None:
@@ -236,15 +199,15 @@ def test_what_went_wrong_in_the_month_is_in_its_rows(month: Month) -> None:
     assert ["modibo", "referral_harmful"] in stories["mediation"].notices
 
 
-def test_figures_of_the_month_are_those_of_the_rows(told: Told, stores: Path, month: Month) -> None:
-    story = re.fullmatch(STORY.strip(), told.text.strip())
-    assert story
+def test_figures_of_the_month_are_those_of_the_rows(story: Told, stores: Path, month: Month) -> None:
+    said = re.fullmatch(STORY.strip(), story.text.strip())
+    assert said
     assert (month.received, month.processed) == (75, 9)
     hub = open_hub_file(stores)
     count = "SELECT count(*) FROM person WHERE roles LIKE '%complainant%' AND"
     [[women], [youth]] = (hub.execute(f"{count} {which}").fetchone() for which in ("sex = 'f'", "age = '18-24'"))
     hub.close()
-    assert (int(story["women"]), int(story["youth"])) == (women, youth)
+    assert (int(said["women"]), int(said["youth"])) == (women, youth)
 
 
 def test_a_step_that_its_device_does_not_have_does_not_add_up(stores: Path) -> None:
@@ -278,8 +241,8 @@ def test_a_complaint_that_is_there_again_is_counted_twice(stores: Path) -> None:
 @pytest.mark.prove
 @pytest.mark.ci
 def test_without_a_terminal_it_serves_until_it_is_stopped() -> None:
-    port = _free_port()
-    with _start(port, PYTHONUNBUFFERED="1") as running:
+    port = free_port()
+    with start(port, PYTHONUNBUFFERED="1") as running:
         assert running.stdout is not None
         assert any(f"http://127.0.0.1:{port}" in line for line in running.stdout)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
@@ -303,8 +266,8 @@ def terminal() -> Iterator[Terminal]:
 @pytest.mark.prove
 @pytest.mark.ci
 def test_keys_cut_the_link_kill_the_hub_pass_time_and_stop(terminal: Terminal) -> None:
-    port, settings = _free_port(), termios.tcgetattr(terminal.theirs)
-    running = _start(port, at=terminal.theirs)
+    port, settings = free_port(), termios.tcgetattr(terminal.theirs)
+    running = start(port, at=terminal.theirs)
     try:
         terminal.read_until("Keys: ")
         terminal.press("cctkq")
@@ -325,7 +288,7 @@ def test_keys_cut_the_link_kill_the_hub_pass_time_and_stop(terminal: Terminal) -
 def test_a_busy_port_is_said_and_another_offered() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
-        running = _start(port)
+        running = start(port)
         text, _ = running.communicate()
     assert text == f"Port {port} is busy. Try: make demo PORT={port + 1}\n"
     assert running.returncode == EXIT_MISUSED
