@@ -5,7 +5,7 @@ Where an object is named in the path, the demonstration's hub has one; what else
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 from flask import Flask
@@ -85,6 +85,10 @@ EXAMPLES: Final[Mapping[tuple[str, ...], _Examples]] = {
 }
 
 
+# When a page has come: with what it names, or once half a second went by in which it asked for nothing more.
+Until = Literal["load", "networkidle"]
+
+
 @dataclass(frozen=True)
 class Shown:
     """A page: where it is, and for whom; everybody where the action is None. `is_there`: whether it refuses nobody."""
@@ -153,16 +157,17 @@ def more(hub: Hub) -> Iterator[Shown]:
     yield Shown("/console/cases/SRE-2020-000001", "handle_case", is_there=False)
 
 
-def visit(tab: Tab, address: str, page: Shown, looks: Sequence[Look]) -> list[Trouble]:
+def visit(tab: Tab, address: str, page: Shown, looks: Sequence[Look], until: Until = "networkidle") -> list[Trouble]:
     """Everything that is wrong with a page that somebody opens who has been here before."""
     before = tab.bytes_down
-    answer = tab.page.goto(f"{address}{page.path}", wait_until="networkidle")
-    weight, status = tab.bytes_down - before, answer.status if answer else _FAILED
-    found = [Trouble("heavy", page.path, f"{weight} bytes")] if weight > LATER_MAX else []
+    answer = tab.page.goto(f"{address}{page.path}", wait_until=until)
+    status, found = answer.status if answer else _FAILED, tab.look(page.path, looks)
+    if (weight := tab.bytes_down - before) > LATER_MAX:
+        found.append(Trouble("heavy", page.path, f"{weight} bytes"))
     # Who answers for everything is refused nothing; others are not told what there is.
     if status >= (_REFUSED if page.is_there and tab.who == HEAD else _FAILED):
         found.append(Trouble("status", page.path, str(status)))
-    return found + tab.look(page.path, looks)
+    return found
 
 
 def tab_of(browser: Browser, address: str, hub: Hub, who: str, **options: Any) -> Tab:

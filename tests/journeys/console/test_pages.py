@@ -14,6 +14,7 @@ from tests.console_pages import (
     HEAD,
     NOBODY,
     REGIONAL,
+    Until,
     arguments_of,
     page_rules,
     pages,
@@ -37,12 +38,14 @@ _SPOIL = f"""() => new Promise((done) => {{
 PEOPLE = [HEAD, REGIONAL, *(role for role in ROLES if role != "coordinator"), NOBODY]
 
 
-def _troubles(browser: Browser, address: str, hub: Hub, who: str, looks: Sequence[Look]) -> list[Trouble]:
+def _troubles(
+    browser: Browser, address: str, hub: Hub, who: str, looks: Sequence[Look], until: Until = "networkidle"
+) -> list[Trouble]:
     role = people_of(hub)[who]
     tab = tab_of(browser, address, hub, who)
     mine = [page for page in pages(hub, create_app(hub)) if page.is_for(role)]
     assert mine
-    found = [trouble for page in mine for trouble in visit(tab, address, page, looks)]
+    found = [trouble for page in mine for trouble in visit(tab, address, page, looks, until)]
     tab.page.context.close()
     return found
 
@@ -56,7 +59,7 @@ def test_every_argument_of_a_page_has_examples(hub: Hub) -> None:
 
 @pytest.mark.timeout(300)
 def test_every_page_at_a_glance(browser: Browser, address: str, hub: Hub) -> None:
-    assert _troubles(browser, address, hub, HEAD, GLANCE) == []
+    assert _troubles(browser, address, hub, HEAD, GLANCE, "load") == []
 
 
 @pytest.mark.prove
