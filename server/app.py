@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from flask_smorest import Api
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from client_sync.protocol.limits import BODY_MAX_BYTES
 from server.config import Settings
@@ -11,6 +12,7 @@ from server.hub import Hub
 from server.web import (
     access,
     assets,
+    bounds,
     compression,
     cookies,
     demo,
@@ -53,6 +55,8 @@ _PAGE_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+# A month from the last visit: who takes over the line in between can't have the browser ask in clear (RFC 6797).
+_TLS_HEADERS: Final = {"Strict-Transport-Security": "max-age=2592000"}
 
 
 class _Api(Api):  # type: ignore[misc]
@@ -103,6 +107,8 @@ def create_app(hub: Hub) -> Flask:
         tasks,
     ):
         app.register_blueprint(pages.blueprint)
+    # Before the form is read for its token.
+    bounds.register(app)
     cookies.register(app, hub)
     assets.register(app)
     formats.register(app, hub)
@@ -110,6 +116,8 @@ def create_app(hub: Hub) -> Flask:
     errors.register(app)
     access.register(app)
     app.after_request(_add_headers)
+    # The address alone, by which wrong guesses wait; name and TLS go by the settings.
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hub.settings.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app
 
 
@@ -131,6 +139,8 @@ def _add_headers(response: Response) -> Response:
         # What answers a form in its place is no page to come back to.
         response.headers.setdefault("HX-Push-Url", "false")
     headers: dict[str, Any] = _HEADERS | _PAGE_HEADERS if is_page else _HEADERS
+    if is_page and current_app.config["SESSION_COOKIE_SECURE"]:
+        headers = headers | _TLS_HEADERS
     for name, value in headers.items():
         response.headers.setdefault(name, value)
     return response

@@ -52,6 +52,9 @@ class Settings:
         "other names by which browsers and devices may reach the hub, with commas between",
         "|[A-Za-z0-9.-]+(,[A-Za-z0-9.-]+)*",
     )
+    proxies: int = _setting(
+        0, "proxies before the hub that each add the caller's address to X-Forwarded-For; 0: no header counts", "[0-3]"
+    )
     threads: int = _setting(8, "threads that answer requests", "[1-9][0-9]?")
     language: str = _setting("fr", "language of pages and commands: fr, en, bm", "fr|en|bm")
     coalition: str = _setting("", "name of the coalition, shown on pages and sent at enrolment")

@@ -1,6 +1,6 @@
 """Refusals in words: what every door says of an error of the hub."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from server.domain.errors import ReferralRefused, SeereError
@@ -10,9 +10,13 @@ from server.i18n import Catalogue
 
 def refusal(texts: Catalogue, error: SeereError) -> str:
     """The sentences for a refusal: one for each of its faults where it names any, else the one for its code."""
-    faults = error.values.get("faults", (error.values.get("fault"),))
-    assert isinstance(faults, tuple)
-    return " ".join(dict.fromkeys(_sentence(texts, error, fault) for fault in faults))
+    return " ".join(dict.fromkeys(said for _, said in _sentences(texts, error)))
+
+
+def hints(texts: Catalogue, error: SeereError) -> str:
+    """What to type about a refusal, for who sits at a terminal: after those of its sentences that have any."""
+    found = dict.fromkeys(_text(texts, f"hint.{name}", error) for name, _ in _sentences(texts, error))
+    return " ".join(filter(None, found))
 
 
 def why_blocked(texts: Catalogue, blocks: Sequence[Block], since: datetime | None) -> str:
@@ -20,10 +24,19 @@ def why_blocked(texts: Catalogue, blocks: Sequence[Block], since: datetime | Non
     return refusal(texts, ReferralRefused(fault=blocks[0], faults=tuple(blocks), since=since))
 
 
-def _sentence(texts: Catalogue, error: SeereError, fault: object) -> str:
-    for name in (f"refusal.{error.code}_{fault}", f"refusal.{error.code}"):
-        try:
-            return texts.text(name, **error.values)
-        except KeyError:
-            continue
-    return texts.text("refusal.any", code=error.code)
+def _sentences(texts: Catalogue, error: SeereError) -> Iterator[tuple[str, str]]:
+    """Each sentence with the name that it goes by in the catalogue."""
+    faults = error.values.get("faults", (error.values.get("fault"),))
+    assert isinstance(faults, tuple)
+    for fault in faults:
+        names = (f"{error.code}_{fault}", error.code)
+        known = ((name, said) for name in names if (said := _text(texts, f"refusal.{name}", error)))
+        yield next(known, ("any", texts.text("refusal.any", code=error.code)))
+
+
+def _text(texts: Catalogue, key: str, error: SeereError) -> str:
+    """The text of a key; empty where there is none, or the error does not have what it says."""
+    try:
+        return texts.text(key, **error.values)
+    except KeyError:
+        return ""

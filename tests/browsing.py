@@ -61,6 +61,13 @@ class Browser:
         return answer
 
 
+def seen_on(page: TestResponse) -> str:
+    """The version of the identities of a case that a page was made from."""
+    found = re.search(r'name="seen" value="([0-9a-f]+)"', page.text)
+    assert found is not None
+    return found[1]
+
+
 def person_at(hub: Hub, name: str, role: Role, **post: Any) -> Browser:
     """Somebody of a role, with an account of that name, who has logged in; `post`: scopes, as `Post` takes them."""
     made = people.make(hub.store, hub.secrets.totp, OPERATOR, name, Post(role, **post), WORDS, hub.clock())

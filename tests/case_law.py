@@ -11,8 +11,7 @@ from server.domain.calendar import MALI
 from server.domain.casework import CASEWORK, Status, Urgency
 from server.domain.deadlines import Deadline
 from server.domain.due import Heard, Key, Story, acknowledged_at, derive
-from server.domain.errors import TimelineBroken
-from server.domain.timeline import Standing, replay, standing
+from server.domain.timeline import standing
 from server.domain.urgency import read_word
 from server.domain.urgency import standing as urgency_of
 from server.hub import Hub
@@ -20,6 +19,7 @@ from server.store.case_tables import case_complaint, casefile, timeline, waiting
 from server.store.due_tables import deadline, deadline_due
 from server.store.schema import complaint, received
 from server.store.timeline import Entry
+from tests.case_replays import Broken, Standing, replay
 
 # Who works on a case was named, and what it is about, and how urgent somebody finds it.
 _WORKED_ON: Final = frozenset({"in_progress", "referred", "resolved"})
@@ -145,8 +145,8 @@ def _history(file: _File) -> Iterator[str]:
     row = file.row
     try:
         led = replay(file.entries)
-    except TimelineBroken as broken:
-        yield f"its timeline breaks ({broken.values})"
+    except Broken as broken:
+        yield f"its timeline breaks ({broken.args})"
         return
     left = (row.left_status, row.left_since)
     stands = (row.status, row.status_since, row.revision, left)

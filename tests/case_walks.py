@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from server.domain.casework import CASEWORK, Status
-from server.domain.errors import RegroupingRefused, TimelineBroken, TransitionRefused
-from server.domain.timeline import replay
+from server.domain.errors import RegroupingRefused, TransitionRefused
 from server.hub import Hub
 from server.store.case_tables import casefile
 from server.store.columns import metadata
 from server.store.timeline import of_case
 from tests.builders import Person
+from tests.case_replays import Broken, replay
 from tests.case_work import SETTLED, Numbers, State, attach, detach, entries, move, split, state, undo
 
 Step = tuple[str, int, int]
@@ -145,7 +145,7 @@ def strayed(hub: Hub) -> int:
         for row in connection.execute(sa.select(columns.id, columns.status, columns.revision)).all():
             try:
                 led = replay(of_case(connection, row.id))
-            except TimelineBroken:
+            except Broken:
                 count += 1
             else:
                 count += (led.status, led.revision) != (row.status, row.revision)

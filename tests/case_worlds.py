@@ -22,7 +22,6 @@ READY: Mapping[str, Any] = {
     "owner": "a-1",
     "kind": "COR-RACKET",
     "word": UrgencyWord("U3", {}),
-    "is_receipt_issued": True,
     "has_answer": True,
     "is_told": True,
     "referrals": 1,

@@ -16,13 +16,13 @@ from server.domain.matching import link_ids
 from server.domain.people import ROLES, Role
 from server.domain.permission import OPERATOR, Action, Actor, may_ever
 from server.hub import Hub
-from server.services.accounts import people
+from server.services.accounts import demonstration, people
 from server.services.accounts.people import Post
 from server.store import accounts
 from server.store.case_tables import case_complaint, casefile, waiting
 from server.store.match_tables import link
 from server.store.referral_tables import referral
-from server.store.schema import account, device
+from server.store.schema import account, device, quarantine
 from server.store.task_tables import task
 from tests.console_story import WORDS, log_in
 from tests.console_tab import Look, Tab, Trouble, open_tab
@@ -75,6 +75,7 @@ _NUMBER: Final = _columns(casefile, "ref", status="in_progress")
 # By the names of the arguments in a path, what is there under such names.
 EXAMPLES: Final[Mapping[tuple[str, ...], _Examples]] = {
     (): lambda _: [()],
+    ("aside",): _columns(quarantine, "id", state="waiting"),
     ("account",): _columns(account, "id", login="auditor"),
     ("device",): _columns(device, "id", state="ready"),
     ("number",): _NUMBER,
@@ -178,6 +179,8 @@ def tab_of(browser: Browser, address: str, hub: Hub, who: str, **options: Any) -
         tab.page.goto(f"{address}/login", wait_until="networkidle")
     else:
         log_in(tab.page, address, hub, who)
+    # The doors open for a browser that showed their key.
+    tab.page.goto(f"{address}/demo?key={demonstration.read(hub.store).key}")
     return tab
 
 

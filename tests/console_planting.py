@@ -10,7 +10,7 @@ from server.domain.permission import OPERATOR
 from server.hub import Hub
 from server.services.accounts import people
 from server.services.accounts.people import Post
-from server.store.schema import device, registry
+from server.store.schema import account, device, registry
 from tests.builders import clear_content, enrolled, operation
 from tests.console_pages import HEAD, NOBODY, REGIONAL, Shown, action_of, arguments_of, page_rules, pages, path_of
 from tests.console_story import WORDS
@@ -55,10 +55,12 @@ def _content() -> dict[str, Any]:
 
 
 def planted_pages(hub: Hub, app: Flask, number: str) -> list[Shown]:
-    """Every page, those of the complaint and of the devices that were planted, and the script as what is asked for."""
+    """Every page, those of the complaint, the devices and the account that were planted, and the script as what is
+    asked for."""
     with hub.store.read() as connection:
         devices = list(connection.scalars(sa.select(device.c.id).where(device.c.label == SCRIPT)))
-    values = {("number",): [number], ("device",): devices}
+        planted = list(connection.scalars(sa.select(account.c.id).where(account.c.name == SCRIPT)))
+    values = {("number",): [number], ("device",): devices, ("account",): planted}
     more = [
         Shown(path_of(app, rule, (value,)), action_of(app, rule))
         for rule in page_rules(app)

@@ -12,7 +12,7 @@ from server.domain.matching import review
 from server.domain.matching.decisions import Verdict
 from server.domain.matching.review import DRAWS
 from server.hub import Hub
-from server.services.duplicates import deciding
+from server.services.duplicates import choosing, deciding
 from server.store import registry
 from server.store.match_tables import link
 from tests.builders import Person
@@ -71,7 +71,7 @@ def seen(hub: Hub, onlooker: Person, ids: Sequence[int]) -> list[Any]:
         numbers = registry.numbers_of(connection, ids)
     # The ends of the chain and its middle: what the others are joined to is the same.
     clusters = [deciding.clusters_of(hub.store, desk, numbers[id]) for id in (ids[0], ids[2], ids[-1])]
-    queue = deciding.next_pairs(hub.store, desk, _CAPACITY, _CAPACITY)
+    queue = choosing.next_pairs(hub.store, desk, _CAPACITY, _CAPACITY)
     return [rows, clusters, queue, deciding.estimates(hub.store, desk)]
 
 

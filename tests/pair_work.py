@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from server.domain.desk import Desk
 from server.domain.matching.decisions import Verdict
 from server.hub import Hub
-from server.services.duplicates import deciding
+from server.services.duplicates import choosing, deciding
 from server.store import registry
 from server.store.match_tables import decision
 from tests.builders import Person, Sender, complaint
@@ -42,7 +42,7 @@ def word_of(hub: Hub, link_id: int, number: int) -> Any:
 
 
 def shown(hub: Hub, person: Person, capacity: int = 30, limit: int = 100) -> list[int]:
-    return [each.link for each in deciding.next_pairs(hub.store, at_desk(hub, person), capacity, limit).pairs]
+    return [each.link for each in choosing.next_pairs(hub.store, at_desk(hub, person), capacity, limit).pairs]
 
 
 def decide(hub: Hub, person: Person, link_id: int, verdict: Verdict = CONFIRMED, **options: Any) -> int:

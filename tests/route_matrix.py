@@ -22,6 +22,7 @@ from server.domain.permission import NOTHING, OPERATOR, Action, Actor, Target, p
 from server.domain.referral import Destination
 from server.domain.task import Window
 from server.hub import Hub
+from server.services import devices
 from server.services.accounts import people, sessions
 from server.services.accounts.people import Made, Post
 from server.services.accounts.sessions import Claim
@@ -30,6 +31,7 @@ from server.services.cases.tasking import Errand
 from server.services.duplicates import matching
 from server.services.intake import admission
 from server.store import accounts, complaints, erasures, registry
+from server.store import devices as enrolments
 from server.web.auth import Guard
 from tests.builders import COORDINATOR, PASSPHRASE, an_id, complaint, enrolled
 from tests.decision_walks import add_link
@@ -156,6 +158,16 @@ def _devices(visitor: Visitor, whose: str) -> Object:
     return Object(an_id(whose), None)
 
 
+def _invitations(visitor: Visitor, whose: str) -> Object:
+    """No code is anybody's: one that is open, by its hash, and three of none."""
+    if whose != OWN:
+        return Object(an_id(whose), None)
+    hub = visitor.hub
+    devices.invite(hub.store, hub.clock(), label="Calebasse", valid_hours=1)
+    with hub.store.read() as connection:
+        return Object(enrolments.open_enrolments(connection, hub.clock())[0].code_hash, NOTHING)
+
+
 def _accounts(visitor: Visitor, whose: str) -> Object:
     """An account is managed by whoever manages people, whosever it is."""
     if whose in (ANOTHERS, NEVER):
@@ -279,6 +291,7 @@ OBJECTS: Mapping[str, Callable[[Visitor, str], Object]] = {
     "name": _files,
     "device": _devices,
     "account": _accounts,
+    "invitation": _invitations,
     "number": _cases,
     "to": _statuses,
     "task": _tasks,

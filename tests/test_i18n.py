@@ -4,12 +4,15 @@ import ast
 import re
 import string
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+
+from server import cli as hub_cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("client_sync", "server")
@@ -19,6 +22,11 @@ PLURAL_FORMS = ("one", "other")
 KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 # In templates a key is put together by `~`.
 TEMPLATE_CALL = re.compile(r"""\b(?P<method>text|plural)\(\s*["'](?P<key>[^"']+)["'](?P<goes_on>\s*~)?""")
+# A command of the hub, or an option of one.
+TYPED = re.compile(r"\bseere [a-z]|(?<!\S)--[a-z]")
+COMMAND = re.compile(r"\bseere((?: [a-z][a-z-]*)+)")
+# What is said at a terminal alone, and what the page of accounts tells an administrator to type there.
+FOR_A_TERMINAL = ("hint.", "people_page.command_")
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -67,18 +75,27 @@ def _literal_keys(method: str, argument: ast.expr) -> set[str]:
     return {f"{key}.other" if method == "plural" else key}
 
 
-def _use(package: str) -> Use:
+def _use(files: Iterable[Path]) -> Use:
     use = Use()
-    for path in (ROOT / package).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            _note(node, use)
-    for path in (ROOT / package).rglob("*.html"):
-        for call in TEMPLATE_CALL.finditer(path.read_text("utf-8")):
-            if call["goes_on"]:
-                use.begun.add(call["key"])
-            else:
-                use.asked.add(call["key"] + (".other" if call["method"] == "plural" else ""))
+    for path in files:
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                _note(node, use)
+        elif path.suffix == ".html":
+            _note_template(path.read_text("utf-8"), use)
     return use
+
+
+def _note_template(source: str, use: Use) -> None:
+    for call in TEMPLATE_CALL.finditer(source):
+        if call["goes_on"]:
+            use.begun.add(call["key"])
+        else:
+            use.asked.add(call["key"] + (".other" if call["method"] == "plural" else ""))
+
+
+def _files(package: str) -> list[Path]:
+    return list((ROOT / package).rglob("*.*"))
 
 
 def _is_used(key: str, use: Use) -> bool:
@@ -122,6 +139,37 @@ def test_refusal_shows_no_name_of_a_fault(language: str) -> None:
     assert shown == []
 
 
+@pytest.mark.parametrize("language", [SOURCE, "en"])
+def test_page_shows_nothing_to_type_at_a_terminal(language: str) -> None:
+    commands = [path for path in _files("server") if path.is_relative_to(ROOT / "server/commands")]
+    pages, terminal = _use(set(_files("server")) - set(commands)), replace(_use(commands), begun=set())
+
+    def may_be_shown(key: str) -> bool:
+        # What pages put together, or name as a page, may look like a key that commands ask for by its whole name.
+        return _is_used(key, Use(pages.asked)) or (_is_used(key, pages) and not _is_used(key, terminal))
+
+    typed = {key for key, text in _texts("server", language).items() if TYPED.search(text)}
+    assert typed
+    assert {key for key in typed if may_be_shown(key) and not key.startswith(FOR_A_TERMINAL)} == set()
+
+
+@pytest.mark.parametrize("language", [SOURCE, "en"])
+def test_text_names_commands_that_exist(language: str) -> None:
+    named = {words for text in _texts("server", language).values() for words in COMMAND.findall(text)}
+    assert len(named) > 10
+    assert {words for words in named if not _is_command(words.split())} == set()
+
+
+def _is_command(words: list[str]) -> bool:
+    """Whether the words begin with a command; what follows one is no part of its name."""
+    command: click.Command | None = hub_cli.main
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(click.Context(command), word)
+    return command is not None
+
+
 def test_every_fault_of_a_file_has_its_sentence() -> None:
     texts = _texts("server", SOURCE)
     raised = {"place_list_invalid": "domain/places.py", "backup_unusable": "services/backups.py"}
@@ -139,12 +187,12 @@ def _faults(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_text_that_the_code_asks_for_exists(package: str) -> None:
-    use = _use(package)
+    use = _use(_files(package))
     assert use.asked, "the code asks for no text: has the way of asking changed?"
     assert use.asked - _texts(package, SOURCE).keys() == set()
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_text_is_left_over(package: str) -> None:
-    use = _use(package)
+    use = _use(_files(package))
     assert {key for key in _texts(package, SOURCE) if not _is_used(key, use)} == set()

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -144,7 +144,7 @@ def read_answers(file: Path) -> Answers:
         data = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AnswersInvalid(why="toml", where=str(error)) from None
-    _refuse_unknown(data, Answers, "")
+    _refuse_unfit(data, Answers, "")
     if "level" not in data.get("consent", {}):
         raise AnswersInvalid(why="missing", where="consent.level")
     return Answers.from_draft(_with_days_as_text(data))
@@ -220,14 +220,18 @@ def _checked_receipt(outbox: Outbox, typed: str) -> str:
     return code
 
 
-def _refuse_unknown(members: Mapping[str, Any], kind: type[Any], path: str) -> None:
-    known = {each.name for each in fields(kind)}
+def _refuse_unfit(members: Mapping[str, Any], kind: type[Any], path: str) -> None:
+    """Raises AnswersInvalid for a member that there is not, or that has to be there and is not."""
+    known = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(kind)}
+    for name, is_needed in known.items():
+        if is_needed and name not in members:
+            raise AnswersInvalid(why="missing", where=path + name)
     for name, value in members.items():
         if name not in known:
             raise AnswersInvalid(why="member", where=path + name)
         part = _PARTS.get(name) if kind is Answers else None
         for each in [value] if isinstance(value, dict) else value if part is not None else ():
-            _refuse_unknown(each, part or Answers, f"{path}{name}.")
+            _refuse_unfit(each, part or Answers, f"{path}{name}.")
 
 
 def _with_days_as_text(value: Any) -> Any:

@@ -9,8 +9,10 @@ import click
 
 from server.commands.case_work import stale, version_after
 from server.commands.operator import Operator, pass_operator
+from server.commands.options import limited, seen_after
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
+from server.commands.referral_words import say_reminders
 from server.commands.spoken import Said, SpokenCommand
 from server.domain.deadlines import (
     AFTER_CLOSURE,
@@ -33,8 +35,6 @@ _SHOWN: Final = 20
 _PARTS: Final = ("late", "on_road", "today", "next")
 _DAYS: Final = tuple(kind.removeprefix("after_closure_") for kind in AFTER_CLOSURE)
 _number = click.argument("number")
-_limit = click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1, 1_000), metavar="N")
-_after = click.option("--after", "seen", default=0, type=click.IntRange(min=0), metavar="N")
 
 
 def _which(command: Command) -> Command:
@@ -47,7 +47,7 @@ def _which(command: Command) -> Command:
 @click.command("due", cls=SpokenCommand)
 @click.argument("number", required=False, default="", metavar="[NUMBER]")
 @click.option("--mine", is_flag=True)
-@_limit
+@limited(_SHOWN)
 @as_person
 @pass_operator
 def due_(operator: Operator, number: str, mine: bool, limit: int, as_name: str) -> None:
@@ -71,7 +71,7 @@ def due_(operator: Operator, number: str, mine: bool, limit: int, as_name: str) 
 @_number
 @_which
 @click.option("--reason", required=True, type=Said("deadline.reason", PAUSE_REASONS), metavar="WORD")
-@_after
+@seen_after
 @as_person
 @pass_operator
 def pause(operator: Operator, /, **said: Any) -> None:
@@ -82,7 +82,7 @@ def pause(operator: Operator, /, **said: Any) -> None:
 @click.command("resume", cls=SpokenCommand)
 @_number
 @_which
-@_after
+@seen_after
 @as_person
 @pass_operator
 def resume(operator: Operator, /, **said: Any) -> None:
@@ -94,7 +94,7 @@ def resume(operator: Operator, /, **said: Any) -> None:
 @_number
 @_which
 @click.option("--reason", required=True, type=Said("deadline.reason", EXTENSION_REASONS), metavar="WORD")
-@_after
+@seen_after
 @as_person
 @pass_operator
 def extend(operator: Operator, /, **said: Any) -> None:
@@ -106,7 +106,7 @@ def extend(operator: Operator, /, **said: Any) -> None:
 @_number
 @click.argument("answer", type=Said("cases.answer", FOLLOW_UP_ANSWERS), metavar="WORD")
 @click.option("--days", type=click.Choice(_DAYS))
-@_after
+@seen_after
 @as_person
 @pass_operator
 def followed_up(
@@ -124,7 +124,7 @@ def followed_up(
 
 @click.command("notices", cls=SpokenCommand)
 @click.option("--all", "with_read", is_flag=True)
-@_limit
+@limited(_SHOWN)
 @as_person
 @pass_operator
 def notices(operator: Operator, with_read: bool, limit: int, as_name: str) -> None:
@@ -166,6 +166,8 @@ def _say_item(operator: Operator, item: Item, now: datetime) -> None:
     operator.say("cases.due_item", number=item.ref, urgency=item.due.urgency, kind=words, at=at, owner=owner)
     if stands.state(now) == "paused":
         operator.say("cases.due_paused", **_dates(operator, stands))
+    if item.referral is not None:
+        say_reminders(operator, item.ref, item.referral, is_late=stands.state(now) == "late")
     here, waited, road = item.clocks.since_received(now), item.clocks.since_collected(now), item.clocks.on_road()
     told = _lasting(operator, "here", here)
     if waited is None or road is None:

@@ -10,6 +10,7 @@ from server.commands.case_words import WAY
 from server.commands.case_words import way as in_words
 from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
+from server.commands.options import seen_after
 from server.commands.person import acting, as_person, naming
 from server.commands.spoken import SpokenCommand, typed
 from server.domain.permission import may_ever
@@ -20,7 +21,7 @@ from server.services.cases.hearing import Answer, Hearing
 @click.command("told", cls=SpokenCommand)
 @click.argument("number")
 @click.option("--way", required=True, type=WAY, metavar="WORD")
-@click.option("--after", "seen", default=0, type=click.IntRange(min=0), metavar="N")
+@seen_after
 @as_person
 @pass_operator
 def told(operator: Operator, number: str, way: str, seen: int, as_name: str) -> None:

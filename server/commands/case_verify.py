@@ -8,6 +8,7 @@ from server.commands import referral_words
 from server.commands.case_words import kind_code
 from server.commands.case_work import stale, version_after
 from server.commands.operator import Operator, pass_operator
+from server.commands.options import seen_after
 from server.commands.person import acting, as_person, naming
 from server.commands.referral_words import AGAIN, CERTAINTY, COURT, FINDING, METHOD, VERDICT
 from server.commands.spoken import SpokenCommand, SpokenGroup
@@ -18,7 +19,6 @@ from server.services.cases.verifying import Concluded, Looked
 
 _number = click.argument("number")
 _kind = click.argument("kind", metavar="CODE")
-_after = click.option("--after", "seen", default=0, type=click.IntRange(min=0), metavar="N")
 
 
 @click.group("verify", cls=SpokenGroup)
@@ -30,7 +30,7 @@ def verify() -> None:
 @_number
 @_kind
 @click.option("--reason", type=AGAIN, metavar="WORD")
-@_after
+@seen_after
 @as_person
 @pass_operator
 def begin(operator: Operator, number: str, kind: str, reason: str | None, seen: int, as_name: str) -> None:
@@ -51,7 +51,7 @@ def begin(operator: Operator, number: str, kind: str, reason: str | None, seen: 
 @click.option("--certainty", type=CERTAINTY, required=True, metavar="WORD")
 @click.option("--on", "day", required=True, metavar="DAY")
 @click.option("--device", default="", metavar="NAME")
-@_after
+@seen_after
 @as_person
 @pass_operator
 def found(
@@ -87,7 +87,7 @@ def found(
 @click.option("--court", type=COURT, required=True, metavar="WORD")
 @click.option("--on", "day", required=True, metavar="DAY")
 @click.option("--final", "is_final", is_flag=True)
-@_after
+@seen_after
 @as_person
 @pass_operator
 def judge(

@@ -23,25 +23,23 @@ from server.commands.case_words import (
     way,
 )
 from server.commands.operator import Operator, pass_operator
+from server.commands.options import seen_after
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
-from server.commands.spoken import Refused, SpokenCommand
+from server.commands.spoken import Refused, SpokenCommand, refusal_in_full
 from server.domain.case import Moved, Version
 from server.domain.casework import CASEWORK, Status, Urgency
 from server.domain.errors import StaleRevision, TransitionRefused
-from server.refusals import refusal
 from server.services import keyrings
 from server.services.cases import joining, moving, noting, undoing
 from server.services.cases.moving import Intent
 
-_SEEN: Final = click.IntRange(min=0)
 _number = click.argument("number")
-_after = click.option("--after", "seen", default=0, type=_SEEN, metavar="N")
 
 
 @click.command("acknowledge", cls=SpokenCommand)
 @_number
-@_after
+@seen_after
 @as_person
 @pass_operator
 def acknowledge(operator: Operator, number: str, seen: int, as_name: str) -> None:
@@ -53,7 +51,7 @@ def acknowledge(operator: Operator, number: str, seen: int, as_name: str) -> Non
 @_number
 # Before the reasons are read: which there are hangs on it.
 @click.argument("to", type=STATUS, metavar="STATUS", is_eager=True)
-@_after
+@seen_after
 @click.option("--reason", type=REASON, metavar="WORD")
 @click.option("--untold", type=UNTOLD, metavar="WORD")
 @click.option("--heard", type=HEARD, metavar="WORD")
@@ -75,8 +73,8 @@ def move(operator: Operator, /, number: str, to: Status, seen: int, as_name: str
 @click.command("attach", cls=SpokenCommand)
 @_number
 @click.argument("into")
-@_after
-@click.option("--into-after", "into_seen", default=0, type=_SEEN, metavar="N")
+@seen_after
+@click.option("--into-after", "into_seen", default=0, type=click.IntRange(min=0), metavar="N")
 @as_person
 @pass_operator
 def attach(operator: Operator, number: str, into: str, seen: int, into_seen: int, as_name: str) -> None:
@@ -91,7 +89,7 @@ def attach(operator: Operator, number: str, into: str, seen: int, into_seen: int
 
 @click.command("detach", cls=SpokenCommand)
 @_number
-@_after
+@seen_after
 @as_person
 @pass_operator
 def detach(operator: Operator, number: str, seen: int, as_name: str) -> None:
@@ -103,7 +101,7 @@ def detach(operator: Operator, number: str, seen: int, as_name: str) -> None:
 
 @click.command("split", cls=SpokenCommand)
 @click.argument("numbers", nargs=-1, required=True, metavar="NUMBER...")
-@_after
+@seen_after
 @as_person
 @pass_operator
 def split(operator: Operator, numbers: tuple[str, ...], seen: int, as_name: str) -> None:
@@ -180,7 +178,9 @@ def _told_words(operator: Operator) -> Iterator[None]:
         faults = cast("tuple[str, ...]", refused.values["faults"])
         lists = {each: each.removeprefix("say_") for each in faults if each.removeprefix("say_") in CASEWORK.reasons}
         said = (
-            unsaid(operator, lists[each]) if each in lists else refusal(operator.texts, TransitionRefused(fault=each))
+            unsaid(operator, lists[each])
+            if each in lists
+            else refusal_in_full(operator.texts, TransitionRefused(fault=each))
             for each in faults
         )
         raise Refused(" ".join(said)) from None

@@ -9,13 +9,14 @@ from client_sync.protocol.vocabulary import label
 from server.commands import case_due, case_told, case_verify, case_work, referrals, tasks
 from server.commands.case_words import reasons, status, unsaid
 from server.commands.operator import Operator, pass_operator
+from server.commands.options import limited
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand, SpokenGroup, typed
 from server.domain.case import Choice
 from server.domain.matching.model import Relation
 from server.domain.permission import may_ever
-from server.domain.places import Gazetteer
+from server.domain.places import Gazetteer, place_name
 from server.services.cases import holding, noting, queues, referring, tasking, undoing, verifying, wording
 from server.services.cases.noting import Read
 from server.services.cases.queues import Item, Shown
@@ -37,7 +38,7 @@ for each in (*case_work.COMMANDS, *case_due.COMMANDS, *case_told.COMMANDS, *case
 
 
 @command.command("list", cls=SpokenCommand)
-@click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1, 1_000), metavar="N")
+@limited(_SHOWN)
 @as_person
 @pass_operator
 def list_(operator: Operator, limit: int, as_name: str) -> None:
@@ -125,13 +126,12 @@ def _say_head(operator: Operator, number: str, shown: Shown) -> None:
 
 
 def _say_report(operator: Operator, number: str, report: Report, places: Gazetteer | None) -> None:
-    known = places.by_id.get(report.place_id or "") if places else None
     operator.say(
         "cases.complaint",
         number=number,
         day=operator.day(report.received_at),
         kinds=", ".join(_label(operator, "kind", each) for each in report.kinds),
-        place=plain(known.name if known else report.place_id or operator.texts.text("cases.no_place")),
+        place=plain(place_name(places, report.place_id) or operator.texts.text("cases.no_place")),
     )
 
 

@@ -10,14 +10,13 @@ from rich.table import Table
 
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import naming
-from server.commands.spoken import SpokenCommand
+from server.commands.spoken import SpokenCommand, refusal_in_full
 from server.domain.errors import FitFailed
 from server.domain.matching.complaints import RELATIONS
 from server.domain.matching.learning import DECISIONS_LEAST, Score
 from server.domain.matching.model import Relation
 from server.domain.matching.review import Estimate
 from server.hub import Hub
-from server.refusals import refusal
 from server.services.duplicates import matching, refitting
 from server.services.duplicates.refitting import Learned, Moves, Refit
 
@@ -87,7 +86,7 @@ def _refit(operator: Operator, hub: Hub, relation: Relation) -> _Outcome:
             told = refitting.refit(hub.store, relation, hub.clock())
     except FitFailed as failed:
         operator.say("duplicates.refit_failed", relation=_relation(operator, relation))
-        click.secho(refusal(operator.texts, failed), err=True, fg="red")
+        click.secho(refusal_in_full(operator.texts, failed), err=True, fg="red")
         return _Outcome.FAILED
     _say_refit(operator, told)
     return _Outcome.LEARNED if told.learned else _Outcome.TOO_FEW

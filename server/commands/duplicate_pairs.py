@@ -20,8 +20,9 @@ from server.domain.places import Gazetteer
 from server.hub import Hub
 from server.services import vault
 from server.services.accounts.sessions import Login
-from server.services.duplicates import deciding, renewing, wording
-from server.services.duplicates.deciding import Explained, Queue, Reached, ShownDecision, ShownPair, View
+from server.services.duplicates import choosing, deciding, renewing, wording
+from server.services.duplicates.choosing import Queue, ShownPair
+from server.services.duplicates.deciding import Explained, Reached, ShownDecision, View
 from server.services.vault import Compartment, Opened
 
 _SHOWN: Final = 5
@@ -62,7 +63,9 @@ def _of(reasons: Iterable[Reason]) -> _Word:
 
 _TO_UNDO: Final = (Reason.MISTAKE, Reason.NEWS, Reason.OTHER)
 _TO_DECIDE: Final = tuple(each for each in Reason if each not in (Reason.MISTAKE, Reason.NEWS))
-_ANSWER: Final = _Word({Verdict.CONFIRMED.value: "usage.yes", Verdict.REJECTED.value: "usage.no"})
+_ANSWER: Final = _Word(
+    {Verdict.CONFIRMED.value: "usage.yes", Verdict.REJECTED.value: "usage.no", Verdict.UNSURE.value: "usage.unsure"}
+)
 _pair = click.argument("link", type=_Pair(), metavar="PAIR")
 _why_decided = click.option("--reason", type=_of(_TO_DECIDE), metavar="WORD")
 _why_undone = click.option("--reason", type=_of(_TO_UNDO), metavar="WORD")
@@ -70,19 +73,21 @@ _why_undone = click.option("--reason", type=_of(_TO_UNDO), metavar="WORD")
 
 @click.command("next", cls=SpokenCommand)
 @click.option("--limit", default=1, type=click.IntRange(1, 1_000), metavar="N")
+@click.option("--further", default=0, type=click.IntRange(0, 200), metavar="N")
 @as_person
 @pass_operator
-def next_(operator: Operator, limit: int, as_name: str) -> None:
+def next_(operator: Operator, limit: int, further: int, as_name: str) -> None:
     """The pairs that one's decision is worth most for, as many as the day has room for."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         _require_handling(operator, person)
         desk = hub.desk(person.actor)
-        queue = deciding.next_pairs(hub.store, desk, hub.settings.reviews_per_day, limit)
+        queue = choosing.next_pairs(hub.store, desk, hub.settings.reviews_per_day, limit, further)
         first = [deciding.explain(hub.store, desk, pair.link, is_blind=True) for pair in queue.pairs[:1]]
     for pair in queue.pairs:
         _say_pair(operator, pair)
     if not queue.pairs:
-        operator.say("duplicates.none_left" if queue.left else "duplicates.day_done", capacity=queue.capacity)
+        is_over = "none_left" if queue.left else "day_done"
+        operator.say(f"duplicates.{'list_cut' if queue.is_cut else is_over}", capacity=queue.capacity)
         return
     if any(pair.judged for pair in queue.pairs):
         operator.say("duplicates.scale")
@@ -106,7 +111,10 @@ def decide(
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(link_ids.written(link)):
         desk = hub.desk(person.actor)
         try:
-            made = deciding.decide(hub.store, desk, link, said, reason=why, after=after, is_second=is_second)
+            if said is Verdict.UNSURE:
+                made = deciding.pass_by(hub.store, desk, link, why)
+            else:
+                made = deciding.decide(hub.store, desk, link, said, reason=why, after=after, is_second=is_second)
         except DecisionStale as stale:
             raise _in_words(operator, stale, link) from None
     pair = link_ids.written(link)
@@ -134,11 +142,11 @@ def undo(operator: Operator, link: int, number: int, reason: str | None, as_name
 @_pair
 @click.option("--blind", "is_blind", is_flag=True)
 @click.option("--open", "compartment", type=click.Choice(get_args(Compartment)))
-@click.option("--reason", default="", metavar="TEXT")
+@click.option("--reason", metavar="TEXT")
 @as_person
 @pass_operator
 def explain(
-    operator: Operator, link: int, is_blind: bool, compartment: Compartment | None, reason: str, as_name: str
+    operator: Operator, link: int, is_blind: bool, compartment: Compartment | None, reason: str | None, as_name: str
 ) -> None:
     """Both reports side by side, why they may match, and what was decided."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
@@ -209,7 +217,7 @@ def _in_words(operator: Operator, stale: DecisionStale, link: int) -> Exception:
     return operator.refuse(f"duplicates.stale_{stale.values['fault']}", **values)
 
 
-def _open_both(hub: Hub, desk: Desk, shown: Explained, compartment: Compartment, reason: str) -> list[Opened]:
+def _open_both(hub: Hub, desk: Desk, shown: Explained, compartment: Compartment, reason: str | None) -> list[Opened]:
     opened = []
     for number, each in zip(shown.numbers, shown.reports, strict=True):
         with naming(number, compartment):
@@ -236,7 +244,7 @@ def _say_rest(operator: Operator, queue: Queue, limit: int) -> None:
     """How much of the day is left, and why the list ends where somebody asked for more."""
     click.echo(operator.texts.plural("duplicates.left", queue.left, capacity=queue.capacity))
     if len(queue.pairs) < min(limit, queue.left):
-        operator.say("duplicates.list_ends")
+        operator.say("duplicates.list_cut" if queue.is_cut else "duplicates.list_ends")
 
 
 def _say_how(operator: Operator, shown: Explained, name: str) -> None:
@@ -326,7 +334,7 @@ def _say_word(operator: Operator, word: ShownDecision, above: Judged | None) -> 
     )
     if told.is_blind:
         operator.say("duplicates.word_blind")
-    if told.is_second:
+    if told.is_second and told.verdict in decisions.DECIDING:
         operator.say("duplicates.word_own_second" if word.is_own_second else "duplicates.word_second")
     if word.is_undone:
         operator.say("duplicates.word_undone")

@@ -11,7 +11,7 @@ from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
 from server.commands.spoken import Refused, SpokenCommand
 from server.domain.permission import may_ever
-from server.domain.places import Gazetteer
+from server.domain.places import Gazetteer, place_name
 from server.services.cases import lookup
 from server.services.cases.lookup import Match, Query
 
@@ -87,8 +87,7 @@ def _dates(operator: Operator, since: str | None, until: str | None) -> tuple[da
 
 def _show(operator: Operator, matches: list[Match], gazetteer: Gazetteer | None) -> None:
     for match in matches:
-        known = gazetteer.by_id.get(match.place or "") if gazetteer else None
-        place = known.name if known else match.place or operator.texts.text("find.no_place")
+        place = place_name(gazetteer, match.place) or operator.texts.text("find.no_place")
         operator.say("find.line", number=match.number, day=operator.day(match.received_at), place=place)
         if match.is_poor:
             operator.say("find.too_little")

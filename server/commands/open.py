@@ -10,10 +10,9 @@ from server.commands.key_files import KeyFile
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, naming
 from server.commands.plain import plain, readable
-from server.commands.spoken import SpokenCommand
+from server.commands.spoken import SpokenCommand, refusal_in_full
 from server.domain.contact import WAYS, Reach
 from server.domain.errors import ContactNotAllowed
-from server.refusals import refusal
 from server.services import vault
 from server.services.duplicates import renewing
 from server.services.vault import Compartment, Look, Opened, Opener
@@ -25,7 +24,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("what", metavar="NUMBER|FILE")
 @click.option("--key", type=_FILE, metavar="FILE")
 @click.option("--compartment", type=click.Choice(get_args(Compartment)))
-@click.option("--reason", default="", metavar="TEXT")
+@click.option("--reason", metavar="TEXT")
 @click.option("--export", type=_FILE, metavar="FILE")
 @click.option("--as", "as_name", metavar="NAME")
 @pass_operator
@@ -34,7 +33,7 @@ def command(
     what: str,
     key: Path | None,
     compartment: Compartment | None,
-    reason: str,
+    reason: str | None,
     export: Path | None,
     as_name: str | None,
 ) -> None:
@@ -98,7 +97,7 @@ def _say_reach(operator: Operator, reach: Reach) -> None:
     else:
         operator.say("open.no_way")
     for limit in reach.limits:
-        click.echo(refusal(operator.texts, ContactNotAllowed(fault=limit)))
+        click.echo(refusal_in_full(operator.texts, ContactNotAllowed(fault=limit)))
 
 
 def _named(operator: Operator, opener: Opener) -> str:

@@ -30,7 +30,10 @@ def acting(operator: Operator, hub: Hub, name: str) -> Iterator[Login]:
         code = ask(operator, "people.ask_code", name=name)
         entry = sessions.give_code(hub.store, key, entry.token, code, TERMINAL, hub.clock())
     try:
-        yield sessions.resume(hub.store, entry.token, hub.clock())
+        person = sessions.resume(hub.store, entry.token, hub.clock())
+        if person.must_choose:
+            raise operator.refuse("people.must_choose", name=name)
+        yield person
     finally:
         sessions.log_out(hub.store, entry.token, hub.clock())
 

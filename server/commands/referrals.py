@@ -10,6 +10,7 @@ import click
 from server.commands import referral_words
 from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
+from server.commands.options import limited, seen_after
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand, SpokenGroup
@@ -26,12 +27,10 @@ from server.services.cases.referring import View
 from server.services.cases.sending import Offer, Plan
 
 _SHOWN: Final = 50
-_SHORT: Final = 8
 _Command = Callable[..., None]
 _number = click.argument("number")
 _destination = click.argument("destination")
 _referral = click.argument("referral")
-_after = click.option("--after", "seen", default=0, type=click.IntRange(min=0), metavar="N")
 _only = click.option("--only", multiple=True, metavar="NUMBER")
 _letter = click.option("--letter", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 _reason = click.option("--reason", default="", metavar="TEXT")
@@ -45,7 +44,7 @@ def _to_destination(function: _Command) -> _Command:
 
 def _of_referral(function: _Command) -> _Command:
     """What every command about a referral that is there is given."""
-    return _number(_referral(_after(as_person(pass_operator(function)))))
+    return _number(_referral(seen_after(as_person(pass_operator(function)))))
 
 
 @click.group(cls=SpokenGroup)
@@ -78,7 +77,7 @@ def offer(operator: Operator, number: str, with_blocked: bool, as_name: str) -> 
 @command.command(cls=SpokenCommand)
 @_to_destination
 @_only
-@_after
+@seen_after
 def prepare(
     operator: Operator, number: str, destination: str, only: tuple[str, ...], seen: int, as_name: str
 ) -> None:
@@ -95,7 +94,7 @@ def prepare(
 @_only
 @_letter
 @_reason
-@_after
+@seen_after
 def send(
     operator: Operator,
     number: str,
@@ -212,7 +211,7 @@ def cancel(operator: Operator, number: str, referral: str, seen: int, as_name: s
 
 @command.command("list", cls=SpokenCommand)
 @click.argument("number", required=False, metavar="[NUMBER]")
-@click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1, 1_000), metavar="N")
+@limited(_SHOWN)
 @as_person
 @pass_operator
 def list_(operator: Operator, number: str | None, limit: int, as_name: str) -> None:
@@ -234,7 +233,7 @@ def say_view(operator: Operator, view: View, places: Gazetteer | None) -> None:
     texts, kept = operator.texts, view.kept
     operator.say(
         "referrals.item",
-        id=kept.id[:_SHORT],
+        id=kept.id[:referral_words.SHORT],
         number=view.ref,
         body=referral_words.body(operator, view.destination, places),
         code=plain(view.destination.code),
@@ -301,12 +300,9 @@ def _say_awaited(operator: Operator, view: View) -> None:
     if kept.outcome is not None or view.due_on is None:
         return
     operator.say("referrals.item_due", due=operator.day(view.due_on))
-    if kept.reminded_at is not None:
-        texts = operator.texts
-        click.echo(texts.plural("referrals.item_reminded", kept.reminders, day=operator.day(kept.reminded_at)))
     is_owed = kept.referral.is_waiting or kept.state == "silent"
-    if is_owed and view.due_on < operator.clock().date() and not view.is_elsewhere:
-        operator.say("referrals.item_remind", number=view.ref, id=kept.id[:_SHORT])
+    is_late = is_owed and view.due_on < operator.clock().date() and not view.is_elsewhere
+    referral_words.say_reminders(operator, view.ref, kept, is_late=is_late)
 
 
 def _say_taken_back(operator: Operator, view: View) -> None:

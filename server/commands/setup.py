@@ -16,7 +16,7 @@ from server.commands.key_recovery import make_recovery_key
 from server.commands.operator import Operator, pass_operator
 from server.commands.people import add_person
 from server.commands.places import import_list
-from server.commands.spoken import Refused, SpokenCommand
+from server.commands.spoken import Refused, SpokenCommand, refusal_in_full
 from server.commands.terms import terms_of
 from server.domain.errors import (
     KeyFileUnusable,
@@ -29,7 +29,6 @@ from server.domain.errors import (
 from server.domain.people import Role
 from server.domain.permission import OPERATOR
 from server.hub import Hub
-from server.refusals import refusal
 from server.services import keyrings
 from server.services.accounts import people
 from server.services.accounts.people import Post
@@ -109,7 +108,7 @@ def _insisted(operator: Operator, ask: Callable[[], Given], slips: _Slips = _SLI
         try:
             return ask()
         except slips as slip:
-            said = Refused(refusal(operator.texts, slip)) if isinstance(slip, SeereError) else slip
+            said = Refused(refusal_in_full(operator.texts, slip)) if isinstance(slip, SeereError) else slip
             said.show()
     return ask()
 
@@ -166,7 +165,8 @@ def _ask_regions(operator: Operator, hub: Hub, name: str) -> list[str]:
     for each in filter(None, map(str.strip, typed.split(","))):
         region = gazetteer.region_named(each)
         if region is None:
-            raise operator.refuse("setup.no_region", text=each, known=", ".join(gazetteer.names_of("region")))
+            known = ", ".join(known.name for known in gazetteer.regions)
+            raise operator.refuse("setup.no_region", text=each, known=known)
         regions.append(region.id)
     return regions
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
@@ -13,11 +13,14 @@ from server.config import PREFIX
 from server.domain.errors import SeereError
 from server.domain.folding import fold
 from server.i18n import LANGUAGES, catalogue
-from server.refusals import refusal
+from server.refusals import hints, refusal
 
 _TEXTS: Final = "server.texts"
 # What stands for something to be given: `--as NAME`.
 _PLACEHOLDER: Final = re.compile(r"\b[A-Z]+\b")
+
+
+Phrase = Callable[[Catalogue, str], str]
 
 
 class Refused(click.ClickException):
@@ -52,9 +55,9 @@ class Said(click.ParamType[str]):
 
     name = "word"
 
-    def __init__(self, prefix: str, codes: Collection[str]) -> None:
-        # A section by its name and dot, or the beginning of keys in one.
-        self._prefix, self._codes = prefix if prefix.endswith(".") else f"{prefix}_", codes
+    def __init__(self, said: str | Phrase, codes: Collection[str]) -> None:
+        """`said`: the beginning of the keys of the words, a section by its name and dot; or what gives the words."""
+        self._word, self._codes = _keyed(said) if isinstance(said, str) else said, codes
 
     def words(self, ctx: click.Context) -> Sequence[str]:
         """All that can be typed where the command stands as it does, in the words of the reader."""
@@ -62,13 +65,13 @@ class Said(click.ParamType[str]):
 
     def typed(self, ctx: click.Context, codes: Collection[str]) -> Sequence[str]:
         """These codes as people type them."""
-        return [typed(texts_of(ctx).text(f"{self._prefix}{code}")) for code in codes]
+        return [typed(self._word(texts_of(ctx), code)) for code in codes]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The code."""
         assert ctx is not None
         texts = texts_of(ctx)
-        known = {fold(word): code for code in self._codes for word in (code, texts.text(f"{self._prefix}{code}"))}
+        known = {fold(word): code for code in self._codes for word in (code, self._word(texts, code))}
         said = fold(str(value))
         return known[said] if said in known else self.fail("", param, ctx)
 
@@ -160,14 +163,24 @@ def refusing(ctx: click.Context) -> Iterator[None]:
     except click.UsageError as error:
         _misused(ctx, "usage.unclear", error.ctx.command_path if error.ctx else "")
     except SeereError as error:
-        raise Refused(refusal(texts_of(ctx), error)) from error
+        raise Refused(refusal_in_full(texts_of(ctx), error)) from error
     except (click.Abort, KeyboardInterrupt):
         raise Refused(texts_of(ctx).text("usage.stopped")) from None
 
 
+def refusal_in_full(texts: Catalogue, error: SeereError) -> str:
+    """What a terminal says of a refusal: what is wrong, then what to type about it, where that is known."""
+    return " ".join(filter(None, (refusal(texts, error), hints(texts, error))))
+
+
 def typed(text: str) -> str:
-    """Words as people type them on one line, in one piece."""
-    return text.replace(" ", "-")
+    """Words as people type them on one line, in one piece, with no comma of their own in a list of them."""
+    return text.replace(",", "").replace(" ", "-")
+
+
+def _keyed(start: str) -> Phrase:
+    prefix = start if start.endswith(".") else f"{start}_"
+    return lambda texts, code: texts.text(f"{prefix}{code}")
 
 
 def _misused(ctx: click.Context, key: str, name: str, meaning: str = "") -> NoReturn:

@@ -7,6 +7,7 @@ import click
 from client_sync.protocol.vocabulary import label
 from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
+from server.commands.options import limited, seen_after
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand, SpokenGroup, typed
@@ -29,7 +30,7 @@ _wanted = (
     click.option("--to", "closes_on", required=True, type=_DAYS, metavar="DAY"),
     click.option("--place", metavar="ID"),
     click.option("--with", "parts", multiple=True, type=click.Choice(get_args(Compartment))),
-    click.option("--reason", default="", metavar="TEXT"),
+    click.option("--reason", metavar="TEXT"),
 )
 
 
@@ -50,7 +51,7 @@ def command() -> None:
 @click.argument("kind", type=click.Choice(KINDS))
 @_of_errand
 @click.option("--repeat", "repeats", is_flag=True)
-@click.option("--after", "seen", default=0, type=click.IntRange(min=0), metavar="N")
+@seen_after
 @as_person
 @pass_operator
 def set_(operator: Operator, /, number: str, kind: Kind, seen: int, as_name: str, **said: Any) -> None:
@@ -81,7 +82,7 @@ def reassign(operator: Operator, /, task: str, as_name: str, **said: Any) -> Non
 
 
 @command.command("list", cls=SpokenCommand)
-@click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1, 1_000), metavar="N")
+@limited(_SHOWN)
 @as_person
 @pass_operator
 def list_(operator: Operator, limit: int, as_name: str) -> None:
@@ -96,10 +97,10 @@ def list_(operator: Operator, limit: int, as_name: str) -> None:
 @command.command(cls=SpokenCommand)
 @click.argument("task")
 @click.option("--report", "with_reports", is_flag=True)
-@click.option("--reason", default="", metavar="TEXT")
+@click.option("--reason", metavar="TEXT")
 @as_person
 @pass_operator
-def show(operator: Operator, task: str, with_reports: bool, reason: str, as_name: str) -> None:
+def show(operator: Operator, task: str, with_reports: bool, reason: str | None, as_name: str) -> None:
     """A task and what came of it, from each device."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(task):
         desk = hub.desk(person.actor, person.keys)
@@ -135,7 +136,7 @@ def _said(operator: Operator, hub: Hub, desk: Desk, number: str, said: dict[str,
     return {"device": said["device"], "window": window, "place": said["place"], "words": words, "parts": clear}
 
 
-def _opened(hub: Hub, desk: Desk, number: str, name: Compartment, reason: str) -> Any:
+def _opened(hub: Hub, desk: Desk, number: str, name: Compartment, reason: str | None) -> Any:
     complaint = vault.complaint_numbered(hub.store, number)
     return vault.open_compartment(hub.store, desk, complaint, name, reason).clear
 

@@ -58,7 +58,6 @@ class CaseFacts:
     kind: str | None = None
     moved_by: str | None = None
     word: UrgencyWord | None = None
-    is_receipt_issued: bool = False
     has_answer: bool = False
     was_paused: bool = False
     referrals: int = 0
@@ -264,7 +263,6 @@ def _comes_back(attempt: _Attempt) -> bool:
 
 
 _MET: Final[Mapping[Condition, Callable[[_Attempt], bool]]] = {
-    "receipt_issued": lambda attempt: attempt.case.is_receipt_issued,
     "answered_or_waited": _is_answered_or_waited,
     "owner_set": lambda attempt: attempt.case.owner is not None,
     "kind_set": lambda attempt: attempt.case.kind is not None,

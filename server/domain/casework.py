@@ -30,7 +30,6 @@ Queue = Literal["triage", "asked", "work"]
 Urgency = Literal["U1", "U2", "U3", "U4"]
 # What a move may hang on, beside the right to make it and the reasons that it asks.
 Condition = Literal[
-    "receipt_issued",
     "answered_or_waited",
     "owner_set",
     "kind_set",

@@ -1,11 +1,12 @@
 """The desk: who is at work, and with what at hand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from server.domain.people import NO_KEYS, HeldKeys
 from server.domain.permission import Actor
-from server.domain.places import Gazetteer
+from server.domain.places import Gazetteer, Place
 
 
 @dataclass(frozen=True)
@@ -16,3 +17,9 @@ class Desk:
     places: Gazetteer | None
     now: datetime
     keys: HeldKeys = NO_KEYS
+
+    @property
+    def regions(self) -> Sequence[Place]:
+        """The regions that the actor covers, by name; none without a list."""
+        known, own = self.places.regions if self.places else (), self.actor.regions
+        return [each for each in known if not own or each.id in own]

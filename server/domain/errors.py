@@ -38,6 +38,12 @@ class Busy(SeereError):
     code = "busy"
 
 
+class TooMany(SeereError):
+    """More were chosen at once than the `most` that somebody can look through: nothing was done."""
+
+    code = "too_many"
+
+
 class CredentialMissing(SeereError):
     """The file that holds the hub's secrets is not there."""
 
@@ -110,6 +116,12 @@ class NameRefused(SeereError):
     code = "name_refused"
 
 
+class AccountRefused(SeereError):
+    """That can't be done to this account: one's own, that of the last administrator, or in another state."""
+
+    code = "account_refused"
+
+
 class DeviceUnknown(SeereError):
     """No device has this token or id."""
 
@@ -159,7 +171,7 @@ class NotSealed(SeereError):
 
 
 class ReasonMissing(SeereError):
-    """Who opens this has to say why."""
+    """Who opens this has to say why, in `least` to `most` characters."""
 
     code = "reason_missing"
 

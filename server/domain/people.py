@@ -19,6 +19,9 @@ SESSION_MAX: Final = timedelta(hours=8)
 # Between the passphrase and the code.
 CODE_MAX: Final = timedelta(minutes=5)
 
+# How long sign-up words let their holder in, to choose a passphrase.
+SIGN_UP_MAX: Final = timedelta(days=3)
+
 # How long wrong guesses are counted on where nobody gets in.
 FAILURES_KEPT: Final = timedelta(days=30)
 

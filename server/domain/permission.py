@@ -37,6 +37,11 @@ Action = Literal[
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 
+def signature_of(account: str) -> str:
+    """How the log names a person: by the id of the account, never by name."""
+    return f"account:{account}"
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who acts: an account with its role and scopes (empty: all of that kind), or the operator at the terminal.
@@ -61,7 +66,7 @@ class Actor:
     @property
     def signature(self) -> str:
         """How the log names the actor: by id, never by name."""
-        return self.id if self.id in _NO_ACCOUNTS else f"account:{self.id}"
+        return self.id if self.id in _NO_ACCOUNTS else signature_of(self.id)
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,11 @@ class Gazetteer:
         """Every place under its id."""
         return {place.id: place for place in self.places}
 
+    @cached_property
+    def regions(self) -> Sequence[Place]:
+        """All regions, by name."""
+        return sorted((place for place in self.places if place.level == "region"), key=lambda each: fold(each.name))
+
     def resolve(self, code: str, system: str | None) -> Place | None:
         """The place that `code` means in `system`; None when it means none, or when no system is said."""
         return self._by_code.get((system, code))
@@ -167,15 +172,6 @@ class Gazetteer:
         """Names of places that are written nearly so, the nearest first; a few at most."""
         near = difflib.get_close_matches(fold(typed), self._by_fold, _NEAREST_MAX, _NEAR)
         return [self._by_fold[each][0].name for each in near]
-
-    def names_of(self, level: str) -> list[str]:
-        """The names of all places of a level, in order."""
-        return sorted((place.name for place in self.places if place.level == level), key=fold)
-
-    def name_of(self, place_id: str) -> str:
-        """What people call a place; the id itself for one that is not in the list."""
-        place = self.by_id.get(place_id)
-        return place_id if place is None else place.name
 
     def region_of(self, place_id: str, system: str) -> Place | None:
         """The region around a place in the list `system`, of which statistics must choose one and say which.
@@ -229,6 +225,24 @@ class Gazetteer:
         if place.level != "region" or place.parent_id is not None:
             around.append(place.parent_id or "")
         return all(each in self.by_id and _rank(self.by_id[each]) < _rank(place) for each in around)
+
+
+def place_name(places: Gazetteer | None, id: str | None) -> str:
+    """What people call a place: its id where no list that stands has it, empty where there is none."""
+    known = places.by_id.get(id or "") if places else None
+    return known.name if known else id or ""
+
+
+def cercle_name(places: Gazetteer | None, id: str | None) -> str:
+    """The name of the cercle that a place lies in or is; empty where that is not known."""
+    found = places.cercle_of(id or "") if places else None
+    return found.name if found else ""
+
+
+def region_name(places: Gazetteer | None, id: str | None) -> str:
+    """As `cercle_name`, of the region around a place."""
+    found = places.region_around(id or "") if places else None
+    return found.name if found else ""
 
 
 def read_list(lines: Iterable[str], *, version: str) -> Gazetteer:

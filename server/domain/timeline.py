@@ -3,22 +3,23 @@
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib import resources
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar
 
 from server.domain.calendar import Calendar
-from server.domain.case import Left, Step
-from server.domain.casework import CASEWORK, Status, Transition
+from server.domain.case import Step
+from server.domain.casework import CASEWORK, Transition
 from server.domain.deadlines import Term
 from server.domain.errors import TimelineBroken
 
-_FIRST: Final[Status] = "received"
-_DUPLICATE: Final[Status] = "duplicate"
 _ARRIVED: Final = "acknowledged"
-# The field of an entry that says how somebody was told by word.
+# Somebody was told by word, and the field of an entry that says how.
+TOLD: Final = "told"
 TOLD_BY: Final = "way"
+# In what a deputy left, the id of whose place it was done in.
+FOR: Final = "for"
 _CODE: Final = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -62,16 +63,6 @@ _Entry = TypeVar("_Entry", bound=Entry)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where the entries lead: the status, since when, the last number, and where a duplicate would come back to."""
-
-    status: Status
-    since: datetime
-    revision: int
-    left: Left | None = None
-
-
-@dataclass(frozen=True)
 class Window:
     """The public step that comes next, and the days between which it does."""
 
@@ -104,20 +95,6 @@ class _Kind:
     template: str
     strict_template: str | None
     fields: tuple[str, ...]
-
-
-def replay(entries: Sequence[Entry]) -> Standing:
-    """Where all entries of one case lead, from the first. Raises TimelineBroken at one that can't follow.
-
-    A number is missing; a move does not begin where the case stands, or is none; what is taken back is not there, was
-    taken back before or is not the last move; a duplicate comes back to where it did not come from.
-    """
-    past: list[Standing] = []
-    for entry in entries:
-        past.append(_after(entry, entries, past))
-    if not past:
-        raise TimelineBroken(no=0, fault="empty")
-    return past[-1]
 
 
 def standing(entries: Sequence[_Entry]) -> list[_Entry]:
@@ -207,50 +184,9 @@ def window(template: str, at: datetime, calendar: Calendar) -> Window | None:
     return Window(row["step"], calendar.working_from(opens_on), calendar.working_from(closes_on))
 
 
-def _after(entry: Entry, entries: Sequence[Entry], past: Sequence[Standing]) -> Standing:
-    if entry.no != len(past) + 1:
-        raise TimelineBroken(no=entry.no, fault="number")
-    before = past[-1] if past else Standing(_FIRST, entry.at, 0)
-    if entry.undoes is not None:
-        return _taken_back(entry, entries[: entry.no - 1], past)
-    if _is_move(entry):
-        return _moved(entry, before)
-    return replace(before, revision=entry.no)
-
-
-def _moved(entry: Entry, before: Standing) -> Standing:
-    source, to = cast(Status, entry.fields["from"]), cast(Status, entry.fields["to"])
-    transition = CASEWORK.transitions.get((source, to))
-    if source != before.status or transition is None:
-        raise TimelineBroken(no=entry.no, fault="path")
-    if source == _DUPLICATE and (before.left is None or before.left.status != to):
-        raise TimelineBroken(no=entry.no, fault="left")
-    if not _is_said(transition, entry.fields.get("given", {})):
-        raise TimelineBroken(no=entry.no, fault="unsaid")
-    if source == _DUPLICATE and before.left is not None:
-        return Standing(to, before.left.since, entry.no)
-    return Standing(to, entry.at, entry.no, Left(source, before.since) if to == _DUPLICATE else None)
-
-
-def _taken_back(entry: Entry, entries: Sequence[Entry], past: Sequence[Standing]) -> Standing:
-    """As it was before the entry that is taken back."""
-    found = next((each for each in standing(entries) if each.no == entry.undoes), None)
-    if found is None or found.no == 1:
-        raise TimelineBroken(no=entry.no, fault="undoes")
-    if not _is_move(found):
-        return replace(past[-1], revision=entry.no)
-    if not is_last_move(entries, found.no):
-        raise TimelineBroken(no=entry.no, fault="not_last")
-    return replace(past[found.no - 2], revision=entry.no)
-
-
 def _is_move(entry: Entry) -> bool:
     """Complaints may come and go while a case stays what it is."""
     return "to" in entry.fields and entry.fields["to"] != entry.fields.get("from")
-
-
-def _is_said(transition: Transition, given: Mapping[str, str]) -> bool:
-    return all(given.get(name) in CASEWORK.reasons[name] for name in transition.asks)
 
 
 def _public(entry: Entry, complaint: int, calendar: Calendar, *, is_strict: bool) -> PublicStep:

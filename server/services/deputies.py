@@ -65,7 +65,7 @@ def listed(store: Store, desk: Desk) -> list[Named]:
     """The deputations that stand today or later: those of the actor, and for whoever names anybody's all."""
     with store.read() as connection:
         found = deputies.listed(connection, desk.now.date())
-        names = {each.id: each.name for each in accounts.listed(connection)}
+        names = accounts.names(connection)
     seen = [each for each in found if desk.actor.id == each.deputy or _may(desk, each)]
     return [_named(desk, each, names) for each in seen]
 

@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from client_sync.protocol import keyring
+from client_sync.protocol.frames import from_text
 from server.domain.desk import Desk
 from server.domain.errors import NotFound
 from server.domain.permission import Target, permit
 from server.i18n import Catalogue
-from server.store import devices
-from server.store.devices import Device, Enrolment
+from server.store import devices, recipients
+from server.store.devices import Device, Enrolment, Lineage
 from server.store.engine import Store
 
 # Days of silence after which a device is looked at first; of a longer one people are told (`silent_device_days`).
 SILENT_DAYS: Final = 7
+# Those that end what a device is trusted with.
+_LAST_ORDERS: Final = ("revoke", "wipe")
 # A clock that is off by less does no harm and is not worth a word.
 _CLOCK_FINE_S: Final = 300
 
@@ -41,6 +45,28 @@ class Fleet:
 
 
 @dataclass(frozen=True)
+class Given:
+    """An order that a device was given: `revoke` or `wipe`. `was_there`: the device was in contact since."""
+
+    kind: str
+    at: datetime
+    was_there: bool
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One device with what stands around it: which it replaces, which replaces it, how far the hub and its lineage
+    have come, and its orders. `can_be_wiped`: the keyring that stands names whose word it takes."""
+
+    seen: Seen
+    replaces: Device | None
+    replaced_by: Device | None
+    lineage: Lineage
+    orders: Sequence[Given]
+    can_be_wiped: bool
+
+
+@dataclass(frozen=True)
 class Silence:
     """A device by its M-number alone, and for how many days nothing was heard of it."""
 
@@ -56,6 +82,28 @@ def fleet(store: Store, desk: Desk) -> Fleet:
         known = devices.listed(connection)
         invited = devices.open_enrolments(connection, desk.now)
     return Fleet(sorted(_seen(known, desk.now), key=_rank), invited)
+
+
+def sheet(store: Store, desk: Desk, id: str) -> Sheet:
+    """All about one device. Raises NotFound, also where the actor manages none."""
+    if not permit(desk.actor, "manage_devices"):
+        raise NotFound(object=id)
+    with store.read() as connection:
+        known = devices.listed(connection)
+        seen = next((each for each in _seen(known, desk.now) if each.device.id == id), None)
+        if seen is None:
+            raise NotFound(object=id)
+        lineage = devices.lineage_of(connection, seen.device.lineage)
+        given, published = devices.orders_given(connection, id, _LAST_ORDERS), recipients.newest(connection)
+    last = seen.device.last_sync_at
+    return Sheet(
+        seen,
+        next((each for each in known if each.id == seen.device.succeeds), None),
+        next((each for each in reversed(known) if each.succeeds == id), None),
+        lineage,
+        [Given(kind, at, was_there=last is not None and last > at) for kind, at in given],
+        published is not None and bool(keyring.read(published.document, from_text(published.root)).administrators),
+    )
 
 
 def silences(store: Store, desk: Desk) -> list[Silence]:

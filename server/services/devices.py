@@ -111,6 +111,15 @@ def invite(
     return Invitation(code, label, expires_at)
 
 
+def withdraw(store: Store, code_hash: str, now: datetime, by: Actor) -> None:
+    """Let a one-time code be of no use any more. Raises NotFound, also once a device used it."""
+    _check_manager(by)
+    with store.write() as connection:
+        if not devices.drop_enrolment(connection, code_hash):
+            raise NotFound(object="enrolment")
+        audit.record(connection, at=now, actor=by.signature, action="withdraw_invitation", object="enrolment")
+
+
 def scanned(invitation: Invitation, address: str) -> str:
     """What a device reads from a picture of the code: that and the hub's address, as JSON."""
     return json.dumps({"code": invitation.code, "url": address})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from client_sync.protocol.vocabulary import VOCABULARY, label
-from server.domain.places import Gazetteer
+from server.domain.places import Gazetteer, place_name
 from server.domain.statistics import RESERVED, Key, Release, in_order
 from server.i18n import catalogue
 
@@ -66,7 +66,7 @@ class Words:
 
     def _code(self, dimension: str, code: str, key: Key) -> str:
         if dimension in ("cercle", "region") and self.places is not None and code in self.places.by_id:
-            return self.places.name_of(code)
+            return place_name(self.places, code)
         if code in VOCABULARY.lists.get(dimension, ()):
             return label(dimension, code, self.language)
         for name in self._keys(dimension, code, key):

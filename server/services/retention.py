@@ -11,7 +11,7 @@ from server.domain.desk import Desk
 from server.domain.errors import Busy, ErasureHeld, ErasureListUnreadable, HoldRefused, NotFound
 from server.domain.permission import JOB, UNREADABLE, Action, permit
 from server.domain.retention import Hold, Schedule, gone_at
-from server.store import audit, backups, devices, erasure_list, erasures, legal_holds, lite, registry, sealed
+from server.store import audit, backups, cases, devices, erasure_list, erasures, legal_holds, lite, registry, sealed
 from server.store.engine import Store
 from server.store.erasures import Subject
 
@@ -220,16 +220,19 @@ def _due(store: Store, state: str, keeping: Keeping, now: datetime) -> list[int]
 
 
 def _take(connection: sa.Connection, complaint: int) -> Subject | None:
-    """The complaint to erase, locked as intake locks: the lineages, by their ids, then the complaint.
+    """The complaint to erase, locked as intake and case work lock: the lineages, by their ids, then the complaints, its
+    case's with it.
 
     Their intake waits: what they send next finds the erasure.
     """
-    lineages = erasures.lineages_of(connection, complaint)
+    lineages, beside = erasures.lineages_of(connection, complaint), cases.beside(connection, complaint)
     for each in sorted(lineages):
         devices.lock_lineage(connection, each)
+    cases.lock_complaints(connection, beside)
     subject = erasures.subject_of(connection, complaint)
-    if not erasures.lineages_of(connection, complaint) <= lineages:
-        # Another was told of it, or spoke of it, at this moment.
+    is_more = not erasures.lineages_of(connection, complaint) <= lineages
+    if is_more or not cases.beside(connection, complaint) <= beside:
+        # Another was told of it, or spoke of it, or joined it to another, at this moment.
         raise Busy
     return subject
 

@@ -17,13 +17,15 @@ from client_sync.seal import Binding, Reader, Unopenable, open_part, open_record
 from server.domain import contact, revision
 from server.domain.contact import Reach
 from server.domain.desk import Desk
-from server.domain.errors import NotFound, NotSealed, ReasonMissing
+from server.domain.errors import Busy, NotFound, NotSealed
 from server.domain.people import KEY_ROLES
 from server.domain.permission import Action, Target, permit, stood_for
 from server.domain.places import Gazetteer
+from server.domain.reason import checked_reason
 from server.store import accounts, audit, deputies, recipients, registry, sealed
 from server.store import contact as contacts
 from server.store.accounts import Account
+from server.store.cases import lock_complaints
 from server.store.engine import Store
 from server.store.recipients import CURRENT, REMOVED, Holder, KnownKey, Opening
 from server.store.sealed import Part
@@ -89,23 +91,25 @@ class Given:
     out_of_reach: int
 
 
-def open_compartment(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str = "") -> Opened:
+def open_compartment(
+    store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str | None = None, *, purpose: str = ""
+) -> Opened:
     """A compartment as it stands now; before anything is shown, a row and an event say who opened it and why.
 
-    An identity needs a reason in words; the others have one. Who has the case by assignment gets the key as well,
-    and the actor a new key of one's own.
-    Raises NotFound where there is no such complaint, and in the same way where this is not permitted, and
-    ReasonMissing.
+    An identity needs a reason in words; without one, None, the others are opened for triage. `purpose` stands before
+    the reason where it was chosen from a list. Who has the case by assignment gets the key as well, and the actor a new
+    key of one's own. Raises NotFound where there is no such complaint, and in the same way where this is not permitted,
+    and ReasonMissing for a reason that can't stand.
     """
     case, why = _permitted(store, desk, complaint, compartment, reason)
-    return _open_part(store, desk, complaint, case, case.find(compartment), compartment, why)
+    return _open_part(store, desk, complaint, case, case.find(compartment), compartment, purpose + why)
 
 
-def open_report(store: Store, desk: Desk, received: int, reason: str = "") -> Opened:
+def open_report(store: Store, desk: Desk, received: int, reason: str | None = None) -> Opened:
     """The report on a task, `received` as that operation: for whoever reads the statement of its complaint.
 
     Empty where it came without one. Logged as every opening is, and its key is handed on in the same way. Raises
-    NotFound.
+    NotFound, and ReasonMissing as `open_compartment` does.
     """
     with store.read() as connection:
         complaint = sealed.complaint_of(connection, received)
@@ -116,7 +120,7 @@ def open_report(store: Store, desk: Desk, received: int, reason: str = "") -> Op
     return _open_part(store, desk, complaint, case, _Found(part, None), "report", why)
 
 
-def hand_over(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str = "") -> bytes:
+def hand_over(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str | None = None) -> bytes:
     """A sealed compartment as a file for `open_file`, on the machine of whoever keeps a key there.
 
     It is logged as an opening, since nobody will see when the file is opened. Raises as `open_compartment` does,
@@ -163,7 +167,7 @@ def openings(store: Store, desk: Desk, complaint: int) -> list[Look]:
         raise NotFound(object=complaint)
     with store.read() as connection:
         found = recipients.openings(connection, complaint)
-        names = {each.id: each.name for each in accounts.listed(connection)}
+        names = accounts.names(connection)
     return [Look(names[each.account], each.compartment, each.reason, each.at) for each in found]
 
 
@@ -172,24 +176,19 @@ def assign(store: Store, desk: Desk, complaint: int, account: str) -> Given:
 
     Also where the device says to have sealed to them: nobody knows whether it did. What the assigner can't open
     stays as it is for the assignee, until somebody opens it who can. Raises NotFound where the actor may not
-    handle the complaint, and for an account that could not read it.
+    handle the complaint, and for an account that could not read it, and Busy where either changes at this moment.
     """
     case = _case(store, desk, complaint)
-    with store.read() as connection:
-        assignee = accounts.find(connection, account)
-        kids = recipients.among_accounts(connection, [account])
-    if not permit(desk.actor, "handle_case", case.target):
-        raise NotFound(object=complaint)
-    if assignee is None or not _may_have(assignee, case.target):
-        raise NotFound(object=account)
-    boxes, given = _hand_on(case.parts, case.usable(desk), _readers(kids))
-    with store.write() as connection:
-        is_new = recipients.assign(connection, complaint, account, desk.actor.id, desk.now)
-        recipients.add_wraps(connection, boxes, desk.now)
-        details = {"account": account, "given": given.given, "is_new": is_new, "out_of_reach": given.out_of_reach}
-        details |= _in_place(desk, "handle_case", case.target)
-        _note(connection, desk, "assign", complaint, details)
-    return given
+    return _assign(store, desk, {complaint: case}, account, {complaint: case.target.assigned})[complaint]
+
+
+def assign_all(store: Store, desk: Desk, seen: Mapping[int, frozenset[str]], account: str) -> None:
+    """Assign several complaints to an account as `assign` does, all of them or none.
+
+    `seen`: to which accounts each was assigned as the actor saw it. Raises NotFound as `assign` does, and Busy where
+    one is assigned otherwise by now.
+    """
+    _assign(store, desk, {complaint: _case(store, desk, complaint) for complaint in seen}, account, seen)
 
 
 def give_keys(store: Store, desk: Desk, account: str) -> Given:
@@ -406,16 +405,15 @@ def _instead(connection: sa.Connection, absent: Collection[str], target: Target,
 
 
 def _permitted(
-    store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str
+    store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str | None
 ) -> tuple[_Case, str]:
     """The complaint, and the reason to be logged. Raises NotFound and ReasonMissing."""
     case = _case(store, desk, complaint)
     if not permit(desk.actor, _ACTIONS[compartment], case.target):
         raise NotFound(object=complaint)
-    written = reason.strip()
-    if not written and compartment == "identity":
-        raise ReasonMissing
-    return case, written or TRIAGE
+    if reason is None and compartment != "identity":
+        return case, TRIAGE
+    return case, checked_reason(reason or "")
 
 
 def _open_part(
@@ -448,12 +446,7 @@ def _opened(part: _Sealed, proof: _Proof | None, compartment: Box) -> Mapping[st
 
 
 def _shown(
-    compartment: Box,
-    clear: Mapping[str, Any] | None,
-    reach: Reach,
-    openers: tuple[Opener, ...],
-    *,
-    is_sealed: bool,
+    compartment: Box, clear: Mapping[str, Any] | None, reach: Reach, openers: tuple[Opener, ...], *, is_sealed: bool
 ) -> Opened:
     """What the reader gets to see of what was opened."""
     is_withheld = compartment == "identity" and clear is not None and not reach.ways
@@ -473,6 +466,42 @@ def _read(text: bytes) -> Mapping[str, Any] | None:
     except Unreadable:
         return None
     return clear if isinstance(clear, dict) else None
+
+
+def _assign(
+    store: Store, desk: Desk, cases: Mapping[int, _Case], account: str, seen: Mapping[int, frozenset[str]]
+) -> dict[int, Given]:
+    """Raises NotFound and Busy."""
+    with store.read() as connection:
+        kids = _readers(recipients.among_accounts(connection, [account]))
+    made = {complaint: _hand_on(case.parts, case.usable(desk), kids) for complaint, case in cases.items()}
+    with store.write() as connection:
+        _require_assignable(connection, desk, account, seen)
+        for complaint, (boxes, given) in made.items():
+            is_new = recipients.assign(connection, complaint, account, desk.actor.id, desk.now)
+            recipients.add_wraps(connection, boxes, desk.now)
+            details = {"account": account, "given": given.given, "is_new": is_new, "out_of_reach": given.out_of_reach}
+            details |= _in_place(desk, "handle_case", cases[complaint].target)
+            _note(connection, desk, "assign", complaint, details)
+    return {complaint: given for complaint, (_, given) in made.items()}
+
+
+def _require_assignable(
+    connection: sa.Connection, desk: Desk, account: str, seen: Mapping[int, frozenset[str]]
+) -> None:
+    """Look once more at the complaints and the account, which are locked until commit. Raises NotFound and Busy."""
+    lock_complaints(connection, seen)
+    accounts.lock(connection, account)
+    assignee, standings = accounts.find(connection, account), sealed.standings(connection, seen)
+    assigned = recipients.assigned_to(connection, seen)
+    for complaint, was in seen.items():
+        target = standings[complaint].target(desk.places) if complaint in standings else None
+        if target is None or not permit(desk.actor, "handle_case", target):
+            raise NotFound(object=complaint)
+        if assignee is None or not _may_have(assignee, target):
+            raise NotFound(object=account)
+        if assigned.get(complaint, frozenset()) != was:
+            raise Busy
 
 
 def _may_have(account: Account, target: Target) -> bool:
@@ -506,9 +535,7 @@ def _hand_on(
     return boxes, Given(given, out_of_reach)
 
 
-def _give(
-    store: Store, desk: Desk, readers: Sequence[Reader], may: Callable[[Target], bool], whose: str
-) -> Given:
+def _give(store: Store, desk: Desk, readers: Sequence[Reader], may: Callable[[Target], bool], whose: str) -> Given:
     """Hand on, page by page, the keys of every complaint whose target `may` be given."""
     total, after = Given(0, 0), 0
     with store.read() as connection:
@@ -545,18 +572,12 @@ def _targets(store: Store, parts: Sequence[_Sealed], places: Gazetteer | None) -
 
 
 def _note_opening(
-    connection: sa.Connection,
-    desk: Desk,
-    complaint: int,
-    compartment: Box,
-    case: _Case,
-    reason: str,
-    action: str = "open",
+    connection: sa.Connection, desk: Desk, complaint: int, compartment: Box, case: _Case, why: str, action: str = "open"
 ) -> None:
-    recipients.note_opening(connection, complaint, Opening(desk.actor.id, compartment, reason, desk.now))
+    recipients.note_opening(connection, complaint, Opening(desk.actor.id, compartment, why, desk.now))
     right: Action = "read_statement" if compartment == "report" else _ACTIONS[compartment]
     details = {"compartment": compartment} | _in_place(desk, right, case.target)
-    _note(connection, desk, action, complaint, details, reason)
+    _note(connection, desk, action, complaint, details, why)
 
 
 def _in_place(desk: Desk, right: Action, target: Target) -> dict[str, str]:
@@ -566,12 +587,7 @@ def _in_place(desk: Desk, right: Action, target: Target) -> dict[str, str]:
 
 
 def _note(
-    connection: sa.Connection,
-    desk: Desk,
-    action: str,
-    complaint: int,
-    details: Mapping[str, Any],
-    reason: str = "",
+    connection: sa.Connection, desk: Desk, action: str, complaint: int, details: Mapping[str, Any], reason: str = ""
 ) -> None:
     audit.record(
         connection,

@@ -13,6 +13,7 @@ from server.store.dialect import insert_new, locked, put
 from server.store.schema import account, login_failure, login_wait, session
 
 ACTIVE = "active"
+SUSPENDED = "suspended"
 # Under which the id of the account of who leads the network is kept.
 _HEAD = "network_head"
 LEFT = "left"
@@ -24,7 +25,8 @@ SESSION_ID_CHARS = 16
 class Account:
     """One person's account. `login` is what it is found by, `name` the same as it was written.
 
-    `passphrase` is an argon2id text; `totp` is sealed, None without a second factor. `last_login_on`: a day, ISO 8601.
+    `passphrase` is an argon2id text; `change_by`: until when it lets its holder in to choose another, None where the
+    holder chose it. `totp` is sealed, None without a second factor. `last_login_on`: a day, ISO 8601.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Account:
     made_at: datetime
     left_at: datetime | None = None
     last_login_on: str | None = None
+    change_by: datetime | None = None
 
     @property
     def actor(self) -> Actor:
@@ -95,9 +98,20 @@ def listed(connection: sa.Connection) -> list[Account]:
     return [Account(*row) for row in connection.execute(sa.select(*_ACCOUNT).order_by(account.c.login))]
 
 
+def names(connection: sa.Connection) -> dict[str, str]:
+    """What everybody is called, by the id of the account; those who left, too."""
+    return {row.id: row.name for row in connection.execute(sa.select(account.c.id, account.c.name))}
+
+
 def lock(connection: sa.Connection, id: str) -> None:
     """Lock an account until commit."""
     connection.execute(locked(connection, sa.select(account.c.id).where(account.c.id == id)))
+
+
+def lock_active(connection: sa.Connection, role: Role) -> set[str]:
+    """The ids of the active accounts of a role, locked until commit: nobody else takes one of them away meanwhile."""
+    select = sa.select(account.c.id).where(account.c.role == role, account.c.state == ACTIVE).order_by(account.c.id)
+    return set(connection.scalars(locked(connection, select)))
 
 
 def active(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Account]:

@@ -1,14 +1,15 @@
 """Cases: their rows, which complaints each has, and what waits for somebody."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
 
-from server.domain.casework import TRIAGE, Status, queue_of
+from server.domain.casework import CASEWORK, TRIAGE, Status, Urgency, queue_of
 from server.domain.task import ANSWERS
+from server.domain.urgency import read_word, standing
 from server.store import referrals
 from server.store.case_tables import case_complaint, casefile, look, note, timeline, waiting
 from server.store.dialect import UtcTime, among, locked
@@ -161,6 +162,14 @@ def as_told(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
+def beside(connection: sa.Connection, complaint_id: int) -> set[int]:
+    """A complaint, and those in the case that has it and in the one that was opened for it."""
+    own = opened_for(connection, complaint_id)
+    ids = {*holding(connection, [complaint_id]).values(), *(() if own is None else (own,))}
+    others = members(connection, ids).values()
+    return {complaint_id, *(each.complaint for those in others for each in those)}
+
+
 def lock_complaints(connection: sa.Connection, complaints: Collection[int]) -> set[int]:
     """Hold complaints until commit, in the order of their ids; gives those that are here."""
     select = sa.select(complaint.c.id).where(complaint.c.id.in_(complaints)).order_by(complaint.c.id)
@@ -210,6 +219,17 @@ def renew_scope(connection: sa.Connection, complaint_id: int) -> None:
     settled = sa.select(casefile.c.kind).where(casefile.c.id == waiting.c.casefile).scalar_subquery()
     told = sa.update(waiting).where(waiting.c.complaint == complaint_id)
     connection.execute(told.values(kind=sa.func.coalesce(settled, row.kind)))
+
+
+def renew_standing(connection: sa.Connection, ids: Collection[int]) -> None:
+    """Let these cases be as urgent as their complaints and the last word on them say, and wait unless closed."""
+    held = members(connection, ids)
+    for id, file in find(connection, ids).items():
+        levels = {each.complaint: cast(Urgency, each.urgency) for each in held[id]}
+        level = standing(read_word(file.word), levels) if levels else file.urgency
+        set_columns(connection, id, {"urgency": level})
+        waits = CASEWORK.statuses[cast(Status, file.status)].stage != "closed"
+        renew_waiting(connection, replace(file, urgency=level), list(levels), waits=waits)
 
 
 def raise_urgency(connection: sa.Connection, complaint_id: int, urgency: str, at: datetime) -> int | None:
@@ -295,11 +315,12 @@ def queue(connection: sa.Connection, scope: Scope, limit: int) -> list[Waiting]:
     return [Waiting(*row) for row in connection.execute(select)]
 
 
-def remove(connection: sa.Connection, complaint_id: int) -> None:
-    """Remove what case work has of one complaint; a case that has others goes on without it.
+def remove(connection: sa.Connection, complaint_id: int) -> list[int]:
+    """Remove what case work has of one complaint; gives the cases that go on without it, for `renew_standing`.
 
-    What was done with it stays in the timeline of that case, by ids alone.
+    What was done with it stays in their timelines, by ids alone.
     """
+    going_on = []
     own = opened_for(connection, complaint_id)
     holder = holding(connection, [complaint_id]).get(complaint_id)
     connection.execute(sa.delete(waiting).where(waiting.c.complaint == complaint_id, waiting.c.casefile.is_(None)))
@@ -311,14 +332,11 @@ def remove(connection: sa.Connection, complaint_id: int) -> None:
         connection.execute(sa.update(casefile).where(casefile.c.id == own).values(complaint=None))
     for id, others in members(connection, {each for each in (own, holder) if each is not None}).items():
         if others:
-            # It goes on waiting, by another of its complaints.
-            for table in (waiting, deadline_due):
-                by_it = sa.update(table).where(table.c.casefile == id, table.c.complaint == complaint_id)
-                connection.execute(by_it.values(complaint=others[0].complaint))
             renew_scope(connection, others[0].complaint)
-            _remove_acts(connection, id, complaint_id)
+            going_on.append(id)
         else:
             _remove_empty(connection, id)
+    return going_on
 
 
 def _answers() -> sa.Select[Any]:
@@ -401,14 +419,6 @@ def has_other(connection: sa.Connection, scope: Scope, case: sa.ColumnElement[in
             ~within(connection, scope, other, line, by),
         )
     )
-
-
-def _remove_acts(connection: sa.Connection, id: int, complaint_id: int) -> None:
-    """What is due of the acts of one complaint."""
-    gone = deadline.c.casefile == id, deadline.c.subject.startswith(f"{complaint_id}:", autoescape=True)
-    of_acts = sa.select(deadline.c.id).where(*gone)
-    connection.execute(sa.delete(deadline_due).where(deadline_due.c.deadline.in_(of_acts)))
-    connection.execute(sa.delete(deadline).where(*gone))
 
 
 def _remove_empty(connection: sa.Connection, id: int) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +15,8 @@ from server.store.duplicates import is_withdrawn
 from server.store.schema import act, complaint, conflict, file, person, received, revision, sequel
 
 CONSENT_COLUMNS = ("consent", "consent_level")
+# Whoever is shown more looks at none.
+_ALIKE_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +289,25 @@ def withdraw(connection: sa.Connection, id: int, scope: str) -> None:
     values = {"withdrawn": scope, "state": "withdrawn"} if scope == "all" else {"withdrawn": scope}
     connection.execute(sa.update(complaint).where(complaint.c.id == id, ~is_withdrawn(complaint)).values(values))
     unmatched.renew(connection, id)
+
+
+def told_alike(
+    connection: sa.Connection, lineage: str, place_id: str, kind: str, incident_from: str | None, day: datetime
+) -> list[Filed]:
+    """What a lineage filed of the same place, kind and first day, told on the day that begins then; a few at most."""
+    columns = complaint.c
+    told_at = sa.func.coalesce(columns.collected_at, columns.entered_at)
+    is_alike = sa.and_(
+        columns.place_id == place_id,
+        columns.kind == kind,
+        columns.incident_from.is_not_distinct_from(incident_from),
+        told_at >= day,
+        told_at < day + timedelta(days=1),
+        columns.state == "received",
+        received.c.lineage == lineage,
+    )
+    select = sa.select(*(columns[each.name] for each in fields(Filed))).join(received, received.c.id == columns.id)
+    return [Filed(*row) for row in connection.execute(select.where(is_alike).order_by(columns.id).limit(_ALIKE_MAX))]
 
 
 def by_receipt(connection: sa.Connection, receipt: str) -> list[tuple[int, datetime, str | None]]:

@@ -247,6 +247,12 @@ def use_enrolment(connection: sa.Connection, code_hash: str, device_id: str) -> 
     )
 
 
+def drop_enrolment(connection: sa.Connection, code_hash: str) -> bool:
+    """Forget a one-time code that no device used; whether there was one."""
+    unused = sa.delete(enrolment).where(enrolment.c.code_hash == code_hash, enrolment.c.used_by.is_(None))
+    return connection.execute(unused).rowcount == 1
+
+
 def drop_expired_enrolments(connection: sa.Connection, before: datetime) -> int:
     """Forget codes that ran out before `before`; gives how many."""
     return connection.execute(sa.delete(enrolment).where(enrolment.c.expires_at < before)).rowcount
@@ -305,6 +311,12 @@ def last_orders(connection: sa.Connection, device_ids: Collection[str]) -> dict[
 def drop_orders(connection: sa.Connection, kind: str) -> None:
     """Forget orders that a newer one of this kind replaces."""
     connection.execute(sa.delete(order).where(order.c.kind == kind))
+
+
+def orders_given(connection: sa.Connection, device_id: str, kinds: Collection[str]) -> list[tuple[str, datetime]]:
+    """The orders of these kinds that a device was given, each with its moment, the last first."""
+    select = sa.select(order.c.kind, order.c.at).where(order.c.device == device_id, order.c.kind.in_(kinds))
+    return [(row.kind, row.at) for row in connection.execute(select.order_by(order.c.no.desc()))]
 
 
 def orders_of(connection: sa.Connection, device_id: str, after: int) -> list[Order]:

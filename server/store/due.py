@@ -17,6 +17,7 @@ from server.store.case_tables import case_complaint, casefile
 from server.store.cases import CaseFile
 from server.store.dialect import among
 from server.store.due_tables import deadline, deadline_due
+from server.store.lines import Conditions, Line, Page, Reach, passed_by
 from server.store.schema import complaint, device, lineage, received
 from server.store.scopes import Scope
 from server.store.timeline import Entry
@@ -68,6 +69,8 @@ class Within:
 
 
 ANY: Final = Within()
+# The first to fall due first.
+LINE: Final = Line((deadline_due.c.due_at, deadline_due.c.deadline))
 _DEADLINE = tuple(deadline.c[name] for name in Deadline.__dataclass_fields__)
 # The case that a complaint was opened for, wherever that is now.
 _HOME = casefile.alias("home")
@@ -97,13 +100,10 @@ def of_cases(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[
     return found
 
 
-def waiting(connection: sa.Connection, scope: Scope, limit: int, within: Within = ANY) -> list[Due]:
-    """What is due in the scope and not met, the first to fall due first.
-
-    One sentence that reads the index in its order. Every complaint of a case has to be in the scope.
-    """
+def waiting(connection: sa.Connection, scope: Scope, reach: Reach, within: Within = ANY) -> Page[Due]:
+    """What comes next of what is due in the scope and not met. Every complaint of a case has to be in the scope."""
     columns = deadline_due.c
-    select = sa.select(
+    select: sa.Select[Any] = sa.select(
         columns.casefile,
         casefile.c.ref,
         casefile.c.revision,
@@ -116,20 +116,19 @@ def waiting(connection: sa.Connection, scope: Scope, limit: int, within: Within 
         complaint.c.collected_at,
         *_KNOWN,
     )
-    return [_due(row) for row in connection.execute(_waiting(connection, scope, limit, within, select))]
+    select = _among_due(connection, scope, within, select)
+    return LINE.page(connection, select, _looked_up(connection, within), reach, _due)
 
 
-def days(connection: sa.Connection, scope: Scope, limit: int, within: Within) -> list[tuple[datetime, str]]:
+def days(connection: sa.Connection, scope: Scope, reach: Reach, within: Within) -> Page[tuple[datetime, str]]:
     """When each of what `waiting` gives falls due, and of what kind it is."""
-    select = sa.select(deadline_due.c.due_at, deadline.c.kind)
-    return [(row.due_at, row.kind) for row in connection.execute(_waiting(connection, scope, limit, within, select))]
+    select = _among_due(connection, scope, within, sa.select(deadline_due.c.due_at, deadline.c.kind))
+    return LINE.page(connection, select, _looked_up(connection, within), reach, lambda row: (row.due_at, row.kind))
 
 
-def _waiting(
-    connection: sa.Connection, scope: Scope, limit: int, within: Within, select: sa.Select[Any]
-) -> sa.Select[Any]:
+def _among_due(connection: sa.Connection, scope: Scope, within: Within, select: sa.Select[Any]) -> sa.Select[Any]:
     columns = deadline_due.c
-    return (
+    select = (
         select.select_from(deadline_due)
         .join(deadline, deadline.c.id == columns.deadline)
         .join(casefile, casefile.c.id == columns.casefile)
@@ -140,20 +139,16 @@ def _waiting(
         .where(*cases.in_index(connection, deadline_due, scope))
         .where(cases.within(connection, scope, complaint, lineage, device))
         .where(~cases.has_other(connection, scope, columns.casefile))
-        .where(*_asked(connection, within))
-        .order_by(columns.due_at, columns.deadline)
-        .limit(limit)
     )
+    return select if within.kind is None else select.where(passed_by(deadline.c.kind == within.kind))
 
 
-def _asked(connection: sa.Connection, within: Within) -> list[sa.ColumnElement[bool]]:
+def _looked_up(connection: sa.Connection, within: Within) -> Conditions:
     columns, found = deadline_due.c, list[sa.ColumnElement[bool]]()
     if within.since is not None:
         found.append(columns.due_at >= within.since)
     if within.until is not None:
         found.append(columns.due_at < within.until)
-    if within.kind is not None:
-        found.append(deadline.c.kind == within.kind)
     if within.owners is not None:
         found.append(among(connection, columns.owner, within.owners))
     return found

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.retention import kept_id
-from server.store import audit, cases, duplicates, tasks
+from server.store import audit, cases, due, duplicates, tasks
 from server.store.dialect import among, insert_new, locked
 from server.store.schema import (
     act,
@@ -289,7 +289,9 @@ def _remove_filed(connection: sa.Connection, complaint_id: int, operations: Sequ
     )
     duplicates.remove(connection, complaint_id)
     tasks.remove(connection, complaint_id, at)
-    cases.remove(connection, complaint_id)
+    going_on = cases.remove(connection, complaint_id)
+    cases.renew_standing(connection, going_on)
+    due.reckon(connection, going_on)
     for table in _BY_COMPLAINT:
         connection.execute(sa.delete(table).where(table.c.complaint == complaint_id))
     connection.execute(sa.delete(wrap).where(wrap.c.received.in_(operations)))

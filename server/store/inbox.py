@@ -1,7 +1,7 @@
 """The inbox: what waits for a decision, page by page in the order of an index, and what somebody decided today."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,17 +14,17 @@ from server.store import registry
 from server.store.case_tables import casefile, timeline, waiting
 from server.store.cases import has_other, in_index, within
 from server.store.dialect import among
+from server.store.lines import Conditions, Count, Line, Page, Reach
 from server.store.links import in_scope
 from server.store.match_tables import link
 from server.store.schema import complaint, device, file, lineage, person, received
 from server.store.scopes import Scope
 
-# Where a page ends: urgency, since when it waits, complaint.
-Key = tuple[str, datetime, int]
+# The most urgent first, of these what waits longest.
+LINE: Final = Line((waiting.c.urgency, waiting.c.since, waiting.c.complaint))
 
 # Pairs that are shown with what they are judged by; the others are decided unaided.
 _SHOWN: Final = (Shelf.STRONG, Shelf.POSSIBLE)
-_ORDER: Final = (waiting.c.urgency, waiting.c.since, waiting.c.complaint)
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,6 @@ class Listed:
     sector: str | None
     asked_xof: int | None
 
-    @property
-    def key(self) -> Key:
-        """Where a page ends that ends with it."""
-        return self.urgency, self.since, self.complaint
-
 
 @dataclass(frozen=True)
 class Told:
@@ -85,16 +80,17 @@ class Decided:
     before: Mapping[str, Any]
 
 
-def page(connection: sa.Connection, scope: Scope, wanted: Wanted, after: Key | None, limit: int) -> list[Listed]:
-    """At most `limit` of what is wanted in the scope, after a row, the most urgent first, of these what waits longest.
+def page(connection: sa.Connection, scope: Scope, wanted: Wanted, reach: Reach) -> Page[Listed]:
+    """What of all that is wanted in the scope comes next. Every complaint of a case has to be in the scope."""
+    if wanted.complaints is not None:
+        reach = replace(reach, stretch=None)
+    select = _select(connection, scope, wanted)
+    return LINE.page(connection, select, _looked_up(wanted), reach, lambda row: Listed(*row[: len(_COLUMNS)]))
 
-    One sentence that reads an index in its order. Every complaint of a case has to be in the scope.
-    """
-    select = _found(connection, scope, wanted, _COLUMNS).order_by(*_ORDER).limit(limit)
-    if after is not None:
-        key = (sa.literal(value, column.type) for value, column in zip(after, _ORDER, strict=True))
-        select = select.where(sa.tuple_(*_ORDER) > sa.tuple_(*key))
-    return [Listed(*row) for row in connection.execute(select)]
+
+def count(connection: sa.Connection, scope: Scope, wanted: Wanted) -> Count:
+    """How many `page` gives, page after page, as far as a list counts."""
+    return LINE.count(connection, _select(connection, scope, wanted), _looked_up(wanted))
 
 
 def called(connection: sa.Connection, numbers: Collection[str]) -> list[int]:
@@ -105,12 +101,6 @@ def called(connection: sa.Connection, numbers: Collection[str]) -> list[int]:
         sa.select(columns.complaint).where(columns.casefile.is_(None), columns.complaint.in_(alone))
     )
     return list(connection.scalars(found))
-
-
-def count(connection: sa.Connection, scope: Scope, wanted: Wanted, most: int) -> int:
-    """How many there are of what is wanted in the scope, counted no further than `most`."""
-    found = _found(connection, scope, wanted, (sa.literal(1),)).limit(most).subquery()
-    return connection.scalar(sa.select(sa.func.count()).select_from(found)) or 0
 
 
 def told(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Told]:
@@ -191,27 +181,31 @@ _COLUMNS: Final = (
 )
 
 
-def _found(
-    connection: sa.Connection, scope: Scope, wanted: Wanted, columns: tuple[sa.ColumnElement[Any], ...]
-) -> sa.Select[Any]:
+def _select(connection: sa.Connection, scope: Scope, wanted: Wanted) -> sa.Select[Any]:
     return (
-        sa.select(*columns)
+        sa.select(*_COLUMNS)
         .select_from(waiting)
         .join(complaint, complaint.c.id == waiting.c.complaint)
         .join(received, received.c.id == waiting.c.complaint)
         .join(lineage, lineage.c.id == received.c.lineage)
         .join(device, device.c.id == received.c.device)
         .join(casefile, casefile.c.id == waiting.c.casefile, isouter=True)
-        .where(*_asked(connection, wanted), *in_index(connection, waiting, scope))
+        .where(*_passed_by(connection, wanted), *in_index(connection, waiting, scope))
         .where(within(connection, scope, complaint, lineage, device))
         .where(~has_other(connection, scope, waiting.c.casefile))
     )
 
 
-def _asked(connection: sa.Connection, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+def _looked_up(wanted: Wanted) -> Conditions:
     columns = waiting.c
     exact = (columns.queue, wanted.queue), (columns.owner, wanted.owner), (columns.urgency, wanted.urgency)
-    found = [column == value for column, value in (*exact, (columns.kind, wanted.kind)) if value is not None]
+    return [column == value for column, value in exact if value is not None]
+
+
+def _passed_by(connection: sa.Connection, wanted: Wanted) -> Conditions:
+    columns, found = waiting.c, list[sa.ColumnElement[bool]]()
+    if wanted.kind is not None:
+        found.append(columns.kind == wanted.kind)
     if wanted.places is not None:
         found.append(among(connection, columns.place_id, wanted.places))
     if wanted.complaints is not None:

@@ -13,10 +13,14 @@ from server.domain.matching.model import Band
 from server.domain.matching.review import DRAWS, FAR_SHARE, NEAR_FROM, NEAR_SHARE, Shelf
 from server.store.dialect import locked
 from server.store.duplicates import is_withdrawn
+from server.store.lines import Key, Line, Page, Reach
 from server.store.match_tables import decision, link
 from server.store.schema import act, complaint, device, lineage, person, received
 from server.store.scopes import Scope, limits
+from server.store.sealed import Standing, standing_of
 
+# Where a pair waits that is shown with what it is judged by; on the others it is decided unaided.
+SCORED: Final = (Shelf.STRONG, Shelf.POSSIBLE)
 _JUDGED: Final = tuple(Judged.__dataclass_fields__)
 
 
@@ -24,7 +28,7 @@ _JUDGED: Final = tuple(Judged.__dataclass_fields__)
 class Link:
     """A link as it stands, `a` below `b`; `lineages` are those of both, `sender` that of `b`, which came later.
 
-    `was_scored`: its score was there to be seen.
+    `was_scored`: its score was there to be seen. `standings`: where `a` and `b` belong.
     """
 
     id: int
@@ -37,6 +41,7 @@ class Link:
     was_scored: bool
     lineages: frozenset[str]
     sender: str
+    standings: tuple[Standing, Standing]
     judged: Judged
 
 
@@ -72,6 +77,15 @@ class Report:
     persons: tuple[tuple[str, str | None, str | None], ...]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for of what waits: on which shelf, but for whatever these lineages sent, and these links."""
+
+    shelf: Shelf
+    but_lineages: Collection[str] = ()
+    but_links: Collection[int] = ()
+
+
 def find(connection: sa.Connection, link_id: int, *, is_locked: bool = False) -> Link | None:
     """The link, locked until commit where asked; None where one of its complaints was withdrawn altogether."""
     if is_locked:
@@ -96,35 +110,51 @@ def touching(
     return [found[id] for id in sorted(found)]
 
 
-def most_valued(
-    connection: sa.Connection, scope: Scope, shelf: Shelf, after: Link | None, skip: Collection[str], limit: int
-) -> list[Link]:
-    """The next links that wait on a shelf, the most valuable first.
+def waiting(connection: sa.Connection, scope: Scope, wanted: Wanted, reach: Reach) -> Page[Link]:
+    """What of all that is wanted comes next: the most valuable first, or, of a sample, in the order drawn.
 
-    `skip`: lineages of which what they sent is passed over. `after`: the last link of the page before.
+    Of a sample none of which a score was seen before: nobody could decide that unaided.
     """
-    place = sa.tuple_(link.c.value, link.c.id)
-    select = _waiting(connection, scope, shelf, skip)
-    if after is not None:
-        select = select.where(place < (after.value, after.id))
-    # Both the same way, as the index stands.
-    return [_link(row) for row in connection.execute(select.order_by(*(each.desc() for each in place)).limit(limit))]
+    line, ends = _LINES[wanted.shelf], _ENDS
+    select = ends.select.where(*ends.limits(connection, scope))
+    if line is _DRAWN:
+        select = select.where(_is_drawn(), ~link.c.was_scored)
+    if wanted.but_lineages:
+        select = select.where(ends.later.c.lineage.not_in(wanted.but_lineages))
+    if wanted.but_links:
+        select = select.where(link.c.id.not_in(wanted.but_links))
+    return line.page(connection, select, _on(wanted.shelf), reach, _link)
 
 
-def drawn(
-    connection: sa.Connection, scope: Scope, shelf: Shelf, after: Link | None, skip: Collection[str], limit: int
-) -> list[Link]:
-    """The next links of the sample that waits on a shelf, in the order drawn; else as `most_valued`.
+def last_of(connection: sa.Connection, shelf: Shelf, first: int) -> Key | None:
+    """Where on a shelf the `first` links end that wait there, whoever they are for; None where there are fewer."""
+    line = _LINES[shelf]
+    order = [each.desc() if line.is_down else each.asc() for each in line.columns]
+    select = sa.select(*line.columns).where(*_on(shelf)).order_by(*order)
+    row = connection.execute(select.limit(1).offset(first - 1)).one_or_none()
+    return None if row is None else tuple(row)
 
-    None of which a score was seen before: nobody could decide that unaided.
-    """
-    place = sa.tuple_(link.c.draw, link.c.id)
-    # By the index first: what was silenced later is of no sample, and may be much.
-    is_of_sample = link.c.draw < DRAWS * NEAR_SHARE, _is_drawn(), ~link.c.was_scored
-    select = _waiting(connection, scope, shelf, skip).where(*is_of_sample)
-    if after is not None:
-        select = select.where(place > (after.draw, after.id))
-    return [_link(row) for row in connection.execute(select.order_by(*place).limit(limit))]
+
+def unsure_of(connection: sa.Connection, account: str, since: datetime) -> list[int]:
+    """The links of which somebody said since then not to know, and did not take that back."""
+    columns, taken_back = decision.c, decision.alias()
+    is_taken_back = sa.exists().where(taken_back.c.link == columns.link, taken_back.c.undoes == columns.no)
+    own = columns.account == account, columns.verdict == Verdict.UNSURE, columns.at >= since
+    return list(connection.scalars(sa.select(columns.link).where(*own, ~is_taken_back)))
+
+
+def twins(connection: sa.Connection, found: Collection[Link]) -> dict[int, int]:
+    """By the id of a link, that by which the same two wait for a decision on the other relation, its score shown."""
+    columns = link.c.id, link.c.a, link.c.b, link.c.relation, link.c.state, link.c.shelf
+    # By the complaints alone: what waits is much.
+    select = sa.select(*columns).where(link.c.a.in_({each.a for each in found}))
+    others = defaultdict[tuple[int, int], dict[str, int]](dict)
+    for id, a, b, relation, state, shelf in connection.execute(select):
+        if state == PROPOSED and shelf in SCORED and relation != RETRY:
+            others[a, b][relation] = id
+    return {
+        each.id: id for each in found for relation, id in others[each.a, each.b].items() if relation != each.relation
+    }
 
 
 def count_lineages(connection: sa.Connection) -> int:
@@ -249,17 +279,15 @@ class _Ends:
             )
         self.joined = joined
         self.earlier, self.later = (sent for _, sent, _, _ in self._sides)
-
-    @property
-    def columns(self) -> sa.Select[Any]:
-        """What `_link` reads."""
-        first, then = self.earlier.c.lineage, self.later.c.lineage
-        return sa.select(link, first.label("lineage_a"), then.label("lineage_b"))
-
-    @property
-    def select(self) -> sa.Select[Any]:
-        """Links as `_link` reads them, none with a withdrawn complaint."""
-        return self.columns.select_from(self.joined).where(*self.present())
+        lineages = self.earlier.c.lineage.label("lineage_a"), self.later.c.lineage.label("lineage_b")
+        belongs = (
+            column.label(f"{name}_{side}")
+            for side, (facts, _, sender, used) in zip("ab", self._sides, strict=True)
+            for name, column in standing_of(facts, sender, used).items()
+        )
+        # What `_link` reads; and that of links of which neither complaint is withdrawn.
+        self.columns = sa.select(link, *lineages, *belongs)
+        self.select = self.columns.select_from(joined).where(*self.present())
 
     def present(self) -> list[sa.ColumnElement[bool]]:
         """That neither complaint was withdrawn altogether."""
@@ -268,7 +296,9 @@ class _Ends:
     def limits(self, connection: sa.Connection, scope: Scope) -> list[sa.ColumnElement[bool]]:
         """That both are of the scope."""
         sides = [(facts, sender, used) for facts, _, sender, used in self._sides]
-        return [each for side in sides for each in limits(connection, scope, *side)]
+        # Each as one value, by which nothing can be looked up: from all complaints of a place there is no way to the
+        # links that are next but to sort them.
+        return [sa.func.coalesce(each, sa.false()) for side in sides for each in limits(connection, scope, *side)]
 
 
 # Made once: to name the columns of eight tables anew takes longer than most questions.
@@ -282,10 +312,16 @@ def _is_drawn() -> sa.ColumnElement[bool]:
     return link.c.draw < DRAWS * share
 
 
-def _waiting(connection: sa.Connection, scope: Scope, shelf: Shelf, skip: Collection[str]) -> sa.Select[Any]:
-    ends = _ENDS
-    select = ends.select.where(link.c.state == PROPOSED, link.c.shelf == shelf, *ends.limits(connection, scope))
-    return select.where(ends.later.c.lineage.not_in(skip)) if skip else select
+_VALUED: Final = Line((link.c.value, link.c.id), is_down=True)
+_DRAWN: Final = Line((link.c.draw, link.c.id))
+_LINES: Final = {Shelf.STRONG: _VALUED, Shelf.POSSIBLE: _VALUED, Shelf.BLIND: _DRAWN, Shelf.SILENT: _DRAWN}
+
+
+def _on(shelf: Shelf) -> list[sa.ColumnElement[bool]]:
+    """What the index of a shelf leads to."""
+    found = [link.c.state == PROPOSED, link.c.shelf == shelf]
+    # What was silenced later is of no sample, and may be much.
+    return [*found, link.c.draw < DRAWS * NEAR_SHARE] if _LINES[shelf] is _DRAWN else found
 
 
 def _link(row: sa.Row[Any]) -> Link:
@@ -300,6 +336,10 @@ def _link(row: sa.Row[Any]) -> Link:
         was_scored=row.was_scored,
         lineages=frozenset((row.lineage_a, row.lineage_b)),
         sender=row.lineage_b,
+        standings=(
+            Standing(row.a, row.place_id_a, row.team_a, row.partner_a, row.confidentiality_a),
+            Standing(row.b, row.place_id_b, row.team_b, row.partner_b, row.confidentiality_b),
+        ),
         judged=_judged(row),
     )
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from server.domain.matching.decisions import Reason
+from server.domain.matching.decisions import Reason, Verdict
 from server.domain.matching.link_ids import new_id
 from server.store.columns import Reasons, column, metadata, one_of, uuid
 from server.store.dialect import ID, UtcTime, unique_where
@@ -126,7 +126,7 @@ decision: Final = sa.Table(
     column("at", UtcTime),
     # The number of the word on the same link that this one takes back.
     column("undoes", sa.Integer, null=True),
-    # Made without the score, or by a second person beside a decision that stands.
+    # Made without the score; beside a decision: by a second person, or by somebody who was unsure.
     column("is_blind", sa.Boolean),
     column("is_second", sa.Boolean),
     # The link as it was judged then: models change, and links with them.
@@ -135,6 +135,6 @@ decision: Final = sa.Table(
     column("weight", sa.Float),
     column("probability", sa.Float),
     column("band", sa.String(10)),
-    one_of("verdict", "confirmed", "rejected", "undone"),
+    one_of("verdict", *Verdict),
     one_of("reason", *Reason),
 )

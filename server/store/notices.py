@@ -87,10 +87,10 @@ def of_account(connection: sa.Connection, account: str, limit: int, *, with_read
     return [Notice(*row) for row in connection.execute(select.order_by(notice.c.at.desc(), notice.c.id).limit(limit))]
 
 
-def read(connection: sa.Connection, account: str, ids: Collection[str], at: datetime) -> int:
-    """Note that the account read these notices of its own; gives how many it had not read before."""
+def read(connection: sa.Connection, account: str, ids: Collection[str], at: datetime) -> None:
+    """Note that the account read those of these notices that are its own, and that it had not read before."""
     unread = (notice.c.account == account) & notice.c.id.in_(ids) & notice.c.read_at.is_(None)
-    return connection.execute(sa.update(notice).where(unread).values(read_at=at)).rowcount
+    connection.execute(sa.update(notice).where(unread).values(read_at=at))
 
 
 def _keep(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:

@@ -141,11 +141,20 @@ def find(connection: sa.Connection, id: int) -> Kept | None:
     return None if row is None else Kept(*row)
 
 
-def listed(connection: sa.Connection, *, code: str | None = None, after: int = 0, limit: int = 100) -> list[Kept]:
-    """What waits, oldest first, at most `limit` after row `after`."""
+def listed(
+    connection: sa.Connection,
+    *,
+    code: str | None = None,
+    device: str | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> list[Kept]:
+    """What waits, oldest first, at most `limit` after row `after`; of one reason and of one device where named."""
     select = sa.select(*_KEPT).where(quarantine.c.state == "waiting", quarantine.c.id > after)
     if code is not None:
         select = select.where(quarantine.c.code == code)
+    if device is not None:
+        select = select.where(quarantine.c.device == device)
     return [Kept(*row) for row in connection.execute(select.order_by(quarantine.c.id).limit(limit))]
 
 

@@ -353,6 +353,8 @@ account: Final = sa.Table(
     column("language", sa.String(8), server_default="fr"),
     # Argon2id of the passphrase, in its own text form.
     column("passphrase", sa.String(200)),
+    # Until when sign-up words let their holder in, to choose a passphrase; empty once that was done.
+    column("change_by", UtcTime, null=True),
     # The second factor's secret, sealed under a key of the hub's credential, and the last step it was used in.
     column("totp", sa.LargeBinary, null=True),
     column("totp_step", ID, server_default="0"),
@@ -366,7 +368,7 @@ account: Final = sa.Table(
     # The day alone: when somebody is at work is nobody's business.
     column("last_login_on", sa.String(10), null=True),
     one_of("role", "monitor", "verifier", "coordinator", "administrator", "commission", "auditor"),
-    one_of("state", "active", "left"),
+    one_of("state", "active", "suspended", "left"),
 )
 
 recipient: Final = sa.Table(
@@ -412,7 +414,7 @@ login_failure: Final = sa.Table(
 login_wait: Final = sa.Table(
     "login_wait",
     metadata,
-    # HMAC of name and address, whether or not there is such an account.
+    # HMAC of name and address, whether or not there is such an account; for wrong codes of the account.
     column("who", sa.String(64), primary_key=True),
     column("failures", sa.Integer),
     column("next_try_at", UtcTime),

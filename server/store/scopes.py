@@ -26,6 +26,12 @@ class Scope:
     assignee: str | None
     also: tuple["Scope", ...] = ()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all complaints are looked through, whatever part of them is strict."""
+        parts = self.teams, self.partners, self.places, self.assignee
+        return all(each is None for each in parts) or any(each.is_whole for each in self.also)
+
 
 def scope_of(actor: Actor, actions: Sequence[Action], places: Gazetteer | None) -> Scope:
     """What the actor may do all of that to."""

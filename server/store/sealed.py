@@ -48,19 +48,24 @@ class Standing:
 def standings(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Standing]:
     """Where complaints belong; those that are not here are left out."""
     select = (
-        sa.select(
-            complaint.c.id,
-            complaint.c.place_id,
-            sa.func.coalesce(lineage.c.team, complaint.c.team),
-            sa.func.coalesce(device.c.partner, complaint.c.partner),
-            complaint.c.confidentiality,
-        )
+        sa.select(complaint.c.id, *standing_of(complaint, lineage, device).values())
         .join(received, received.c.id == complaint.c.id)
         .join(lineage, lineage.c.id == received.c.lineage)
         .join(device, device.c.id == received.c.device)
         .where(complaint.c.id.in_(complaints))
     )
     return {row[0]: Standing(*row) for row in connection.execute(select)}
+
+
+def standing_of(facts: sa.FromClause, sender: sa.FromClause, used: sa.FromClause) -> dict[str, sa.ColumnElement[Any]]:
+    """By the name of each member of a Standing but the first, the column that tells it; the tables, or aliases of them,
+    are those of a complaint, its lineage and its device."""
+    return {
+        "place_id": facts.c.place_id,
+        "team": sa.func.coalesce(sender.c.team, facts.c.team),
+        "partner": sa.func.coalesce(used.c.partner, facts.c.partner),
+        "confidentiality": facts.c.confidentiality,
+    }
 
 
 def complaint_of(connection: sa.Connection, received_id: int) -> int | None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from server.store import steps, turns
+from server.domain.timeline import FOR
+from server.store import audit, steps, turns
 from server.store.case_tables import casefile, note, timeline
 
 
@@ -51,7 +52,7 @@ _NOTE = tuple(note.c[name] for name in Note.__dataclass_fields__)
 
 
 def append(connection: sa.Connection, made: Entry) -> None:
-    """Add an entry, whose number is the next of its case, which is locked; its step is to be told.
+    """Add an entry, whose number is the next of its case, which is locked, and an event of it; its step is to be told.
 
     It goes to the complaints that the case has at this moment, before any of them goes elsewhere.
     """
@@ -65,6 +66,17 @@ def append(connection: sa.Connection, made: Entry) -> None:
         turns.take_back(connection, made.casefile, made.undoes)
     else:
         turns.note(connection, made.casefile, made.no, made.at, made.fields)
+    audit.record(
+        connection,
+        at=made.at,
+        actor=made.actor,
+        action=f"case_{made.code}",
+        object=f"case:{made.casefile}",
+        # The leaf is for good: what was said of people, be it by a code, goes with the case.
+        details={name: made.fields.get(name) for name in ("from", "to")}
+        | {"no": made.no, "undoes": made.undoes}
+        | {name: account for name, account in made.fields.items() if name == FOR},
+    )
 
 
 def of_case(connection: sa.Connection, id: int) -> list[Entry]:

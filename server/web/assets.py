@@ -36,6 +36,7 @@ def static(name: str) -> Response:
     is_pinned = "v" in request.args
     answer = send_from_directory("web/static", name, max_age=_YEAR_S if is_pinned else _DAY_S)
     answer.cache_control.immutable = is_pinned
+    answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer
 
 

@@ -25,6 +25,8 @@ Guard = Literal["public", "enrolment", "device"]
 _BESIDE: Final = {"HX-Retarget": "#ended", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
 # Where the cookie keeps the token of a session.
 TOKEN: Final = "token"
+# What somebody may do who has not yet chosen a passphrase.
+_ALWAYS: Final[Action] = "use_account"
 
 
 def guarded(guard: Guard) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -58,7 +60,8 @@ def for_person(
 ) -> Callable[[Callable[Concatenate[Login, P], R]], Callable[P, R | Response]]:
     """Let in who has a session and a role that may ever do `action`; on what, is for the view's service to permit.
 
-    Without a session the caller is sent to log in, and back; for another role the page does not exist.
+    Without a session the caller is sent to log in, and back; for another role the page does not exist. Whoever came in
+    by sign-up words is sent to choose a passphrase.
     """
 
     def guard(view: Callable[Concatenate[Login, P], R]) -> Callable[P, R | Response]:
@@ -70,6 +73,8 @@ def for_person(
                 return _to_login()
             if not may_ever(person.actor, action):
                 raise NotFound
+            if person.must_choose and action != _ALWAYS:
+                return redirect(url_for("account.show"), 303)
             return view(person, *args, **kwargs)
 
         guarded_view.guard = f"permit:{action}"  # type: ignore[attr-defined]

@@ -29,7 +29,7 @@ class _PageCookies(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """What the cookie says; nothing, and no cookie to set, on a route of devices."""
-        return None if _is_of_devices(request.path) else super().open_session(app, request)
+        return None if is_of_devices(request.path) else super().open_session(app, request)
 
 
 def register(app: Flask, hub: Hub) -> None:
@@ -60,9 +60,10 @@ def _token() -> Markup:
 
 
 def _check_form() -> None:
-    if not _is_of_devices(request.path):
+    if not is_of_devices(request.path):
         _csrf.protect()
 
 
-def _is_of_devices(path: str) -> bool:
+def is_of_devices(path: str) -> bool:
+    """Whether a route is for devices alone, by its path."""
     return path.startswith(API) and path not in _OF_PEOPLE

@@ -6,6 +6,7 @@ from typing import Final
 from flask import Flask, current_app, g, request
 from flask_babel import Babel, format_date, format_datetime, format_decimal, format_timedelta
 
+from server.domain.reason import REASON_MAX_CHARS, REASON_MIN_CHARS
 from server.hub import Hub
 from server.i18n import LANGUAGES, catalogue
 
@@ -16,8 +17,9 @@ _LOCALES: Final = {"fr": "fr", "en": "en_GB", "bm": "fr"}
 
 
 def register(app: Flask, hub: Hub) -> None:
-    """Give the templates of this app their filters."""
+    """Give the templates of this app their filters, and how long a reason in words is."""
     Babel(app, locale_selector=lambda: _LOCALES[language()], default_timezone="UTC")
+    app.jinja_env.globals["reason_chars"] = (REASON_MIN_CHARS, REASON_MAX_CHARS)
     app.jinja_env.filters.update(
         day=day,
         moment=moment,

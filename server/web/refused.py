@@ -1,12 +1,13 @@
 """Refusals as pages: what happened, what was kept of what somebody typed, and what to do."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Response, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import SecurityError
+from werkzeug.exceptions import RequestEntityTooLarge, SecurityError
 
 from server.domain.case import Version
 from server.domain.errors import SeereError, SessionOver, StaleRevision
@@ -25,13 +26,15 @@ _ADVICE: Final = {404: "page.do_not_found", 405: "page.do_again", 413: "page.do_
 _SECRET: Final = frozenset({"csrf_token", "passphrase", "code", "old", "new", "again"})
 # The name under which forms say which version of a case they were made from.
 _SEEN: Final = "after"
-# What is shorter is a choice made on a form; longer words were typed, and are shown.
-_SHOWN_CHARS: Final = 40
+# In these people write, and see it again; every other field goes along unseen: a choice, a name, a number to call.
+WRITTEN: Final = frozenset({"narrative", "note", "reason", "text", "words"})
+# On some forms a reason is written, on others chosen from a list.
+_CODE: Final = re.compile(r"[a-z0-9_]*")
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A field of the form that was refused; `is_shown`: words that somebody typed."""
+    """A field of the form that was refused; `is_shown`: words that somebody wrote."""
 
     name: str
     value: str
@@ -71,6 +74,7 @@ def _in_console(code: str, status: int, error: Exception) -> str | None:
         status=status,
         stands=stands,
         versions=list(_versions(texts, error, stands)) if stands else [],
+        action=request.full_path.removesuffix("?"),
         kept=list(_kept(again)) if request.method == "POST" and not is_nothing and _is_ours(error) else [],
         back=home_of(person.actor) if is_nothing else _back(),
     )
@@ -107,7 +111,12 @@ def _worded(texts: Catalogue, field: str, value: str | None) -> str:
 
 
 def _is_ours(error: Exception) -> bool:
-    """Whether a page of ours sent the form: one that another page made up is not given a token to be sent again."""
+    """Whether a page of ours sent the form: one that another page made up is not given a token to be sent again.
+
+    Of one that is too large nothing can be read.
+    """
+    if isinstance(error, RequestEntityTooLarge):
+        return False
     return not isinstance(error, CSRFError) or request.headers.get("Sec-Fetch-Site") == "same-origin"
 
 
@@ -117,7 +126,7 @@ def _kept(again: Mapping[str, str]) -> Iterator[Kept]:
         if name in _SECRET:
             continue
         for value in [again[name]] if name in again else values:
-            yield Kept(name, value, len(value) > _SHOWN_CHARS or "\n" in value)
+            yield Kept(name, value, name in WRITTEN and not _CODE.fullmatch(value))
 
 
 def _back() -> str:

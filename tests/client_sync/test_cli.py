@@ -199,6 +199,7 @@ def test_answers_from_a_file_become_a_closed_complaint(run: Run, folder: Folder,
         (('level = "C2", ', ""), "consent.level"),
         (("narrative =", "narative ="), "narative"),
         (("sex =", "sexe ="), "victims.sexe"),
+        (("victims =", 'perpetrators = [{ category = "police" }]\nvictims ='), "perpetrators.roles"),
     ],
 )
 def test_a_file_of_answers_is_not_taken_on_trust(

@@ -4,18 +4,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from click.testing import CliRunner, Result
 
 from server.cli import main
 from server.commands import key_files
+from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
-from server.services.accounts import passphrases
-from tests.builders import NOW, SOFT, Clock, Sender, enrolled, open_test_hub, passphrase_file
+from server.services.accounts import passphrases, people
+from server.services.accounts.people import Post
+from server.store import accounts
+from tests.builders import NOW, PASSPHRASE, SOFT, Clock, Sender, enrolled, open_test_hub, passphrase_file
 
 ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 Enrol = Callable[..., Sender]
 Run = Callable[..., Result]
+Join = Callable[[str, Post], Run]
 
 
 # What a guess at a passphrase costs in earnest.
@@ -96,21 +101,44 @@ def own_hub(hub_url: str, tmp_path: Path) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def folder_hub(tmp_path: Path) -> Iterator[Hub]:
+def folder_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub of this test alone, in a folder where `seere` finds it, by the clock of the machine."""
-    hub = open_test_hub("sqlite", tmp_path / "hub", utc_now)
+    folder = tmp_path / "hub"
+    monkeypatch.setenv("SEERE_DATA", str(folder))
+    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(folder)))
+    hub = open_test_hub("sqlite", folder, utc_now)
     yield hub
     hub.close()
 
 
 @pytest.fixture
-def seere(folder_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
+def seere(folder_hub: Hub) -> Run:
     """Runs `seere` beside that hub; `typed` are the lines that are typed into it."""
-    folder = folder_hub.settings.data
-    monkeypatch.setenv("SEERE_DATA", str(folder))
-    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(folder)))
+    assert folder_hub
+    return _run
 
-    def run(*arguments: str, typed: tuple[str, ...] = ()) -> Result:
-        return CliRunner().invoke(main, list(arguments), input="".join(f"{line}\n" for line in typed))
 
-    return run
+@pytest.fixture
+def join(folder_hub: Hub) -> Join:
+    """Gives somebody an account, and runs `seere` as that person: `join("Awa", Post("coordinator"))("cases", "list")`.
+
+    Passphrase and code are typed before the lines that are `typed`.
+    """
+
+    def make(name: str, post: Post) -> Run:
+        made = people.make(folder_hub.store, folder_hub.secrets.totp, OPERATOR, name, post, PASSPHRASE, NOW)
+
+        def run(*arguments: str, typed: tuple[str, ...] = (), language: str = "fr") -> Result:
+            # A code is good once: nobody waits 30 s here for the next.
+            with folder_hub.store.write() as connection:
+                accounts.update(connection, made.account.id, totp_step=0)
+            code = (pyotp.TOTP(made.secret).now(),) if made.secret else ()
+            return _run("--language", language, *arguments, "--as", name, typed=(PASSPHRASE, *code, *typed))
+
+        return run
+
+    return make
+
+
+def _run(*arguments: str, typed: tuple[str, ...] = ()) -> Result:
+    return CliRunner().invoke(main, list(arguments), input="".join(f"{line}\n" for line in typed))

@@ -1,77 +1,56 @@
 """`seere cases`: a coordinator at the terminal works through what waits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
-import pyotp
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from server.cli import main
 from server.commands.case_words import REASONS
 from server.domain.casework import STATUSES
 from server.domain.folding import fold
-from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
 from server.i18n import LANGUAGES, catalogue
-from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.services.cases import telling
 from server.services.duplicates import matching
-from server.store import accounts
 from server.store.match_tables import link
 from tests.builders import (
-    NOW,
-    PASSPHRASE,
     Sender,
     complaint,
     enrolled,
-    founded,
-    open_new_hub,
     operation,
-    passphrase_file,
-    with_keyring,
 )
 from tests.decision_walks import add_link
 
 Run = Callable[..., Result]
+Join = Callable[..., Run]
 YEAR = utc_now().year
 FIRST, SECOND, THIRD = (f"SRE-{YEAR}-{number:06}" for number in (1, 2, 3))
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub"), utc_now))
-    enrolled(opened, "Gao 1", team="gao").send(*(complaint(name) for name in "abc"))
-    yield opened
-    opened.close()
+def hub(folder_hub: Hub) -> Hub:
+    enrolled(folder_hub, "Gao 1", team="gao").send(*(complaint(name) for name in "abc"))
+    return folder_hub
 
 
 @pytest.fixture
-def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `seere cases` as a coordinator for everything, who types passphrase, code, and what is `typed`."""
-    monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
-    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
+def seere(hub: Hub, join: Join) -> Run:
+    """Runs `seere cases` as Awa, a coordinator for everything, or somebody else."""
+    assert hub
     posts = {"Awa": Post("coordinator", is_named_reader=True), "Binta": Post("coordinator"), "Oumar": Post("verifier")}
-    made = {
-        name: people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, PASSPHRASE, NOW)
-        for name, post in posts.items()
-    }
+    runs = {name: join(name, post) for name, post in posts.items()}
 
-    def run(*arguments: str, name: str = "Awa", typed: str = "", language: str = "fr") -> Result:
-        with hub.store.write() as connection:
-            accounts.update(connection, made[name].account.id, totp_step=0)
-        secret = made[name].secret
-        code = f"{pyotp.TOTP(secret).now()}\n" if secret else ""
-        command = ["--language", language, "cases", *arguments, "--as", name]
-        return CliRunner().invoke(main, command, input=f"{PASSPHRASE}\n{code}{typed}\n")
+    def run(*arguments: str, name: str = "Awa", **options: Any) -> Result:
+        return runs[name]("cases", *arguments, **options)
 
     return run
 
 
-def work(seere: Run, *arguments: str, **options: str) -> str:
+def work(seere: Run, *arguments: str, **options: Any) -> str:
     done = seere(*arguments, **options)
     assert done.exit_code == 0, done.output
     return done.output
@@ -151,7 +130,7 @@ def test_answer_by_telephone_brings_a_case_back_into_triage(seere: Run) -> None:
     work(seere, "move", FIRST, "en-tri", "--after", "2")
     work(seere, "move", FIRST, "complément-demandé", "--after", "3", "--reason", "où")
     refused = seere("move", FIRST, "en-tri", "--after", "4")
-    assert (refused.exit_code, "dites comment par --heard" in refused.output) == (1, True)
+    assert (refused.exit_code, "dites comment. Ajoutez --heard" in refused.output) == (1, True)
     done = work(seere, "move", FIRST, "en-tri", "--after", "4", "--heard", "par appel")
     assert "complément demandé → en tri. Version 5" in done
     assert "(par appel)" in work(seere, "show", FIRST)
@@ -194,12 +173,12 @@ def test_reports_of_the_same_incident_are_named_beside_the_case(seere: Run, hub:
 
 
 def test_note_is_typed_and_read_by_the_team_alone(seere: Run, hub: Hub) -> None:
-    work(seere, "note", FIRST, typed="Rappeler après le marché.")
+    work(seere, "note", FIRST, typed=("Rappeler après le marché.",))
     assert "Awa, sur" in work(seere, "show", FIRST)
     assert "Rappeler après le marché." in work(seere, "show", FIRST)
     assert "scellée pour d'autres que vous" in work(seere, "show", FIRST, name="Binta")
     assert b"Rappeler" not in b"".join(path.read_bytes() for path in hub.settings.data.glob("hub.db*"))
-    assert "La note est vide." in seere("note", FIRST, typed=" ").output
+    assert "La note est vide." in seere("note", FIRST, typed=(" ",)).output
 
 
 def test_whoever_handles_no_cases_is_told_so(seere: Run) -> None:

@@ -1,61 +1,37 @@
 """`seere duplicates`: a coordinator at the terminal reads a pair, decides, thinks again."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
-import pyotp
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from server.cli import main
 from server.domain.matching import complaints
 from server.domain.matching.levels import Level
 from server.domain.matching.link_ids import written
-from server.domain.permission import OPERATOR
-from server.hub import Hub, utc_now
+from server.hub import Hub
 from server.i18n import LANGUAGES, catalogue
-from server.services.accounts import people
 from server.services.accounts.people import Post
-from server.store import accounts
 from server.store.match_tables import link, match_profile
-from tests.builders import NOW, PASSPHRASE, enrolled, founded, open_new_hub, passphrase_file, with_keyring
+from tests.builders import enrolled
 from tests.matching import ENGLISH, links, match_all, report
 
 Run = Callable[..., Result]
-_NAME = "Awa"
+Join = Callable[..., Run]
 _COORDINATOR = Post("coordinator", is_named_reader=True)
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub"), utc_now))
-    yield opened
-    opened.close()
+def hub(folder_hub: Hub) -> Hub:
+    return folder_hub
 
 
 @pytest.fixture
-def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `seere duplicates` as a coordinator for everything, who types passphrase and code."""
-    monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
-    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
-    return seere_of(hub, _NAME, _COORDINATOR)
-
-
-def seere_of(hub: Hub, name: str, post: Post) -> Run:
-    """The same as somebody else."""
-    made = people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, PASSPHRASE, NOW)
-    assert made.secret is not None
-    totp = pyotp.TOTP(made.secret)
-
-    def run(*arguments: str) -> Result:
-        with hub.store.write() as connection:
-            accounts.update(connection, made.account.id, totp_step=0)
-        typed = f"{PASSPHRASE}\n{totp.now()}\n"
-        return CliRunner().invoke(main, ["duplicates", *arguments, "--as", name], input=typed)
-
-    return run
+def seere(join: Join) -> Run:
+    """Runs `seere duplicates` as Awa, a coordinator for everything."""
+    return partial(join("Awa", _COORDINATOR), "duplicates")
 
 
 @pytest.fixture
@@ -117,9 +93,20 @@ def test_command_that_is_printed_after_an_undo_is_accepted(seere: Run, pair: str
     assert seere("decide", pair, "oui", "--after", "2").exit_code == 0
 
 
-def test_second_opinion_is_offered_and_the_first_decision_stays(seere: Run, hub: Hub, pair: str) -> None:
+def test_who_is_unsure_sees_the_pair_no_more_and_others_do(seere: Run, join: Join, pair: str) -> None:
+    told = seere("decide", pair, "nesaispas").output
+    assert f"Paire {pair} : sans avis (décision 1)." in told
+    assert pair not in seere("next").output
+    salif = partial(join("Salif", _COORDINATOR), "duplicates")
+    assert pair in salif("next").output
+    assert f"Décider : seere duplicates decide {pair} oui --as Salif (ou non)" in salif("explain", pair).output
+    assert seere("undo", pair, "1").exit_code == 0
+    assert pair in seere("next", "--further", "0").output
+
+
+def test_second_opinion_is_offered_and_the_first_decision_stays(seere: Run, join: Join, hub: Hub, pair: str) -> None:
     seere("decide", pair, "oui")
-    salif = seere_of(hub, "Salif", _COORDINATOR)
+    salif = partial(join("Salif", _COORDINATOR), "duplicates")
     assert f"seere duplicates decide {pair} oui --second --as Salif" in salif("explain", pair, "--blind").output
     refused = salif("decide", pair, "non").stderr
     assert "Awa a décidé entre-temps" in refused
@@ -130,8 +117,8 @@ def test_second_opinion_is_offered_and_the_first_decision_stays(seere: Run, hub:
 
 
 @pytest.mark.parametrize("command", ["next", "estimates"])
-def test_account_that_handles_no_complaints_is_told_so(seere: Run, hub: Hub, pair: str, command: str) -> None:
-    refused = seere_of(hub, "Bintou", Post("administrator"))(command)
+def test_account_that_handles_no_complaints_is_told_so(join: Join, command: str) -> None:
+    refused = join("Bintou", Post("administrator"))("duplicates", command)
     assert (refused.exit_code, "ce compte ne traite pas de plaintes" in refused.stderr) == (1, True)
 
 

@@ -2,23 +2,18 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-import pyotp
 import pytest
 import sqlalchemy as sa
 from click.testing import Result
 
-from server.domain.permission import OPERATOR
 from server.hub import Hub
 from server.services import search_texts
-from server.services.accounts import people
 from server.services.accounts.people import Post
-from server.store import accounts
 from server.store.match_tables import match_profile
 from tests.builders import (
-    NOW,
-    PASSPHRASE,
     complaint,
     content,
     enrolled,
@@ -28,6 +23,7 @@ from tests.builders import (
 
 PLACES = Path(__file__).parents[2] / "fixtures/places/mali-2026.1.csv"
 Run = Callable[..., Result]
+Join = Callable[..., Run]
 
 
 @pytest.fixture
@@ -36,20 +32,9 @@ def hub(folder_hub: Hub) -> Hub:
 
 
 @pytest.fixture
-def find(seere: Run, hub: Hub) -> Run:
-    """Runs `seere find` as a coordinator for everything, who types passphrase and code."""
-    post = Post("coordinator", is_named_reader=True)
-    made = people.make(hub.store, hub.secrets.totp, OPERATOR, "Awa", post, PASSPHRASE, NOW)
-    assert made.secret is not None
-    totp = pyotp.TOTP(made.secret)
-
-    def run(*arguments: str) -> Result:
-        # A code is good once: nobody waits 30 s here for the next.
-        with hub.store.write() as connection:
-            accounts.update(connection, made.account.id, totp_step=0)
-        return seere("find", *arguments, "--as", "Awa", typed=(PASSPHRASE, totp.now()))
-
-    return run
+def find(join: Join) -> Run:
+    """Runs `seere find` as a coordinator for everything."""
+    return partial(join("Awa", Post("coordinator", is_named_reader=True)), "find")
 
 
 def _send(hub: Hub, *texts: str) -> None:
@@ -97,10 +82,8 @@ def test_search_that_finds_nothing_speaks_of_what_was_asked(find: Run, hub: Hub)
     assert ("effacée" in nothing.stderr, "mots" in nothing.stderr) == (True, False)
 
 
-def test_account_that_handles_no_complaints_is_told_so(seere: Run, hub: Hub) -> None:
-    made = people.make(hub.store, hub.secrets.totp, OPERATOR, "Moussa", Post("administrator"), PASSPHRASE, NOW)
-    assert made.secret is not None
-    refused = seere("find", "7K4M-2QG", "--as", "Moussa", typed=(PASSPHRASE, pyotp.TOTP(made.secret).now()))
+def test_account_that_handles_no_complaints_is_told_so(join: Join) -> None:
+    refused = join("Moussa", Post("administrator"))("find", "7K4M-2QG")
     assert (refused.exit_code, "ne traite pas de plaintes" in refused.stderr) == (1, True)
 
 

@@ -37,6 +37,7 @@ PLACES = Path(__file__).resolve().parents[2] / "fixtures" / "places" / "mali-202
 PUBLIC = re.compile(r"publique[^:]* : ([\w-]{43})")
 Run = Callable[..., Result]
 # Of key files.
+WHY = "rappeler la personne"
 KEY_WORDS = "tamarinier rônier acacia karité"
 
 
@@ -364,19 +365,20 @@ def test_identity_is_opened_with_a_reason_and_shows_who_opened_before(
     _publish(done)
     number = _received(hub, enrolled(hub, "Gao 1", team="gao"))
     look = ("open", number, "--compartment", "identity", "--as", "awa")
-    assert seere(*look, "--reason", "x", typed=lines).exit_code == 1
-    refused = seere(*look, "--reason", "x", typed=lines).output
+    assert seere(*look, "--reason", WHY, typed=lines).exit_code == 1
+    refused = seere(*look, "--reason", WHY, typed=lines).output
     assert all(words in refused for words in (f"« {number} »", f"seere assign {number}"))
-    assert "seere assign" in seere("open", "SRE-1999-000009", *look[2:], "--reason", "x", typed=lines).output
+    assert "seere assign" in seere("open", "SRE-1999-000009", *look[2:], "--reason", WHY, typed=lines).output
     # The device sealed it to her already: there is nothing to hand on.
     assert "Aucune clé à donner" in done("assign", number, "awa", "--as", "awa", typed=lines)
-    assert "--reason" in seere(*look, typed=lines).output
+    for short in ((), ("--reason", ""), ("--reason", "trop peu"), ("--reason", "x" * 501)):
+        assert "Dites pourquoi, en 10 à 500 caractères." in seere(*look, *short, typed=lines).output
 
-    said = done(*look, "--reason", "rappeler", typed=lines)
+    said = done(*look, "--reason", WHY, typed=lines)
 
     assert "Awa Exemple" in said
     assert "Peut être ouvert par : awa (au centre), clé de secours" in said
-    assert re.search(r"Ouvert par awa, identité, le \S+ : rappeler", said)
+    assert re.search(rf"Ouvert par awa, identité, le \S+ : {WHY}", said)
 
 
 @pytest.mark.parametrize(
@@ -398,7 +400,7 @@ def test_how_the_person_may_be_reached_stands_before_the_names(
     number = _received(hub, enrolled(hub, "Gao 1", team="gao"), contact_ok=contact_ok, kinds=kinds)
     done("assign", number, "awa", "--as", "awa", typed=lines)
 
-    shown = done("open", number, "--compartment", "identity", "--as", "awa", "--reason", "rappeler", typed=lines)
+    shown = done("open", number, "--compartment", "identity", "--as", "awa", "--reason", WHY, typed=lines)
 
     before, name, _ = shown.partition("Awa Exemple")
     assert name

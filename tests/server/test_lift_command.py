@@ -16,6 +16,7 @@ from tests.builders import NOW, PASSPHRASE, complaint, enrolled, facts, revision
 
 Run = Callable[..., Result]
 NUMBER = "SRE-2026-000001"
+WHY = "vu avec l'équipe"
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def lift(seere: Run, hub: Hub) -> Run:
 
 
 def test_named_reader_is_told_how_confidential_it_is_now(lift: Run) -> None:
-    found = lift(NUMBER, "--reason", "vu avec l'équipe")
+    found = lift(NUMBER, "--reason", WHY)
     assert found.exit_code == 0, found.output
     assert f"{NUMBER} n'est plus strictement confidentielle ; elle est : confidentielle." in found.output
 
@@ -53,9 +54,10 @@ def test_named_reader_is_told_how_confidential_it_is_now(lift: Run) -> None:
     ("arguments", "who", "words"),
     [
         ((NUMBER,), {}, "Dites pourquoi"),
-        ((NUMBER, "--reason", "x"), {"is_named_reader": False}, f"« {NUMBER} »"),
-        (("SRE-1999-000009", "--reason", "x"), {}, "« SRE-1999-000009 »"),
-        (("SRE-2026-000002", "--reason", "x"), {}, "Les faits de cette plainte demandent eux-mêmes"),
+        ((NUMBER, "--reason", "trop peu"), {}, "Dites pourquoi"),
+        ((NUMBER, "--reason", WHY), {"is_named_reader": False}, f"« {NUMBER} »"),
+        (("SRE-1999-000009", "--reason", WHY), {}, "« SRE-1999-000009 »"),
+        (("SRE-2026-000002", "--reason", WHY), {}, "Les faits de cette plainte demandent eux-mêmes"),
     ],
 )
 def test_refusal_says_why(lift: Run, arguments: tuple[str, ...], who: dict[str, Any], words: str) -> None:

@@ -7,7 +7,7 @@ import pyotp
 import pytest
 from click.testing import Result
 
-from server.domain.people import login_name
+from server.domain.people import SIGN_UP_MAX, login_name
 from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
 from server.services.accounts import people
@@ -120,6 +120,21 @@ def test_reset_lets_the_new_passphrase_in_and_says_what_it_does_not_open(
     found = seere("find", RECEIPT, "--as", "awa", typed=(OTHER_WORDS, pyotp.TOTP(secret).now()))
     assert "Aucune plainte" in found.stderr
     assert "ne va pas" in seere("find", RECEIPT, "--as", "awa", typed=(WORDS, "000000")).stderr
+
+
+def test_sign_up_words_run_no_command(seere: Run, hub: Hub) -> None:
+    people.make(
+        hub.store,
+        hub.secrets.totp,
+        OPERATOR,
+        "moussa",
+        Post("verifier"),
+        OTHER_WORDS,
+        hub.clock(),
+        change_by=hub.clock() + SIGN_UP_MAX,
+    )
+    done = seere("find", RECEIPT, "--as", "moussa", typed=(OTHER_WORDS,))
+    assert (done.exit_code, "n'a pas encore choisi sa phrase secrète" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(("typed", "state"), [(("oui",), "left"), (("non",), "active")])

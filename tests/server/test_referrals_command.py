@@ -7,25 +7,25 @@ import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pyotp
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from server.cli import main
 from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
 from server.services import places
 from server.services.accounts import people
 from server.services.accounts.people import Post
-from server.store import accounts
 from server.store.referral_tables import referral_complaint
-from tests.builders import NOW, PASSPHRASE, enrolled, founded, open_new_hub, passphrase_file, with_keyring
+from tests.builders import NOW, PASSPHRASE, enrolled
 from tests.case_referrals import consent, land
 from tests.faults.shim import FaultShim, compiled, missing
 
 Run = Callable[..., Result]
+Join = Callable[..., Run]
 FIRST, SECOND = (f"SRE-{utc_now().year}-{number:06}" for number in (1, 2))
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 LIST = FIXTURES / "destinations" / "mali-2026.csv"
@@ -33,37 +33,26 @@ TO = "cofo-gao"
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub"), utc_now))
+def hub(folder_hub: Hub) -> Hub:
     known = places.read_list_file(FIXTURES / "places" / "mali-2026.1.csv", "2026.1")
-    places.import_list(opened.store, known, "test", opened.clock())
-    enrolled(opened, "Gao 1", team="gao").send(land("a"), land("b", consent=consent("C1")))
-    yield opened
-    opened.close()
+    places.import_list(folder_hub.store, known, "test", folder_hub.clock())
+    enrolled(folder_hub, "Gao 1", team="gao").send(land("a"), land("b", consent=consent("C1")))
+    return folder_hub
 
 
 @pytest.fixture
-def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `seere` as a coordinator for everything."""
-    monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
-    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
+def seere(hub: Hub, join: Join) -> Run:
+    """Runs `seere` as Awa, a coordinator for everything, or somebody else."""
+    assert hub
     posts = {
         "Awa": Post("coordinator", is_named_reader=True),
         "Cheick": Post("coordinator", teams=("gao",)),
         "Oumar": Post("verifier"),
     }
-    made = {
-        name: people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, PASSPHRASE, NOW)
-        for name, post in posts.items()
-    }
+    runs = {name: join(name, post) for name, post in posts.items()}
 
-    def run(*arguments: str, name: str = "Awa", language: str = "fr") -> Result:
-        with hub.store.write() as connection:
-            accounts.update(connection, made[name].account.id, totp_step=0)
-        secret = made[name].secret
-        code = f"{pyotp.TOTP(secret).now()}\n" if secret else ""
-        command = ["--language", language, *arguments, "--as", name]
-        return CliRunner().invoke(main, command, input=f"{PASSPHRASE}\n{code}\n")
+    def run(*arguments: str, name: str = "Awa", **options: Any) -> Result:
+        return runs[name](*arguments, **options)
 
     return run
 
@@ -164,7 +153,8 @@ def test_refused_letter_leaves_no_file(seere: Run, case: str, tmp_path: Path) ->
     assert seere("referrals", "send", case, TO, "--letter", str(letter), "--after", "5").exit_code == 1
     assert letter.read_text() == "mien"
     assert "Aucun référencement." in work(seere, "referrals", "list", case)
-    asked = seere("referrals", "send", case, TO, "--letter", str(letter) + "2", "--reason", "aide", "--after", "5")
+    named = ("--reason", "aide en justice", "--after", "5")
+    asked = seere("referrals", "send", case, TO, "--letter", str(letter) + "2", *named)
     assert "ne s'ouvre que pour qui en est chargé" in asked.output
     assert not Path(str(letter) + "2").exists()
 
@@ -230,6 +220,7 @@ def test_what_comes_back_is_noted_in_the_words_of_its_programme(seere: Run, case
     received = work(seere, "referrals", "receive", case, TO, "--reference", "RG 7", "--after", version(seere))
     assert received.endswith(f"l'organisme l'a. Version {version(seere)}\n")
     assert "1 relance" in work(seere, "referrals", "remind", case, TO, "--after", version(seere))
+    assert re.search(r"Réponse de l'organisme, .*\n +Relancé 1 fois", work(seere, "cases", "due"))
     wrong = seere("referrals", "answer", case, TO, "acquittement", "--after", version(seere))
     assert "Il donne : hearing_set (Audience fixée) · settled (Litige réglé)" in wrong.output
     answered = work(seere, "referrals", "answer", case, TO, "audience fixée", "--after", version(seere))
@@ -256,13 +247,14 @@ def test_what_was_prepared_is_given_up_and_a_body_may_refuse(seere: Run, case: s
 def test_act_is_verified_and_judged_at_the_terminal(seere: Run, case: str) -> None:
     begun = work(seere, "cases", "verify", "begin", FIRST, "hr-lan", "--after", version(seere))
     assert "seere cases verify found" in begun
-    basis = ("--method", "visite", "--certainty", "motifs-raisonnables", "--on", "2026-11-20", "--sources")
+    basis = ("--method", "visite sur place", "--certainty", "motifs-raisonnables-de-croire")
+    basis += ("--on", "2026-11-20", "--sources")
     weak = seere("cases", "verify", "found", FIRST, "HR-LAN", "corroboré", *basis, "1", "--after", version(seere))
     assert "Pour cette conclusion il faut deux sources indépendantes." in weak.output
     work(seere, "cases", "verify", "found", FIRST, "HR-LAN", "corroboré", *basis, "2", "--after", version(seere))
     shown = work(seere, "cases", "show", FIRST)
     assert "Vérification : corroboré" in shown
-    assert "visite, sources : 2, certitude : motifs raisonnables, le 20/11/2026" in shown
+    assert "visite sur place, sources : 2, certitude : motifs raisonnables de croire, le 20/11/2026" in shown
     court = ("--court", "assises", "--on", "2026-11-01", "--after", version(seere))
     refused = seere("cases", "judge", FIRST, "2", "condamnée", *court)
     assert "Personne n'est mis en cause sous ce numéro." in refused.output

@@ -1,35 +1,25 @@
 """`seere tasks`: a coordinator at the terminal sets a task for a phone and reads what came of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 
-import pyotp
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from server.cli import main
-from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
-from server.services.accounts import people
 from server.services.accounts.people import Post
-from server.store import accounts
 from tests.builders import (
-    NOW,
-    PASSPHRASE,
     ROOT,
     Sender,
     complaint,
     enrolled,
-    founded,
-    open_new_hub,
     operation,
-    passphrase_file,
     publish_keyring,
-    with_keyring,
 )
 
 Run = Callable[..., Result]
+Join = Callable[..., Run]
 NUMBER = f"SRE-{utc_now().year}-000001"
 TODAY = utc_now().date()
 REPORT = {
@@ -45,30 +35,16 @@ WINDOW = ("--from", TODAY.isoformat(), "--to", (TODAY + timedelta(days=9)).isofo
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub"), utc_now))
-    yield opened
-    opened.close()
+def hub(folder_hub: Hub) -> Hub:
+    return folder_hub
 
 
 @pytest.fixture
-def seere(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `seere tasks` as Awa, a coordinator for everything, who types passphrase, code, and what is `typed`."""
-    monkeypatch.setenv("SEERE_DATA", str(hub.settings.data))
-    monkeypatch.setenv("SEERE_PASSPHRASE_FILE", str(passphrase_file(hub.settings.data)))
-    post = Post("coordinator", is_named_reader=True)
-    made = people.make(hub.store, hub.secrets.totp, OPERATOR, "Awa", post, PASSPHRASE, NOW)
+def seere(hub: Hub, join: Join) -> Run:
+    """Runs `seere tasks` as Awa, a coordinator for everything."""
+    awa = join("Awa", Post("coordinator", is_named_reader=True))
     publish_keyring(hub, bytes(ROOT))
-    assert made.secret is not None
-
-    def run(*arguments: str, typed: str = "") -> Result:
-        with hub.store.write() as connection:
-            accounts.update(connection, made.account.id, totp_step=0)
-        code = pyotp.TOTP(made.secret or "").now()
-        command = ["--language", "fr", "tasks", *arguments, "--as", "Awa"]
-        return CliRunner().invoke(main, command, input=f"{PASSPHRASE}\n{code}\n{typed}\n")
-
-    return run
+    return partial(awa, "tasks")
 
 
 @pytest.fixture
@@ -78,14 +54,14 @@ def second(hub: Hub, seere: Run) -> Sender:
     return enrolled(hub, "Gao 2", team="gao")
 
 
-def work(seere: Run, *arguments: str, typed: str = "") -> str:
+def work(seere: Run, *arguments: str, typed: tuple[str, ...] = ()) -> str:
     done = seere(*arguments, typed=typed)
     assert done.exit_code == 0, done.output
     return done.output
 
 
 def test_coordinator_sets_a_task_and_reads_its_result(seere: Run, second: Sender) -> None:
-    said = work(seere, "set", NUMBER, "visit", "--device", "Gao 2", *WINDOW, typed="voir le registre")
+    said = work(seere, "set", NUMBER, "visit", "--device", "Gao 2", *WINDOW, typed=("voir le registre",))
     assert f"{NUMBER}  vérifier sur place  Gao 2" in said
     assert f"Dossier de {NUMBER} : version 2\n" in said
     [change] = [each for each in second.send()["changes"] if each["kind"] == "task"]
@@ -98,7 +74,7 @@ def test_coordinator_sets_a_task_and_reads_its_result(seere: Run, second: Sender
     assert "faite" in shown
     assert "Gao 2 : vérifié" in shown
     assert "Propose : corroboré. Méthode : document. Sources indépendantes : 2" in shown
-    rests_on = "--method document --sources 2 --certainty motifs-raisonnables"
+    rests_on = "--method document --sources 2 --certainty motifs-raisonnables-de-croire"
     assert f"cases verify found {NUMBER} CODE corroboré {rests_on} --on {TODAY.isoformat()} --device 'Gao 2'" in shown
     assert "le maire" not in shown
     second.send(operation("task_done", "encore", {"task": change["task"], "outcome": "not_found"}))
@@ -110,18 +86,18 @@ def test_coordinator_sets_a_task_and_reads_its_result(seere: Run, second: Sender
 
 def test_task_is_reassigned_and_recalled(hub: Hub, seere: Run, second: Sender) -> None:
     third = enrolled(hub, "Gao 3", team="gao")
-    work(seere, "set", NUMBER, "ask", "--device", "Gao 2", *WINDOW, typed="quand ?")
+    work(seere, "set", NUMBER, "ask", "--device", "Gao 2", *WINDOW, typed=("quand ?",))
     id = second.send()["changes"][-1]["task"][:8]
-    assert "Gao 3" in work(seere, "reassign", id, "--device", "Gao 3", *WINDOW, typed="quand ?")
+    assert "Gao 3" in work(seere, "reassign", id, "--device", "Gao 3", *WINDOW, typed=("quand ?",))
     assert third.send()["changes"][-1]["kind"] == "task"
     assert "reprise" in work(seere, "recall", id)
     assert "déjà finie" in seere("recall", id).output
 
 
 def test_refusal_says_what_stands_against_it(seere: Run, second: Sender) -> None:
-    refused = seere("set", NUMBER, "visit", "--device", "Gao 1", *WINDOW, typed="x")
+    refused = seere("set", NUMBER, "visit", "--device", "Gao 1", *WINDOW, typed=("x",))
     assert (refused.exit_code, "ne la vérifie pas" in refused.output) == (1, True)
     day = TODAY.isoformat()
-    refused = seere("set", NUMBER, "ask", "--device", "Gao 2", "--from", day, "--to", day, typed="x")
+    refused = seere("set", NUMBER, "ask", "--device", "Gao 2", "--from", day, "--to", day, typed=("x",))
     assert "une période de 3 à 92 jours" in refused.output
     assert "NotFound" not in seere("show", "00000000").output

@@ -8,10 +8,14 @@ from typing import Final
 
 
 class Verdict(StrEnum):
-    """What a decision says: the two match, they don't, or an earlier word is taken back."""
+    """What a decision says: the two match, they don't, or an earlier word is taken back.
+
+    Who is unsure decides nothing: the pair stays as it is, for others.
+    """
 
     CONFIRMED = "confirmed"
     REJECTED = "rejected"
+    UNSURE = "unsure"
     UNDONE = "undone"
 
 
@@ -30,6 +34,8 @@ class Reason(StrEnum):
     OTHER = "other"
 
 
+# What decides; whoever says anything else leaves the pair as it is.
+DECIDING: Final = (Verdict.CONFIRMED, Verdict.REJECTED)
 PROPOSED: Final = "proposed"
 # The relation that holds by itself: the same report again.
 RETRY: Final = "retry"
@@ -50,7 +56,8 @@ class Judged:
 class Decision:
     """One word on a link, never changed; `no` counts those of the link from 1, and `undoes` is one of these numbers.
 
-    `is_blind`: made without the score. `is_second`: a second person's judgement of the pair, which changes nothing.
+    `is_blind`: made without the score. `is_second`: beside the word that decides, which changes nothing: a second
+    person's judgement of the pair, or that somebody is unsure.
     `judged`: the link as it was judged then.
     """
 
@@ -87,7 +94,7 @@ def words_that_stand(history: Sequence[Decision], *, is_second: bool) -> list[De
     return [
         each
         for each in history
-        if each.is_second is is_second and each.verdict is not Verdict.UNDONE and each.no not in gone
+        if each.is_second is is_second and each.verdict in DECIDING and each.no not in gone
     ]
 
 
@@ -105,7 +112,13 @@ def second_opinions(history: Sequence[Decision]) -> list[Decision]:
 def is_own_second(history: Sequence[Decision], word: Decision) -> bool:
     """Whether a second opinion is of the very person whose decision holds: it does not make two of one."""
     held = standing(history)
-    return held is not None and word.is_second and word.account == held.account
+    is_opinion = word.is_second and word.verdict in DECIDING
+    return held is not None and is_opinion and word.account == held.account
+
+
+def is_unseen(history: Sequence[Decision]) -> bool:
+    """Whether nobody decided yet, not even what was taken back since; to be unsure shows nobody a score."""
+    return not any(each.verdict in DECIDING for each in history)
 
 
 def last_of(history: Sequence[Decision]) -> int:

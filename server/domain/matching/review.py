@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from hashlib import blake2b
 from math import exp, lgamma, log, log1p, log2, sqrt
 from typing import Final
@@ -82,7 +83,7 @@ class Pair:
     sender: str
     group: str = ""
 
-    @property
+    @cached_property
     def takers(self) -> frozenset[str]:
         """Those of whose share of the day it takes one: whoever sent more complaints like somebody's takes nothing of
         what that one has."""
@@ -263,9 +264,10 @@ def _first(
     turns: Mapping[frozenset[str], int],
 ) -> tuple[Slot, Pair] | None:
     for kind in kinds:
-        free = list(filter(is_free, shelves.get(kind, ())))
-        if free:
-            sharing = (each for each in free if not each.takers.isdisjoint(free[0].takers))
+        shelf = shelves.get(kind, ())
+        first = next(filter(is_free, shelf), None)
+        if first is not None:
+            sharing = (each for each in shelf if not each.takers.isdisjoint(first.takers) and is_free(each))
             return kind, min(sharing, key=lambda each: turns[each.lineages])
     return None
 

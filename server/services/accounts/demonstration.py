@@ -4,6 +4,7 @@ Nothing here works on a hub without the mark, and a hub that holds anything neve
 """
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,6 +24,11 @@ from server.store.engine import Store
 # Where guesses at these passphrases come from: nobody guesses at them.
 _ORIGIN: Final = "demonstration"
 _MARK: Final = "demo"
+_KEY_BYTES: Final = 16
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(_KEY_BYTES)
 
 
 @dataclass(frozen=True)
@@ -36,15 +42,21 @@ class Door:
 @dataclass(frozen=True)
 class Mark:
     """What a demonstration says of itself: the passphrase of its people, its doors by their names, and in which file
-    it stands how many days its clock is ahead of the machine's; None where it is not."""
+    it stands how many days its clock is ahead of the machine's; None where it is not. Whoever shows the `key` may look
+    for a door: it is told at the terminal alone."""
 
     passphrase: str = field(repr=False)
     clock: str | None = None
     doors: Mapping[str, Door] = field(default_factory=dict)
+    key: str = field(default_factory=_new_key, repr=False)
 
     def now(self, machine: datetime) -> datetime:
         """The time of the demonstration, at that moment of the machine."""
         return machine if self.clock is None else machine + timedelta(days=int(Path(self.clock).read_text("utf-8")))
+
+    def is_shown(self, key: str) -> bool:
+        """Whether this is the key that was told at the terminal."""
+        return secrets.compare_digest(self.key.encode(), key.encode("utf-8", "surrogatepass"))
 
 
 def mark(store: Store, made: Mark) -> None:
@@ -108,7 +120,8 @@ def _marked(connection: sa.Connection) -> Mark:
     if kept is None:
         raise DemoRefused(fault="unmarked")
     said = json.loads(kept)
-    return Mark(said["passphrase"], said["clock"], {name: Door(**each) for name, each in said["doors"].items()})
+    doors = {name: Door(**each) for name, each in said["doors"].items()}
+    return Mark(said["passphrase"], said["clock"], doors, said["key"])
 
 
 def _keep(connection: sa.Connection, made: Mark) -> None:

@@ -1,14 +1,17 @@
 """Passphrases: hashed to be compared with, stretched to close a private key; a few at a time."""
 
 import json
+import secrets
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Final
 
 from nacl import pwhash
 from nacl.exceptions import InvalidkeyError as KeyDiffers
 
+from client_sync.protocol.words import to_words
 from server import slots
 from server.domain.errors import Busy
 from server.domain.passphrase import is_too_long, normal_bytes
@@ -19,6 +22,10 @@ HARDNESS: Final = Hardness(passes=2, memory_bytes=19 * 2**20)
 # Logins must take neither the memory of the machine nor all of its threads.
 AT_ONCE: Final = 4
 _PATIENCE_S: Final = 2.0
+# Half the threads of a hub: who floods the login from one address leaves the others theirs.
+TRIES_FROM_ONE: Final = 4
+# A byte each: 64 bits that are stretched, wait for each other and run out within days.
+_SIGN_UP_WORDS: Final = 8
 
 # Of words that nobody knows: what is compared with where there is no account, at the same cost.
 NOBODYS: Final = (
@@ -26,6 +33,13 @@ NOBODYS: Final = (
 )
 
 _hashings = BoundedSemaphore(AT_ONCE)
+_tries: Final[Counter[str]] = Counter()
+_counting: Final = Lock()
+
+
+def sign_up_words() -> str:
+    """A passphrase of sign-up words, drawn at random, for somebody who is to choose one."""
+    return " ".join(to_words(secrets.token_bytes(_SIGN_UP_WORDS)))
 
 
 def hashed(passphrase: str) -> str:
@@ -62,6 +76,22 @@ def open_slot(slot: bytes, passphrase: str) -> bytes:
     """The private key in a slot. Raises PassphraseWrong, and Busy as `hashed` does."""
     with _hashing():
         return slots.open_slot(json.loads(slot), passphrase)
+
+
+@contextmanager
+def in_turn(origin: str) -> Iterator[None]:
+    """A try that comes from there. Raises Busy, without waiting, when too many from there are at it."""
+    with _counting:
+        if _tries[origin] >= TRIES_FROM_ONE:
+            raise Busy
+        _tries[origin] += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _tries[origin] -= 1
+            if not _tries[origin]:
+                del _tries[origin]
 
 
 @contextmanager

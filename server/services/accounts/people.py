@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from client_sync.protocol import keyring
 from client_sync.protocol.frames import from_text
-from server.domain.errors import NameRefused, NotFound
+from server.domain.errors import AccountRefused, NameRefused, NotFound
 from server.domain.passphrase import check_new
 from server.domain.people import KEY_ROLES, SECOND_FACTOR_ROLES, Role, is_login_name, login_name, written_name
 from server.domain.permission import Actor, permit
@@ -43,17 +43,31 @@ class Made:
 @dataclass(frozen=True)
 class Colleague:
     """An account as whoever manages people sees it. `keys`: how many it holds to open what is sealed from now on;
-    `is_sealed_to`: devices seal to one of them. `is_head`: its holder leads the network."""
+    `is_sealed_to`: devices seal to one of them. `is_head`: its holder leads the network. `is_last_named`: nobody else
+    with a key opens what is strictly confidential."""
 
     account: Account
     keys: int
     is_sealed_to: bool
     is_head: bool
+    is_last_named: bool
 
 
-def make(store: Store, key: bytes, actor: Actor, name: str, post: Post, passphrase: str, now: datetime) -> Made:
+def make(
+    store: Store,
+    key: bytes,
+    actor: Actor,
+    name: str,
+    post: Post,
+    passphrase: str,
+    now: datetime,
+    *,
+    language: str = "fr",
+    change_by: datetime | None = None,
+) -> Made:
     """Make an account, with keys where the role reads what is sealed; `key` is the hub's for second factors.
 
+    `change_by`: until when the passphrase lets its holder in, to choose another; None where the holder chose it.
     Raises NotFound where the actor does not manage people, NameRefused and PassphraseRefused.
     """
     _check_manager(actor)
@@ -67,8 +81,9 @@ def make(store: Store, key: bytes, actor: Actor, name: str, post: Post, passphra
         login=login,
         name=written,
         state=accounts.ACTIVE,
-        language="fr",
+        language=language,
         passphrase=passphrases.hashed(passphrase),
+        change_by=change_by,
         totp=second_factor.closed(secret, key) if secret else None,
         totp_step=0,
         made_at=now,
@@ -81,7 +96,7 @@ def make(store: Store, key: bytes, actor: Actor, name: str, post: Post, passphra
         accounts.add(connection, account)
         if made is not None:
             recipients.add(connection, made)
-        details = {"keys": [made.kid] if made else [], "role": post.role}
+        details = {"keys": [made.kid] if made else [], "named": post.is_named_reader, "role": post.role}
         _note(connection, actor, "make_account", id, now, details)
     return Made(account, secret)
 
@@ -107,44 +122,58 @@ def overview(store: Store, actor: Actor) -> list[Colleague]:
     kids: dict[str | None, set[str]] = {}
     for each in held:
         kids.setdefault(each.account, set()).add(each.kid)
+    named = {each.id for each in known if each.is_named_reader and each.id in kids and each.state == accounts.ACTIVE}
     found = [
         Colleague(
             account,
             len(kids.get(account.id, ())),
             bool(kids.get(account.id, set()) & sealed_to),
-            leads is not None and leads.id == account.id,
+            is_head=leads is not None and leads.id == account.id,
+            is_last_named=named == {account.id},
         )
         for account in known
     ]
-    return sorted(found, key=lambda each: each.account.state != accounts.ACTIVE)
+    return sorted(found, key=lambda each: each.account.state == accounts.LEFT)
 
 
-def set_post(store: Store, key: bytes, actor: Actor, name: str, post: Post, now: datetime) -> Made:
+def set_post(
+    store: Store, key: bytes, actor: Actor, name: str, post: Post, now: datetime, *, reason: str = ""
+) -> Made:
     """Give an account another role or scope; its sessions end.
 
     A role that reads nothing sealed takes its keys away; one that does gets them at the next login, where the
-    passphrase is. Raises NotFound.
+    passphrase is. Raises NotFound and AccountRefused.
     """
     _check_manager(actor)
     with store.write() as connection:
-        account = _known(connection, name)
+        account = _for_another(connection, actor, name)
         secret = _secret_for(post.role) if account.totp is None else None
         factor = {"totp": second_factor.closed(secret, key)} if secret else {}
         accounts.update(connection, account.id, **_columns(post), **factor)
         accounts.end_sessions(connection, account.id)
         taken = [] if post.role in KEY_ROLES else _take_keys(connection, account.id, now)
-        details = {"from": account.role, "keys_removed": taken, "role": post.role}
-        _note(connection, actor, "set_post", account.id, now, details)
+        details = {"from": account.role, "keys_removed": taken, "named": post.is_named_reader, "role": post.role}
+        _note(connection, actor, "set_post", account.id, now, details, reason)
         changed = _known(connection, name)
     return Made(changed, secret)
 
 
-def reset(store: Store, key: bytes, actor: Actor, name: str, passphrase: str, now: datetime) -> Made:
+def reset(
+    store: Store,
+    key: bytes,
+    actor: Actor,
+    name: str,
+    passphrase: str,
+    now: datetime,
+    *,
+    reason: str = "",
+    change_by: datetime | None = None,
+) -> Made:
     """Give an account another passphrase and second factor, and keys that open nothing that was sealed before.
 
     So whoever resets an account does not come to read what its holder read: somebody who reads it has to seal
     it again for the new keys. Nor is anything assigned to the account any more: what a colleague opens is handed on to
-    who has it. Raises NotFound and PassphraseRefused.
+    who has it. `change_by` as in `make`. Raises NotFound, AccountRefused and PassphraseRefused.
     """
     _check_manager(actor)
     check_new(passphrase)
@@ -154,34 +183,66 @@ def reset(store: Store, key: bytes, actor: Actor, name: str, passphrase: str, no
     secret = _secret_for(account.role)
     made = held_keys.new_key(account.id, passphrase, now)[0] if account.role in KEY_ROLES else None
     with store.write() as connection:
+        _for_another(connection, actor, name)
         factor = second_factor.closed(secret, key) if secret else None
-        accounts.update(connection, account.id, passphrase=kept, totp=factor, totp_step=0)
+        accounts.update(
+            connection, account.id, passphrase=kept, change_by=change_by, totp=factor, totp_step=0
+        )
         accounts.end_sessions(connection, account.id)
         taken = _take_keys(connection, account.id, now)
         if made is not None:
             recipients.add(connection, made)
         unassigned = recipients.unassign(connection, account.id)
         details = {"keys": [made.kid] if made else [], "keys_removed": taken, "unassigned": unassigned}
-        _note(connection, actor, "reset_account", account.id, now, details)
+        _note(connection, actor, "reset_account", account.id, now, details, reason)
     return Made(account, secret)
 
 
-def end(store: Store, actor: Actor, name: str, now: datetime) -> None:
-    """End the account of somebody who leaves: no login, no session, no key here. Raises NotFound."""
+def suspend(store: Store, actor: Actor, name: str, now: datetime, *, reason: str) -> None:
+    """Let nobody in by an account until it is restored; its role, its keys and what it has in hand stay as they are.
+
+    The next keyring is published without its keys. Raises NotFound and AccountRefused.
+    """
     _check_manager(actor)
     with store.write() as connection:
-        account = _known(connection, name)
-        accounts.update(connection, account.id, state=accounts.LEFT, left_at=now, passphrase="", totp=None)
+        account = _for_another(connection, actor, name)
+        if account.state != accounts.ACTIVE:
+            raise AccountRefused(fault="suspended", name=account.name)
+        accounts.update(connection, account.id, state=accounts.SUSPENDED)
+        accounts.end_sessions(connection, account.id)
+        _note(connection, actor, "suspend_account", account.id, now, {}, reason)
+
+
+def restore(store: Store, actor: Actor, name: str, now: datetime, *, reason: str) -> None:
+    """Let the holder of a suspended account in again. Raises NotFound and AccountRefused."""
+    _check_manager(actor)
+    with store.write() as connection:
+        account = _for_another(connection, actor, name)
+        if account.state != accounts.SUSPENDED:
+            raise AccountRefused(fault="active", name=account.name)
+        accounts.update(connection, account.id, state=accounts.ACTIVE)
+        _note(connection, actor, "restore_account", account.id, now, {}, reason)
+
+
+def end(store: Store, actor: Actor, name: str, now: datetime, *, reason: str = "") -> None:
+    """End the account of somebody who leaves: no login, no session, no key here. Raises NotFound and AccountRefused."""
+    _check_manager(actor)
+    with store.write() as connection:
+        account = _for_another(connection, actor, name)
+        gone = {"passphrase": "", "change_by": None, "totp": None}
+        accounts.update(connection, account.id, state=accounts.LEFT, left_at=now, **gone)
         accounts.end_sessions(connection, account.id)
         taken = _take_keys(connection, account.id, now)
-        _note(connection, actor, "end_account", account.id, now, {"keys_removed": taken})
+        _note(connection, actor, "end_account", account.id, now, {"keys_removed": taken}, reason)
 
 
 def name_head(store: Store, actor: Actor, name: str, now: datetime) -> Account:
-    """Let somebody be who leads the network, in place of whoever it was. Raises NotFound."""
+    """Let somebody be who leads the network, in place of whoever it was. Raises NotFound and AccountRefused."""
     _check_manager(actor)
     with store.write() as connection:
         account = _known(connection, name)
+        if account.state != accounts.ACTIVE:
+            raise AccountRefused(fault="suspended", name=account.name)
         accounts.name_head(connection, account.id)
         _note(connection, actor, "name_head", account.id, now, {})
     return account
@@ -209,8 +270,23 @@ def _check_manager(actor: Actor) -> None:
 def _known(connection: sa.Connection, name: str) -> Account:
     login = login_name(name)
     account = accounts.by_login(connection, login) if is_login_name(login) else None
-    if account is None or account.state != accounts.ACTIVE:
+    if account is None or account.state == accounts.LEFT:
         raise NotFound(object=name)
+    return account
+
+
+def _for_another(connection: sa.Connection, actor: Actor, name: str) -> Account:
+    """The account, which the actor does not hold, and without which somebody still manages people in a browser.
+
+    An operator needs no account to get in again. Raises NotFound and AccountRefused.
+    """
+    account = _known(connection, name)
+    if actor.is_operator:
+        return account
+    if account.id == actor.id:
+        raise AccountRefused(fault="own")
+    if accounts.lock_active(connection, "administrator") <= {account.id}:
+        raise AccountRefused(fault="last")
     return account
 
 
@@ -237,7 +313,20 @@ def _take_keys(connection: sa.Connection, account_id: str, now: datetime) -> lis
 
 
 def _note(
-    connection: sa.Connection, actor: Actor, action: str, id: str, now: datetime, details: Mapping[str, object]
+    connection: sa.Connection,
+    actor: Actor,
+    action: str,
+    id: str,
+    now: datetime,
+    details: Mapping[str, object],
+    reason: str = "",
 ) -> None:
-    object = f"account:{id}"
-    audit.record(connection, at=now, actor=actor.signature, action=action, object=object, details=details)
+    audit.record(
+        connection,
+        at=now,
+        actor=actor.signature,
+        action=action,
+        object=f"account:{id}",
+        reason=reason,
+        details=details,
+    )

@@ -10,8 +10,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from server.domain.errors import LoginRefused, LoginTooSoon, NotFound, SessionOver
-from server.domain.passphrase import check_new
+from server.domain.errors import LoginRefused, LoginTooSoon, NotFound, PassphraseRefused, SessionOver
+from server.domain.passphrase import check_new, normal_bytes
 from server.domain.people import (
     CODE_MAX,
     KEY_ROLES,
@@ -63,6 +63,8 @@ class Login:
     language: str
     keys: HeldKeys
     made_at: datetime
+    # Came in by sign-up words, and has to choose a passphrase before anything else.
+    must_choose: bool
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ class OpenSession:
 class _Guesser:
     """Whose wrong guesses count: `who` is made to wait, `failing` is what the log tells of, `account` an id or none.
 
-    One waits by the name that was typed, and is told of by the account: names of nobody are told of together, or
-    whoever invents them could flood the log.
+    One waits by the name that was typed and the address, for a code by the account; and is told of by the account:
+    names of nobody are told of together, or whoever invents them could flood the log.
     """
 
     who: str
@@ -91,7 +93,7 @@ def log_in(store: Store, key: bytes, claim: Claim, now: datetime) -> Entry:
     """Let somebody in by name and passphrase; `key` is the hub's for second factors, 32 bytes.
 
     Raises LoginRefused, in one way and at one cost for every cause, LoginTooSoon after wrong guesses, whether or
-    not there is such an account, and Busy when too many try at once.
+    not there is such an account, and Busy when too many try at once, of all or of those from one address.
     """
     login = login_name(claim.name)
     who = _who(key, login, claim.origin)
@@ -100,9 +102,11 @@ def log_in(store: Store, key: bytes, claim: Claim, now: datetime) -> Entry:
         account = _active(accounts.by_login(connection, login) if is_login_name(login) else None)
         # Asked for in any case: time must not tell whether there is an account.
         held = recipients.of_account(connection, account.id if account else _UNKNOWN)
-    kept = None if account is None else account.passphrase
+    kept = None if account is None or _is_over_for(account, now) else account.passphrase
     guesser = _guesser(key, who, account, claim.origin)
-    if not passphrases.is_right(kept, claim.passphrase) or account is None:
+    with passphrases.in_turn(claim.origin):
+        is_right = passphrases.is_right(kept, claim.passphrase)
+    if not is_right or account is None:
         with store.write() as connection:
             _note_failure(connection, guesser, "passphrase", now)
         raise LoginRefused
@@ -129,7 +133,8 @@ def give_code(store: Store, key: bytes, token: str, code: str, origin: str, now:
         account = _active(accounts.find(connection, session.account))
         if account is None or account.totp is None:
             raise SessionOver
-        who = _who(key, account.login, origin)
+        # Wherever it comes from: a million codes are soon tried from a thousand addresses.
+        who = _keyed(key, "code", account.id)
         _check_wait(accounts.wait_of(connection, who), now)
     guesser = _guesser(key, who, account, origin)
     step = second_factor.step_of(account.totp, key, code, now)
@@ -138,6 +143,7 @@ def give_code(store: Store, key: bytes, token: str, code: str, origin: str, now:
         if step is not None and accounts.use_step(connection, account.id, step):
             if not accounts.end_session(connection, session.token_hash):
                 raise SessionOver
+            accounts.end_wait(connection, _who(key, account.login, origin))
             keys = held_keys.open_for_session(session.keys, token)
             return _enter(connection, guesser, keys, now, needs_code=False)
         _note_failure(connection, guesser, "code", now)
@@ -158,7 +164,8 @@ def resume(store: Store, token: str, now: datetime) -> Login:
         with store.write() as connection:
             accounts.touch(connection, row.token_hash, now)
     keys = held_keys.open_for_session(row.keys, token)
-    return Login(_public_id(row.token_hash), actor, account.name, account.language, keys, row.made_at)
+    id, must_choose = _public_id(row.token_hash), account.change_by is not None
+    return Login(id, actor, account.name, account.language, keys, row.made_at, must_choose)
 
 
 def log_out(store: Store, token: str, now: datetime) -> None:
@@ -202,7 +209,7 @@ def change_passphrase(
 ) -> None:
     """Put a new passphrase in the place of the old one, under which the keys are closed again; other sessions end.
 
-    Raises SessionOver, LoginRefused, LoginTooSoon and PassphraseRefused.
+    Raises SessionOver, LoginRefused, LoginTooSoon and PassphraseRefused, also for the old one again.
     """
     check_new(new)
     account_id = resume(store, token, now).actor.id
@@ -217,11 +224,13 @@ def change_passphrase(
         with store.write() as connection:
             _note_failure(connection, guesser, "passphrase", now)
         raise LoginRefused
+    if normal_bytes(new) == normal_bytes(old):
+        raise PassphraseRefused(fault="same")
     slots = _closed_again(held, old, new)
     kept = passphrases.hashed(new)
     with store.write() as connection:
         _check_unchanged(connection, account)
-        accounts.update(connection, account.id, passphrase=kept)
+        accounts.update(connection, account.id, passphrase=kept, change_by=None)
         for kid, slot in slots.items():
             recipients.set_slot(connection, kid, slot)
         accounts.end_sessions(connection, account.id, but=_hashed(token))
@@ -292,6 +301,11 @@ def _check_unchanged(connection: sa.Connection, account: Account) -> None:
     current = accounts.find(connection, account.id)
     if current is None or (current.state, current.passphrase) != (account.state, account.passphrase):
         raise LoginRefused
+
+
+def _is_over_for(account: Account, now: datetime) -> bool:
+    """Whether the sign-up words of an account let nobody in any more."""
+    return account.change_by is not None and account.change_by < now
 
 
 def _active(account: Account | None) -> Account | None:

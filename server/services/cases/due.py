@@ -17,9 +17,11 @@ from server.domain.permission import may_ever
 from server.domain.timeline import standing
 from server.services.cases import holding, opening
 from server.services.cases.holding import ACTION, Case
-from server.store import due, phones, timeline
+from server.store import accounts, due, phones, referrals, timeline
 from server.store.due import Due, Known, Within
 from server.store.engine import Store
+from server.store.lines import Reach
+from server.store.referrals import Kept
 from server.store.scopes import scope_of
 from server.store.timeline import Entry
 
@@ -35,6 +37,7 @@ class Item:
     """Something that is due, of a case by its reference; `owner` is a name, empty for nobody.
 
     `clocks`: of the first complaint. `is_on_road`: it would be late, had the network reached the device that was asked.
+    `referral`: of which a body owes the answer, None for what no body owes.
     """
 
     ref: str
@@ -42,6 +45,7 @@ class Item:
     due: Due
     clocks: Clocks
     is_on_road: bool
+    referral: Kept | None
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,20 @@ class Which:
 def listed(store: Store, desk: Desk, limit: int, *, is_mine: bool = False) -> list[Item]:
     """What is due and not met in the actor's scope, the first to fall due first; `is_mine`: of the actor's own cases,
     and of those of whom the actor stands in for. Nothing for whoever handles no case."""
+    return _listed(store, desk, Reach(limit, stretch=None), Within(owners=owners_of(desk) if is_mine else None))
+
+
+def soonest(store: Store, desk: Desk) -> Item | None:
+    """What falls due first of that, as far as a page looks."""
+    return next(iter(_listed(store, desk, Reach(1), Within())), None)
+
+
+def _listed(store: Store, desk: Desk, reach: Reach, within: Within) -> list[Item]:
     if not may_ever(desk.actor, ACTION):
         return []
     with store.read() as connection:
         scope = scope_of(desk.actor, [ACTION], desk.places)
-        found = due.waiting(connection, scope, limit, Within(owners=owners_of(desk) if is_mine else None))
-        return items(connection, found, desk.now)
+        return items(connection, due.waiting(connection, scope, reach, within).rows, desk.now)
 
 
 def owners_of(desk: Desk) -> set[str]:
@@ -156,15 +168,17 @@ def _chosen(known: Sequence[Known], which: Which, changed: Callable[[Known], Dea
 
 def items(connection: sa.Connection, found: Sequence[Due], now: datetime) -> list[Item]:
     """What was found to be due, with whose it is and whether the network alone is late."""
-    names = holding.names_of(connection)
+    names = accounts.names(connection)
     asked = phones.of_deadlines(connection, [each.deadline for each in found], now)
+    owed = referrals.several(connection, {each.deadline.subject for each in found})
     return [
         Item(
             ref=each.ref,
-            owner=names.get(f"account:{each.owner}", ""),
+            owner=names.get(each.owner or "", ""),
             due=each,
             clocks=Clocks(each.collected_at, each.received_at),
             is_on_road=any(is_on_road(each.deadline.stands, now, one) for one in asked.get(each.deadline.id, ())),
+            referral=owed.get(each.deadline.subject),
         )
         for each in found
     ]

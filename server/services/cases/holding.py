@@ -8,13 +8,13 @@ import sqlalchemy as sa
 
 from server.domain import case as rules
 from server.domain.case import CaseFacts, Left, Step, Version
-from server.domain.casework import CASEWORK, Status, Urgency
+from server.domain.casework import Status, Urgency
 from server.domain.desk import Desk
 from server.domain.errors import NotFound
-from server.domain.permission import Action, Target, permit, stood_for
-from server.domain.timeline import ENDED, untold
-from server.domain.urgency import read_word, standing
-from server.store import accounts, audit, cases, due, referrals, registry, sealed, steps, timeline
+from server.domain.permission import Action, Target, permit, signature_of, stood_for
+from server.domain.timeline import ENDED, FOR, untold
+from server.domain.urgency import read_word
+from server.store import accounts, cases, due, referrals, registry, sealed, steps, timeline
 from server.store.cases import CaseFile
 from server.store.timeline import Entry
 
@@ -24,8 +24,6 @@ OPENED: Final = "opened"
 MOVED: Final = "moved"
 UNDONE: Final = "undone"
 ESCALATED: Final = "escalated"
-# In what a deputy left, the id of whose place it was done in.
-FOR: Final = "for"
 
 
 @dataclass(frozen=True)
@@ -90,17 +88,6 @@ def leave(connection: sa.Connection, case: Case, entry: Entry, values: Mapping[s
     before = {name: cases.as_told(getattr(case.file, name)) for name in values}
     cases.set_columns(connection, case.file.id, values)
     timeline.append(connection, replace(entry, before={**before, **entry.before}))
-    audit.record(
-        connection,
-        at=entry.at,
-        actor=entry.actor,
-        action=f"case_{entry.code}",
-        object=f"case:{case.file.id}",
-        # The leaf is for good: what was said of people, be it by a code, goes with the case.
-        details={name: entry.fields.get(name) for name in ("from", "to")}
-        | {"no": entry.no, "undoes": entry.undoes}
-        | {name: account for name, account in entry.fields.items() if name == FOR},
-    )
 
 
 def in_place(desk: Desk, case: Case, right: Action = ACTION) -> dict[str, str]:
@@ -119,13 +106,7 @@ def entry_of(desk: Desk, case: Case, code: str, right: Action = ACTION, **values
 def renew(connection: sa.Connection, ids: Collection[int]) -> None:
     """Once something was done: these cases are as urgent as their complaints say, wait unless closed, and what is due
     of them is what their timelines make it."""
-    members = cases.members(connection, ids)
-    for id, file in cases.find(connection, ids).items():
-        levels = {each.complaint: cast(Urgency, each.urgency) for each in members[id]}
-        level = standing(read_word(file.word), levels) if levels else file.urgency
-        cases.set_columns(connection, id, {"urgency": level})
-        waits = CASEWORK.statuses[cast(Status, file.status)].stage != "closed"
-        cases.renew_waiting(connection, replace(file, urgency=level), list(levels), waits=waits)
+    cases.renew_standing(connection, ids)
     due.reckon(connection, ids)
 
 
@@ -153,7 +134,8 @@ def check_seen(
 def version(connection: sa.Connection, case: Case) -> Version:
     """The case as it stands, by whom: a name where it is a person's doing."""
     entries = timeline.of_case(connection, case.file.id)
-    return told_version(case, entries, names_of(connection), registry.numbers_of(connection, case.complaints))
+    names = by_signature(accounts.names(connection))
+    return told_version(case, entries, names, registry.numbers_of(connection, case.complaints))
 
 
 def told_version(
@@ -162,15 +144,15 @@ def told_version(
     """As `version`, of a case whose entries, names by how the log names people and registry numbers were read."""
     by, at = (names.get(entries[-1].actor, ""), entries[-1].at) if entries else ("", case.file.opened_at)
     fields = {"status": case.file.status, "urgency": case.file.urgency}
-    fields |= {"owner": names[f"account:{case.file.owner}"]} if case.file.owner else {}
+    fields |= {"owner": names[signature_of(case.file.owner)]} if case.file.owner else {}
     fields |= {"kind": case.file.kind} if case.file.kind else {}
     fields |= {"complaints": " ".join(sorted(numbers.values()))}
     return Version(case.file.revision, by, at, fields)
 
 
-def names_of(connection: sa.Connection) -> dict[str, str]:
-    """Names of people, by how the log names them."""
-    return {each.actor.signature: each.name for each in accounts.listed(connection)}
+def by_signature(names: Mapping[str, str]) -> dict[str, str]:
+    """Names of people by how the log names them, from those by the ids of their accounts."""
+    return {signature_of(id): name for id, name in names.items()}
 
 
 def reach(connection: sa.Connection, named: Collection[int], others: Collection[int]) -> set[int]:
@@ -225,8 +207,6 @@ def _facts(
         kind=file.kind,
         moved_by=file.moved_by,
         word=read_word(file.word),
-        # Its reference is the number under which the receipt was issued.
-        is_receipt_issued=True,
         has_answer=status == "needs_information" and cases.has_answer(connection, named, file.status_since),
         was_paused=file.was_paused,
         is_told=status in ENDED and not untold_of(connection, file.id, named),

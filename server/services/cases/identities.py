@@ -1,8 +1,10 @@
 """Identities: of which complaints of a case somebody may open them, who else may, and who sees that it was done."""
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -17,13 +19,14 @@ from server.store.accounts import Account
 from server.store.engine import Store
 
 ASKED = "identity_asked"
+_VERSION_DIGITS: Final = 16
 
 
 @dataclass(frozen=True)
 class Closed:
     """One complaint with its identity: `readers` are the names of the others who may open it, by assignment.
 
-    `people`: whom its facts speak of, without a name.
+    `people`: whom its facts speak of, without a name. `assigned`: ids of the accounts that have it.
     """
 
     number: str
@@ -31,6 +34,7 @@ class Closed:
     may_open: bool
     readers: Sequence[str]
     people: Sequence[Person]
+    assigned: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,12 @@ class Access:
     def may_open(self) -> bool:
         """Whether one of them opens for the actor."""
         return any(each.may_open for each in self.closed)
+
+    @property
+    def version(self) -> str:
+        """Another one as soon as a complaint comes or goes, or is assigned to somebody else."""
+        told = (f"{each.complaint} {' '.join(sorted(each.assigned))}" for each in self.closed)
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:_VERSION_DIGITS]
 
     @property
     def readers(self) -> list[str]:
@@ -141,7 +151,7 @@ def _closed(
     desk: Desk, known: Sequence[Account], id: int, target: Target, number: str, people: Sequence[Person]
 ) -> Closed:
     readers = [each.name for each in known if each.id != desk.actor.id and permit(each.actor, "read_identity", target)]
-    return Closed(number, id, permit(desk.actor, "read_identity", target), readers, people)
+    return Closed(number, id, permit(desk.actor, "read_identity", target), readers, people, target.assigned)
 
 
 def _may_all(account: Account, targets: Collection[Target]) -> bool:
@@ -155,6 +165,6 @@ def _could_read(account: Account, targets: Collection[Target]) -> bool:
 
 
 def _looks(connection: sa.Connection, complaints: Collection[int]) -> list[Look]:
-    names = {each.id: each.name for each in accounts.listed(connection)}
+    names = accounts.names(connection)
     found = recipients.openings_of(connection, complaints, "identity")
     return [Look(names[each.account], each.at, each.reason) for each in found]

@@ -1,6 +1,6 @@
 """The inbox: what waits for a first decision, row by row, and one complaint with all that its decision goes by."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Final, Literal, cast, get_args
@@ -16,16 +16,18 @@ from server.domain.desk import Desk
 from server.domain.due import Heard, Story, derive
 from server.domain.errors import NotFound
 from server.domain.permission import STRICT, may_ever, permit
-from server.domain.places import Gazetteer, Place
+from server.domain.places import cercle_name, place_name, region_name
 from server.domain.triage import DISPOSITIONS
 from server.services.cases import holding
 from server.services.cases.holding import ACTION, Case
-from server.services.cases.lists import COUNT_MAX, Count
+from server.services.cases.together import MANY_MAX
 from server.store import accounts, cases, due, glances, inbox, links, registry, sealed
 from server.store.accounts import Account
 from server.store.engine import Store
 from server.store.glances import Glance
-from server.store.inbox import Decided, Key, Listed, Told, Wanted
+from server.store.inbox import Decided, Listed, Told, Wanted
+from server.store.lines import Count, Key, Reach
+from server.store.lines import write_key as write_key
 from server.store.links import Report
 from server.store.scopes import Scope, scope_of, within
 
@@ -85,10 +87,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows, the most urgent first; `after`: where the next page begins, None at the end."""
+    """Some rows, the most urgent first; `after`: where the next page begins, None at the end. `is_cut`: so much was
+    looked at that it ends before it is full. `further`: by group, what of it the next page has, by number and version.
+    """
 
     rows: Sequence[Row]
     after: Key | None
+    is_cut: bool
+    further: Mapping[str, Sequence[tuple[str, int]]]
     counts: Mapping[View, Count]
     progress: Progress
 
@@ -154,24 +160,27 @@ class Item:
 def page(store: Store, desk: Desk, asked: Asked, after: Key | None = None) -> Page:
     """A page of what waits, of which the actor handles every complaint; nothing for whoever handles none."""
     if not may_ever(desk.actor, ACTION):
-        return Page([], None, dict.fromkeys(VIEWS, Count(0, is_more=False)), Progress(0, None))
-    scope = _scope(desk)
+        return Page([], None, False, {}, dict.fromkeys(VIEWS, Count(0, is_more=False)), Progress(0, None))
+    scope, wanted = _scope(desk), _wanted(asked, desk)
     with store.read() as connection:
-        found = inbox.page(connection, scope, _wanted(asked, desk), after, PAGE + 1)
-        rows = _rows(connection, desk, scope, found[:PAGE])
-        counts = {view: _count(connection, scope, _wanted(Asked(view), desk)) for view in VIEWS}
+        found = inbox.page(connection, scope, wanted, Reach(PAGE, after))
+        rows = _grouped(_rows(connection, desk, scope, found.rows))
+        further = _further(connection, scope, wanted, found.ends_at, {row.group for row in rows} - {""})
+        counts = {view: inbox.count(connection, scope, _wanted(Asked(view), desk)) for view in VIEWS}
         progress = _progress(connection, desk)
-    return Page(_grouped(rows), found[PAGE - 1].key if len(found) > PAGE else None, counts, progress)
+    is_cut = found.ends_at is not None and len(rows) < PAGE
+    return Page(rows, found.ends_at, is_cut, further, counts, progress)
 
 
 def chosen(store: Store, desk: Desk, numbers: Sequence[str]) -> list[Row]:
-    """What of these waits for a decision, in the order of the inbox; what the actor does not handle is left out."""
+    """What of these, at most MANY_MAX, waits for a decision, in the order of the inbox; what the actor does not handle
+    is left out."""
     if not may_ever(desk.actor, ACTION):
         return []
-    scope = _scope(desk)
+    scope, numbers = _scope(desk), numbers[:MANY_MAX]
     with store.read() as connection:
         wanted = Wanted(queue=TRIAGE, complaints=inbox.called(connection, numbers))
-        return _rows(connection, desk, scope, inbox.page(connection, scope, wanted, None, len(numbers)))
+        return _rows(connection, desk, scope, inbox.page(connection, scope, wanted, Reach(MANY_MAX)).rows)
 
 
 def item(store: Store, desk: Desk, number: str) -> Item:
@@ -198,20 +207,9 @@ def target(store: Store, desk: Desk, number: str, complaint: int) -> Lookalike:
     return found[0]
 
 
-def write_key(key: Key) -> str:
-    """The key of a row, as a link carries it."""
-    urgency, since, complaint = key
-    return f"{urgency}~{since.isoformat()}~{complaint}"
-
-
 def read_key(text: str) -> Key | None:
-    """The key of a row; None for no such text."""
-    try:
-        urgency, at, complaint = text.split("~")
-        since = datetime.fromisoformat(at)
-        return None if since.tzinfo is None else (urgency, since, int(complaint))
-    except ValueError:
-        return None
+    """Where a page ends, as a link carries it; None for no such text."""
+    return inbox.LINE.read_key(text)
 
 
 def _scope(desk: Desk) -> Scope:
@@ -226,11 +224,6 @@ def _wanted(asked: Asked, desk: Desk) -> Wanted:
         kind=asked.kind or None,
         places=within(desk.places, {asked.region}) if asked.region else None,
     )
-
-
-def _count(connection: sa.Connection, scope: Scope, wanted: Wanted) -> Count:
-    found = inbox.count(connection, scope, wanted, COUNT_MAX + 1)
-    return Count(min(found, COUNT_MAX), is_more=found > COUNT_MAX)
 
 
 def _progress(connection: sa.Connection, desk: Desk) -> Progress:
@@ -250,14 +243,14 @@ def _rows(connection: sa.Connection, desk: Desk, scope: Scope, found: Sequence[L
     numbers = registry.numbers_of(connection, complaints)
     told, paired = inbox.told(connection, complaints), inbox.with_lookalike(connection, scope, complaints)
     deadlines = due.of_cases(connection, [each.case for each in found if each.case is not None])
-    names = {each.id: each.name for each in accounts.listed(connection)}
+    names = accounts.names(connection)
     return [
         Row(
             number=each.ref or numbers[each.complaint],
             listed=each,
             owner=names.get(each.owner or "", ""),
-            cercle=_name(_cercle(desk.places, each.place_id)),
-            region=_name(_region(desk.places, each.place_id)),
+            cercle=cercle_name(desk.places, each.place_id),
+            region=region_name(desk.places, each.place_id),
             told=told[each.complaint],
             has_lookalike=each.complaint in paired,
             due=_first_due(each, [known.stands for known in deadlines.get(each.case or 0, ())]),
@@ -284,10 +277,10 @@ def _grouped(rows: Sequence[Row]) -> list[Row]:
     """The rows in order, but that those of one group follow its first."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(_group(row), []).append(row)
+        groups.setdefault(_group(row.listed), []).append(row)
     ordered: list[Row] = []
     for row in rows:
-        name = _group(row)
+        name = _group(row.listed)
         members = groups.get(name, [])
         if not name or len(members) < _GROUP_MIN:
             ordered.append(row)
@@ -296,12 +289,26 @@ def _grouped(rows: Sequence[Row]) -> list[Row]:
     return ordered
 
 
-def _group(row: Row) -> str:
+def _group(listed: Listed) -> str:
     """What a row has in common with others of its group: they are as urgent, for what is urgent stays first."""
-    listed = row.listed
-    if listed.queue != TRIAGE or row.is_strict or not listed.place_id or not listed.incident_from:
+    is_alone = listed.queue != TRIAGE or listed.confidentiality == STRICT
+    if is_alone or not listed.place_id or not listed.incident_from:
         return ""
     return "/".join((listed.urgency, listed.place_id, listed.kind, *map(str, _week(listed.incident_from))))
+
+
+def _further(
+    connection: sa.Connection, scope: Scope, wanted: Wanted, after: Key | None, groups: Collection[str]
+) -> dict[str, list[tuple[str, int]]]:
+    """What of these groups stands on the page after a row."""
+    if after is None or not groups:
+        return {}
+    found = [each for each in inbox.page(connection, scope, wanted, Reach(PAGE, after)).rows if _group(each) in groups]
+    numbers = registry.numbers_of(connection, [each.complaint for each in found])
+    further: dict[str, list[tuple[str, int]]] = {}
+    for each in found:
+        further.setdefault(_group(each), []).append((each.ref or numbers[each.complaint], each.version))
+    return further
 
 
 def _item(
@@ -339,9 +346,9 @@ def _item(
         told=inbox.told(connection, [complaint])[complaint],
         consent=inbox.consent_of(connection, complaint),
         others=0 if case is None else len(set(case.complaints) - {complaint}),
-        cercle=_name(_cercle(desk.places, report.place_id)),
-        region=_name(_region(desk.places, report.place_id)),
-        place=_name(desk.places.by_id.get(report.place_id or "") if desk.places else None),
+        cercle=cercle_name(desk.places, report.place_id),
+        region=region_name(desk.places, report.place_id),
+        place=place_name(desk.places, report.place_id),
         owners=[each.name for each in may_own],
         lookalikes=lookalikes,
         due=min(left, key=lambda each: each.due_at, default=None),
@@ -385,7 +392,7 @@ def _lookalike(desk: Desk, number: str, link: int | None, case: Case | None, own
         version=0 if case is None else case.file.revision,
         status=holding.FIRST if case is None else case.file.status,
         kind=(case and case.file.kind) or other.kinds[0],
-        cercle=_name(_cercle(desk.places, other.place_id)),
+        cercle=cercle_name(desk.places, other.place_id),
         received_at=other.received_at,
         alike=_alike(own, other),
     )
@@ -410,15 +417,3 @@ def _owners(connection: sa.Connection, desk: Desk, complaint: int, case: Case | 
 def _week(day: str) -> tuple[int, int]:
     year, week, _ = date.fromisoformat(day).isocalendar()
     return year, week
-
-
-def _cercle(places: Gazetteer | None, id: str | None) -> Place | None:
-    return None if places is None or id is None else places.cercle_of(id)
-
-
-def _region(places: Gazetteer | None, id: str | None) -> Place | None:
-    return None if places is None or id is None else places.region_around(id)
-
-
-def _name(place: Place | None) -> str:
-    return "" if place is None else place.name

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
-from client_sync.protocol.vocabulary import VOCABULARY, label
+from client_sync.protocol.vocabulary import label
 from server.domain import referral as rules
 from server.domain.complaint import Person
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, ReferralRefused
-from server.domain.places import Gazetteer
+from server.domain.places import Gazetteer, cercle_name
 from server.domain.referral import Destination
 from server.i18n import catalogue
+from server.services.cases import phrases
 from server.services.cases.referring import View
 from server.services.cases.sending import Going, Plan, Sheet, reference
 
@@ -136,7 +137,7 @@ class _Writer:
         """What it is, to whom, under what, and by which it is known."""
         yield self.text(f"title_{kind}")
         place = self.text("country") if to.place is None else self._place(to.place)
-        yield self.text("to", body=body_word(to.body, self._language), place=place)
+        yield self.text("to", body=phrases.body_word(self._texts, to.body), place=place)
         yield self.text("programme", programme=self._texts.text(f"programme.{to.programme}"))
         yield self.text("ours", number=ref, day=self.day(now), code=secrets.token_hex(_CODE_BYTES))
 
@@ -172,7 +173,7 @@ class _Writer:
 
     def day(self, day: date) -> str:
         """A day as people here read it."""
-        return day.strftime(self._texts.text("usage.day"))
+        return phrases.day(self._texts, day)
 
     def _facts(self, going: Going, *, is_named: bool) -> Iterator[str]:
         report = going.report
@@ -181,7 +182,7 @@ class _Writer:
             last = report.incident_to or report.incident_from
             chars = None if is_named else _MONTH_CHARS
             yield self.text("when", first=report.incident_from[:chars], last=last[:chars])
-        yield self.text("where", place=self._place(report.place_id if is_named else self._cercle(report.place_id)))
+        yield self.text("where", place=self._place(report.place_id) if is_named else self._cercle(report.place_id))
         if report.sector:
             yield self.text("sector", sector=self._label("sector", report.sector))
         for key, amount in (("asked", report.asked_xof), ("paid", report.paid_xof)):
@@ -192,7 +193,7 @@ class _Writer:
 
     def _person(self, each: Person, roles: Sequence[str]) -> Iterator[str]:
         for role in dict.fromkeys(roles):
-            yield role_word(role, self._language)
+            yield phrases.role(self._texts, role)
         for name, code in (("sex", each.sex), ("age_band", each.age), ("perpetrator_category", each.category)):
             if code is not None:
                 yield self._label(name, code)
@@ -206,32 +207,17 @@ class _Writer:
             if contact.get(name):
                 yield self.text(f"contact_{name}", text=_line(contact[name]))
 
-    def _cercle(self, place: str | None) -> str | None:
+    def _cercle(self, place: str | None) -> str:
         """As near as goes along without a name."""
-        if place is None or self._places is None:
-            return None
-        return next((each.id for each in self._places.upward(place) if each.level == "cercle"), None)
+        return cercle_name(self._places, place) or self.text("unknown_place")
 
     def _place(self, place: str | None) -> str:
+        """By its name alone: an id of ours says nothing to a body."""
         known = self._places.by_id.get(place or "") if self._places else None
         return known.name if known else self.text("unknown_place")
 
     def _label(self, name: str, code: str) -> str:
         return label(name, code, self._language)
-
-
-def body_word(body: str, language: str) -> str:
-    """The words for a body: of the vocabulary where devices tick it, else of the catalogue."""
-    if body in VOCABULARY.codes("body"):
-        return label("body", body, language)
-    return catalogue(language).text(f"body.{body}")
-
-
-def role_word(role: str, language: str) -> str:
-    """The words for a role as it is shown: a court may have made another of it than the vocabulary has."""
-    if role in VOCABULARY.codes("person_role"):
-        return label("person_role", role, language)
-    return catalogue(language).text(f"role_shown.{role}")
 
 
 def _line(text: object) -> str:

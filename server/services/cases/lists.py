@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -12,30 +11,27 @@ from server.domain.casework import CASEWORK, STATUSES, Status
 from server.domain.deadlines import Clocks, Deadline
 from server.domain.desk import Desk
 from server.domain.permission import may_ever
-from server.domain.places import Gazetteer
+from server.domain.places import Gazetteer, cercle_name, region_name
 from server.domain.verification import State
 from server.services.cases import lookup
 from server.services.cases.holding import ACTION
 from server.services.cases.lookup import Meant
 from server.store import accounts, case_lists, cases, due, findings
 from server.store.case_lists import ORDERS as ORDERS
-from server.store.case_lists import Key, Listed, Wanted
+from server.store.case_lists import Listed, Wanted
 from server.store.case_lists import Order as Order
 from server.store.engine import Store
+from server.store.lines import Count, Key, Reach
+from server.store.lines import write_key as write_key
 from server.store.scopes import scope_of, within
 
 PAGE: Final = 25
-# What a saved filter counts at most, and a page says with a plus.
-COUNT_MAX: Final = 99
 # Groups of statuses, beside each of them: of an open case something is left to be done.
 OPEN, ENDED, ALL = "open", "ended", "all"
 GROUPS: Final = (OPEN, ENDED, ALL)
 # In the place of the owner's id.
 MINE, NOBODY = "me", "none"
 
-# Rows that a page, and a count, looks at: what others have, or what is not asked for, must not cost without end.
-_STRETCH: Final = 10_000
-_COUNT_STRETCH: Final = 4_000
 # Complaints whose cases are looked at where something was typed.
 _FOUND_MAX: Final = 200
 _OPEN: Final = tuple(code for code in STATUSES if CASEWORK.statuses[code].stage != "closed")
@@ -83,14 +79,6 @@ class Page:
     meant: Meant | None
 
 
-@dataclass(frozen=True)
-class Count:
-    """How many there are; `is_more`: at least."""
-
-    n: int
-    is_more: bool
-
-
 def listed(
     store: Store, desk: Desk, asked: Asked, order: Order, after: Key | None = None, limit: int = PAGE
 ) -> Page:
@@ -105,7 +93,7 @@ def listed(
         found = None if meant is None else _found(connection, desk, meant)
         scope = scope_of(desk.actor, [ACTION], desk.places)
         wanted = _wanted(asked, desk, found)
-        page = case_lists.page(connection, scope, wanted, order, after, limit, _STRETCH)
+        page = case_lists.page(connection, scope, wanted, order, Reach(limit, after))
         rows = _rows(connection, page.rows, desk.places)
     return Page(rows, page.ends_at, page.ends_at is not None and len(rows) < limit, meant)
 
@@ -121,12 +109,12 @@ def called(store: Store, desk: Desk, refs: Collection[str], limit: int) -> list[
 def newest(connection: sa.Connection, desk: Desk, ids: Collection[int], limit: int) -> list[Row]:
     """The newest of these few cases, at most `limit`, of which the actor handles every complaint."""
     scope = scope_of(desk.actor, [ACTION], desk.places)
-    page = case_lists.page(connection, scope, Wanted(cases=ids), "newest", None, limit, _STRETCH)
+    page = case_lists.page(connection, scope, Wanted(cases=ids), "newest", Reach(limit))
     return _rows(connection, page.rows, desk.places)
 
 
 def counted(store: Store, desk: Desk, filters: Mapping[str, Asked]) -> dict[str, Count]:
-    """By name of a filter, how many cases it gives the actor, COUNT_MAX at most; a filter has no text."""
+    """By name of a filter, how many cases it gives the actor, as far as a list counts; a filter has no text."""
     if not may_ever(desk.actor, ACTION):
         return {name: Count(0, is_more=False) for name in filters}
     scope = scope_of(desk.actor, [ACTION], desk.places)
@@ -134,9 +122,7 @@ def counted(store: Store, desk: Desk, filters: Mapping[str, Asked]) -> dict[str,
     with store.read() as connection:
         for name, asked in filters.items():
             order: Order = "deadline" if asked.is_late else "newest"
-            wanted = _wanted(asked, desk, None)
-            page = case_lists.page(connection, scope, wanted, order, None, COUNT_MAX, _COUNT_STRETCH)
-            found[name] = Count(len(page.rows), page.ends_at is not None)
+            found[name] = case_lists.count(connection, scope, _wanted(asked, desk, None), order)
     return found
 
 
@@ -149,23 +135,9 @@ def owners(store: Store, desk: Desk) -> dict[str, str]:
     return {each.id: each.name for each in known if may_ever(each.actor, ACTION)}
 
 
-def write_key(key: Key) -> str:
-    """The key of a row, as a link carries it."""
-    return "~".join(each.isoformat() if isinstance(each, datetime) else str(each) for each in key)
-
-
 def read_key(text: str, order: Order) -> Key | None:
-    """The key of a row of that order; None for no such text."""
-    parts = text.split("~")
-    try:
-        if order == "deadline":
-            at, id = parts
-            when = datetime.fromisoformat(at)
-            return None if when.tzinfo is None else (when, int(id))
-        first, *rest = parts
-        return (first, *rest) if first and len(parts) == (2 if order == "urgency" else 1) else None
-    except ValueError:
-        return None
+    """Where a page of that order ends, as a link carries it; None for no such text."""
+    return case_lists.LINES[order].read_key(text)
 
 
 def _wanted(asked: Asked, desk: Desk, found: Collection[int] | None) -> Wanted:
@@ -198,13 +170,13 @@ def _found(connection: sa.Connection, desk: Desk, meant: Meant) -> frozenset[int
 def _rows(connection: sa.Connection, found: Sequence[Listed], places: Gazetteer | None) -> list[Row]:
     ids = [each.id for each in found]
     states, deadlines = _states(connection, ids), due.of_cases(connection, ids)
-    names = {each.id: each.name for each in accounts.listed(connection)}
+    names = accounts.names(connection)
     return [
         Row(
             case=each,
             owner=names.get(each.owner or "", ""),
-            cercle=_place_name(places, each.place_id, "cercle"),
-            region=_place_name(places, each.place_id, "region"),
+            cercle=cercle_name(places, each.place_id),
+            region=region_name(places, each.place_id),
             state=states[each.id],
             next_due=next((one.stands for one in deadlines[each.id] if one.stands.met_at is None), None),
             clocks=Clocks(each.collected_at, each.received_at),
@@ -227,10 +199,3 @@ def _states(connection: sa.Connection, ids: Collection[int]) -> dict[int, State]
         id: verification.summed(state for each in those for state in said[each.complaint]).state
         for id, those in members.items()
     }
-
-
-def _place_name(places: Gazetteer | None, id: str | None, level: str) -> str:
-    if places is None or id is None:
-        return ""
-    found = places.cercle_of(id) if level == "cercle" else places.region_around(id)
-    return "" if found is None else found.name

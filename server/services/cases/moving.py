@@ -18,6 +18,7 @@ from server.services.cases import holding, opening, owning
 from server.services.cases.holding import Case
 from server.store import referrals
 from server.store.engine import Store
+from server.store.timeline import Entry
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ def choices(case: Case, desk: Desk) -> tuple[rules.Choice, ...]:
 
 def keep(
     connection: sa.Connection, desk: Desk, case: Case, moved: Moved, settled: Mapping[str, Any], **fields: Any
-) -> None:
-    """Put a case where a move brings it, with what was settled by it; `fields`: what else its entry says, by codes."""
+) -> Entry:
+    """Put a case where a move brings it, with what was settled by it; `fields`: what else its entry says, by codes.
+    Gives the entry."""
     entry = holding.entry_of(
         desk,
         case,
@@ -86,6 +88,7 @@ def keep(
     )
     holding.leave(connection, case, entry, {**settled, **_columns(case, moved)})
     holding.renew(connection, [case.file.id])
+    return entry
 
 
 def _columns(case: Case, moved: Moved) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def read(store: Store, desk: Desk, number: str) -> list[Read]:
 def of_complaints(connection: sa.Connection, desk: Desk, numbers: Mapping[int, str]) -> list[Read]:
     """The notes on complaints, by registry number, that the actor handles, in the order written."""
     notes = timeline.notes_of(connection, numbers)
-    names = {each.id: each.name for each in accounts.listed(connection)} if notes else {}
+    names = accounts.names(connection) if notes else {}
     private = desk.keys.private
     return [Read(numbers[each.complaint], names[each.account], each.at, _text(each, private)) for each in notes]
 

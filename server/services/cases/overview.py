@@ -103,5 +103,5 @@ def _consents(connection: sa.Connection, desk: Desk, numbers: Mapping[int, str])
 
 def _openings(connection: sa.Connection, complaints: Collection[int]) -> list[tuple[str, datetime]]:
     found = recipients.openings_of(connection, complaints, "identity")
-    names = {each.id: each.name for each in accounts.listed(connection)} if found else {}
+    names = accounts.names(connection) if found else {}
     return [(names[each.account], each.at) for each in found]

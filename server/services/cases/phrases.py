@@ -5,13 +5,12 @@ from datetime import date
 from typing import Any, Final
 
 from client_sync.protocol.records import read_time
-from client_sync.protocol.vocabulary import label
+from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.domain.act import Involvement
 from server.domain.complaint import Person
-from server.domain.places import Gazetteer
+from server.domain.places import Gazetteer, place_name
 from server.domain.referral import PROGRAMMES, Destination
 from server.i18n import Catalogue
-from server.services.cases.letters import body_word, role_word
 
 # What a report says, in the order in which a team is asked.
 _REPORT: Final = ("heard", "documents", "note")
@@ -21,11 +20,15 @@ _MEMBERS: Final = frozenset({"phone", "note", "how", "when", "through", "say"})
 
 def body(texts: Catalogue, to: Destination, places: Gazetteer | None) -> str:
     """A destination: the body, and what it covers."""
-    word = body_word(to.body, texts.language)
-    if to.place is None:
-        return word
-    known = places.by_id.get(to.place) if places else None
-    return texts.text("referrals.at_place", body=word, place=known.name if known else to.place)
+    word = body_word(texts, to.body)
+    return texts.text("referrals.at_place", body=word, place=place_name(places, to.place)) if to.place else word
+
+
+def body_word(texts: Catalogue, code: str) -> str:
+    """A body: in words of the vocabulary where devices tick it, else of the catalogue."""
+    if code in VOCABULARY.codes("body"):
+        return label("body", code, texts.language)
+    return texts.text(f"body.{code}")
 
 
 def parts(texts: Catalogue, named: Sequence[str]) -> str:
@@ -45,24 +48,26 @@ def kind(texts: Catalogue, code: str) -> str:
 
 
 def finding(texts: Catalogue, state: str) -> str:
-    """What an act is held to be."""
+    """What an act is held to be: in words of the vocabulary where a team may find it, else of the catalogue."""
+    if state in VOCABULARY.codes("finding"):
+        return label("finding", state, texts.language)
     return texts.text(f"verification.state_{state}")
 
 
 def method(texts: Catalogue, code: str) -> str:
     """A method of verification."""
-    return texts.text(f"verification.method_{code}")
+    return label("verification_method", code, texts.language)
 
 
 def certainty(texts: Catalogue, code: str) -> str:
     """How certain a finding is."""
-    return texts.text(f"verification.certainty_{code}")
+    return label("certainty", code, texts.language)
 
 
 def accused(texts: Catalogue, each: Involvement) -> str:
     """What a person who is accused is called, and what a court decided."""
     said = each.judgement
-    words = [role_word(each.role_shown, texts.language)]
+    words = [role(texts, each.role_shown)]
     if each.category is not None:
         words.append(label("perpetrator_category", each.category, texts.language))
     if said is not None:
@@ -71,9 +76,16 @@ def accused(texts: Catalogue, each: Involvement) -> str:
     return ", ".join(words)
 
 
+def role(texts: Catalogue, code: str) -> str:
+    """A role as it is shown: a court may have made another of it than the vocabulary has."""
+    if code in VOCABULARY.codes("person_role"):
+        return label("person_role", code, texts.language)
+    return texts.text(f"role_shown.{code}")
+
+
 def roles(texts: Catalogue, each: Person) -> str:
     """What a person is to the facts."""
-    return ", ".join(role_word(role, texts.language) for role in each.roles.split())
+    return ", ".join(role(texts, code) for code in each.roles.split())
 
 
 def member(texts: Catalogue, name: str) -> str:

@@ -55,7 +55,7 @@ def waiting(store: Store, desk: Desk, limit: int) -> list[Item]:
     with store.read() as connection:
         found = cases.queue(connection, scope_of(desk.actor, [ACTION], desk.places), limit)
         numbers = registry.numbers_of(connection, [each.complaint for each in found])
-        names = holding.names_of(connection)
+        names = accounts.names(connection)
     return [_item(each, numbers, names) for each in found]
 
 
@@ -73,9 +73,9 @@ def shown(connection: sa.Connection, desk: Desk, case: Case | None, numbers: Map
     reports = {numbers[id]: each for id, each in sorted(links.reports(connection, numbers).items())}
     if case is None:
         return Shown(None, 0, None, reports, {}, (), ())
-    people = accounts.listed(connection)
     entries = timeline.of_case(connection, case.file.id)
-    names = {each.actor.signature: each.name for each in people}
+    named = accounts.names(connection)
+    names = holding.by_signature(named)
     heard = hearing.of_complaints(connection, numbers, entries, desk.now)
     return Shown(
         file=case.file,
@@ -85,10 +85,10 @@ def shown(connection: sa.Connection, desk: Desk, case: Case | None, numbers: Map
         hearings={numbers[id]: each for id, each in heard.items()},
         entries=[(names.get(each.actor, ""), each) for each in entries],
         choices=moving.choices(case, desk),
-        named={each.id: each.name for each in people},
+        named=named,
     )
 
 
 def _item(found: Waiting, numbers: Mapping[int, str], names: Mapping[str, str]) -> Item:
     number = numbers[found.complaint]
-    return Item(number, found.ref or number, names.get(f"account:{found.owner}", ""), found)
+    return Item(number, found.ref or number, names.get(found.owner or "", ""), found)

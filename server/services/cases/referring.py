@@ -11,6 +11,7 @@ from server.domain import case as case_rules
 from server.domain import referral as rules
 from server.domain import timeline as steps
 from server.domain.calendar import MALI
+from server.domain.casework import CASEWORK
 from server.domain.desk import Desk
 from server.domain.errors import Busy, NotFound, ReferralRefused
 from server.domain.permission import JOB, permit
@@ -38,6 +39,10 @@ _REFERENCE_MAX_CHARS: Final = 80
 # Why a case that was referred is worked on again, by what its last referral came to.
 _OVER: Final[Mapping[str, str]] = {"answered": "answered", "refused": "refused", "silent": "silent"}
 _RECALLED: Final = "recalled"
+# Where a case stands while nothing that its devices were told is more than that somebody works on it.
+_HEARS: Final = frozenset(
+    name for name, each in CASEWORK.statuses.items() if each.public in ("received", "acknowledged", "worked_on")
+)
 
 
 @dataclass(frozen=True)
@@ -258,8 +263,19 @@ def _come_back(connection: sa.Connection, desk: Desk, id: int, why: str) -> None
         given = {"referral_over": _OVER.get(why, _RECALLED)}
         hub = replace(desk, actor=JOB)
         moved = case_rules.move(case.facts, "in_progress", JOB, desk.now, given)
-        moving.keep(connection, hub, case, moved, {})
+        made = moving.keep(connection, hub, case, moved, {})
+        await_elsewhere(connection, id, made.no, _away(connection, case, kept), made.tells_at or made.at)
     holding.renew(connection, [id])
+
+
+def _away(connection: sa.Connection, case: Case, kept: Sequence[Kept]) -> set[int]:
+    """The complaints that referrals of a case sent and that went out of it, but for those of which the case that has
+    them now told something that came later."""
+    parts = referrals.parts_of(connection, [each.id for each in kept if each.sent_at is not None]).values()
+    sent = {part.complaint for those in parts for part in those} - set(case.complaints)
+    held = cases.holding(connection, sent)
+    files = cases.find(connection, set(held.values()))
+    return {id for id, file in held.items() if files[file].status in _HEARS}
 
 
 def _untold(entries: Sequence[Entry], kept: Kept, now: datetime) -> Entry | None:

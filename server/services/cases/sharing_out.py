@@ -7,10 +7,10 @@ from typing import Final, Literal
 import sqlalchemy as sa
 
 from server.domain.desk import Desk
-from server.domain.errors import NotFound, RegroupingRefused, StaleRevision, TransitionRefused
+from server.domain.errors import NotFound, SeereError, StaleRevision
 from server.domain.people import login_name
 from server.domain.permission import permit
-from server.services.cases import holding, opening, owning, undoing
+from server.services.cases import holding, opening, owning, together, undoing
 from server.services.cases.holding import Case
 from server.store import accounts, cases
 from server.store.accounts import Account
@@ -20,8 +20,9 @@ from server.store.engine import Store
 MANY_MAX: Final = 100
 
 # Why a case stays with whom it is: what others have, and what there is not, are the same; it joined another; it is
-# theirs already; that account could not handle it; it changed since it was looked at.
-Obstacle = Literal["unknown", "joined", "same", "cannot", "stale"]
+# theirs already; that account could not handle it; it changed since it was looked at; the hub could not just then.
+Obstacle = Literal["unknown", "joined", "same", "cannot", "stale", "failed"]
+_OBSTACLES: Final[Mapping[str, Obstacle]] = {NotFound.code: "unknown", StaleRevision.code: "stale"}
 
 
 @dataclass(frozen=True)
@@ -61,47 +62,31 @@ def plan(store: Store, desk: Desk, refs: Sequence[str], owner: str) -> Plan:
 
 
 def share_out(store: Store, desk: Desk, seen: Mapping[str, int], owner: str) -> Shared:
-    """Give cases, by reference with the version that was seen of each, to an owner, at most MANY_MAX of them.
+    """Give cases, by reference with the version that was seen of each, to an owner.
 
-    What one refuses does not hold up the others. Raises NotFound for no such account.
+    What one refuses does not hold up the others. Raises NotFound for no such account, and TooMany past MANY_MAX.
     """
     with store.read() as connection:
         account = _account(connection, owner)
-    entries: dict[str, int] = {}
-    stays: dict[str, Obstacle] = {}
-    for ref, after in list(seen.items())[:MANY_MAX]:
-        done = _given(store, desk, ref, after, account)
-        if isinstance(done, int):
-            entries[ref] = done
-        else:
-            stays[ref] = done
-    return Shared(account.name, entries, stays)
+    found = together.each(seen.items(), lambda ref, after: _given(store, desk, ref, after, account), MANY_MAX)
+    refused = {ref: _OBSTACLES.get(error.code, "failed") for ref, error in found.stays.items()}
+    entries = {ref: told for ref, told in found.done.items() if isinstance(told, int)}
+    stays = {ref: told for ref, told in found.done.items() if not isinstance(told, int)}
+    return Shared(account.name, entries, stays | refused)
 
 
-def take_back(store: Store, desk: Desk, entries: Mapping[str, int]) -> int:
-    """Undo entries of `share_out`, by reference, at most MANY_MAX; gives how many. What went on since stays so."""
-    undone = 0
-    for ref, no in list(entries.items())[:MANY_MAX]:
-        try:
-            undoing.undo(store, desk, ref, no)
-        except (NotFound, RegroupingRefused, TransitionRefused):
-            continue
-        undone += 1
-    return undone
+def take_back(store: Store, desk: Desk, entries: Mapping[str, int]) -> Mapping[str, SeereError]:
+    """Undo entries of `share_out`, by reference; gives why a case stays with whom it is. Raises TooMany."""
+    return together.each(entries.items(), lambda ref, no: undoing.undo(store, desk, ref, no), MANY_MAX).stays
 
 
 def _given(store: Store, desk: Desk, ref: str, after: int, owner: Account) -> int | Obstacle:
-    """The number of the entry, or why there is none."""
-    try:
-        with store.write() as connection:
-            _, case = opening.take_seen(connection, desk, ref, after, {"owner": owner.name})
-            # What was chosen is the case of this reference, not one that took its complaint in since.
-            obstacle = "joined" if case.file.ref != ref else _obstacle(case, owner)
-            return obstacle or owning.hand(connection, desk, case, owner.id)
-    except StaleRevision:
-        return "stale"
-    except NotFound:
-        return "unknown"
+    """The number of the entry, or what is in its way."""
+    with store.write() as connection:
+        _, case = opening.take_seen(connection, desk, ref, after, {"owner": owner.name})
+        # What was chosen is the case of this reference, not one that took its complaint in since.
+        obstacle = "joined" if case.file.ref != ref else _obstacle(case, owner)
+        return obstacle or owning.hand(connection, desk, case, owner.id)
 
 
 def _obstacle(case: Case, owner: Account) -> Obstacle | None:

@@ -17,7 +17,7 @@ from server.domain.contact import Way
 from server.domain.desk import Desk
 from server.domain.errors import TimelineBroken, TransitionRefused, trace_of
 from server.domain.permission import JOB, STRICT
-from server.domain.timeline import TOLD_BY, PublicStep, may_tell, public_steps, standing, to_tell
+from server.domain.timeline import TOLD, TOLD_BY, PublicStep, may_tell, public_steps, standing, to_tell
 from server.services.cases import holding, opening
 from server.services.cases.holding import Case
 from server.services.cases.joining import CODES
@@ -28,7 +28,6 @@ from server.store.timeline import Entry
 
 log = logging.getLogger(__name__)
 
-TOLD: Final = "told"
 # The person came with the receipt: nobody went and reached anybody.
 BY_RECEIPT: Final = "receipt"
 _PAGE: Final = 500

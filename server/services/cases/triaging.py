@@ -1,36 +1,24 @@
 """Triaging: what came is decided, one by one or several together, and decisions are taken back as they were made."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import sqlalchemy as sa
 
 from server.domain import triage
 from server.domain.casework import Status, Urgency
 from server.domain.desk import Desk
-from server.domain.errors import (
-    Busy,
-    NotFound,
-    RegroupingRefused,
-    SeereError,
-    StaleRevision,
-    TransitionRefused,
-    UrgencyRefused,
-)
+from server.domain.errors import SeereError
 from server.domain.triage import DISPOSITIONS, Disposition
-from server.services.cases import holding, joining, moving, opening, undoing
+from server.services.cases import holding, joining, moving, opening, together, undoing
 from server.services.cases.holding import Case
 from server.services.cases.moving import Intent
+from server.services.cases.together import Together
 from server.store import inbox
 from server.store.engine import Store
 
-# So many that somebody can still look through what will be done.
-MANY_MAX: Final = 50
 # An entry that can be taken back: a case by its reference, and the number of the entry.
 Undo = tuple[str, int]
-
-_REFUSALS: Final = (Busy, NotFound, RegroupingRefused, StaleRevision, TransitionRefused, UrgencyRefused)
 
 
 @dataclass(frozen=True)
@@ -63,19 +51,6 @@ class Decided:
     version: int
 
 
-@dataclass(frozen=True)
-class Together:
-    """What became of several, by number: decided, or left as they are for a reason."""
-
-    done: Mapping[str, Decided]
-    stays: Mapping[str, SeereError]
-
-    @property
-    def undo(self) -> tuple[Undo, ...]:
-        """What takes all of it back, in that order."""
-        return tuple(each for decided in reversed(list(self.done.values())) for each in decided.undo)
-
-
 def decide(store: Store, desk: Desk, number: str, wish: Wish, *, after: int) -> Decided:
     """Decide on the case of a complaint, through all the statuses that lead there, at once.
 
@@ -101,20 +76,18 @@ def join(store: Store, desk: Desk, number: str, into: str, *, after: int, into_a
     return Decided(joined.joined, ((joined.joined, joined.no),), joined.no)
 
 
-def decide_many(store: Store, desk: Desk, seen: Mapping[str, int], wish: Wish) -> Together:
-    """Decide the same of several, by number with the version that was seen of each, at most MANY_MAX of them.
-
-    What one refuses does not hold up the others.
-    """
-    return _each(seen, lambda number, after: decide(store, desk, number, wish, after=after))
+def decide_many(store: Store, desk: Desk, seen: Mapping[str, int], wish: Wish) -> Together[Decided]:
+    """Decide the same of several, by number with the version that was seen of each. Raises TooMany."""
+    return together.each(seen.items(), lambda number, after: decide(store, desk, number, wish, after=after))
 
 
-def gather(store: Store, desk: Desk, seen: Mapping[str, int], wish: Wish) -> Together:
+def gather(store: Store, desk: Desk, seen: Mapping[str, int], wish: Wish) -> Together[Decided]:
     """Decide on the first of several, and let the others join it; otherwise as `decide_many`.
 
     Where the first refuses, all of them stay as they are.
     """
-    first, *others = list(seen.items())[:MANY_MAX]
+    together.check_few(seen)
+    first, *others = seen.items()
     begun = decide_many(store, desk, dict([first]), wish)
     if begun.stays:
         [why] = begun.stays.values()
@@ -128,20 +101,21 @@ def gather(store: Store, desk: Desk, seen: Mapping[str, int], wish: Wish) -> Tog
         stands = done.version
         return done
 
-    rest = _each(dict(others), joined)
+    rest = together.each(others, joined)
     return Together({**begun.done, **rest.done}, rest.stays)
 
 
+def undo_of(done: Mapping[str, Decided]) -> tuple[Undo, ...]:
+    """What takes all that was decided back, in that order."""
+    return tuple(each for decided in reversed(list(done.values())) for each in decided.undo)
+
+
 def take_back(store: Store, desk: Desk, entries: Sequence[Undo]) -> Mapping[str, SeereError]:
-    """Undo entries in this order; gives why a case stays as it is, by reference: of that, nothing more is undone."""
-    stays: dict[str, SeereError] = {}
-    for ref, no in entries:
-        if ref not in stays:
-            try:
-                undoing.undo(store, desk, ref, no)
-            except _REFUSALS as error:
-                stays[ref] = error
-    return stays
+    """Undo entries in this order; gives why a case stays as it is, by reference: of that, nothing more is undone.
+
+    Raises TooMany.
+    """
+    return together.each(entries, lambda ref, no: undoing.undo(store, desk, ref, no)).stays
 
 
 def _settled(connection: sa.Connection, case: Case, wish: Wish) -> Wish:
@@ -150,14 +124,3 @@ def _settled(connection: sa.Connection, case: Case, wish: Wish) -> Wish:
         return wish
     kind = wish.kind or inbox.kind_waiting(connection, case.file.id)
     return replace(wish, kind=kind, urgency=wish.urgency or case.facts.urgency)
-
-
-def _each(seen: Mapping[str, int], act: Callable[[str, int], Decided]) -> Together:
-    done: dict[str, Decided] = {}
-    stays: dict[str, SeereError] = {}
-    for number, after in list(seen.items())[:MANY_MAX]:
-        try:
-            done[number] = act(number, after)
-        except _REFUSALS as error:
-            stays[number] = error
-    return Together(done, stays)

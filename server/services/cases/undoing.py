@@ -10,6 +10,7 @@ from server.domain import case as rules
 from server.domain.casework import CASEWORK, Status
 from server.domain.desk import Desk
 from server.domain.errors import Busy, NotFound, RegroupingRefused, TransitionRefused
+from server.domain.timeline import TOLD
 from server.services.cases import due, holding, joining, opening, owning, retracting, telling
 from server.services.cases.holding import Case
 from server.store import timeline
@@ -39,7 +40,7 @@ def undo(store: Store, desk: Desk, number: str, no: int | None = None) -> str:
             raise TransitionRefused(status=case.file.status, to=case.file.status, faults=("left",), fault="left")
         if told.code in due.CHANGES:
             due.take_back(connection, desk, case, told)
-        elif told.code == telling.TOLD:
+        elif told.code == TOLD:
             telling.take_back(connection, desk, case, told)
         elif told.code == holding.MOVED:
             unmove(connection, desk, case, told)
@@ -80,7 +81,7 @@ def _stands(entry: Entry, file: CaseFile, *, is_last: bool) -> bool:
         return is_last
     if entry.code == owning.OWNED:
         return bool(file.owner == entry.fields["account"])
-    return entry.code != telling.TOLD or CASEWORK.statuses[cast(Status, file.status)].stage != "closed"
+    return entry.code != TOLD or CASEWORK.statuses[cast(Status, file.status)].stage != "closed"
 
 
 def has_left(entry: Entry) -> bool:

@@ -256,7 +256,7 @@ def _looked_into(
 ) -> list[LookedInto]:
     stands, claims = findings.standing(connection, numbers), findings.claimed(connection, numbers)
     authors = findings.authors(connection, numbers)
-    names = {each.id: each.name for each in accounts.listed(connection)}
+    names = accounts.names(connection)
     bases = [made.basis for _, made in stands.values() if made.basis is not None]
     names |= devices.labels_of(connection, {each.verifier for each in bases} - names.keys())
     today, is_strict = desk.now.date(), any(each.is_strict for each in targets.values())

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from server.domain.casework import BODY
-from server.domain.timeline import TOLD_BY
+from server.domain.timeline import FOR, TOLD_BY
 from server.i18n import Catalogue
-from server.services.cases import holding, phrases
-from server.services.cases.letters import body_word
+from server.services.cases import phrases
 from server.store.timeline import Entry
 
 _NOBODY = "–"
@@ -31,9 +30,9 @@ def reasons(texts: Catalogue, codes: Iterable[str]) -> str:
 def by(texts: Catalogue, name: str, entry: Entry, named: Mapping[str, str]) -> str:
     """Who left an entry: a person's `name`, empty for the hub, and in whose place; `named`: accounts by id."""
     who = name or texts.text("cases.the_hub")
-    if holding.FOR not in entry.fields:
+    if FOR not in entry.fields:
         return who
-    return texts.text("cases.by_deputy", name=who, account=named.get(entry.fields[holding.FOR], _NOBODY))
+    return texts.text("cases.by_deputy", name=who, account=named.get(entry.fields[FOR], _NOBODY))
 
 
 def done(texts: Catalogue, entry: Entry, named: Mapping[str, str]) -> str:
@@ -58,7 +57,7 @@ def _named(texts: Catalogue, fields: Mapping[str, Any], accounts: Mapping[str, s
 
 def _of_bodies(texts: Catalogue, fields: Mapping[str, Any]) -> dict[str, str]:
     told = fields | fields.get("given", {})
-    found = {BODY: body_word(told[BODY], texts.language)} if BODY in told else {}
+    found = {BODY: phrases.body_word(texts, told[BODY])} if BODY in told else {}
     if "programme" in fields and "outcome" in fields:
         found["outcome"] = texts.text(f"outcome.{fields['programme']}.{fields['outcome']}")
     return found

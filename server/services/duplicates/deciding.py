@@ -1,10 +1,9 @@
-"""Deciding: which pairs a person is shown, what they say of them, and what follows; nothing is ever merged."""
+"""Deciding: what a person says of a pair, and what follows; nothing is ever merged."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
-from itertools import count, islice
+from datetime import timedelta
+from itertools import islice
 from math import inf
 from typing import Final
 
@@ -17,51 +16,20 @@ from server.domain.matching.clusters import Cluster, Edge
 from server.domain.matching.decisions import PROPOSED, RETRY, Decision, Judged, Reason, Verdict
 from server.domain.matching.link_ids import written
 from server.domain.matching.model import Band, Relation
-from server.domain.matching.review import Estimate, Pair, Sample, Shelf, Slot, Stratum
+from server.domain.matching.review import Estimate, Sample, Stratum
 from server.domain.permission import Action, Actor, may_ever, permit
 from server.store import accounts, audit, complaints, duplicates, links, registry, sealed, unmatched
 from server.store.engine import Store
 from server.store.links import Link, Report
 from server.store.scopes import Scope, scope_of
+from server.store.sealed import Standing
 
 _ACTION: Final[Action] = "handle_case"
 RELATIONS: Final = (Relation.SAME_INCIDENT, Relation.SAME_COMPLAINANT)
-# Links of a shelf that are weighed against each other, and read at once.
-_SHELF_MOST: Final = 200
+# So long a pair does not come back to whoever was unsure of it.
+SET_BY: Final = timedelta(days=7)
 # Of a cluster no more is shown; the strongest are reached first.
 MEMBERS_MOST: Final = 200
-
-# By relation and complaint, all the complaints that links lead to from it.
-_Alike = Mapping[str, Mapping[int, frozenset[int]]]
-_NOTHING: Final[_Alike] = {}
-_Read = Callable[[sa.Connection, Scope, Shelf, Link | None, Collection[str], int], list[Link]]
-
-
-@dataclass(frozen=True)
-class ShownPair:
-    """A pair to look at: registry numbers of both, and what it is shown for; `judged` is None where that is blind.
-
-    `alike`: how many complaints, at least, proposals lead to from these two, with them; 0 where that is blind.
-    `twin`: the link by which the same two wait for a decision on the other relation, if there is one.
-    """
-
-    link: int
-    numbers: tuple[str, str]
-    relation: str
-    slot: Slot
-    judged: Judged | None
-    alike: int
-    twin: int | None
-
-
-@dataclass(frozen=True)
-class Queue:
-    """The pairs that come next, how many of the day's are left, these included, and how many the day has in all."""
-
-    pairs: tuple[ShownPair, ...]
-    left: int
-    capacity: int
-
 
 @dataclass(frozen=True)
 class ShownDecision:
@@ -77,12 +45,20 @@ class ShownDecision:
 
 
 @dataclass(frozen=True)
+class Twin:
+    """The link by which the same two wait for a decision on the other relation, and the last decision of it so far."""
+
+    link: int
+    last: int
+
+
+@dataclass(frozen=True)
 class Explained:
     """A pair with all that is known of it: both reports, the link as it stands, and every word in order.
 
     `judged` is None, and `words` are empty, for whoever is to decide without them. `poor` are the numbers of those
     that say too little to be compared. `last` is what a decision says to have seen, `holds` the one that holds;
-    `is_second`: what the actor says of it would be a second opinion.
+    `is_second`: what the actor says of it would be a second opinion. `twin`: the same two on the other relation.
     """
 
     link: int
@@ -96,15 +72,7 @@ class Explained:
     last: int
     holds: int | None
     is_second: bool
-
-
-@dataclass(frozen=True)
-class _Desktop:
-    """What there is to choose from: pairs by kind of slot, the best first, links by id, and what leads to what."""
-
-    shelves: dict[Slot, list[Pair]]
-    links: dict[int, Link]
-    alike: _Alike
+    twin: Twin | None
 
 
 @dataclass(frozen=True)
@@ -127,31 +95,19 @@ class Reached:
     recall: Estimate
 
 
-def next_pairs(store: Store, desk: Desk, capacity: int, limit: int) -> Queue:
-    """The pairs that the actor should decide next, of those whose complaints the actor handles both.
-
-    `capacity`: pairs that one person is shown a day. What the actor may not see changes nothing of it.
-    """
-    if not may_ever(desk.actor, _ACTION):
-        return Queue((), 0, capacity)
-    midnight = datetime.combine(desk.now.date(), time(), desk.now.tzinfo)
-    with store.read() as connection:
-        today = links.decided_since(connection, desk.actor.id, midnight)
-        left = max(capacity - len(today), 0)
-        done = links.count_decided(connection, desk.actor.id)
-        slots = [review.slot_at(number) for number in islice(count(done), min(limit, left))]
-        room = review.room_of(capacity)
-        waiting = _waiting(connection, desk, today, room) if slots else _Desktop({}, {}, {})
-        seen = Counter(taker for each in today for taker in _takers(each, waiting.alike))
-        filled = review.fill(slots, waiting.shelves, seen, Counter(each.lineages for each in today), room)
-        chosen = [(slot, waiting.links[pair.link]) for slot, pair in filled]
-        numbers = registry.numbers_of(connection, {id for _, each in chosen for id in (each.a, each.b)})
-    return Queue(tuple(_shown(slot, each, waiting, numbers) for slot, each in chosen), left, capacity)
-
-
 def may_decide(actor: Actor) -> bool:
     """Whether the actor's role handles complaints at all."""
     return may_ever(actor, _ACTION)
+
+
+def permitted(desk: Desk, found: Sequence[Link]) -> list[Link]:
+    """The links of which the actor handles both complaints."""
+    return [each for each in found if all(_handles(desk, standing) for standing in each.standings)]
+
+
+def scope_of_decider(desk: Desk) -> Scope:
+    """Whose pairs the actor's search reads at all; `permitted` has the last word."""
+    return scope_of(desk.actor, [_ACTION], desk.places)
 
 
 def decide(
@@ -171,17 +127,40 @@ def decide(
     somebody decided since, and DecisionRefused.
     """
     with store.write() as connection:
-        decided, history = _opened(connection, desk, link_id, is_locked=True)
-        if is_second:
-            _require_first(desk, history)
-        elif decisions.last_of(history) != after:
-            raise _stale(connection, desk, history, verdict)
-        is_blind = _is_to_be_blind(decided, history)
-        said = _Said(verdict, reason, is_blind=is_blind, is_second=is_second)
-        made = _say(connection, desk, decided, history, said)
-        if not is_second:
-            links.set_state(connection, decided.id, verdict)
-    return made
+        return _decide(connection, desk, link_id, verdict, reason, after, is_second=is_second)
+
+
+def confirm_both(
+    store: Store, desk: Desk, pair: tuple[int, int], after: tuple[int, int], reason: Reason | None = None
+) -> tuple[int, int]:
+    """Say of two complaints that they match by both relations: one complaint, told twice. All or nothing.
+
+    `pair`: the two links; `after`: the last decision that the actor saw of each. Raises as `decide` does.
+    """
+    with store.write() as connection:
+        one, other = (_opened(connection, desk, link_id)[0] for link_id in pair)
+        if (one.a, one.b) != (other.a, other.b) or one.relation == other.relation:
+            raise NotFound(object=other.id)
+        # The lower id first: of two who say so at once none waits for the other in a ring.
+        made = {
+            link_id: _decide(connection, desk, link_id, Verdict.CONFIRMED, reason, seen, is_second=False)
+            for link_id, seen in sorted(zip(pair, after, strict=True))
+        }
+    return made[pair[0]], made[pair[1]]
+
+
+def pass_by(store: Store, desk: Desk, link_id: int, reason: Reason | None = None) -> int:
+    """Say of a pair not to know: it waits on, but for SET_BY not for the actor. Gives the number of the word.
+
+    Raises NotFound as `decide` does, and DecisionStale where somebody decided.
+    """
+    with store.write() as connection:
+        passed, history = _opened(connection, desk, link_id, is_locked=True)
+        if passed.state != PROPOSED:
+            raise _stale(connection, desk, history, Verdict.UNSURE)
+        is_blind = _is_to_be_blind(passed, history)
+        said = _Said(Verdict.UNSURE, reason, is_blind=is_blind, is_second=True)
+        return _say(connection, desk, passed, history, said)
 
 
 def undo(store: Store, desk: Desk, link_id: int, number: int, reason: Reason | None = None) -> str:
@@ -191,20 +170,14 @@ def undo(store: Store, desk: Desk, link_id: int, number: int, reason: Reason | N
     Raises NotFound as `decide` does, and DecisionRefused for what was taken back already.
     """
     with store.write() as connection:
-        opened, _ = _opened(connection, desk, link_id)
-        # Before the link: so does whoever revises or erases one of them.
-        for each in (opened.a, opened.b):
-            complaints.lock(connection, each)
-        decided, history = _opened(connection, desk, link_id, is_locked=True)
-        told = _to_undo(history, number)
-        said = _Said(Verdict.UNDONE, reason, undoes=told.no, is_second=told.is_second)
-        _say(connection, desk, decided, history, said)
-        state = decisions.state_of(decided.relation, links.history_of(connection, decided.id))
-        links.set_state(connection, decided.id, state)
-        if state == PROPOSED:
-            for each in (decided.a, decided.b):
-                unmatched.renew(connection, each, is_own=False)
-    return state
+        return _undo(connection, desk, link_id, number, reason)
+
+
+def undo_both(store: Store, desk: Desk, pair: tuple[int, int], numbers: tuple[int, int]) -> None:
+    """Take back what `confirm_both` said, all or nothing. Raises as `undo` does."""
+    with store.write() as connection:
+        for link_id, number in sorted(zip(pair, numbers, strict=True)):
+            _undo(connection, desk, link_id, number, None)
 
 
 def explain(store: Store, desk: Desk, link_id: int, *, is_blind: bool = False) -> Explained:
@@ -215,8 +188,10 @@ def explain(store: Store, desk: Desk, link_id: int, *, is_blind: bool = False) -
         told = links.reports(connection, (shown.a, shown.b))
         numbers = registry.numbers_of(connection, (shown.a, shown.b))
         poor = duplicates.unmatchable(connection, (shown.a, shown.b))
-        names = {each.id: each.name for each in accounts.listed(connection)}
-    is_hidden = is_blind or _is_to_be_blind(shown, history)
+        names = accounts.names(connection)
+        is_hidden = is_blind or _is_to_be_blind(shown, history)
+        # None beside one that is decided, nor where it would show the band.
+        twin = None if is_hidden or shown.state != PROPOSED else _twin(connection, shown)
     held = decisions.standing(history)
     return Explained(
         link=shown.id,
@@ -230,6 +205,7 @@ def explain(store: Store, desk: Desk, link_id: int, *, is_blind: bool = False) -
         last=decisions.last_of(history),
         holds=None if held is None else held.no,
         is_second=held is not None and not _has_judged(desk, history),
+        twin=twin,
     )
 
 
@@ -240,7 +216,8 @@ def clusters_of(store: Store, desk: Desk, number: str) -> list[View]:
     """
     with store.read() as connection:
         complaint = registry.complaint_numbered(connection, number)
-        if complaint is None or complaint not in _handled(connection, desk, [complaint]):
+        found = {} if complaint is None else sealed.standings(connection, [complaint])
+        if complaint is None or not all(_handles(desk, each) for each in found.values()):
             raise NotFound(object=number)
         return [_view(connection, desk, complaint, relation) for relation in RELATIONS]
 
@@ -250,7 +227,7 @@ def estimates(store: Store, desk: Desk) -> list[Reached]:
     if not may_ever(desk.actor, _ACTION):
         return []
     with store.read() as connection:
-        counted = links.counted(connection, _scope(desk))
+        counted = links.counted(connection, scope_of_decider(desk))
     found: dict[tuple[str, Stratum], Sample] = {}
     for each in counted:
         stratum = Stratum.NEAR if each.band == Band.SILENT and each.is_near else review.stratum_of(each.band, 0)
@@ -264,100 +241,9 @@ def estimates(store: Store, desk: Desk) -> list[Reached]:
     return [_reached(relation, [each for (of, _), each in found.items() if of == relation]) for relation in RELATIONS]
 
 
-def _waiting(connection: sa.Connection, desk: Desk, today: Sequence[Link], room: int) -> _Desktop:
-    """What waits for each kind of slot; `today`: the links that the actor decided today."""
-    scope, number = _scope(desk), links.count_lineages(connection)
-    spent = {sender for sender, count in Counter(each.sender for each in today).items() if count >= room}
-
-    def shelf(of: Shelf, read: _Read) -> list[Link]:
-        def page(after: Link | None, full: Collection[str]) -> list[Link]:
-            # A lineage with its share is passed over by the database: a flood of it costs no page.
-            skip = spent.union(full)
-            return [] if len(skip) == number else read(connection, scope, of, after, skip, _SHELF_MOST)
-
-        return _filled(connection, desk, page, room)
-
-    strong, possible = (shelf(each, links.most_valued) for each in (Shelf.STRONG, Shelf.POSSIBLE))
-    blind, silent = (shelf(each, links.drawn) for each in (Shelf.BLIND, Shelf.SILENT))
-    confirmed = _confirmed_with(connection, desk, [*strong, *possible])
-    groups = _groups([*strong, *possible, *confirmed, *(each for each in today if each.state != Verdict.REJECTED)])
-    ranked = [_ranked(each, confirmed, groups) for each in (strong, possible)]
-    shelves = {
-        Slot.VALUE: [*ranked[0], *ranked[1]],
-        Slot.UNCERTAIN: ranked[1],
-        Slot.BLIND: [_pair(each) for each in blind],
-        Slot.SILENT: [_pair(each) for each in silent],
-    }
-    return _Desktop(shelves, {each.id: each for each in (*strong, *possible, *blind, *silent)}, groups)
-
-
-def _filled(
-    connection: sa.Connection, desk: Desk, page: Callable[[Link | None, Collection[str]], list[Link]], room: int
-) -> list[Link]:
-    """The first links that wait, of which the actor handles both complaints: of two lineages no more than have room
-    in a day, and of one sender twice that, so that there is something else beside what most of it is like."""
-    kept: list[Link] = []
-    read, sent, met = Counter[str](), Counter[str](), Counter[frozenset[str]]()
-    found = page(None, ())
-    while found:
-        for each in _permitted(connection, desk, found):
-            read[each.sender] += 1
-            if sent[each.sender] < 2 * room and met[each.lineages] < room:
-                sent[each.sender] += 1
-                met[each.lineages] += 1
-                kept.append(each)
-        full = [each for each in read if sent[each] >= 2 * room or read[each] >= _SHELF_MOST]
-        found = page(found[-1], full) if len(found) == _SHELF_MOST and len(kept) < _SHELF_MOST else []
-    return kept[:_SHELF_MOST]
-
-
-def _ranked(shelf: Sequence[Link], confirmed: Sequence[Link], groups: _Alike) -> list[Pair]:
-    linked = Counter(id for each in confirmed for id in (each.a, each.b))
-    pairs = [_pair(each, groups, linked[each.a] + linked[each.b]) for each in shelf]
-    return sorted(pairs, key=lambda pair: (-pair.value, pair.link))
-
-
-def _pair(link: Link, groups: _Alike = _NOTHING, linked: int = 0) -> Pair:
-    value = review.weighed(link.value, linked)
-    return Pair(link.id, value, link.lineages, link.sender, _group(link, link.a, groups))
-
-
-def _takers(link: Link, groups: _Alike) -> frozenset[str]:
-    """Those of whose share a link of the day took one: a rejected one is of two groups since."""
-    return frozenset({link.sender, *(_group(link, end, groups) for end in (link.a, link.b))} - {""})
-
-
-def _group(link: Link, end: int, groups: _Alike) -> str:
-    """What a pair is one of many of: those of one device among themselves, else those that links lead to."""
-    alike = groups.get(link.relation, {}).get(end)
-    if alike and len(link.lineages) == 1:
-        return link.sender
-    return f"{link.relation} {min(alike)}" if alike else ""
-
-
-def _groups(found: Sequence[Link]) -> _Alike:
-    """By relation, what links lead to; a retry is of both."""
-
-    def ends(relation: str) -> list[tuple[int, int]]:
-        return [(each.a, each.b) for each in found if each.relation in (relation, RETRY)]
-
-    return {relation: clusters.groups(ends(relation)) for relation in RELATIONS}
-
-
-def _confirmed_with(connection: sa.Connection, desk: Desk, waiting: Sequence[Link]) -> list[Link]:
-    """The confirmed links of those that wait, that the actor may know of."""
-    ids = {id for each in waiting for id in (each.a, each.b)}
-    return _permitted(connection, desk, links.touching(connection, ids, (*RELATIONS, RETRY), Verdict.CONFIRMED))
-
-
-def _shown(slot: Slot, link: Link, waiting: _Desktop, numbers: dict[int, str]) -> ShownPair:
-    ends = numbers[link.a], numbers[link.b]
-    if review.is_blind(link.judged.band, link.draw):
-        return ShownPair(link.id, ends, link.relation, slot, None, 0, None)
-    alike = waiting.alike[link.relation][link.a]
-    shown = (each for each in waiting.links.values() if not review.is_blind(each.judged.band, each.draw))
-    twins = (each.id for each in shown if (each.a, each.b) == (link.a, link.b) and each.id != link.id)
-    return ShownPair(link.id, ends, link.relation, slot, link.judged, len(alike), next(twins, None))
+def _twin(connection: sa.Connection, shown: Link) -> Twin | None:
+    found = links.twins(connection, [shown]).get(shown.id)
+    return None if found is None else Twin(found, decisions.last_of(links.history_of(connection, found)))
 
 
 def _words(history: Sequence[Decision], names: Mapping[str, str]) -> Iterator[ShownDecision]:
@@ -372,14 +258,54 @@ def _opened(
 ) -> tuple[Link, list[Decision]]:
     """A link whose complaints the actor handles both, and what was decided of it. Raises NotFound."""
     found = links.find(connection, link_id, is_locked=is_locked)
-    if found is None or not _permitted(connection, desk, [found]):
+    if found is None or not permitted(desk, [found]):
         raise NotFound(object=link_id)
     return found, links.history_of(connection, link_id)
 
 
 def _is_to_be_blind(link: Link, history: Sequence[Decision]) -> bool:
-    is_unseen = not history and not link.was_scored
+    is_unseen = decisions.is_unseen(history) and not link.was_scored
     return is_unseen and link.relation != RETRY and review.is_blind(link.judged.band, link.draw)
+
+
+def _decide(
+    connection: sa.Connection,
+    desk: Desk,
+    link_id: int,
+    verdict: Verdict,
+    reason: Reason | None,
+    after: int,
+    *,
+    is_second: bool,
+) -> int:
+    decided, history = _opened(connection, desk, link_id, is_locked=True)
+    if is_second:
+        _require_first(desk, history)
+    elif decisions.last_of(history) != after:
+        raise _stale(connection, desk, history, verdict)
+    is_blind = _is_to_be_blind(decided, history)
+    said = _Said(verdict, reason, is_blind=is_blind, is_second=is_second)
+    made = _say(connection, desk, decided, history, said)
+    if not is_second:
+        links.set_state(connection, decided.id, verdict)
+    return made
+
+
+def _undo(connection: sa.Connection, desk: Desk, link_id: int, number: int, reason: Reason | None) -> str:
+    opened, _ = _opened(connection, desk, link_id)
+    # Before the link: so does whoever revises or erases one of them.
+    for each in (opened.a, opened.b):
+        complaints.lock(connection, each)
+    decided, history = _opened(connection, desk, link_id, is_locked=True)
+    told = _to_undo(history, number)
+    said = _Said(Verdict.UNDONE, reason, undoes=told.no, is_second=told.is_second)
+    _say(connection, desk, decided, history, said)
+    state = decisions.state_of(decided.relation, links.history_of(connection, decided.id))
+    links.set_state(connection, decided.id, state)
+    if state == PROPOSED and not told.is_second:
+        for each in (decided.a, decided.b):
+            unmatched.renew(connection, each, is_own=False)
+    return state
 
 
 def _to_undo(history: Sequence[Decision], number: int) -> Decision:
@@ -410,7 +336,7 @@ def _stale(connection: sa.Connection, desk: Desk, history: Sequence[Decision], v
     held, last = decisions.standing(history), decisions.last_of(history)
     if held is None:
         return DecisionStale(fault="none", said=verdict.value, last=last)
-    names = {each.id: each.name for each in accounts.listed(connection)}
+    names = accounts.names(connection)
     fault = "own" if held.account == desk.actor.id else "other"
     return DecisionStale(
         fault=fault, name=names[held.account], verdict=held.verdict.value, said=verdict.value, last=last
@@ -477,7 +403,7 @@ def _neighbourhood(
     reached, fresh, is_cut = {complaint}, {complaint}, False
     known: dict[int, Link] = {}
     while fresh:
-        found = _permitted(connection, desk, links.touching(connection, fresh, (relation, RETRY)))
+        found = permitted(desk, links.touching(connection, fresh, (relation, RETRY)))
         known |= {each.id: each for each in found}
         joints = sorted((each for each in found if _joins(each)), key=lambda each: clusters.strength(_edge(each)))
         ends = dict.fromkeys(id for each in joints for id in (each.a, each.b) if id not in reached)
@@ -499,19 +425,8 @@ def _edge(link: Link) -> Edge:
     return Edge(link.id, link.a, link.b, link.state == Verdict.CONFIRMED, weight)
 
 
-def _permitted(connection: sa.Connection, desk: Desk, found: Sequence[Link]) -> list[Link]:
-    """The links of which the actor handles both complaints."""
-    handled = _handled(connection, desk, {id for each in found for id in (each.a, each.b)})
-    return [each for each in found if {each.a, each.b} <= handled]
-
-
-def _handled(connection: sa.Connection, desk: Desk, complaints: Collection[int]) -> set[int]:
-    standings = sealed.standings(connection, complaints)
-    return {id for id, each in standings.items() if permit(desk.actor, _ACTION, each.target(desk.places))}
-
-
-def _scope(desk: Desk) -> Scope:
-    return scope_of(desk.actor, [_ACTION], desk.places)
+def _handles(desk: Desk, standing: Standing) -> bool:
+    return permit(desk.actor, _ACTION, standing.target(desk.places))
 
 
 def _reached(relation: str, samples: Iterable[Sample]) -> Reached:

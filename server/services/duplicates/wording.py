@@ -6,7 +6,7 @@ from typing import Final
 
 from client_sync.protocol.vocabulary import label
 from server.domain.matching.levels import Level
-from server.domain.places import Gazetteer
+from server.domain.places import Gazetteer, place_name
 from server.i18n import Catalogue
 from server.store.links import Report
 
@@ -21,7 +21,6 @@ _DAY_CHARS: Final = len("2026-11-21")
 
 def facts(texts: Catalogue, report: Report, places: Gazetteer | None) -> dict[str, str]:
     """By name of the fact, what a report says of it, in words; empty where it says nothing."""
-    known = places.by_id.get(report.place_id or "") if places else None
     told = [_day(texts, day) for day in (report.incident_from, report.incident_to) if day]
     days = " – ".join(dict.fromkeys(told))
     precision = _labels(texts, "date_precision", filter(None, [report.precision]))
@@ -30,7 +29,7 @@ def facts(texts: Catalogue, report: Report, places: Gazetteer | None) -> dict[st
         "team": report.team,
         "acts": _labels(texts, "kind", report.kinds),
         "when": f"{days} ({precision})" if days and precision else days,
-        "place": known.name if known else report.place_id,
+        "place": place_name(places, report.place_id),
         "money": " / ".join(str(each) for each in (report.asked_xof, report.paid_xof) if each is not None),
         "sector": _labels(texts, "sector", filter(None, [report.sector])),
         "persons": ", ".join(_labels(texts, "person_role", roles.split()) for roles, _, _ in report.persons),

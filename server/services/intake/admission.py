@@ -17,6 +17,7 @@ from server.domain.desk import Desk
 from server.domain.errors import NotAdmissible, NotFound
 from server.domain.permission import JOB, permit
 from server.domain.places import Gazetteer
+from server.domain.reason import checked_reason
 from server.services.intake.filing import Filing, complaint_of, file_kept, file_waiting, in_order_of_revision
 from server.services.intake.reading import Line, Outcome, read_again, read_line
 from server.services.intake.scope import targets_of
@@ -24,7 +25,7 @@ from server.services.intake.sealing import Sealing, is_sealed_whole, open_origin
 from server.store import audit, devices, quarantine, registry
 from server.store.complaints import Origin
 from server.store.engine import Store
-from server.store.quarantine import Kept
+from server.store.quarantine import Kept as Kept
 
 # Nothing is wrong with the operation: what carried it can't be trusted. Never stored without a person's word.
 FRAME_CODES: Final = frozenset({"frame_signature", "frame_length", "frame_hub", "frame_device", "device_revoked"})
@@ -73,6 +74,15 @@ class Tally:
     left: int
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which of what waits is asked for: by reason, by the id of its device and of its region; None leaves it open."""
+
+    code: str | None = None
+    device: str | None = None
+    region: str | None = None
+
+
 NOTHING_VOUCHED: Final = Vouched()
 
 
@@ -82,14 +92,21 @@ def list_waiting(store: Store, code: str | None = None, limit: int = 100) -> lis
         return quarantine.listed(connection, code=code, limit=limit)
 
 
-def waiting_at(store: Store, desk: Desk, limit: int) -> list[Kept]:
-    """At most `limit` operations that wait and are for who asks, oldest first; others change nothing of it."""
+def waiting_at(store: Store, desk: Desk, wanted: Wanted, limit: int, after: int = 0) -> list[Kept]:
+    """At most `limit` operations after row `after` that wait and are for who asks, oldest first.
+
+    Others change nothing of it.
+    """
     found: list[Kept] = []
     with store.read() as connection:
-        page = quarantine.listed(connection, limit=_PAGE_ROWS)
-        while page and len(found) < limit:
-            found += _permitted(connection, page, desk)
-            page = quarantine.listed(connection, after=page[-1].id, limit=_PAGE_ROWS)
+        while len(found) < limit:
+            page = quarantine.listed(
+                connection, code=wanted.code, device=wanted.device, after=after, limit=_PAGE_ROWS
+            )
+            if not page:
+                break
+            after = page[-1].id
+            found += _permitted(connection, page, desk, wanted.region)
     return found[:limit]
 
 
@@ -105,11 +122,16 @@ def show(store: Store, desk: Desk, id: int) -> Kept:
         return _known(connection, id, desk)
 
 
-def read_payload(store: Store, desk: Desk, id: int) -> bytes:
-    """What arrived, byte for byte where the keys at hand open it; the log says that it was read. Raises NotFound."""
+def read_payload(store: Store, desk: Desk, id: int, words: str | None = None) -> bytes:
+    """What arrived, byte for byte where the keys at hand open it; the log says that it was read, and why.
+
+    `words` is the reason of whoever reads; None at the terminal, where the code stands for it. Raises NotFound, and
+    ReasonMissing where the words are too few or too many.
+    """
     with store.write() as connection:
         kept = _known(connection, id, desk)
-        _note(connection, desk, "read_quarantine", f"quarantine:{id}", kept.code, [id])
+        reason = kept.code if words is None else checked_reason(words)
+        _note(connection, desk, "read_quarantine", f"quarantine:{id}", reason, [id])
     return open_original(kept.payload, desk.keys, Binding(kept.client_id, kept.lineage))
 
 
@@ -285,11 +307,15 @@ def _known(connection: sa.Connection, id: int, desk: Desk) -> Kept:
     return kept
 
 
-def _permitted(connection: sa.Connection, page: Sequence[Kept], desk: Desk) -> list[Kept]:
-    """Those that are for who is at the desk, in order."""
+def _permitted(
+    connection: sa.Connection, page: Sequence[Kept], desk: Desk, region: str | None = None
+) -> list[Kept]:
+    """Those that are for who is at the desk, in order; of one region where it is named."""
     targets = targets_of(connection, page, desk.places)
     return [
-        kept for kept, target in zip(page, targets, strict=True) if permit(desk.actor, "settle_set_aside", target)
+        kept
+        for kept, target in zip(page, targets, strict=True)
+        if permit(desk.actor, "settle_set_aside", target) and region in (None, target.region)
     ]
 
 

@@ -27,12 +27,12 @@ from server.domain.complaint import clear_facts
 from server.domain.desk import Desk
 from server.domain.digests import keyed
 from server.domain.errors import NotAdmissible, NotFound
-from server.domain.permission import Actor, permit
+from server.domain.permission import Actor, Target, case_target, permit
 from server.services.intake.filing import Filing, file_lines
 from server.services.intake.reading import LINKAGE, Line, read_line
 from server.services.intake.sealing import Sealing, seal_line
 from server.store import audit, complaints, devices, registry
-from server.store.complaints import Origin
+from server.store.complaints import Filed, Origin
 from server.store.devices import Device
 from server.store.engine import Store
 
@@ -84,6 +84,29 @@ def record(store: Store, desk: Desk, registry_prefix: str, entry: Entry, sealing
         return _recorded(connection, received, content)
 
 
+def alike(store: Store, desk: Desk, entry: Entry) -> list[str]:
+    """Registry numbers, a few at most, of what was written down here on other forms and may be the same sheet.
+
+    That is: told on the same day, of the same cercle, kind and first day, and such that the actor may find it. None for
+    a form that was filed already. Raises NotFound where the actor records none.
+    """
+    _check_recorder(desk.actor)
+    answers = entry.answers
+    # What is told today has no other moment than that it is written down.
+    told_on = read_time(answers.collected_at or "") or desk.now
+    with store.read() as connection:
+        counter = devices.counter(connection)
+        if counter is None or answers.cercle is None:
+            return []
+        if _standing(connection, counter.lineage, _id_of(desk.actor, entry.form)) is not None:
+            return []
+        day = told_on.replace(hour=0, minute=0, second=0, microsecond=0)
+        about = answers.cercle, answers.kinds[0], answers.incident_from, day
+        found = complaints.told_alike(connection, counter.lineage, *about)
+        seen = [each.id for each in found if permit(desk.actor, "find_complaint", _target(desk, each))]
+        return sorted(registry.numbers_of(connection, seen).values())
+
+
 def recorded(store: Store, desk: Desk, form: str) -> Recorded | None:
     """What the actor wrote down on a form; None where that is nothing. Raises NotFound."""
     _check_recorder(desk.actor)
@@ -100,6 +123,10 @@ class _Standing:
     id: int
     content: dict[str, Any]
     hash: str
+
+
+def _target(desk: Desk, filed: Filed) -> Target:
+    return case_target(desk.places, filed.place_id, filed.team, filed.partner, filed.confidentiality)
 
 
 def _check_recorder(actor: Actor) -> None:

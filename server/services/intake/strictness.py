@@ -10,8 +10,9 @@ from client_sync.protocol.vocabulary import VOCABULARY
 from server.domain import revision
 from server.domain.complaint import clear_facts
 from server.domain.desk import Desk
-from server.domain.errors import Busy, LiftRefused, NotFound, ReasonMissing
+from server.domain.errors import Busy, LiftRefused, NotFound
 from server.domain.permission import STRICT, permit
+from server.domain.reason import checked_reason
 from server.services.intake.filing import STRICTNESS_FIELDS
 from server.store import audit, changes, complaints, devices, quarantine, sealed
 from server.store.complaints import Clash
@@ -43,7 +44,7 @@ def lift(store: Store, desk: Desk, complaint: int, reason: str) -> str:
             actor=desk.actor.signature,
             action="lift_strictness",
             object=f"complaint:{complaint}",
-            reason=reason.strip(),
+            reason=checked_reason(reason),
         )
     return str(facts["confidentiality"])
 
@@ -54,8 +55,7 @@ def _liftable(connection: sa.Connection, desk: Desk, complaint: int, reason: str
     standing = sealed.standings(connection, [complaint]).get(complaint)
     if standing is None or not permit(desk.actor, "lift_strictness", standing.target(desk.places)):
         raise NotFound(object=complaint)
-    if not reason.strip():
-        raise ReasonMissing
+    checked_reason(reason)
     if standing.confidentiality != STRICT:
         raise LiftRefused(fault="not_strict")
     facts = _own_facts(connection, complaint)

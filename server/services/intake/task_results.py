@@ -11,15 +11,14 @@ from server.domain import task as rules
 from server.domain.contact import Way
 from server.domain.errors import ContactNotAllowed, TaskRefused
 from server.domain.task import OPEN, RULES, Kind
-from server.domain.timeline import TOLD_BY
+from server.domain.timeline import TOLD, TOLD_BY
 from server.services.intake.reading import Outcome, set_aside
-from server.store import audit, cases, complaints, contact, due, erasures, notices, tasks, timeline
+from server.store import cases, complaints, contact, due, erasures, notices, tasks, timeline
 from server.store.complaints import Origin, Received
 from server.store.tasks import Result, Task
 from server.store.timeline import Entry
 
 DONE: Final = "task_done"
-TOLD: Final = "told"
 # How the person heard it.
 _BY_TASK: Final = "task"
 
@@ -118,9 +117,5 @@ def _leave(connection: sa.Connection, origin: Origin, found: Task, made: Result)
         done = {"task": found.id, "kind": found.kind, "outcome": made.outcome}
         fields = done if code == DONE else {TOLD_BY: _BY_TASK}
         timeline.append(connection, Entry(id, no, code, actor, origin.at, found.complaint, fields))
-        details = {"no": no}
-        audit.record(
-            connection, at=origin.at, actor=actor, action=f"case_{code}", object=f"case:{id}", details=details
-        )
     due.reckon(connection, [id])
     notices.tell_owner(connection, case.owner, DONE, f"{DONE}:{made.received}", origin.at, id)

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from flask import Blueprint, redirect, request, session, url_for
+from flask import Blueprint, current_app, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
 from server.domain import passphrase
 from server.domain.errors import LoginRefused, LoginTooSoon, PassphraseRefused
 from server.domain.people import KEY_ROLES
 from server.domain.permission import Actor
+from server.domain.places import place_name
 from server.i18n import LANGUAGES, catalogue
+from server.refusals import refusal
 from server.services.accounts import sessions
 from server.services.accounts.sessions import Login
 from server.web.auth import TOKEN, for_person, this_hub
@@ -39,10 +41,10 @@ def change_passphrase(person: Login) -> Answer:
         sessions.change_passphrase(
             hub.store, hub.secrets.totp, session[TOKEN], old, new, caller(), hub.clock()
         )
-    except PassphraseRefused:
-        return _shown(person, is_weak=True), 400
-    except (LoginRefused, LoginTooSoon) as refusal:
-        members, status, headers = refusal_members(refusal)
+    except PassphraseRefused as refused:
+        return _shown(person, wrong=refusal(catalogue(person.language), refused)), 400
+    except (LoginRefused, LoginTooSoon) as refused:
+        members, status, headers = refusal_members(refused)
         return _shown(person, **members), status, headers
     return redirect(url_for("account.show", changed=""), 303)
 
@@ -64,7 +66,7 @@ def set_view(person: Login) -> Response:
     del person
     answer = redirect(url_for("account.show"), 303)
     said = [request.form.get(name, "") for name in ("theme", "size", "keys")]
-    view.keep(answer, view.chosen(*said), is_secure=request.is_secure)
+    view.keep(answer, view.chosen(*said), is_secure=current_app.config["SESSION_COOKIE_SECURE"])
     return answer
 
 
@@ -111,4 +113,4 @@ def _facts(person: Login) -> dict[str, str]:
 def _region_names(actor: Actor) -> set[str]:
     """What the regions of a scope are called; one that is on no list keeps its id."""
     gazetteer = this_hub().gazetteer()
-    return set(actor.regions) if gazetteer is None else {gazetteer.name_of(each) for each in actor.regions}
+    return {place_name(gazetteer, each) for each in actor.regions}

@@ -10,12 +10,11 @@ from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.domain.act import ACCUSED_ROLES, Act, Involvement
 from server.domain.case import Choice
 from server.domain.deadlines import Deadline, Term
-from server.domain.places import Gazetteer
+from server.domain.places import Gazetteer, cercle_name, place_name, region_name
 from server.domain.referral import Part
 from server.domain.task import OPEN
 from server.i18n import Catalogue
 from server.services.cases import due, phrases, undoing, wording
-from server.services.cases.letters import body_word, role_word
 from server.services.cases.overview import Consented, Overview
 
 # What is settled, or said, on the form of a move itself: nothing to wait for.
@@ -181,8 +180,8 @@ class Line:
 def title(seen: Overview, texts: Catalogue, places: Gazetteer | None) -> str:
     """What it is about and in which cercle; never a village."""
     kind = phrases.kind(texts, about(seen))
-    found = None if places is None else next(filter(None, map(places.cercle_of, _places(seen))), None)
-    return kind if found is None else texts.text("case.title", kind=kind, cercle=found.name)
+    cercle = next(filter(None, (cercle_name(places, each) for each in _places(seen))), "")
+    return texts.text("case.title", kind=kind, cercle=cercle) if cercle else kind
 
 
 def about(seen: Overview) -> str:
@@ -194,8 +193,7 @@ def about(seen: Overview) -> str:
 
 def region(seen: Overview, places: Gazetteer | None) -> str:
     """The region around its first place, empty where none is known."""
-    found = None if places is None else next(filter(None, map(places.region_around, _places(seen))), None)
-    return "" if found is None else found.name
+    return next(filter(None, (region_name(places, each) for each in _places(seen))), "")
 
 
 def confidentiality(seen: Overview, texts: Catalogue) -> str:
@@ -286,7 +284,7 @@ def people(seen: Overview, texts: Catalogue) -> list[tuple[str, int]]:
     roles = [each.split() for report in seen.shown.reports.values() for each, _, _ in report.persons]
     first = (next((role for role in each if role not in ACCUSED_ROLES), None) for each in roles)
     counted = Counter(role for role in first if role is not None)
-    return [(role_word(role, texts.language), count) for role, count in counted.items()]
+    return [(phrases.role(texts, role), count) for role, count in counted.items()]
 
 
 def consents(seen: Overview, texts: Catalogue) -> list[Allowed]:
@@ -359,7 +357,6 @@ def _way(texts: Catalogue, to: str, url: str, *, is_form: bool, why: str = "") -
 
 def _act_row(seen: Overview, number: str, act: Act, texts: Catalogue, places: Gazetteer | None) -> ActRow:
     report, found = seen.shown.reports[number], seen.looked.found.get((act.complaint, act.kind))
-    known = places.by_id.get(report.place_id or "") if places else None
     language = texts.language
     return ActRow(
         number=number,
@@ -368,7 +365,7 @@ def _act_row(seen: Overview, number: str, act: Act, texts: Catalogue, places: Ga
         first=_date(report.incident_from),
         last=_date(report.incident_to),
         precision=label("date_precision", report.precision, language) if report.precision not in (None, "day") else "",
-        place=known.name if known else report.place_id or "",
+        place=place_name(places, report.place_id),
         asked=report.asked_xof,
         paid=report.paid_xof,
         accused=", ".join(dict.fromkeys(_accused(texts, each) for each in act.involved if each.is_accused)),
@@ -409,7 +406,7 @@ def _due_row(id: int, stands: Deadline, texts: Catalogue, now: datetime) -> DueR
 
 
 def _bodies(each: Consented, texts: Catalogue) -> str:
-    return ", ".join(body_word(body, texts.language) for body in each.sendable.consent.get("bodies", ()))
+    return ", ".join(phrases.body_word(texts, body) for body in each.sendable.consent.get("bodies", ()))
 
 
 def _meaning(each: Consented, texts: Catalogue) -> tuple[str, str]:

@@ -10,13 +10,16 @@ from werkzeug.wrappers import Response
 from client_sync.protocol.vocabulary import label
 from server.domain.casework import STATUSES
 from server.domain.desk import Desk
-from server.domain.errors import NotFound
+from server.domain.places import place_name
 from server.i18n import Catalogue, catalogue
+from server.refusals import refusal
 from server.services.accounts.sessions import Login
-from server.services.cases import lists, sharing_out, wording
+from server.services.cases import lists, phrases, sharing_out, wording
 from server.services.cases.lists import ENDED, GROUPS, MINE, NOBODY, OPEN, ORDERS, Asked, Order, Row
 from server.services.cases.lookup import Meant
+from server.services.cases.sharing_out import Obstacle
 from server.web.auth import for_person, this_hub
+from server.web.console import chosen
 from server.web.console.listing import csv_answer, wants_csv
 from server.web.console.pages import offer_undo, page, see
 from server.web.formats import day
@@ -35,8 +38,6 @@ _SAVED: Final[Mapping[str, Asked]] = {
 }
 # The saved filter that says the same of an owner.
 _OWNERS: Final = {MINE: "mine", NOBODY: "unowned"}
-# Between a reference and a number of the case, in a form.
-_AT: Final = "@"
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,14 @@ def show(person: Login) -> str | Response:
         found=found,
         rows=found.rows,
         titles={row.case.ref: title(texts, row) for row in found.rows},
+        findings={row.state: phrases.finding(texts, row.state) for row in found.rows},
         tabs=_tabs(texts, desk, asked),
         asked=asked,
         order=order,
         sorts={name: _url(sort=name) for name in ORDERS},
         kept=_kept(),
         statuses=_statuses(texts),
-        regions=_regions(desk),
+        regions=desk.regions,
         owners=people,
         active=list(_active(texts, desk, asked, people)),
         next_url=None if found.after is None else _url(after=lists.write_key(found.after)),
@@ -115,29 +117,28 @@ def preview(person: Login) -> str:
 
 @blueprint.post("/share")
 @for_person("handle_case")
-def share(person: Login) -> str | Response | tuple[str, int]:
+def share(person: Login) -> Response | tuple[str, int]:
     """Give the chosen cases to somebody."""
     hub, texts = this_hub(), catalogue(person.language)
-    desk, seen = hub.desk(person.actor), _numbered("case")
+    desk, seen = hub.desk(person.actor), dict(chosen.read(request.form.getlist("case")))
     if not seen:
         return see(_url())
     shared = sharing_out.share_out(hub.store, desk, seen, request.form.get("to", ""))
     if shared.entries:
         told = texts.plural("case_list.shared", len(shared.entries), name=shared.owner)
-        entries = " ".join(f"{ref}{_AT}{no}" for ref, no in shared.entries.items())
+        entries = " ".join(chosen.written(ref, no) for ref, no in shared.entries.items())
         offer_undo(told, url_for("cases.take_back"), entries=entries)
-    if not shared.stays:
-        return see(_url())
-    return page("cases_share.html", person, plan=shared, moving=[], titles={}, kept=_kept(), back=_url()), 409
+    return _told(person, _obstacles(texts, shared.stays))
 
 
 @blueprint.post("/share/undo")
 @for_person("handle_case")
-def take_back(person: Login) -> Response:
+def take_back(person: Login) -> Response | tuple[str, int]:
     """Let the cases that were given to somebody be whose they were."""
-    hub = this_hub()
-    sharing_out.take_back(hub.store, hub.desk(person.actor), _numbered("entries"))
-    return see(_url())
+    hub, texts = this_hub(), catalogue(person.language)
+    entries = dict(chosen.read(request.form.getlist("entries")))
+    stays = sharing_out.take_back(hub.store, hub.desk(person.actor), entries)
+    return _told(person, {ref: refusal(texts, error) for ref, error in stays.items()})
 
 
 def title(texts: Catalogue, row: Row) -> str:
@@ -165,9 +166,21 @@ def _previewed(person: Login, desk: Desk, plan: sharing_out.Plan | None, refs: l
         plan=plan,
         moving=[row for row in rows if plan is not None and row.case.ref in plan.moves],
         titles={row.case.ref: title(texts, row) for row in rows},
+        stays=_obstacles(texts, {} if plan is None else plan.stays),
         kept=_kept(),
         back=_url(),
     )
+
+
+def _told(person: Login, stays: Mapping[str, str]) -> Response | tuple[str, int]:
+    """Back to the list, or why some cases stay as they are."""
+    if not stays:
+        return see(_url())
+    return page("cases_share.html", person, moving=[], stays=stays, back=_url()), 409
+
+
+def _obstacles(texts: Catalogue, stays: Mapping[str, Obstacle]) -> dict[str, str]:
+    return {ref: texts.text(f"case_list.stays_{why}") for ref, why in stays.items()}
 
 
 def _asked() -> Asked:
@@ -226,15 +239,6 @@ def _statuses(texts: Catalogue) -> list[Choice]:
     return groups + [Choice(code, wording.status(texts, code)) for code in STATUSES]
 
 
-def _regions(desk: Desk) -> list[Choice]:
-    """Those that the reader covers, by name."""
-    if desk.places is None:
-        return []
-    covered = (each for each in desk.places.places if each.level == "region")
-    known = [each for each in covered if not desk.actor.regions or each.id in desk.actor.regions]
-    return sorted((Choice(each.id, each.name) for each in known), key=lambda choice: choice.text)
-
-
 def _active(texts: Catalogue, desk: Desk, asked: Asked, people: Mapping[str, str]) -> Iterator[Active]:
     """The filters that are set, in words."""
     if asked.text:
@@ -243,7 +247,7 @@ def _active(texts: Catalogue, desk: Desk, asked: Asked, people: Mapping[str, str
         words = next(each.text for each in _statuses(texts) if each.value == asked.status)
         yield Active(words, _url(status=""))
     if asked.region:
-        name = asked.region if desk.places is None else desk.places.name_of(asked.region)
+        name = place_name(desk.places, asked.region)
         yield Active(texts.text("case_list.active_region", name=name), _url(region=""))
     if asked.owner in _OWNERS:
         yield Active(texts.text(f"case_list.saved_{_OWNERS[asked.owner]}"), _url(owner=""))
@@ -262,15 +266,6 @@ def _chosen(desk: Desk) -> list[str]:
     return [row.case.ref for row in found.rows]
 
 
-def _numbered(field: str) -> dict[str, int]:
-    """References with a number each, as a form carries them. Raises NotFound for what no page of ours wrote."""
-    told = " ".join(request.form.getlist(field)).split()
-    pairs = [each.partition(_AT) for each in told]
-    if any(not no.isdecimal() for _, _, no in pairs):
-        raise NotFound(object=field)
-    return {ref: int(no) for ref, _, no in pairs}
-
-
 _COLUMNS: Final = (
     "ref", "title", "status", "urgency", "verification", "owner", "deadline", "due", "collected", "received", "region",
 )  # fmt: skip
@@ -284,7 +279,7 @@ def _cells(texts: Catalogue, row: Row) -> list[Any]:
         title(texts, row),
         wording.status(texts, row.case.status),
         row.case.urgency,
-        texts.text(f"verification.state_{row.state}"),
+        phrases.finding(texts, row.state),
         row.owner,
         "" if next_due is None else texts.text(f"deadline.{next_due.kind}"),
         "" if next_due is None else day(next_due.due_at),

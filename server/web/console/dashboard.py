@@ -178,10 +178,8 @@ def _periods(texts: Catalogue, today: date, region: str) -> list[tuple[str, str,
 
 def _regions(words: Words) -> dict[str, str]:
     """Those that figures are told by, names by id."""
-    if words.places is None:
-        return {}
-    known = {each.id: each.name for each in words.places.places if each.level == "region" and REGIONS in each.codes}
-    return dict(sorted(known.items(), key=lambda each: each[1]))
+    known = words.places.regions if words.places else ()
+    return {each.id: each.name for each in known if REGIONS in each.codes}
 
 
 def _drawn(texts: Catalogue, words: Words, found: Overview, today: date, region: str) -> dict[str, Any]:

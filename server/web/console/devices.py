@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
-import segno
 from flask import Blueprint, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
@@ -13,9 +12,10 @@ from client_sync.protocol.enrolment import code_words, grouped_code
 from server.i18n import Catalogue, catalogue
 from server.services import device_lists, devices
 from server.services.accounts.sessions import Login
-from server.services.device_lists import SILENT_DAYS, Fleet, Seen, clock_words
+from server.services.device_lists import SILENT_DAYS, Fleet, Seen, Sheet, clock_words
 from server.services.devices import Device, Invitation
 from server.web.auth import for_person, this_hub
+from server.web.console import qr
 from server.web.console.listing import csv_answer, wants_csv
 from server.web.console.pages import page, see
 from server.web.formats import day
@@ -25,7 +25,6 @@ blueprint = Blueprint("devices", __name__, url_prefix="/console/devices")
 # As the columns of the table of devices hold.
 _NAME_MAX_CHARS: Final = 80
 _REASON_MAX_CHARS: Final = 500
-_QR_BORDER: Final = 4
 _COLUMNS: Final = ("number", "label", "team", "state", "last_day", "waiting", "clock", "version", "suspect")
 
 Answer = str | Response | tuple[str, int]
@@ -65,7 +64,7 @@ def show_silent(person: Login) -> str:
 @blueprint.get("/new")
 @for_person("manage_devices")
 def ask(person: Login) -> str:
-    """The form for a new device."""
+    """The form for a new device; `succeeds` names the one that it is to replace."""
     return _asked(person)
 
 
@@ -93,6 +92,15 @@ def invite(person: Login) -> Answer:
     return _code_page(person, invitation)
 
 
+@blueprint.post("/codes/<invitation>/withdraw")
+@for_person("manage_devices")
+def withdraw(person: Login, invitation: str) -> Response:
+    """Let a code that nobody used yet be of no use; it is named by its hash, never by itself."""
+    hub = this_hub()
+    devices.withdraw(hub.store, invitation, hub.clock(), person.actor)
+    return see(url_for("devices.show"))
+
+
 @blueprint.get("/waiting")
 @for_person("manage_devices")
 def await_words(person: Login) -> Answer:
@@ -108,10 +116,10 @@ def await_words(person: Login) -> Answer:
 def look(person: Login, device: str) -> str:
     """One device: its six words while it waits for them, and what is known of it."""
     hub, texts = this_hub(), catalogue(person.language)
-    found = devices.with_id(hub.store, device)
+    sheet = device_lists.sheet(hub.store, hub.desk(person.actor), device)
+    found = sheet.seen.device
     words = devices.words_of(hub.store, found, hub.identity.sign_key) if found.state == "waiting" else []
-    seen = next((each for each in _fleet(person).devices if each.device.id == found.id), None)
-    return page("device.html", person, device=found, seen=seen, words=words, facts=_facts(texts, found))
+    return page("device.html", person, sheet=sheet, device=found, words=words, facts=_facts(texts, sheet))
 
 
 @blueprint.post("/<device>/confirm")
@@ -155,11 +163,13 @@ def _fleet(person: Login) -> Fleet:
 
 def _asked(person: Login, wrong: str = "") -> str:
     known = _fleet(person).devices
+    replaced = next((each.device for each in known if each.device.id == request.args.get("succeeds")), None)
+    proposed = {} if replaced is None else {"label": replaced.label, "team": replaced.team, "succeeds": replaced.id}
     return page(
         "devices_new.html",
         person,
         wrong=wrong,
-        typed=request.form,
+        typed=request.form or proposed,
         teams=sorted({each.device.team for each in known if each.device.team}),
         partners=sorted({each.device.partner for each in known if each.device.partner}),
         replaceable=[each.device for each in known if not each.is_replaced],
@@ -176,10 +186,7 @@ def _code_page(person: Login, invitation: Invitation) -> str:
         code=grouped_code(invitation.code),
         words=code_words(invitation.code),
         address=address,
-        # A picture that keeps its white ground: what reads it needs it light, whatever the colours of the page.
-        qr=segno.make(devices.scanned(invitation, address)).svg_inline(
-            border=_QR_BORDER, omitsize=True, light="#fff", svgclass="qr", lineclass=None
-        ),
+        qr=qr.drawn(devices.scanned(invitation, address)),
     )
 
 
@@ -208,8 +215,9 @@ def _moment(typed_day: str, typed_time: str, now: datetime) -> datetime | None:
     return at
 
 
-def _facts(texts: Catalogue, device: Device) -> dict[str, str]:
+def _facts(texts: Catalogue, sheet: Sheet) -> dict[str, str]:
     """What is known of a device, by what each is called; what is not known is left out."""
+    device = sheet.seen.device
     said: dict[str, Any] = {
         "team": device.team,
         "partner": device.partner,
@@ -218,11 +226,19 @@ def _facts(texts: Catalogue, device: Device) -> dict[str, str]:
         "waiting": device.waiting,
         "clock": clock_words(texts, device.clock_ahead_s),
         "version": device.software,
+        "read": _read(texts, sheet),
+        "news": texts.text("device_page.news_wait") if sheet.lineage.changes > device.delivered_change else "",
         "rolled_back": device.rolled_back_at and day(device.rolled_back_at),
         "suspect": device.suspect_since and day(device.suspect_since),
     }
     shown = {name: value for name, value in said.items() if value not in (None, "")}
     return {texts.text(f"device_page.fact_{name}"): str(value) for name, value in shown.items()}
+
+
+def _read(texts: Catalogue, sheet: Sheet) -> str:
+    """How much of what a device and those before it sent the hub has, and how much of that a backup has."""
+    read, backed_up = sheet.lineage.position, sheet.lineage.backed_up_to
+    return texts.text("device_page.read", n=read, backed_up=backed_up) if read else ""
 
 
 def _cells(texts: Catalogue, seen: Seen) -> Sequence[object]:

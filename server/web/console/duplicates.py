@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
@@ -12,11 +12,13 @@ from server.domain.errors import DecisionStale, NotFound
 from server.domain.matching import link_ids
 from server.domain.matching.decisions import Judged, Reason, Verdict
 from server.domain.matching.levels import Level
+from server.domain.matching.model import Band
 from server.i18n import Catalogue, catalogue
 from server.services import vault
 from server.services.accounts.sessions import Login
-from server.services.duplicates import deciding, renewing, wording
-from server.services.duplicates.deciding import Explained, Queue, ShownPair
+from server.services.duplicates import choosing, deciding, renewing, wording
+from server.services.duplicates.choosing import Queue, ShownPair
+from server.services.duplicates.deciding import Explained
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
 from server.web.console.pages import offer_undo, page, see
@@ -36,7 +38,12 @@ _ALONE: Final = ("team", "sector", "persons")
 # By level: the sign, and how many of three cells are full.
 _SIGNS: Final = {Level.DIFFERS: ("≠", 0), Level.FAINT: ("≈", 1), Level.CLOSE: ("≈", 2), Level.NEAR: ("≈", 2)}
 _SAME: Final = ("=", 3)
-_VERDICTS: Final = (Verdict.CONFIRMED, Verdict.REJECTED)
+_CELLS: Final = {Band.STRONG: 3, Band.POSSIBLE: 2, Band.SILENT: 1}
+# Both questions are answered with yes at once.
+_TWICE: Final = "twice"
+_ANSWERS: Final = (Verdict.CONFIRMED, Verdict.REJECTED, Verdict.UNSURE, _TWICE)
+# Nobody goes on so long; each stretch is passed entry by entry.
+_FURTHER_MOST: Final = 200
 _TO_DECIDE: Final = tuple(each for each in Reason if each not in (Reason.MISTAKE, Reason.NEWS))
 
 Answer = str | Response | tuple[str, int]
@@ -45,7 +52,8 @@ Answer = str | Response | tuple[str, int]
 @dataclass(frozen=True)
 class Field:
     """A row of the comparison in words: `said` is how far both agree, in `cells` of three and `points`; empty for what
-    was not compared. `sides` are what both reports say, None where it is no fact of theirs, or `is_sealed`.
+    was not compared. `sides` are what both reports say, None where that stands elsewhere: `stands` says where,
+    `sealed`, in the `narrative`, or nowhere.
     """
 
     name: str
@@ -54,12 +62,15 @@ class Field:
     cells: int
     points: str
     sides: tuple[str, str] | None
-    is_sealed: bool
+    stands: Literal["sealed", "narrative", ""]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A pair of the queue in words; `band` and `chances` say that it is to be judged unaided where it is."""
+    """A pair of the queue in words; `band` and `chances` say that it is to be judged unaided where it is.
+
+    `cells`: how strongly it is proposed, of three. `alike`: of how large a group it is the first, empty for two alone.
+    """
 
     pair: str
     question: str
@@ -67,18 +78,30 @@ class Row:
     other: str
     band: str
     chances: str
+    cells: int
+    alike: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """How many complaints hold together, and the pairs by which they do: both numbers, and the address."""
+
+    members: int
+    pairs: Sequence[tuple[str, str, str]]
 
 
 @blueprint.get("")
 @for_person("handle_case")
 def show_queue(person: Login) -> Answer:
-    """The pairs that come next, and how many the day has left."""
-    texts, queue = catalogue(person.language), _queue(_desk(person))
+    """The pairs that come next, and how many the day has left; `further`: so many stretches of the list are passed."""
+    further = min(max(request.args.get("further", 0, type=int), 0), _FURTHER_MOST)
+    texts, queue = catalogue(person.language), _queue(_desk(person), further)
     rows = [_row(texts, each) for each in queue.pairs]
     if wants_csv():
         header = [texts.text(f"comparing.column_{name}") for name in _COLUMNS]
         return csv_answer("duplicates", header, ([getattr(each, name) for name in _COLUMNS] for each in rows))
-    return page("duplicates.html", person, queue=queue, rows=rows, done=queue.capacity - queue.left)
+    done, then = queue.capacity - queue.left, url_for("duplicates.show_queue", further=further + 1)
+    return page("duplicates.html", person, queue=queue, rows=rows, done=done, then=then if queue.is_cut else None)
 
 
 @blueprint.get("/<pair>")
@@ -91,21 +114,17 @@ def show(person: Login, pair: str) -> Answer:
 @blueprint.post("/<pair>")
 @for_person("handle_case")
 def decide(person: Login, pair: str) -> Answer:
-    """Say that a pair matches or does not; goes on to the next."""
-    desk, texts, form = _desk(person), catalogue(person.language), request.form
-    verdict = next((each for each in _VERDICTS if each.value == form.get("verdict")), None)
-    reason = next((each for each in _TO_DECIDE if each.value == form.get("reason")), None)
-    after, link = form.get("after", type=int), _id(pair)
-    if verdict is None or after is None:
+    """Say that a pair matches, matches by both questions, does not, or that one does not know; goes on to the next."""
+    desk, texts, link = _desk(person), catalogue(person.language), _id(pair)
+    answer = request.form.get("verdict")
+    if answer not in _ANSWERS or request.form.get("after", type=int) is None:
         return _shown(person, link, wrong=texts.text("comparing.choose")), 422
-    store, is_second = this_hub().store, "second" in form
-    following = _around(_queue(desk), link)[1]
+    following = _around(_queue(desk), link, _twin_told())[1]
     try:
-        made = deciding.decide(store, desk, link, verdict, reason=reason, after=after, is_second=is_second)
+        said, made = _decided(desk, link, answer)
     except DecisionStale as stale:
         return _shown(person, link, wrong=_in_words(texts, stale)), 409
-    said = texts.text("comparing.seconded" if is_second else f"comparing.did_{verdict}", pair=pair)
-    offer_undo(said, url_for("duplicates.undo", pair=pair), decision=str(made))
+    offer_undo(texts.text(f"comparing.{said}", pair=pair), url_for("duplicates.undo", pair=pair), **made)
     return see(_url(following))
 
 
@@ -113,11 +132,38 @@ def decide(person: Login, pair: str) -> Answer:
 @for_person("handle_case")
 def undo(person: Login, pair: str) -> Answer:
     """Take a decision back; the pair is shown again."""
-    link, number = _id(pair), request.form.get("decision", type=int)
+    link, number, store, desk = _id(pair), request.form.get("decision", type=int), this_hub().store, _desk(person)
+    twin, of_twin = _twin_told(), request.form.get("of_twin", type=int)
     if number is None:
         return _shown(person, link, wrong=catalogue(person.language).text("comparing.choose")), 422
-    deciding.undo(this_hub().store, _desk(person), link, number)
+    if twin is None or of_twin is None:
+        deciding.undo(store, desk, link, number)
+    else:
+        deciding.undo_both(store, desk, (link, twin), (number, of_twin))
     return see(url_for("duplicates.show", pair=pair))
+
+
+def _decided(desk: Desk, link: int, answer: str) -> tuple[str, dict[str, str]]:
+    """Keep an answer as the form gives it: what was done, by its key in the texts, and what taking it back has to say.
+
+    Raises DecisionStale.
+    """
+    store, form, twin = this_hub().store, request.form, _twin_told()
+    after, reason = int(form["after"]), next((each for each in _TO_DECIDE if each.value == form.get("reason")), None)
+    if answer == Verdict.UNSURE:
+        return "did_unsure", {"decision": str(deciding.pass_by(store, desk, link, reason))}
+    if answer == _TWICE and twin is not None:
+        seen = after, form.get("twin_after", 0, type=int)
+        one, other = deciding.confirm_both(store, desk, (link, twin), seen, reason)
+        return "did_twice", {"decision": str(one), "twin": form["twin"], "of_twin": str(other)}
+    verdict, is_second = Verdict.REJECTED if answer == Verdict.REJECTED else Verdict.CONFIRMED, "second" in form
+    made = deciding.decide(store, desk, link, verdict, reason=reason, after=after, is_second=is_second)
+    return "seconded" if is_second else f"did_{verdict}", {"decision": str(made)}
+
+
+def _twin_told() -> int | None:
+    """The link that the form names as the same two on the other question."""
+    return link_ids.read(request.form.get("twin", ""))
 
 
 def _shown(person: Login, link: int, wrong: str = "") -> str:
@@ -139,7 +185,7 @@ def _shown(person: Login, link: int, wrong: str = "") -> str:
         words=[each for each in seen.words if each.decision.verdict is not Verdict.UNDONE],
         reasons={each.value: texts.text(f"duplicates.because_{each}") for each in _TO_DECIDE},
         group=_group(desk, seen),
-        twin=next((_url(each.twin) for each in queue.pairs if each.link == link and each.twin), None),
+        twin=seen.twin and link_ids.written(seen.twin.link),
         around={"k": _url(before), "j": _url(following)},
         wrong=wrong,
         typed=request.form,
@@ -158,14 +204,15 @@ def _id(pair: str) -> int:
     return found
 
 
-def _queue(desk: Desk) -> Queue:
+def _queue(desk: Desk, further: int = 0) -> Queue:
     hub = this_hub()
-    return deciding.next_pairs(hub.store, desk, hub.settings.reviews_per_day, _SHOWN)
+    return choosing.next_pairs(hub.store, desk, hub.settings.reviews_per_day, _SHOWN, further)
 
 
-def _around(queue: Queue, link: int) -> tuple[int | None, int | None]:
-    """The pairs of the queue before and after one; of one that is not in it, none before and the first after."""
-    ids = [each.link for each in queue.pairs]
+def _around(queue: Queue, link: int, twin: int | None = None) -> tuple[int | None, int | None]:
+    """The pairs of the queue before and after one, its twin left out; of one that is not in it, none before and the
+    first after."""
+    ids = [each.link for each in queue.pairs if each.link != twin]
     if link not in ids:
         return None, next(iter(ids), None)
     at = ids.index(link)
@@ -182,7 +229,7 @@ def _url(link: int | None) -> str:
 def _narrative(desk: Desk, complaint: int) -> str:
     """What the complaint tells, empty where no key at hand opens it; the log says that it was read."""
     hub = this_hub()
-    clear = vault.open_compartment(hub.store, desk, complaint, "statement", vault.TRIAGE).clear
+    clear = vault.open_compartment(hub.store, desk, complaint, "statement").clear
     if clear is None:
         return ""
     renewing.retell(hub.store, hub.secrets.linkage, complaint, "statement", clear, desk.now)
@@ -200,7 +247,10 @@ def _pieces(seen: Explained, told: Sequence[str]) -> tuple[Sequence[Piece], Sequ
 def _row(texts: Catalogue, shown: ShownPair) -> Row:
     judged = _said(texts, shown.judged)
     question = texts.text(f"duplicates.asked_{shown.relation}")
-    return Row(link_ids.written(shown.link), question, *shown.numbers, judged["band"], judged["percent"])
+    alike = texts.text("comparing.alike", n=shown.alike) if shown.alike >= _GROUP_LEAST else ""
+    cells = _CELLS[Band(shown.judged.band)] if shown.judged else 0
+    said = judged["band"], judged["percent"]
+    return Row(link_ids.written(shown.link), question, *shown.numbers, *said, cells, alike)
 
 
 def _said(texts: Catalogue, judged: Judged | None) -> dict[str, Any]:
@@ -226,7 +276,7 @@ def _fields(
     for fact in (*_FACT_OF.values(), *_ALONE):
         if fact not in shown and (one[fact] or other[fact]):
             name = texts.text(f"duplicates.fact_{fact}").capitalize()
-            yield Field(name, "", "", 0, "", (one[fact], other[fact]), is_sealed=False)
+            yield Field(name, "", "", 0, "", (one[fact], other[fact]), "")
 
 
 def _field(texts: Catalogue, name: str, level: int | None, bits: float, sides: tuple[str, str] | None) -> Field:
@@ -238,19 +288,21 @@ def _field(texts: Catalogue, name: str, level: int | None, bits: float, sides: t
     if wording.corrects(name, level, bits):
         agrees = texts.text("duplicates.corrects", what=agrees)
     sign, cells = ("+" if bits > 0 else "−", 0) if level is None else _SIGNS.get(Level(level), _SAME)
-    is_sealed = sides is None and level is not None and name not in _TOLD
-    return Field(what.capitalize(), agrees, sign, cells, points, sides, is_sealed)
+    if name in _TOLD:
+        return Field(what.capitalize(), agrees, sign, cells, points, None, "narrative")
+    return Field(what.capitalize(), agrees, sign, cells, points, sides, "" if sides or level is None else "sealed")
 
 
-def _group(desk: Desk, seen: Explained) -> list[tuple[str, str, str]]:
-    """The pairs that hold a group of three or more together: both numbers, and the address; none for one unaided."""
+def _group(desk: Desk, seen: Explained) -> Group | None:
+    """The group of three or more that a pair is of; none for one to be judged unaided."""
     if seen.judged is None:
-        return []
+        return None
     views = deciding.clusters_of(this_hub().store, desk, seen.numbers[0])
     view = next((each for each in views if each.relation == seen.relation), None)
     if view is None or len(view.cluster.members) < _GROUP_LEAST:
-        return []
-    return [(view.numbers[each.a], view.numbers[each.b], _url(each.link)) for each in view.cluster.edges[:_SHOWN]]
+        return None
+    pairs = [(view.numbers[each.a], view.numbers[each.b], _url(each.link)) for each in view.cluster.edges[:_SHOWN]]
+    return Group(len(view.cluster.members), pairs)
 
 
 def _in_words(texts: Catalogue, stale: DecisionStale) -> str:

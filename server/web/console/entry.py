@@ -27,6 +27,8 @@ blueprint = Blueprint("entry", __name__, url_prefix="/console")
 _FIRST_LANGUAGES: Final = ("fra", "bam")
 # The button that shows the places of a cercle, and files nothing.
 _LOOK: Final = "look"
+# The tick that says that it is none of those which look the same.
+_ANOTHER: Final = "another"
 # Not `form`: a script that asks a form for its form would be given the field.
 _FORM: Final = "form_id"
 _GROUP_CHARS: Final = 4
@@ -45,7 +47,7 @@ def ask(person: Login) -> str:
 @blueprint.post("/complaints")
 @for_person("record_complaint")
 def record(person: Login) -> Answer:
-    """File what was written down; where something is wrong, the form as it was typed."""
+    """File what was written down; where something is wrong, or it may be filed already, the form as it was typed."""
     hub = this_hub()
     desk, typed = hub.desk(person.actor), request.form.to_dict(flat=False)
     if _LOOK in typed:
@@ -54,6 +56,8 @@ def record(person: Login) -> Answer:
     if dictated.faults:
         return _form(person, desk, typed, dictated.faults), 422
     entry = Entry(request.form.get(_FORM, ""), dictated.answers)
+    if _ANOTHER not in typed and (alike := counter.alike(hub.store, desk, entry)):
+        return _form(person, desk, typed, {}, alike=alike), 409
     sealing = Sealing(keyrings.current(hub.store), hub.secrets.pepper, desk.places)
     try:
         counter.record(hub.store, desk, hub.settings.registry_prefix, entry, sealing)
@@ -134,10 +138,9 @@ def _cercles(places: Gazetteer | None) -> list[tuple[Place, list[Place]]]:
     """Each region with its cercles, by name."""
     if places is None:
         return []
-    regions = _by_name(each for each in places.places if each.level == "region")
     return [
         (region, _by_name(each for each in places.places if each.level == "cercle" and each.parent_id == region.id))
-        for region in regions
+        for region in places.regions
     ]
 
 

@@ -14,10 +14,11 @@ from client_sync.protocol.vocabulary import label
 from server.domain.deadlines import AFTER_CLOSURE, FOLLOW_UP_ANSWERS, KINDS
 from server.domain.desk import Desk
 from server.domain.errors import NotFound
+from server.domain.places import cercle_name
 from server.i18n import Catalogue, catalogue
 from server.services.accounts.sessions import Login
 from server.services.cases import agenda, due, following, undoing
-from server.services.cases.agenda import Agenda, Wish
+from server.services.cases.agenda import WHOSE, Agenda, Wish
 from server.services.cases.due import Item, Which
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
@@ -27,7 +28,6 @@ from server.web.formats import day, read_in, span
 blueprint = Blueprint("follow_ups", __name__, url_prefix="/console/follow-ups")
 
 _FILTERS: Final = ("scope", "day", "month", "kind")
-_ALL: Final = "all"
 _FOLLOW_UP: Final = "after_closure_"
 _COLUMNS: Final = ("part", "deadline", "kind", "case", "about", "collected", "received", "owner", "on_road")
 
@@ -81,14 +81,14 @@ def show(person: Login) -> str | Response:
         found=found,
         parts=parts,
         **_selected([row for rows in parts.values() for row in rows]),
-        heads={part: _head(texts, part, wish) for part in parts},
+        heads={part: _head(texts, part, wish) for part in (*parts, *found.shown_to)},
         wish=wish,
         kinds=_kinds(texts, found),
         month_name=format_date(wish.month, "LLLL yyyy"),
         weeks=_weeks(wish.month, found),
         weekdays=[format_date(date(2024, 1, each), "EEEE") for each in range(1, 8)],
         months=[_url(day="", month=f"{each:%Y-%m}") for each in _around(wish.month)],
-        scopes={"mine": _url(scope=""), _ALL: _url(scope=_ALL)},
+        scopes={each: _url(scope=each) for each in WHOSE if each != "colleagues" or found.has_colleagues},
         answers={code: texts.text(f"cases.answer_{code}") for code in FOLLOW_UP_ANSWERS},
         kept=_kept(),
         whole_url=_url(day="", kind=""),
@@ -151,7 +151,8 @@ def _wish(today: date) -> Wish:
     chosen = _date(args.get("day", ""))
     month = _date(f"{args.get('month', '')}-01") or chosen or today
     kind = args.get("kind", "")
-    return Wish(month, chosen, kind if kind in KINDS else "", is_mine=args.get("scope") != _ALL)
+    whose = next((each for each in WHOSE if each == args.get("scope")), WHOSE[0])
+    return Wish(month, chosen, kind if kind in KINDS else "", whose)
 
 
 def _date(text: str) -> date | None:
@@ -200,13 +201,13 @@ def _around(month: date) -> Sequence[date]:
 def _row(texts: Catalogue, desk: Desk, item: Item) -> Row:
     stands = item.due.deadline.stands
     about = label("kind", item.due.about, texts.language)
-    found = None if desk.places is None or item.due.place_id is None else desk.places.cercle_of(item.due.place_id)
+    cercle = cercle_name(desk.places, item.due.place_id)
     here, lived = item.clocks.since_received(desk.now), item.clocks.since_collected(desk.now)
     told = {"here": span(here)} if lived is None else {"here": span(here), "lived": span(lived)}
     return Row(
         item=item,
         what=texts.text(KINDS[stands.kind].key),
-        title=about if found is None else texts.text("case_list.title", kind=about, cercle=found.name),
+        title=texts.text("case_list.title", kind=about, cercle=cercle) if cercle else about,
         clocks=texts.text("case_list.clock" if lived is None else "case_list.clocks", **told),
         can={code: _reasons(texts, reasons) for code, reasons in due.possible(stands, desk.now).items()},
         days=stands.kind.removeprefix(_FOLLOW_UP) if stands.kind in AFTER_CLOSURE else "",

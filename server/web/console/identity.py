@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from server.domain.contact import WAYS, Reach
 from server.domain.desk import Desk
-from server.domain.errors import ContactNotAllowed
+from server.domain.errors import ContactNotAllowed, ReasonMissing
 from server.domain.permission import may_ever
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal
@@ -26,7 +26,6 @@ from server.web.console.pages import page, see
 blueprint = Blueprint("identity", __name__, url_prefix="/console/cases/<number>/identity")
 
 REASONS: Final = ("contact", "protect", "verify", "refer", "mistake")
-REASON_MIN_CHARS: Final = 10
 _SHOWN_FOR: Final = timedelta(minutes=10)
 
 _Answer = str | tuple[str, int] | Response
@@ -71,13 +70,14 @@ def open_(person: Login, number: str) -> _Answer:
     hub, form, texts = this_hub(), request.form, catalogue(person.language)
     desk = hub.desk(person.actor, person.keys)
     found = identities.access(hub.store, desk, number)
-    words = form.get("words", "").strip()
     if not found.may_open:
         return _asked(person, found), 403
-    if form.get("reason") not in REASONS or len(words) < REASON_MIN_CHARS:
-        return _asked(person, found, wrong=texts.text("identity.say_why", n=REASON_MIN_CHARS), typed=form), 422
-    reason = texts.text("identity.because", reason=texts.text(f"identity.reason_{form['reason']}"), words=words)
-    shown = [_opened(desk, texts, each, reason) for each in found.closed if each.may_open]
+    if form.get("reason") not in REASONS:
+        return _asked(person, found, wrong=texts.text("identity.choose_why"), typed=form), 422
+    try:
+        shown = [_opened(desk, texts, each, form) for each in found.closed if each.may_open]
+    except ReasonMissing as error:
+        return _asked(person, found, wrong=refusal(texts, error), typed=form), 422
     closed, until = f"/console/cases/{found.number}/identity/closed", desk.now + _SHOWN_FOR
     answer = make_response(page("identity_open.html", person, found=found, shown=shown, until=until, back=closed))
     answer.headers["Refresh"] = f"{int(_SHOWN_FOR.total_seconds())}; url={closed}"
@@ -111,16 +111,17 @@ def ask(person: Login, number: str) -> _Answer:
 @blueprint.post("/charge")
 @for_person("handle_case")
 def charge(person: Login, number: str) -> _Answer:
-    """Assign the complaints of the case to somebody, who may then open them."""
+    """Assign the complaints of the case, as they were shown, to somebody, who may then open them."""
     hub = this_hub()
     desk = hub.desk(person.actor, person.keys)
     found = identities.access(hub.store, desk, number)
     to = request.form.get("to", "")
     if to not in found.chargeable:
         return _asked(person, found, wrong=catalogue(person.language).text("identity.no_reader")), 422
+    if request.form.get("seen") != found.version:
+        return _asked(person, found, wrong=catalogue(person.language).text("identity.changed")), 409
     account = identities.account_called(hub.store, to)
-    for each in found.closed:
-        vault.assign(hub.store, desk, each.complaint, account)
+    vault.assign_all(hub.store, desk, {each.complaint: each.assigned for each in found.closed}, account)
     return see(f"/console/cases/{number}/identity")
 
 
@@ -130,7 +131,6 @@ def _asked(person: Login, found: Access, **values: Any) -> str:
         person,
         found=found,
         reasons=REASONS,
-        least=REASON_MIN_CHARS,
         minutes=int(_SHOWN_FOR.total_seconds() // 60),
         back=_back(person, found),
         **values,
@@ -142,9 +142,13 @@ def _back(person: Login, found: Access) -> str:
     return f"/console/cases/{found.number}" if may_ever(person.actor, "handle_case") else "/console/account"
 
 
-def _opened(desk: Desk, texts: Catalogue, closed: Closed, reason: str) -> Shown:
+def _opened(desk: Desk, texts: Catalogue, closed: Closed, form: Mapping[str, str]) -> Shown:
+    """Opened for what the form says: a purpose of the list, and words. Raises ReasonMissing."""
     hub = this_hub()
-    opened = vault.open_compartment(hub.store, desk, closed.complaint, "identity", reason)
+    purpose = texts.text("identity.purpose", reason=texts.text(f"identity.reason_{form['reason']}"))
+    opened = vault.open_compartment(
+        hub.store, desk, closed.complaint, "identity", form.get("words", ""), purpose=purpose
+    )
     if opened.clear is not None:
         renewing.retell(hub.store, hub.secrets.linkage, closed.complaint, "identity", opened.clear, desk.now)
     said = (opened.clear or {}).get("contact")

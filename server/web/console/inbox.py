@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any, Final, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.domain.casework import CASEWORK, URGENCIES
 from server.domain.desk import Desk
-from server.domain.errors import NotFound, TransitionRefused, UrgencyRefused
+from server.domain.errors import NotFound, ReasonMissing, TransitionRefused, UrgencyRefused
 from server.domain.matching import link_ids
 from server.domain.triage import DISPOSITIONS, Disposition
 from server.domain.urgency import LOWERING
@@ -23,9 +23,12 @@ from server.services import vault
 from server.services.accounts.sessions import Login
 from server.services.cases import due, inbox, lists, looking, triaging
 from server.services.cases.inbox import VIEWS, Asked, Item, Lookalike, Page, Row
+from server.services.cases.together import MANY_MAX
 from server.services.cases.triaging import Decided, Undo, Wish
 from server.services.vault import Opened
 from server.web.auth import for_person, this_hub
+from server.web.console import chosen
+from server.web.console.chosen import AT
 from server.web.console.listing import csv_answer, wants_csv
 from server.web.console.pages import offer_undo, page, see
 from server.web.formats import moment
@@ -46,8 +49,6 @@ _GATHER: Final = "gather"
 _STEPS: Final = ("ask", "refuse", _JOIN)
 # Lists of which a disposition asks a code.
 _ASKS: Final[Mapping[Disposition, str]] = {"ask": "question", "refuse": "inadmissible"}
-# Between a number and a version of a case, or a number of its entries, in a form.
-_AT: Final = "@"
 # So many decisions later the list is sent anew, with what came and what others decided: each time it would weigh more
 # than the complaint itself.
 _FRESH_EVERY: Final = 5
@@ -79,11 +80,10 @@ def open_words(person: Login) -> Answer:
     number = request.form.get("number", "")
     if not number:
         return see(_url())
-    reason = request.form.get("reason", "").strip()
-    if not reason:
-        wrong = catalogue(person.language).text("inbox.reason_missing")
-        return _shown(person, number, wrong=wrong), 422
-    return _shown(person, number, reason=reason)
+    try:
+        return _shown(person, number, reason=request.form.get("reason", ""))
+    except ReasonMissing as error:
+        return _shown(person, number, wrong=refusal(catalogue(person.language), error)), 422
 
 
 @blueprint.post("/decide")
@@ -107,7 +107,8 @@ def decide(person: Login) -> Answer:
 def preview(person: Login) -> str:
     """What deciding several together will do, before it is done."""
     hub = this_hub()
-    desk, seen = hub.desk(person.actor), _seen(request.args.getlist("of"))
+    said = chosen.read(request.args.getlist("of"))
+    desk, seen = hub.desk(person.actor), dict(said[:MANY_MAX])
     rows = [row for row in inbox.chosen(hub.store, desk, list(seen)) if row.number in seen]
     return page(
         "inbox_together.html",
@@ -116,7 +117,8 @@ def preview(person: Login) -> str:
         changed=[row for row in rows if row.listed.version != seen[row.number]],
         gone=sorted(seen.keys() - {row.number for row in rows}),
         owners=list(lists.owners(hub.store, desk).values()),
-        most=triaging.MANY_MAX,
+        most=MANY_MAX,
+        is_cut=len(said) > MANY_MAX,
         **_words_of(person),
     )
 
@@ -125,14 +127,14 @@ def preview(person: Login) -> str:
 @for_person("handle_case")
 def decide_together(person: Login) -> Answer:
     """Decide the same on several, each by itself."""
-    seen, act = _seen(request.form.getlist("of")), request.form.get("act", "")
+    seen, act = dict(chosen.read(request.form.getlist("of"))), request.form.get("act", "")
     if not seen or act not in (*DISPOSITIONS, _GATHER):
         return see(_url())
     hub, texts = this_hub(), catalogue(person.language)
     desk, wish = hub.desk(person.actor, person.keys), _wish("open" if act == _GATHER else cast(Disposition, act))
     decided = (triaging.gather if act == _GATHER else triaging.decide_many)(hub.store, desk, seen, wish)
     if decided.done:
-        _offer(texts.plural(f"inbox.done_many_{act}", len(decided.done)), decided.undo)
+        _offer(texts.plural(f"inbox.done_many_{act}", len(decided.done)), triaging.undo_of(decided.done))
     if not decided.stays:
         return see(_url())
     stays = {number: refusal(texts, error) for number, error in decided.stays.items()}
@@ -144,7 +146,7 @@ def decide_together(person: Login) -> Answer:
 def take_back(person: Login) -> Answer:
     """Take back what was decided last."""
     hub, texts = this_hub(), catalogue(person.language)
-    entries = [(number, no) for number, no in _numbered(request.form.get("entries", "").split())]
+    entries = chosen.read(request.form.getlist("entries"))
     stays = triaging.take_back(hub.store, hub.desk(person.actor, person.keys), entries)
     if not stays:
         return see(_url(sel=request.form.get("sel", "")))
@@ -154,10 +156,10 @@ def take_back(person: Login) -> Answer:
 
 def _decided(person: Login, number: str, act: str) -> Decided:
     hub, form = this_hub(), request.form
-    desk, after = hub.desk(person.actor, person.keys), _number(form.get("after", ""))
+    desk, after = hub.desk(person.actor, person.keys), chosen.version(form.get("after", ""))
     if act != _JOIN:
         return triaging.decide(hub.store, desk, number, _wish(cast(Disposition, act)), after=after)
-    [(into, seen)] = _seen([form.get("into", "")]).items() or [("", 0)]
+    (into, seen), *_ = chosen.read([form.get("into", "")]) or [("", 0)]
     return triaging.join(hub.store, desk, number, into, after=after, into_after=seen)
 
 
@@ -177,7 +179,7 @@ def _wish(disposition: Disposition) -> Wish:
     )
 
 
-def _shown(person: Login, number: str = "", *, reason: str = "", wrong: str = "") -> str:
+def _shown(person: Login, number: str = "", *, reason: str | None = None, wrong: str = "") -> str:
     hub = this_hub()
     desk, step = hub.desk(person.actor, person.keys), request.values.get("step", "")
     found = inbox.page(hub.store, desk, _asked(), inbox.read_key(request.values.get(_FROM, "")))
@@ -195,7 +197,7 @@ def _shown(person: Login, number: str = "", *, reason: str = "", wrong: str = ""
         targets=_targets(desk, item) if item and step == _JOIN else [],
         wrong=wrong,
         typed=request.form,
-        typed_into=request.values.get("into", "").partition(_AT)[0].strip().upper(),
+        typed_into=request.values.get("into", "").partition(AT)[0].strip().upper(),
         happened=_day(item),
         near_kinds=_near(item.kind) if item else [],
         item_url=_url(sel=sel),
@@ -203,8 +205,8 @@ def _shown(person: Login, number: str = "", *, reason: str = "", wrong: str = ""
         next_url=_next_url(found, after),
         next_number=after,
         turned=_turned(found, sel),
-        next_due=None if found.rows else next(iter(due.listed(hub.store, desk, 1)), None),
-        regions=_regions(desk),
+        next_due=None if found.rows or found.is_cut else due.soonest(hub.store, desk),
+        regions=desk.regions,
         **_words_of(person),
         **_links(found, sel),
     )
@@ -212,15 +214,16 @@ def _shown(person: Login, number: str = "", *, reason: str = "", wrong: str = ""
 
 def _turned(found: Page, sel: str) -> Turned:
     """From what a browser showed until now, as a script says it, to this."""
-    before = urlsplit(request.headers.get("HX-Current-URL", ""))
-    was = parse_qs(before.query).get("sel", [""])[0]
+    # Its query alone is read, for whatever else stands in it may be no address at all.
+    _, _, query = request.headers.get("HX-Current-URL", "").partition("?")
+    was = parse_qs(query.partition("#")[0]).get("sel", [""])[0]
     is_gone = was not in {"", sel, *(row.number for row in found.rows)}
     return Turned(was, is_gone, is_whole=is_gone and found.progress.decided % _FRESH_EVERY == 0)
 
 
-def _words(desk: Desk, item: Item, reason: str) -> Opened | None:
+def _words(desk: Desk, item: Item, reason: str | None) -> Opened | None:
     """The statement, opened for triage; of what is for named readers alone, for a reason that was given."""
-    if item.is_strict and not reason:
+    if item.is_strict and reason is None:
         return None
     return vault.open_compartment(this_hub().store, desk, item.complaint, "statement", reason)
 
@@ -238,7 +241,7 @@ def _day(item: Item | None) -> date | None:
 
 def _targets(desk: Desk, item: Item) -> list[Lookalike]:
     """What the complaint may join: what somebody typed first, then what is most like it."""
-    typed = request.values.get("into", "").partition(_AT)[0].strip()
+    typed = request.values.get("into", "").partition(AT)[0].strip()
     if not typed:
         return list(item.lookalikes)
     try:
@@ -258,7 +261,7 @@ def _words_of(person: Login) -> dict[str, Any]:
         "kinds": list(VOCABULARY.kinds),
         "levels": URGENCIES,
         "reasons": {name: CASEWORK.reasons[name] for name in ("question", "inadmissible", LOWERING)},
-        "at": _AT,
+        "at": AT,
         "pair_of": link_ids.written,
     }
 
@@ -268,7 +271,7 @@ def _links(found: Page, sel: str) -> dict[str, Any]:
         "views": {view: _url(view=view, **_FIRST) for view in VIEWS},
         "asked": _asked(),
         "row_urls": {row.number: _url(sel=row.number) for row in found.rows},
-        "group_urls": {row.group: _together_url(found, row.group) for row in found.rows if row.group},
+        "group_urls": {group: _together_url(found, group) for group in {row.group for row in found.rows} - {""}},
         "step_urls": {name: _url(sel=sel, step=name) for name in _STEPS},
         "more_url": _url(**_page_after(found)) if found.after else "",
         "csv_url": _url(format="csv"),
@@ -277,7 +280,8 @@ def _links(found: Page, sel: str) -> dict[str, Any]:
 
 def _together_url(found: Page, group: str) -> str:
     """Where all of one group are decided together."""
-    of = [f"{row.number}{_AT}{row.listed.version}" for row in found.rows if row.group == group]
+    here = [(row.number, row.listed.version) for row in found.rows if row.group == group]
+    of = [chosen.written(*each) for each in (*here, *found.further.get(group, ()))]
     return url_for("inbox.preview", of=of, **cast(dict[str, Any], _kept()))
 
 
@@ -342,31 +346,8 @@ def _url(**changes: str) -> str:
 
 
 def _offer(text: str, undo: Sequence[Undo], number: str = "") -> None:
-    entries = " ".join(f"{ref}{_AT}{no}" for ref, no in undo)
+    entries = " ".join(chosen.written(ref, no) for ref, no in undo)
     offer_undo(text, url_for("inbox.take_back"), entries=entries, sel=number, **_kept())
-
-
-def _seen(said: Sequence[str]) -> dict[str, int]:
-    """By number, the version that was seen."""
-    return dict(_numbered(said))
-
-
-def _numbered(said: Sequence[str]) -> list[tuple[str, int]]:
-    parted = (each.partition(_AT) for each in said)
-    return [(name, _number(number)) for name, _, number in parted if name]
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() else 0
-
-
-def _regions(desk: Desk) -> dict[str, str]:
-    """The regions that the actor covers, by id."""
-    if desk.places is None:
-        return {}
-    own = desk.actor.regions
-    known = (each for each in desk.places.places if each.level == "region" and (not own or each.id in own))
-    return {each.id: each.name for each in known}
 
 
 def _label(language: str, name: str, code: str) -> str:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from server.domain import referral as rules
 from server.domain.desk import Desk
-from server.domain.errors import ReferralRefused, TransitionRefused
+from server.domain.errors import ReasonMissing, ReferralRefused, TransitionRefused
 from server.domain.permission import Action
 from server.domain.referral import PROGRAMMES
 from server.i18n import Catalogue, catalogue
@@ -31,7 +31,6 @@ blueprint = Blueprint("referrals", __name__, url_prefix="/console")
 
 _SHOWN: Final = 50
 _COLUMNS: Final = ("case", "body", "programme", "sent", "due", "state", "reminders")
-REASON_MIN_CHARS: Final = 10
 # Steps by which something comes of it; they can be taken back, where nothing else came of them.
 _COMES_BACK: Final = frozenset({"received", "answered", "refused", "reminded"})
 
@@ -121,7 +120,7 @@ def make(person: Login, number: str) -> Answer:
         return _planned(person, number, planned, wrong=wrong), 422
     try:
         return doing(person, number, planned)
-    except (ReferralRefused, TransitionRefused) as refused:
+    except (ReasonMissing, ReferralRefused, TransitionRefused) as refused:
         return _planned(person, number, planned, wrong=refusal(catalogue(person.language), refused)), 422
 
 
@@ -177,7 +176,7 @@ def copy(person: Login, number: str, referral: str) -> Answer:
             raise ReferralRefused(fault="state")
         planned = sending.copy(hub.store, desk, number, view.destination.code)
         made = _composed(desk, planned, person.language, "copy")
-    except ReferralRefused as refused:
+    except (ReasonMissing, ReferralRefused) as refused:
         return _shown(person, number, referral, wrong=refusal(texts, refused)), 422
     return _lettered(person, number, made, "copy", referral)
 
@@ -210,7 +209,6 @@ def _planned(person: Login, number: str, planned: Plan | None = None, wrong: str
         is_whole=bool(letter),
         wrong=wrong,
         typed=request.form,
-        least=REASON_MIN_CHARS,
     )
 
 
@@ -225,8 +223,6 @@ def _missing(texts: Catalogue) -> str:
     form = request.form
     if form.get("do") == "send" and "confirmed" not in form:
         return texts.text("referring.confirm_first")
-    if form.get("do") != "prepare" and form.get("what") == "all" and len(_reason()) < REASON_MIN_CHARS:
-        return texts.text("referring.say_why", n=REASON_MIN_CHARS)
     # Without a box that is ticked the plan is of all of them: nobody asked for that.
     return texts.text("referring.nothing") if "choice" in form and not form.getlist("only") else ""
 
@@ -256,16 +252,12 @@ def _send(person: Login, number: str, planned: Plan) -> Answer:
 
 
 def _composed(desk: Desk, planned: Plan, language: str, kind: letters.Kind) -> Letter:
-    """The letter, with the facts alone unless the form asks for all and says why."""
-    store, reason = this_hub().store, _reason()
+    """The letter, with the facts alone unless the form asks for all and says why. Raises ReasonMissing."""
+    store, reason = this_hub().store, request.form.get("reason", "")
     words: Mapping[int, Words] = {}
-    if request.form.get("what") == "all" and reason:
+    if request.form.get("what") == "all":
         words = quoting.quoted(planned, lambda id, part: vault.open_compartment(store, desk, id, part, reason))
     return letters.compose(planned, words, desk, language, kind)
-
-
-def _reason() -> str:
-    return request.form.get("reason", "").strip()
 
 
 def _lettered(person: Login, number: str, made: Letter, kind: letters.Kind, referral: str) -> str:

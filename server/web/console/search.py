@@ -2,6 +2,7 @@
 
 from flask import Blueprint, request
 
+from server.domain.places import cercle_name
 from server.i18n import catalogue
 from server.services.accounts.sessions import Login
 from server.services.cases import searching
@@ -19,15 +20,12 @@ def show(person: Login) -> str:
     hub, texts = this_hub(), catalogue(person.language)
     desk, text = hub.desk(person.actor), request.args.get("q", "").strip()
     found = searching.search(hub.store, desk, text) if text else None
-    places = desk.places
     return page(
         "search.html",
         person,
         text=text,
         found=found,
         titles={} if found is None else {row.case.ref: title(texts, row) for row in found.cases},
-        cercles={}
-        if found is None or places is None
-        else {each.number: places.cercle_of(each.place or "") for each in found.complaints},
+        cercles={each.number: cercle_name(desk.places, each.place) for each in (found.complaints if found else ())},
         folded="" if found is None else folded(texts, found.meant),
     )

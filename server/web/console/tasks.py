@@ -10,8 +10,10 @@ from werkzeug.wrappers import Response
 
 from client_sync.protocol.vocabulary import label
 from server.domain.desk import Desk
-from server.domain.errors import ContactNotAllowed, NotFound, TaskRefused
+from server.domain.errors import ContactNotAllowed, NotFound, ReasonMissing, TaskRefused
 from server.domain.permission import Action
+from server.domain.places import place_name
+from server.domain.reason import checked_reason
 from server.domain.task import KINDS, OPEN, TEXT_MAX_CHARS, Kind, Window
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal
@@ -27,7 +29,6 @@ from server.web.formats import day
 ACTION: Final[Action] = "handle_case"
 blueprint = Blueprint("tasks", __name__, url_prefix="/console/cases/<number>/tasks")
 
-REASON_MIN_CHARS: Final = 10
 _PARTS: Final[tuple[Compartment, ...]] = get_args(Compartment)
 
 Answer = str | Response | tuple[str, int]
@@ -100,7 +101,7 @@ def make(person: Login, number: str) -> Answer:
             raise _Unsaid("tasking.say_kind")
         errand = _errand(desk, found.about, kind)
         made = tasking.set_task(hub.store, desk, found.about, errand, after=form.get("after", 0, int))
-    except (_Unsaid, TaskRefused, ContactNotAllowed) as refused:
+    except (_Unsaid, TaskRefused, ContactNotAllowed, ReasonMissing) as refused:
         return _asked(person, found, wrong=_why(texts, refused)), 422
     return see(f"/console/cases/{found.number}/tasks/{made.id}")
 
@@ -126,7 +127,7 @@ def change(person: Login, number: str, task: str) -> Answer:
         else:
             errand = _errand(desk, one.number, cast(Kind, one.task.kind))
             tasking.reassign(hub.store, desk, one.task.id, errand)
-    except (_Unsaid, TaskRefused, ContactNotAllowed) as refused:
+    except (_Unsaid, TaskRefused, ContactNotAllowed, ReasonMissing) as refused:
         return _shown(person, found, one, wrong=_why(texts, refused)), 422
     return see(f"/console/cases/{number}/tasks/{task}")
 
@@ -159,16 +160,15 @@ def _one(found: Setting, task: str) -> Shown:
 
 
 def _errand(desk: Desk, about: str, kind: Kind) -> Errand:
-    """What the form says. Raises _Unsaid."""
+    """What the form says. Raises _Unsaid and ReasonMissing."""
     form = request.form
     try:
         window = Window(date.fromisoformat(form.get("from", "")), date.fromisoformat(form.get("to", "")))
     except ValueError:
         raise _Unsaid("tasking.say_days") from None
     parts = [each for each in _PARTS if each in form.getlist("part")]
-    reason = form.get("reason", "").strip()
-    if parts and len(reason) < REASON_MIN_CHARS:
-        raise _Unsaid("tasking.say_why")
+    # A statement would open for triage; what leaves for a device is opened for that.
+    reason = checked_reason(form.get("reason", "")) if parts else ""
     return Errand(
         kind,
         form.get("device", ""),
@@ -195,9 +195,9 @@ def _opened(desk: Desk, about: str, parts: list[Compartment], reason: str) -> di
     return found
 
 
-def _why(texts: Catalogue, refused: _Unsaid | TaskRefused | ContactNotAllowed) -> str:
+def _why(texts: Catalogue, refused: _Unsaid | TaskRefused | ContactNotAllowed | ReasonMissing) -> str:
     if isinstance(refused, _Unsaid):
-        return texts.text(str(refused), n=REASON_MIN_CHARS)
+        return texts.text(str(refused))
     return refusal(texts, refused)
 
 
@@ -234,7 +234,6 @@ def _form(texts: Catalogue, wrong: str) -> dict[str, Any]:
         "wrong": wrong,
         "typed": request.form,
         "ticked": request.form.getlist("part"),
-        "least": REASON_MIN_CHARS,
         "words_most": TEXT_MAX_CHARS,
     }
 
@@ -246,14 +245,13 @@ def _choice(texts: Catalogue, each: Possible) -> KindChoice:
 
 def _row(texts: Catalogue, desk: Desk, shown: Shown) -> TaskRow:
     task = shown.task
-    known = desk.places.by_id.get(task.place or "") if desk.places else None
     return TaskRow(
         shown=shown,
         kind=label("task_kind", task.kind, texts.language),
         first=date.fromisoformat(task.opens_on),
         last=date.fromisoformat(task.closes_on),
         ways=_ways(texts, task.ways),
-        place=known.name if known else task.place or "",
+        place=place_name(desk.places, task.place),
         is_open=task.state in OPEN,
         came=tuple(_came(texts, device, each) for device, each in shown.results),
     )

@@ -30,7 +30,6 @@ def _faults(*arguments: Any, **options: Any) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("status", "to", "missing", "faults"),
     [
-        ("received", "acknowledged", {"is_receipt_issued": False}, ("receipt_issued",)),
         ("needs_information", "in_triage", {"has_answer": False}, ("answered_or_waited",)),
         ("in_triage", "in_progress", {"owner": None}, ("owner_set",)),
         ("in_triage", "in_progress", {"kind": None}, ("kind_set",)),

@@ -10,16 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.calendar import MALI
-from server.domain.case import Left, Step, step
+from server.domain.case import Step, step
 from server.domain.casework import CASEWORK, Status, Transition
 from server.domain.errors import TimelineBroken
 from server.domain.timeline import (
     TEMPLATES,
     PublicStep,
-    Standing,
+    is_last_move,
     public_steps,
     quieted,
-    replay,
     standing,
     step_of,
     to_tell,
@@ -83,62 +82,20 @@ def _templates(entries: Sequence[Made], *, is_strict: bool = False) -> list[str]
     return [each.said.template for each in _steps(entries, is_strict=is_strict)]
 
 
-def test_entries_lead_to_a_status_since_the_move_that_made_it() -> None:
-    entries = [*_walk(*TO_PROGRESS), Made(5, _at(5), {"note": "x"})]
-    assert replay(entries) == Standing("in_progress", _at(4), 5)
-
-
-@pytest.mark.parametrize(
-    ("entries", "fault"),
-    [
-        ([], "empty"),
-        ([*_walk(*TO_PROGRESS), _move(6, "in_progress", "referred")], "number"),
-        ([*_walk("received", "acknowledged"), _move(3, "in_triage", "in_progress")], "path"),
-        ([Made(1, START, {"from": "received", "to": "closed", "given": {}})], "path"),
-        ([*_walk(*TO_PROGRESS), _move(5, "in_progress", "resolved", outcome="won")], "unsaid"),
-        ([*_walk("received", "duplicate"), _move(3, "duplicate", "in_triage")], "left"),
-        ([*_walk("received", "acknowledged"), Made(3, _at(3), undoes=7)], "undoes"),
-        ([*_walk("received", "acknowledged"), Made(3, _at(3), undoes=1)], "undoes"),
-        ([*_walk("received", "acknowledged"), Made(3, _at(3), undoes=2), Made(4, _at(4), undoes=2)], "undoes"),
-        ([*_walk("received", "acknowledged"), Made(3, _at(3), undoes=2), Made(4, _at(4), undoes=3)], "undoes"),
-        ([*_walk("received", "acknowledged", "in_triage"), Made(4, _at(4), undoes=2)], "not_last"),
-    ],
-)
-def test_an_entry_that_can_not_follow_is_named(entries: list[Made], fault: str) -> None:
-    with pytest.raises(TimelineBroken) as error:
-        replay(entries)
-    assert error.value.values["fault"] == fault
-    assert error.value.values["no"] == (entries[-1].no if entries else 0)
-
-
-def test_what_is_taken_back_leaves_a_case_as_it_was() -> None:
-    entries = _walk(*TO_PROGRESS)
-    undone = [*entries, Made(5, _at(5), undoes=4)]
-    assert replay(undone) == replace(replay(entries[:3]), revision=5)
-    assert replay([*undone, _move(6, "in_triage", "in_progress")]) == Standing("in_progress", _at(6), 6)
-    assert [each.no for each in standing(undone)] == [1, 2, 3]
-
-
-def test_moves_are_taken_back_one_after_the_other() -> None:
-    entries = [*_walk(*TO_PROGRESS), Made(5, _at(5), undoes=4), Made(6, _at(6), undoes=3)]
-    assert replay(entries) == Standing("acknowledged", _at(2), 6)
-
-
-def test_a_duplicate_comes_back_to_where_it_left_since_when_it_was_there() -> None:
-    left = _walk("received", "acknowledged", "in_triage", "duplicate")
-    assert replay(left).left == Left("in_triage", _at(3))
-    assert replay([*left, _move(5, "duplicate", "in_triage")]) == Standing("in_triage", _at(3), 5)
+def test_what_was_taken_back_does_not_stand_nor_what_took_it_back() -> None:
+    assert [each.no for each in standing([*_walk(*TO_PROGRESS), Made(5, _at(5), undoes=4)])] == [1, 2, 3]
 
 
 def test_complaints_come_and_go_while_a_case_stays_what_it_is() -> None:
     joined = Made(5, _at(5), {"from": "in_progress", "to": "in_progress", "complaints": [8]})
-    entries = [*_walk(*TO_PROGRESS), joined, _move(6, "in_progress", "referred", body="cndh")]
-    assert replay(entries) == Standing("referred", _at(6), 6)
-    assert replay([*entries, Made(7, _at(7), undoes=5)]) == Standing("referred", _at(6), 7)
+    entries = [*_walk(*TO_PROGRESS), joined]
+    assert is_last_move(entries, 4)
+    assert not is_last_move([*entries, _move(6, "in_progress", "referred", body="cndh")], 4)
+    assert is_last_move([*entries, Made(6, _at(6), undoes=4)], 3)
 
 
 @given(st.lists(st.integers(min_value=0), max_size=30))
-def test_any_walk_of_the_machine_replays_to_where_it_went(choices: list[int]) -> None:
+def test_no_walk_of_the_machine_tells_of_a_duplicate(choices: list[int]) -> None:
     entries, status, left = [Made(1, _at(1))], "received", ""
     for choice in choices:
         known = [each for each in CASEWORK.transitions.values() if each.source == status]
@@ -148,7 +105,6 @@ def test_any_walk_of_the_machine_replays_to_where_it_went(choices: list[int]) ->
         taken = known[choice % len(known)]
         entries.append(_move(len(entries) + 1, taken.source, taken.to))
         status, left = taken.to, taken.source
-    assert replay(entries).status == status
     assert all(each.said.template in TEMPLATES and "duplicate" not in str(each) for each in _steps(entries))
 
 

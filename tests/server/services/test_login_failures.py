@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from uuid import uuid4
 
+import pyotp
 import pytest
 import sqlalchemy as sa
 
-from server.domain.errors import LoginRefused
-from server.domain.people import FAILURES_KEPT
+from server.domain.errors import Busy, LoginRefused, LoginTooSoon
+from server.domain.people import FAILURES_KEPT, Role
 from server.domain.permission import OPERATOR
 from server.hub import Hub
 from server.services.accounts import people, sessions
+from server.services.accounts.passphrases import TRIES_FROM_ONE, in_turn
 from server.services.accounts.people import Made, Post
 from server.services.accounts.sessions import Claim, Entry
 from server.store import accounts, schema
@@ -20,14 +23,14 @@ from tests.builders import PASSPHRASE, Clock
 
 OTHER_WORDS = "karité néré baobab kapok"
 Knock = Callable[..., Entry]
-Make = Callable[[], Made]
+Make = Callable[..., Made]
 
 
 @pytest.fixture
 def make(hub: Hub) -> Make:
-    def new() -> Made:
+    def new(role: Role = "verifier") -> Made:
         name = f"awa-{uuid4().hex[:8]}"
-        return people.make(hub.store, hub.secrets.totp, OPERATOR, name, Post("verifier"), PASSPHRASE, hub.clock())
+        return people.make(hub.store, hub.secrets.totp, OPERATOR, name, Post(role), PASSPHRASE, hub.clock())
 
     return new
 
@@ -110,3 +113,50 @@ def test_counts_of_wrong_guesses_are_dropped_after_a_month(knock: Knock, hub: Hu
     clock.pass_(days=30)
     with hub.store.write() as connection:
         assert accounts.drop_failures(connection, clock() - FAILURES_KEPT) > 0
+
+
+def test_tries_of_one_address_leave_the_turns_of_others(make: Make, knock: Knock) -> None:
+    made, crowd = make(), "198.51.100.10"
+    with ExitStack() as tries:
+        for _ in range(TRIES_FROM_ONE):
+            tries.enter_context(in_turn(crowd))
+        with pytest.raises(Busy):
+            knock(made.account.name, origin=crowd)
+        knock(made.account.name, origin="198.51.100.11")
+    knock(made.account.name, origin=crowd)
+
+
+def test_login_by_a_code_forgives_wrong_passphrases_too(make: Make, knock: Knock, hub: Hub, clock: Clock) -> None:
+    made, here = make("coordinator"), uuid4().hex
+    assert made.secret is not None
+    for _ in range(2):
+        with pytest.raises(LoginRefused):
+            knock(made.account.name, OTHER_WORDS, origin=here)
+    token, code = knock(made.account.name, origin=here).token, pyotp.TOTP(made.secret).at(clock())
+    sessions.give_code(hub.store, hub.secrets.totp, token, code, here, clock())
+    for _ in range(3):
+        with pytest.raises(LoginRefused):
+            knock(made.account.name, OTHER_WORDS, origin=here)
+
+
+def test_codes_guessed_from_many_addresses_wait_as_from_one(
+    make: Make, knock: Knock, hub: Hub, clock: Clock
+) -> None:
+    """Whoever has the passphrase must not try a million codes from a thousand addresses."""
+    made, key = make("coordinator"), hub.secrets.totp
+    assert made.secret is not None
+
+    def give(code: str) -> str:
+        origin = uuid4().hex
+        token = knock(made.account.name, origin=origin).token
+        try:
+            sessions.give_code(hub.store, key, token, code, origin, hub.clock())
+        except (LoginRefused, LoginTooSoon) as refused:
+            return refused.code
+        return "in"
+
+    assert [give("000000") for _ in range(5)] == ["login_refused"] * 3 + ["login_too_soon"] * 2
+    clock.pass_(seconds=1)
+    assert give(pyotp.TOTP(made.secret).at(hub.clock())) == "in"
+    # Whoever got in may be wrong twice again.
+    assert [give("000000") for _ in range(4)] == ["login_refused"] * 3 + ["login_too_soon"]

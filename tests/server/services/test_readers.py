@@ -86,6 +86,7 @@ def test_complaint_is_moved_by_its_own_device(first: Sender) -> None:
     assert _filed(first, "a").place_id == "ml-c-mopti"
 
 
+WHY = "vu avec l'équipe"
 # By what it is called, and by what it is about.
 _STRICTER = [
     ({"confidentiality": "strict"}, "facts.confidentiality"),
@@ -144,7 +145,7 @@ def test_named_reader_takes_it_back_and_it_stays_so(
     second.send(revision("r", "a", 1, lineage=first.lineage, facts={"clear": stricter}))
     number = _filed(first, "a").id
 
-    assert strictness.lift(hub.store, hub.desk(COORDINATOR), number, " vu avec l'équipe ") == "confidential"
+    assert strictness.lift(hub.store, hub.desk(COORDINATOR), number, f" {WHY} ") == "confidential"
 
     assert _filed(first, "a").confidentiality == "confidential"
     assert admission.list_waiting(hub.store) == []
@@ -167,7 +168,7 @@ def test_what_its_own_facts_make_strict_nobody_takes_back(first: Sender, second:
     boxed = content(**said) | {"statement": sealed()}
     first.send(operation("complaint", "a", boxed))
     with pytest.raises(LiftRefused) as refused:
-        strictness.lift(first.hub.store, first.hub.desk(COORDINATOR), _filed(first, "a").id, "x")
+        strictness.lift(first.hub.store, first.hub.desk(COORDINATOR), _filed(first, "a").id, WHY)
     assert refused.value.values == {"fault": "own_facts"}
     assert _filed(first, "a").confidentiality == "strict"
 
@@ -176,7 +177,7 @@ def test_what_its_own_device_corrected_is_taken_back_too(first: Sender) -> None:
     first.send(complaint("a", confidentiality="strict"))
     first.send(revision("r", "a", 1, facts={"clear": facts()}))
     assert _filed(first, "a").confidentiality == "strict"
-    strictness.lift(first.hub.store, first.hub.desk(COORDINATOR), _filed(first, "a").id, "corrigé")
+    strictness.lift(first.hub.store, first.hub.desk(COORDINATOR), _filed(first, "a").id, WHY)
     assert _filed(first, "a").confidentiality == "confidential"
 
 
@@ -193,15 +194,15 @@ def test_only_a_named_reader_whose_scope_covers_it_takes_it_back_and_says_why(fi
     ]
     for actor in others:
         with pytest.raises(NotFound):
-            strictness.lift(hub.store, hub.desk(actor), number, "x")
+            strictness.lift(hub.store, hub.desk(actor), number, WHY)
     with pytest.raises(NotFound):
-        strictness.lift(hub.store, hub.desk(COORDINATOR), 999, "x")
+        strictness.lift(hub.store, hub.desk(COORDINATOR), 999, WHY)
     with pytest.raises(ReasonMissing):
-        strictness.lift(hub.store, hub.desk(COORDINATOR), number, " ")
+        strictness.lift(hub.store, hub.desk(COORDINATOR), number, "trop peu")
     assert _filed(first, "a").confidentiality == "strict"
-    strictness.lift(hub.store, hub.desk(COORDINATOR), number, "x")
+    strictness.lift(hub.store, hub.desk(COORDINATOR), number, WHY)
     with pytest.raises(LiftRefused) as refused:
-        strictness.lift(hub.store, hub.desk(COORDINATOR), number, "x")
+        strictness.lift(hub.store, hub.desk(COORDINATOR), number, WHY)
     assert refused.value.values == {"fault": "not_strict"}
 
 

@@ -150,12 +150,30 @@ def test_refusals_of_what_is_forbidden_and_of_what_never_was_are_alike(
         assert refused.value.values == {"object": missing}
 
 
-def test_identity_is_not_opened_without_words_why(hub: Hub, device: Sender, keys: FoundedKeys) -> None:
+@pytest.mark.parametrize("why", ["", " " * 12, "trop peu", "  neuf car.  "[:11], "x" * 501])
+def test_reason_that_is_given_has_ten_to_five_hundred_characters(
+    hub: Hub, device: Sender, keys: FoundedKeys, why: str
+) -> None:
+    gao, complaint = keys.people["gao"], _received(device)
+    _assign(hub, gao, complaint, gao)
+    for compartment in COMPARTMENTS:
+        with pytest.raises(ReasonMissing) as refused:
+            _open(hub, gao, complaint, compartment, why)
+        assert refused.value.values == {"least": 10, "most": 500}
+        with pytest.raises(ReasonMissing):
+            vault.hand_over(hub.store, _desk(hub, gao), complaint, compartment, why)
+    assert vault.openings(hub.store, _desk(hub, gao), complaint) == []
+
+
+def test_identity_alone_is_not_opened_without_a_reason(hub: Hub, device: Sender, keys: FoundedKeys) -> None:
     gao, complaint = keys.people["gao"], _received(device)
     _assign(hub, gao, complaint, gao)
     with pytest.raises(ReasonMissing):
-        _open(hub, gao, complaint, "identity", " ")
-    assert vault.openings(hub.store, _desk(hub, gao), complaint) == []
+        vault.open_compartment(hub.store, _desk(hub, gao), complaint, "identity")
+    for why in (None, " dix lettres ", "x" * 500):
+        assert vault.open_compartment(hub.store, _desk(hub, gao), complaint, "statement", why).clear is not None
+    reasons = [each.reason for each in vault.openings(hub.store, _desk(hub, gao), complaint)]
+    assert reasons == ["tri", "dix lettres", "x" * 500]
 
 
 def test_every_opening_leaves_a_row_and_an_event_that_the_team_sees(
@@ -164,7 +182,7 @@ def test_every_opening_leaves_a_row_and_an_event_that_the_team_sees(
     gao, complaint = keys.people["gao"], _received(device)
     _assign(hub, gao, complaint, gao)
 
-    _open(hub, gao, complaint, "traces", "")
+    vault.open_compartment(hub.store, _desk(hub, gao), complaint, "traces")
     _open(hub, gao, complaint, "identity")
 
     looks = vault.openings(hub.store, _desk(hub, keys.people["nationale"]), complaint)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -67,7 +68,7 @@ def test_each_wrong_thing_is_refused_in_one_page(browser: Browser, make: Make) -
     known, unknown = make().account.name, "personne-ici"
     pages = [
         browser.post("/login", name=name, passphrase=passphrase)
-        for name, passphrase in ((known, OTHER_WORDS), (unknown, WORDS), ("", ""), (unknown, "x" * 2000), ("\x00", "x"))
+        for name, passphrase in ((known, OTHER_WORDS), (unknown, WORDS), ("", ""), (unknown, "x" * 2000), ("\x01", "x"))
     ]
     bare = {re.sub(r'(csrf_token" value=)"[^"]+"', r"\1", page.text) for page in pages}
     assert ({page.status_code for page in pages}, len(bare)) == ({403}, 1)
@@ -82,6 +83,21 @@ def test_wait_is_said_in_words_and_in_a_header(browser: Browser) -> None:
     assert [answer.status_code for answer in answers] == [403, 403, 403, 429]
     assert answers[-1].headers["Retry-After"] == "1"
     assert "Attendez 1 seconde" in answers[-1].text
+
+
+@pytest.mark.parametrize(("proxies", "status"), [(0, 429), (1, 403)])
+def test_wrong_guesses_wait_by_the_address_that_the_proxy_saw_and_never_by_what_a_caller_wrote(
+    hub: Hub, proxies: int, status: int
+) -> None:
+    behind = Browser(create_app(replace(hub, settings=replace(hub.settings, proxies=proxies))))
+    behind.get("/login")
+    name = uuid4().hex
+    for written in range(3):
+        headers = {"X-Forwarded-For": f"203.0.113.{written}, 198.51.100.7"}
+        assert behind.post("/login", headers, name=name, passphrase="x").status_code == 403
+    assert behind.post("/login", headers, name=name, passphrase="x").status_code == 429
+    elsewhere = {"X-Forwarded-For": "198.51.100.7, 198.51.100.8"}
+    assert behind.post("/login", elsewhere, name=name, passphrase="x").status_code == status
 
 
 def test_login_comes_back_to_the_page_that_was_asked_for(browser: Browser, make: Make, hub: Hub) -> None:
@@ -282,6 +298,14 @@ def test_cookie_behind_tls_is_bound_to_host_and_tls(behind: Callable[[str], Flas
     assert cookie.startswith("__Host-seere=")
     assert re.search("; Secure; HttpOnly; Path=/; SameSite=Lax$", cookie)
     assert "Domain" not in cookie
+
+
+def test_pages_behind_tls_are_asked_for_by_tls_alone_from_then_on(
+    behind: Callable[[str], Flask], browser: Browser
+) -> None:
+    pinned, by_tls = "Strict-Transport-Security", Browser(behind("https://centre.example"), "centre.example")
+    assert by_tls.get("/login").headers[pinned] == "max-age=2592000"
+    assert pinned not in browser.get("/login").headers
 
 
 def test_no_passphrase_is_asked_for_where_others_could_read_along(behind: Callable[[str], Flask]) -> None:

@@ -56,6 +56,14 @@ def _client(hub: Hub) -> FlaskClient:
     return app_of(hub).test_client()
 
 
+def _at_doors(hub: Hub) -> FlaskClient:
+    """A browser that opened the link of the terminal."""
+    client = _client(hub)
+    answer = client.get(f"/demo?key={demonstration.read(hub.store).key}", headers=HTML)
+    assert (answer.status_code, answer.location) == (303, "/demo")
+    return client
+
+
 def _through(client: FlaskClient, door: str) -> str:
     """Where a door leads, through its own form."""
     page = client.get("/demo", headers=HTML).text
@@ -68,14 +76,14 @@ def _through(client: FlaskClient, door: str) -> str:
 
 @pytest.mark.parametrize("door", DOORS)
 def test_each_door_lets_the_right_person_in_at_the_right_page(marked: Hub, door: str) -> None:
-    client = _client(marked)
+    client = _at_doors(marked)
     assert _through(client, door) == DOORS[door].path
     assert f">{DOORS[door].name}</a>" in client.get("/console/account", headers=HTML).text
 
 
 def test_doors_open_as_often_as_somebody_likes(marked: Hub) -> None:
     """Within one step of time a code of the second factor is good once; here it is asked for anew each time."""
-    client = _client(marked)
+    client = _at_doors(marked)
     assert [_through(client, "triage") for _ in range(3)] == ["/console/inbox"] * 3
 
 
@@ -93,15 +101,29 @@ def test_hub_without_the_mark_has_no_doors(bare: Hub) -> None:
     "header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via"]
 )
 def test_whoever_came_through_a_proxy_finds_nothing(marked: Hub, header: str) -> None:
-    assert _client(marked).get("/demo", headers=HTML | {header: "127.0.0.1"}).status_code == 404
+    assert _at_doors(marked).get("/demo", headers=HTML | {header: "127.0.0.1"}).status_code == 404
 
 
 @pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.168.1.20", 404)])
 def test_doors_are_for_browsers_of_this_machine(marked: Hub, address: str, status: int) -> None:
-    answer = _client(marked).get("/demo", headers=HTML, environ_base={"REMOTE_ADDR": address})
-    assert answer.status_code == status
-    answer = _client(marked).get("/demo/disk", headers=HTML, environ_base={"REMOTE_ADDR": address})
-    assert answer.status_code == status
+    client = _at_doors(marked)
+    for path in ("/demo", "/demo/disk"):
+        assert client.get(path, headers=HTML, environ_base={"REMOTE_ADDR": address}).status_code == status
+
+
+@pytest.mark.parametrize("key", ["", "?key=", "?key=%C3%A9", "?key=" + "x" * 22])
+def test_behind_a_proxy_that_hides_itself_nobody_enters_without_the_key(marked: Hub, key: str) -> None:
+    """nginx, unless told otherwise, asks from 127.0.0.1 by that name and adds no header."""
+    client = app_of(marked).test_client()
+    page = client.get(f"/demo{key}", headers=HTML)
+    assert page.status_code == 403
+    assert "make demo" in page.text
+    assert client.get("/demo/disk", headers=HTML).status_code == 404
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/login", headers=HTML).text)
+    assert token is not None
+    form = {"csrf_token": token[1], "door": "triage"}
+    assert client.post("/demo", headers=HTML, data=form).status_code == 404
+    assert client.get("/console/account", headers=HTML).status_code == 303
 
 
 @pytest.mark.parametrize("settings", [{"address": "https://centre.example"}, {"host": "0.0.0.0"}])
@@ -149,7 +171,7 @@ def test_disk_page_shows_bytes_of_the_file_and_boxes_of_a_row(opened: Callable[.
     demonstration.mark(hub.store, Mark(WORDS))
     found_keyring(hub)
     enrolled(hub, "Gao 1").send(complaint("first"))
-    page = _client(hub).get("/demo/disk", headers=HTML).text
+    page = _at_doors(hub).get("/demo/disk", headers=HTML).text
     head = hub.settings.hub_file.read_bytes()[:16]
     assert f"0000  {head.hex(' ')}" in page
     assert not head.startswith(b"SQLite format 3")

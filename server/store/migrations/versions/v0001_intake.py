@@ -20,6 +20,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("state", sa.String(10), nullable=False, server_default="active"),
         sa.Column("language", sa.String(8), nullable=False, server_default="fr"),
         sa.Column("passphrase", sa.String(200), nullable=False),
+        sa.Column("change_by", UtcTime),
         sa.Column("totp", sa.LargeBinary),
         sa.Column("totp_step", ID, nullable=False, server_default="0"),
         sa.Column("regions", JSON, nullable=False),
@@ -33,7 +34,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
             "role IN ('monitor', 'verifier', 'coordinator', 'administrator', 'commission', 'auditor')",
             name="role",
         ),
-        sa.CheckConstraint("state IN ('active', 'left')", name="state"),
+        sa.CheckConstraint("state IN ('active', 'suspended', 'left')", name="state"),
     ),
     "anchor": (
         sa.Column("size", ID, primary_key=True, autoincrement=False),

@@ -93,7 +93,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("weight", sa.Float, nullable=False),
         sa.Column("probability", sa.Float, nullable=False),
         sa.Column("band", sa.String(10), nullable=False),
-        sa.CheckConstraint("verdict IN ('confirmed', 'rejected', 'undone')", name="verdict"),
+        sa.CheckConstraint("verdict IN ('confirmed', 'rejected', 'unsure', 'undone')", name="verdict"),
         sa.CheckConstraint(
             "reason IN ('people', 'facts', 'place_and_day', 'team', 'namesake', 'other_time', 'other_place',"
             " 'mistake', 'news', 'other')",

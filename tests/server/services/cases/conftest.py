@@ -3,7 +3,7 @@
 import pytest
 
 from server.hub import Hub
-from tests.builders import Person, add_person, complaint, enrolled
+from tests.builders import Person, Sender, add_person, complaint, enrolled
 from tests.case_work import Numbers
 
 
@@ -16,6 +16,12 @@ def hub(own_hub: Hub) -> Hub:
 def gao(hub: Hub) -> Person:
     """Handles what the team of Gao sent, unless it is strict."""
     return add_person(hub, "Cheick", teams=["gao"])
+
+
+@pytest.fixture
+def phone(hub: Hub) -> Sender:
+    """A device of the team of Gao."""
+    return enrolled(hub, "Gao 1", team="gao")
 
 
 @pytest.fixture

@@ -325,6 +325,27 @@ def test_what_is_due_goes_with_its_complaint_or_stays_with_the_others(
         assert connection.scalar(sa.select(sa.func.count()).select_from(deadline)) == 0
 
 
+def test_case_that_goes_on_is_as_urgent_and_due_as_what_it_still_has(
+    hub: Hub, awa: Person, numbers: Numbers
+) -> None:
+    enrolled(hub, "Gao 2", team="gao").send(complaint("vital", urgency={"danger": "yes"}))
+    move(hub, awa, numbers[0], "acknowledged")
+    before, calm = kinds(hub, awa, numbers[0]), urgency(hub, awa, numbers[0])
+    attach(hub, awa, f"SRE-{hub.clock().year}-000005", numbers[0])
+    assert (urgency(hub, awa, numbers[0]), calm) == ("U1", "U2")
+    assert kinds(hub, awa, numbers[0])["triage"].due_at < before["triage"].due_at
+    erase(hub, f"SRE-{hub.clock().year}-000005")
+    assert (urgency(hub, awa, numbers[0]), kinds(hub, awa, numbers[0])) == (calm, before)
+    [waits] = [each for each in queues.waiting(hub.store, at_desk(hub, awa), 10) if each.ref == numbers[0]]
+    assert waits.waiting.urgency == calm
+
+
+def urgency(hub: Hub, person: Person, number: str) -> str:
+    stands = queues.show(hub.store, at_desk(hub, person), number).stands
+    assert stands is not None
+    return stands.fields["urgency"]
+
+
 def erase(hub: Hub, number: str) -> None:
     with hub.store.write() as connection:
         subject = erasures.subject_of(connection, holding.complaint_of(connection, number))

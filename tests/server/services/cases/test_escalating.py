@@ -1,9 +1,10 @@
 """Escalating: who answers for what is late hears it, then who leads the network; each once, whatever hubs look."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from server.domain.permission import OPERATOR
 from server.hub import Hub
@@ -12,6 +13,7 @@ from server.services.accounts import people
 from server.services.cases import due, escalating, queues, telling
 from server.store import due as store_due
 from server.store import notices
+from server.store.due_tables import deadline, deadline_due
 from server.store.notices import Notice
 from tests.builders import Clock, Person, add_person, complaint, enrolled
 from tests.case_work import SETTLED, Numbers, at_desk, move, undo, version
@@ -168,9 +170,9 @@ def test_notice_is_read_once_and_by_its_account_alone(hub: Hub, awa: Person, bin
     escalate(hub)
     [notice] = heard(hub, awa)
     with hub.store.write() as connection:
-        assert notices.read(connection, binta.actor.id, [notice.id], hub.clock()) == 0
-        assert notices.read(connection, awa.actor.id, [notice.id], hub.clock()) == 1
-        assert notices.read(connection, awa.actor.id, [notice.id], hub.clock()) == 0
+        notices.read(connection, binta.actor.id, [notice.id], hub.clock())
+        assert notices.of_account(connection, awa.actor.id, 9) == [notice]
+        notices.read(connection, awa.actor.id, [notice.id], hub.clock())
         assert notices.of_account(connection, awa.actor.id, 9) == []
         assert len(notices.of_account(connection, awa.actor.id, 9, with_read=True)) == 1
 
@@ -185,3 +187,27 @@ def test_late_is_what_the_hub_could_do_in_time(hub: Hub, awa: Person) -> None:
     move(hub, awa, number, "acknowledged")
     assert escalate(hub) == 0
     assert due.listed(hub.store, at_desk(hub, awa), 1)[0].clocks.on_road() == timedelta(days=10)
+
+
+def test_nobody_hears_of_a_deadline_that_went_with_the_word_that_made_it(
+    hub: Hub, awa: Person, gao: Person, numbers: Numbers
+) -> None:
+    people.name_head(hub.store, OPERATOR, "Awa", hub.clock())
+    move(hub, awa, numbers[0], "acknowledged")
+    move(hub, awa, numbers[0], "in_triage")
+    move(hub, awa, numbers[0], "in_progress", **SETTLED | {"urgency": "U1"})
+    tells_at = told_next(hub)
+    undo(hub, awa, numbers[0])
+    assert told_next(hub) != tells_at
+    pass_(hub, hours=49)
+    escalate(hub)
+    assert (kinds(hub, awa), kinds(hub, gao)) == ([], ["triage"])
+
+
+def told_next(hub: Hub) -> list[tuple[str, datetime]]:
+    """What somebody is to hear of next, by kind of deadline, and when."""
+    columns = deadline_due.c
+    select = sa.select(deadline.c.kind, columns.tells_at).join(deadline, deadline.c.id == columns.deadline)
+    with hub.store.read() as connection:
+        rows = connection.execute(select.where(columns.tells_at.is_not(None)).order_by(deadline.c.kind))
+        return [(row.kind, row.tells_at) for row in rows]

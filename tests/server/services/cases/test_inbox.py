@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from server.domain.errors import TooMany
 from server.domain.matching.review import Shelf
 from server.hub import Hub
 from server.services.cases import inbox, triaging
 from server.services.cases.inbox import Asked
+from server.services.cases.together import MANY_MAX
 from server.services.cases.triaging import Wish
 from server.services.duplicates import matching
 from server.store import inbox as rows
 from server.store.case_tables import waiting
 from server.store.inbox import Wanted
+from server.store.lines import Reach
 from server.store.match_tables import link
 from server.store.scopes import Scope
 from tests.builders import Person, add_person, complaint, enrolled, facts, revision
@@ -94,7 +97,7 @@ def test_page_reads_its_index_in_order_whatever_is_asked(
     with hub.store.read() as connection:
         said = []
         sa.event.listen(hub.store.engine, "before_cursor_execute", lambda *call: said.append(call[2:4]))
-        rows.page(connection, replace(ALL, places=places), wanted, None, 10)
+        rows.page(connection, replace(ALL, places=places), wanted, Reach(10, stretch=2))
         if hub.store.engine.dialect.name == "sqlite":
             statement, parameters = said[-1]
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
@@ -118,7 +121,15 @@ def test_page_goes_on_where_the_one_before_ended(hub: Hub, awa: Person) -> None:
     second = inbox.page(hub.store, desk, Asked(), inbox.read_key(inbox.write_key(first.after)))
     assert (len(first.rows), len(second.rows), second.after) == (25, 2, None)
     assert not {each.number for each in first.rows} & {each.number for each in second.rows}
-    assert [inbox.read_key(text) for text in ("", "U1", "U1~x~1", "U1~2026-01-01T00:00:00~1")] == [None] * 4
+
+
+def test_group_that_goes_on_beyond_the_page_says_what_of_it_is_there(hub: Hub, awa: Person) -> None:
+    enrolled(hub, "Mopti 9", team="mopti").send(*(complaint(f"a{each}") for each in range(27)))
+    page = inbox.page(hub.store, at_desk(hub, awa), Asked())
+    [alike] = {row.group for row in page.rows}
+    assert page.further == {alike: [(f"SRE-{hub.clock().year}-{number:06}", 0) for number in (26, 27)]}
+    assert page.after is not None
+    assert inbox.page(hub.store, at_desk(hub, awa), Asked(), page.after).further == {}
 
 
 def test_pair_with_a_reserved_one_is_heard_of_by_its_readers_alone(
@@ -148,6 +159,19 @@ def test_several_are_decided_each_by_itself_and_what_went_on_since_is_not_taken_
         ["StaleRevision"],
     )
     move(hub, awa, numbers[2], "resolved", outcome="remedied")
-    stays = triaging.take_back(hub.store, desk, done.undo)
+    stays = triaging.take_back(hub.store, desk, triaging.undo_of(done.done))
     assert list(stays) == [numbers[2]]
     assert set(listed(hub, awa)) == {numbers[0], numbers[1], numbers[3]}
+
+
+def test_more_than_somebody_can_look_through_are_refused_whole(hub: Hub, awa: Person, numbers: Numbers) -> None:
+    desk, wish, before = at_desk(hub, awa), Wish("open", owner="awa"), waits(hub)
+    many = dict.fromkeys(numbers, 0) | {f"x{each}": 0 for each in range(MANY_MAX - 3)}
+    for act in (triaging.decide_many, triaging.gather):
+        with pytest.raises(TooMany):
+            act(hub.store, desk, many, wish)
+    with pytest.raises(TooMany):
+        triaging.take_back(hub.store, desk, [*many.items()])
+    assert waits(hub) == before
+    # All but the first, which is the one too many.
+    assert {each.number for each in inbox.chosen(hub.store, desk, [*many][::-1])} == {*numbers[1:]}

@@ -11,6 +11,7 @@ from server.services.cases import lists, owning
 from server.services.cases.lists import ALL, ENDED, MINE, NOBODY, Asked
 from server.store import case_lists
 from server.store.case_lists import ORDERS, Order, Wanted
+from server.store.lines import Reach
 from server.store.scopes import Scope
 from tests.builders import Clock, Person, add_person, complaint, enrolled, facts, revision
 from tests.case_work import SETTLED, Numbers, at_desk, attach, move, version
@@ -109,15 +110,6 @@ def test_pages_give_every_case_once_and_in_order(hub: Hub, awa: Person, opened: 
     assert found == refs(hub, awa, order)
 
 
-def test_looking_stops_at_its_reach_and_goes_on_from_there(hub: Hub, awa: Person, opened: Numbers) -> None:
-    wanted = Wanted(statuses=("acknowledged", "closed"), places=frozenset())
-    with hub.store.read() as connection:
-        first = case_lists.page(connection, EVERYTHING, wanted, "oldest", None, 5, 3)
-        rest = case_lists.page(connection, EVERYTHING, wanted, "oldest", first.ends_at, 5, 3)
-    assert (list(first.rows), first.ends_at) == ([], (opened[2],))
-    assert (list(rest.rows), rest.ends_at) == ([], None)
-
-
 def test_row_tells_where_a_case_stands(hub: Hub, awa: Person, opened: Numbers) -> None:
     owning.give(hub.store, at_desk(hub, awa), opened[0], "awa", after=version(hub, awa, opened[0]))
     row = lists.listed(hub.store, at_desk(hub, awa), Asked(), "oldest").rows[0]
@@ -147,7 +139,7 @@ def test_page_reads_an_index_in_its_order(hub: Hub, opened: Numbers, order: Orde
     with hub.store.read() as connection:
         connection.exec_driver_sql("SELECT 1")
         sa.event.listen(hub.store.engine, "before_cursor_execute", hear)
-        case_lists.page(connection, EVERYTHING, wanted, order, None, 10, 1_000)
+        case_lists.page(connection, EVERYTHING, wanted, order, Reach(10))
         sa.event.remove(hub.store.engine, "before_cursor_execute", hear)
         assert len(heard) == 2
         if hub.store.engine.dialect.name == "sqlite":

@@ -1,5 +1,6 @@
 """Referring: what bodies answer, or don't, what is recalled, and consent that is taken back after something went."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from server.hub import Hub
 from server.services import deputies
 from server.services.cases import due, referring, sending
 from server.services.cases.due import Which
+from server.services.cases.sending import Noted
 from server.services.cases.telling import tell_due
 from server.store import cases, erasures, notices
 from server.store.case_tables import casefile
@@ -43,11 +45,6 @@ class Parted:
     first: str
     second: str
     mopti: Sender
-
-
-@pytest.fixture
-def phone(hub: Hub) -> Sender:
-    return enrolled(hub, "Gao 1", team="gao")
 
 
 @pytest.fixture
@@ -320,7 +317,25 @@ def test_answer_reaches_every_complaint_that_was_sent_wherever_it_is_now(
     hub: Hub, awa: Person, phone: Sender, parted: Parted
 ) -> None:
     answer(hub, awa, parted.first, "agreed", MEDIATOR.code)
-    assert templates(hub, parted.mopti)[-1] == templates(hub, phone)[-2] == "body_answered"
+    assert templates(hub, parted.mopti)[-2:] == templates(hub, phone)[-2:] == ["body_answered", "worked_on"]
+
+
+@pytest.mark.parametrize("step", [referring.refuse, referring.recall])
+def test_complaint_that_went_out_hears_that_the_body_has_it_no_more(
+    hub: Hub, awa: Person, phone: Sender, parted: Parted, step: Callable[..., Noted]
+) -> None:
+    assert templates(hub, parted.mopti)[-1] == templates(hub, phone)[-1] == "referred"
+    step(hub.store, at_desk(hub, awa), parted.first, MEDIATOR.code, after=version(hub, awa, parted.first))
+    assert templates(hub, parted.mopti)[-2:] == templates(hub, phone)[-2:] == ["referred", "worked_on"]
+
+
+def test_refusal_is_no_news_of_a_complaint_whose_new_case_is_further(hub: Hub, awa: Person, parted: Parted) -> None:
+    move(hub, awa, parted.second, "resolved", outcome="mediated")
+    assert templates(hub, parted.mopti)[-1] == "resolved"
+    referring.refuse(
+        hub.store, at_desk(hub, awa), parted.first, MEDIATOR.code, after=version(hub, awa, parted.first)
+    )
+    assert templates(hub, parted.mopti)[-1] == "resolved"
 
 
 def test_complaint_that_went_out_before_devices_heard_is_at_the_body_all_the_same(
@@ -336,7 +351,7 @@ def test_complaint_that_went_out_before_devices_heard_is_at_the_body_all_the_sam
 def test_silence_reaches_what_went_out_of_the_case_too(hub: Hub, awa: Person, parted: Parted) -> None:
     pass_(hub, days=60)
     assert note_silent(hub) == 1
-    assert templates(hub, parted.mopti)[-1] == "body_silent"
+    assert templates(hub, parted.mopti)[-2:] == ["body_silent", "worked_on"]
 
 
 def test_answer_that_did_harm_is_told_to_whoever_has_a_complaint_of_it_now(

@@ -4,11 +4,12 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 
 from server.domain.calendar import MALI
-from server.domain.timeline import public_steps, replay
+from server.domain.timeline import public_steps
 from server.hub import Hub
 from server.store import timeline
 from server.store.case_tables import casefile
 from tests.builders import Person
+from tests.case_replays import replay
 from tests.case_walks import Step, Walk, few_or_100, forgotten, open_all, walks
 from tests.case_work import Numbers
 

@@ -43,11 +43,6 @@ LIST = Gazetteer("2026.1", (Place("ml-r-gao", "Gao", "region", None), Place("ml-
 
 
 @pytest.fixture
-def phone(hub: Hub) -> Sender:
-    return enrolled(hub, "Gao 1", team="gao")
-
-
-@pytest.fixture
 def case(hub: Hub, awa: Person, phone: Sender) -> str:
     """A case about land, worked on, which may go to the land commission."""
     lay_down(hub, awa)

@@ -1,8 +1,12 @@
 """Sharing out: each case is an act of its own, and what can't go to somebody stays and says why."""
 
-import pytest
+from contextlib import AbstractContextManager
+from functools import partial
 
-from server.domain.errors import NotFound
+import pytest
+import sqlalchemy as sa
+
+from server.domain.errors import Busy, NotFound, StorageFull, TooMany, TransitionRefused
 from server.hub import Hub
 from server.services.cases import owning, sharing_out
 from tests.builders import Person, add_person
@@ -54,11 +58,40 @@ def test_taking_back_leaves_what_went_on_since(hub: Hub, awa: Person, binta: Per
     seen = sharing_out.plan(hub.store, desk, list(opened[:2]), "Awa").moves
     shared = sharing_out.share_out(hub.store, desk, seen, "Awa")
     owning.give(hub.store, desk, opened[0], "Binta", after=version(hub, awa, opened[0]))
-    assert sharing_out.take_back(hub.store, desk, shared.entries) == 1
+    stays = sharing_out.take_back(hub.store, desk, shared.entries)
+    assert {ref: type(why) for ref, why in stays.items()} == {opened[0]: TransitionRefused}
     # The other one is taken back from the last.
     sharing_out.take_back(hub.store, desk, {opened[0]: version(hub, awa, opened[0])})
-    assert sharing_out.take_back(hub.store, desk, {opened[0]: shared.entries[opened[0]]}) == 1
+    assert sharing_out.take_back(hub.store, desk, {opened[0]: shared.entries[opened[0]]}) == {}
     assert state(hub) == before
+
+
+def test_what_the_database_holds_up_stays_and_the_others_go(
+    hub: Hub, awa: Person, opened: Numbers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, waits = at_desk(hub, awa), iter((Busy, StorageFull))
+    seen = sharing_out.plan(hub.store, desk, list(opened), "Awa").moves
+    write = hub.store.write
+
+    def write_later() -> AbstractContextManager[sa.Connection]:
+        """As `Store.write`, but that others are at it first, and the disk is full then."""
+        if fault := next(waits, None):
+            raise fault
+        return write()
+
+    monkeypatch.setattr(hub.store, "write", write_later)
+    shared = sharing_out.share_out(hub.store, desk, seen, "Awa")
+    assert (set(shared.entries), shared.stays) == ({*opened[2:]}, dict.fromkeys(opened[:2], "failed"))
+    assert [version(hub, awa, number) - seen[number] for number in opened] == [0, 0, 1, 1]
+
+
+def test_more_than_somebody_can_look_through_are_refused_whole(hub: Hub, awa: Person, opened: Numbers) -> None:
+    desk, before = at_desk(hub, awa), entries(hub)
+    many = sharing_out.plan(hub.store, desk, list(opened), "Awa").moves | {f"x{each}": 1 for each in range(97)}
+    for act in (partial(sharing_out.share_out, owner="Awa"), sharing_out.take_back):
+        with pytest.raises(TooMany):
+            act(hub.store, desk, many)
+    assert entries(hub) == before
 
 
 def test_no_such_owner_is_refused(hub: Hub, awa: Person, opened: Numbers) -> None:

@@ -21,11 +21,6 @@ CONVICTED = Judgement("convicted", "assize", date(2026, 11, 1), is_final=True)
 
 
 @pytest.fixture
-def phone(hub: Hub) -> Sender:
-    return enrolled(hub, "Gao 1", team="gao")
-
-
-@pytest.fixture
 def number(hub: Hub, awa: Person, phone: Sender) -> str:
     """A complaint of racket and threats, whose case nobody opened."""
     phone.send(complaint("a"))

@@ -18,7 +18,7 @@ from server.domain.matching.decisions import Decision, Reason, Verdict, levels_t
 from server.domain.matching.link_ids import written
 from server.domain.matching.review import BLIND_BELOW, Slot, Stratum
 from server.hub import Hub
-from server.services.duplicates import deciding, matching
+from server.services.duplicates import choosing, deciding, matching
 from server.store import erasures, links, registry
 from server.store.engine import open_store
 from server.store.match_tables import decision, link
@@ -340,7 +340,7 @@ def test_who_handles_no_case_has_no_queue(hub: Hub, ids: list[int], role: Any) -
 
 def test_sampled_pairs_are_decided_without_score_or_reasons(hub: Hub, awa: Person, ids: list[int]) -> None:
     blind = add_link(hub, ids[0], ids[1], draw=BLIND_BELOW - 1)
-    [pair] = deciding.next_pairs(hub.store, at_desk(hub, awa), 30, 1).pairs
+    [pair] = choosing.next_pairs(hub.store, at_desk(hub, awa), 30, 1).pairs
     assert (pair.link, pair.slot, pair.judged) == (blind, Slot.BLIND, None)
     assert members(hub, awa, ids[0]) == (ids[0],)
     assert deciding.explain(hub.store, at_desk(hub, awa), blind).judged is None

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from server.domain.matching import review
 from server.domain.matching.decisions import Verdict
 from server.hub import Hub
-from server.services.duplicates import deciding, matching
-from server.services.duplicates.deciding import ShownPair
+from server.services.duplicates import choosing, deciding, matching
+from server.services.duplicates.choosing import ShownPair
 from server.store import unmatched
 from server.store.match_tables import link, match_key
 from server.store.schema import received
@@ -58,7 +58,7 @@ def lineages(hub: Hub, link_id: int) -> list[str]:
 def day_of(hub: Hub, person: Person) -> Iterator[ShownPair]:
     """All that a person is shown a day, pair by pair, each rejected."""
     desk = hub.desk(person.actor)
-    while pairs := deciding.next_pairs(hub.store, desk, CAPACITY, 1).pairs:
+    while pairs := choosing.next_pairs(hub.store, desk, CAPACITY, 1).pairs:
         yield pairs[0]
         deciding.decide(hub.store, desk, pairs[0].link, Verdict.REJECTED)
 
@@ -82,7 +82,7 @@ def test_flood_of_one_device_hides_no_duplicate_and_has_its_share_of_the_day(hub
     # As many of a hundred.
     assert len(found) <= matching.SHARE_MOST * matching.LINKS_MOST
     awa = add_person(hub, "Awa", is_named_reader=True)
-    listed = deciding.next_pairs(hub.store, hub.desk(awa.actor), CAPACITY, CAPACITY).pairs
+    listed = choosing.next_pairs(hub.store, hub.desk(awa.actor), CAPACITY, CAPACITY).pairs
     inside = [each for each in listed if each.judged and set(lineages(hub, each.link)) == {gao.lineage}]
     assert len(inside) <= 1
     day = list(day_of(hub, awa))

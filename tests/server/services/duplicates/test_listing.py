@@ -1,7 +1,7 @@
 """The list: whose pairs come first, how the day is shared, and that a flood spends what is its own alone."""
 
 from server.hub import Hub
-from server.services.duplicates import deciding
+from server.services.duplicates import choosing
 from tests.builders import Clock, Person, enrolled
 from tests.decision_walks import COMPLAINANT, add_link
 from tests.pair_work import REJECTED, at_desk, decide, send, shown, undo, words_on
@@ -26,7 +26,7 @@ def test_day_ends_with_its_capacity_and_begins_anew(hub: Hub, awa: Person, ids: 
     decide(hub, awa, shown(hub, awa, capacity=2)[0])
     assert len(shown(hub, awa, capacity=2)) == 1
     decide(hub, awa, shown(hub, awa, capacity=2)[0])
-    assert deciding.next_pairs(hub.store, at_desk(hub, awa), 2, 9).left == 0
+    assert choosing.next_pairs(hub.store, at_desk(hub, awa), 2, 9).left == 0
     assert isinstance(hub.clock, Clock)
     hub.clock.pass_(days=1)
     assert len(shown(hub, awa, capacity=2)) == 1
@@ -38,7 +38,7 @@ def test_group_is_shown_by_its_best_pair_and_has_its_share_of_the_day(
     chain = [add_link(hub, ids[at], ids[at + 1], 0.99 - at / 100) for at in range(3)]
     twin = add_link(hub, ids[0], ids[1], 0.96, relation=COMPLAINANT, model="same_complainant-1")
     other = add_link(hub, ids[4], ids[5], 0.955)
-    pairs = deciding.next_pairs(hub.store, at_desk(hub, awa), 30, 9).pairs
+    pairs = choosing.next_pairs(hub.store, at_desk(hub, awa), 30, 9).pairs
     assert [(each.link, each.alike, each.twin) for each in pairs] == [
         (chain[0], 4, twin),
         (twin, 2, chain[0]),
@@ -115,7 +115,7 @@ def test_flood_that_came_before_its_victims_leaves_them_half_of_their_share(
 def test_group_ends_where_a_pair_was_rejected_today(hub: Hub, awa: Person, ids: list[int]) -> None:
     chain = [add_link(hub, ids[at], ids[at + 1], 0.99 - at / 100) for at in range(3)]
     decide(hub, awa, chain[1], REJECTED)
-    pairs = deciding.next_pairs(hub.store, at_desk(hub, awa), 30, 9).pairs
+    pairs = choosing.next_pairs(hub.store, at_desk(hub, awa), 30, 9).pairs
     assert [(each.link, each.alike) for each in pairs] == [(chain[0], 2), (chain[2], 2)]
 
 

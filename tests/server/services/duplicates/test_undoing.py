@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from server.domain.matching.decisions import Verdict, levels_told
 from server.domain.matching.review import BLIND_BELOW, DRAWS, FAR_SHARE, NEAR_FROM, Shelf
 from server.hub import Hub
-from server.services.duplicates import deciding, refitting
+from server.services.duplicates import choosing, deciding, refitting
 from server.store import links as store_links
+from server.store.lines import Reach
 from server.store.match_tables import link, match_pending
 from server.store.scopes import scope_of
 from tests.builders import Person, Sender, enrolled, facts, revision
@@ -51,14 +52,15 @@ def undo(hub: Hub, by: Person, link_id: int, number: int) -> str:
 
 
 def shown(hub: Hub, person: Person) -> list[int]:
-    return [each.link for each in deciding.next_pairs(hub.store, hub.desk(person.actor), 30, 30).pairs]
+    return [each.link for each in choosing.next_pairs(hub.store, hub.desk(person.actor), 30, 30).pairs]
 
 
 def sampled(hub: Hub, person: Person) -> list[int]:
     """What waits for the places of the queue that are for what nobody is proposed."""
     with hub.store.read() as connection:
         scope = scope_of(person.actor, ["handle_case"], hub.desk(person.actor).places)
-        return [each.id for each in store_links.drawn(connection, scope, Shelf.SILENT, None, [], 100)]
+        page = store_links.waiting(connection, scope, store_links.Wanted(Shelf.SILENT), Reach(100))
+        return [each.id for each in page.rows]
 
 
 def waiting(hub: Hub) -> set[int]:

@@ -140,6 +140,22 @@ def test_case_that_changed_since_stays_and_says_so(story: Person, sealing_hub: H
     assert owned == ["SRE-2026-000002"]
 
 
+def test_case_that_went_on_since_is_not_taken_back_and_says_so(
+    story: Person, sealing_hub: Hub, awa: Browser, binta: Browser
+) -> None:
+    two = awa.get(f"{LIST}/share?ref=SRE-2026-000001&ref=SRE-2026-000002&to=awa").text
+    awa.post(f"{LIST}/share", case=re.findall(r'name="case" value="([^"]+)"', two), to="Awa")
+    entries = re.search(r'name="entries" value="([^"]+)"', awa.get(LIST).text)
+    assert entries is not None
+    one = binta.get(f"{LIST}/share?ref=SRE-2026-000001&to=binta").text
+    binta.post(f"{LIST}/share", case=re.findall(r'name="case" value="([^"]+)"', one), to="Binta")
+    answer = awa.post(f"{LIST}/share/undo", entries=entries[1])
+    assert answer.status_code == 409
+    assert "1 dossier reste où il est" in answer.text
+    assert "Autre chose a été fait depuis sur ce dossier" in answer.text
+    assert owners(sealing_hub)["SRE-2026-000002"] is None
+
+
 @pytest.mark.usefixtures("story")
 def test_no_other_role_has_the_list(administrator: Browser, auditor: Browser) -> None:
     assert [each.get(LIST).status_code for each in (administrator, auditor)] == [404, 404]

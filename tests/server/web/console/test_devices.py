@@ -8,11 +8,13 @@ from nacl.signing import SigningKey
 
 from client_sync.protocol.enrolment import fingerprint, normal_code
 from client_sync.protocol.frames import from_text
+from server.commands.terms import terms_of
 from server.hub import Hub
-from server.services import devices
+from server.services import devices, keyrings
+from server.services.keyrings import Administrators
 from server.store import audit
 from tests.browsing import Browser
-from tests.builders import Clock, app_of, application, complaint, enrolled
+from tests.builders import ADMINISTRATOR, ROOT, Clock, app_of, application, complaint, enrolled
 
 LIST = "/console/devices"
 
@@ -29,6 +31,12 @@ def code_shown(browser: Browser) -> str:
     assert answer.status_code == 200
     assert found is not None
     return normal_code(found[1])
+
+
+def withdrawal(browser: Browser) -> str:
+    """Where the form leads that withdraws the only open code."""
+    [address] = re.findall(rf'action="({LIST}/codes/\w+/withdraw)"', browser.get(LIST).text)
+    return str(address)
 
 
 def last_act(hub: Hub, action: str) -> Any:
@@ -92,6 +100,66 @@ def test_device_is_revoked_since_a_moment_for_a_reason(sealing_hub: Hub, adminis
     assert device.suspect_since.isoformat() == "2026-11-20T18:30:00+00:00"
     assert last_act(sealing_hub, "revoke").actor.startswith("account:")
     assert "révoqué" in administrator.get(LIST).text
+
+
+def test_open_code_is_withdrawn_and_enrols_nothing(sealing_hub: Hub, administrator: Browser) -> None:
+    code, address = code_shown(administrator), withdrawal(administrator)
+    assert administrator.post(address).location == LIST
+    assert "Calebasse" not in administrator.get(LIST).text
+    assert ask(sealing_hub, application(code, SigningKey.generate(), PrivateKey.generate())).status_code != 201
+    assert last_act(sealing_hub, "withdraw_invitation").actor.startswith("account:")
+    assert administrator.post(address).status_code == 404
+
+
+def test_code_that_a_device_used_is_not_withdrawn(sealing_hub: Hub, administrator: Browser) -> None:
+    code, address = code_shown(administrator), withdrawal(administrator)
+    assert code not in address
+    ask(sealing_hub, application(code, SigningKey.generate(), PrivateKey.generate()))
+    assert administrator.post(address).status_code == 404
+
+
+def test_replacement_is_proposed_with_name_and_team_and_goes_on_in_the_same_lineage(
+    sealing_hub: Hub, administrator: Browser
+) -> None:
+    old = enrolled(sealing_hub, "Gao 1", team="gao")
+    old.send(complaint("a"))
+    sheet = administrator.get(f"{LIST}/{old.device}").text
+    assert "1 envois lus, dont 0 dans une sauvegarde" in sheet
+    form = administrator.get(f"{LIST}/new?succeeds={old.device}").text
+    assert 'value="Gao 1"' in form
+    assert f'value="{old.device}" selected' in form
+    shown = administrator.post(f"{LIST}/new", label="Gao 1 bis", succeeds=old.device).text
+    code = re.search(r'class="code"[^>]*>([0-9A-Z-]+)<', shown)
+    assert code is not None
+    body = application(normal_code(code[1]), SigningKey.generate(), PrivateKey.generate())
+    admitted = ask(sealing_hub, body | {"succeeds": old.device}).json
+    assert admitted["lineage"] == old.lineage
+    assert "Remplacé par" in administrator.get(f"{LIST}/{old.device}").text
+    assert f'href="{LIST}/{old.device}"' in administrator.get(f"{LIST}/{admitted['device']}").text
+
+
+def test_sheet_tells_whether_an_order_was_handed_over(sealing_hub: Hub, administrator: Browser) -> None:
+    sender = enrolled(sealing_hub, "Gao 1", team="gao")
+    address = f"{LIST}/{sender.device}"
+    administrator.get(address)
+    administrator.post(f"{address}/revoke", reason="saisi")
+    assert "l&#39;ordre l&#39;attend" in administrator.get(address).text
+    assert isinstance(sealing_hub.clock, Clock)
+    sealing_hub.clock.pass_(minutes=5)
+    sender.send(complaint("a"))
+    assert "l&#39;ordre lui a été remis" in administrator.get(address).text
+
+
+def test_wipe_is_told_as_it_is_done_or_with_what_is_lacking_for_it(sealing_hub: Hub, administrator: Browser) -> None:
+    address = f"{LIST}/{enrolled(sealing_hub, 'Gao 1', team='gao').device}"
+    assert "seere devices wipe M-1" in administrator.get(address).text
+    terms = terms_of(sealing_hub)
+    nobody = Administrators(lost=frozenset([bytes(ADMINISTRATOR.verify_key)]))
+    made = keyrings.draft(sealing_hub.store, terms, sealing_hub.clock(), root=None, administrators=nobody)
+    document = keyrings.signed(made, bytes(ROOT))
+    keyrings.publish(sealing_hub.store, document, terms, sealing_hub.identity.sign_key, sealing_hub.clock())
+    text = administrator.get(address).text
+    assert ("seere devices wipe" in text, "seere devices admin-key" in text) == (False, True)
 
 
 def test_silent_devices_come_first_and_coordinators_hear_of_their_number_alone(

@@ -6,10 +6,10 @@ import pytest
 
 from server.domain.matching.link_ids import written
 from server.hub import Hub
-from server.services.duplicates import matching
+from server.services.duplicates import choosing, matching
 from server.store.match_tables import decision, link
 from server.web.console.shared_words import Piece, marked
-from tests.browsing import Browser
+from tests.browsing import Browser, person_at
 from tests.builders import complaint, enrolled
 from tests.decision_walks import COMPLAINANT, add_link
 from tests.matching import number_of
@@ -134,3 +134,61 @@ def test_nothing_is_written_of_a_pair_that_is_only_read(hub: Hub, ids: list[int]
     awa.get(path_of(pair))
     with hub.store.read() as connection:
         assert connection.execute(decision.select().where(decision.c.link == pair)).all() == []
+
+
+def test_who_does_not_know_goes_on_and_leaves_the_pair_to_others(
+    hub: Hub, ids: list[int], awa: Browser, binta: Browser
+) -> None:
+    left, then = add_link(hub, ids[0], ids[1]), add_link(hub, ids[1], ids[2], 0.6, relation=COMPLAINANT)
+    awa.get(path_of(left))
+    answer = awa.post(path_of(left), verdict="unsure", after="0")
+    assert answer.location == path_of(then)
+    assert (row_of(hub, link, left).state, word_of(hub, left, 1).verdict) == ("proposed", "unsure")
+    assert f"Paire {written(left)} : sans avis." in awa.get(answer.location).text
+    assert path_of(left) not in awa.get(QUEUE).text
+    assert path_of(left) in binta.get(QUEUE).text
+    assert " : sans avis" in binta.get(path_of(left)).text
+    awa.post(f"{path_of(left)}/undo", decision="1")
+    assert path_of(left) in awa.get(QUEUE).text
+
+
+def test_complaint_told_twice_is_said_by_one_key_and_taken_back_by_one(
+    hub: Hub, ids: list[int], awa: Browser
+) -> None:
+    pair = add_link(hub, ids[0], ids[1]), add_link(hub, ids[0], ids[1], 0.6, relation=COMPLAINANT)
+    alone = add_link(hub, ids[1], ids[2], 0.5)
+    shown = awa.get(path_of(pair[0])).text
+    assert 'value="twice" data-key="2"' in shown
+    assert 'data-key="2"' not in awa.get(path_of(alone)).text
+    told = {"verdict": "twice", "after": "0", "twin": written(pair[1]), "twin_after": "0"}
+    answer = awa.post(path_of(pair[0]), **told)
+    assert answer.location == QUEUE
+    assert [row_of(hub, link, each).state for each in pair] == ["confirmed", "confirmed"]
+    bar = awa.get(answer.location).text
+    assert "une plainte dite deux fois" in bar
+    assert f'name="twin" value="{written(pair[1])}"' in bar
+    awa.post(f"{path_of(pair[0])}/undo", decision="1", twin=written(pair[1]), of_twin="1")
+    assert [row_of(hub, link, each).state for each in pair] == ["proposed", "proposed"]
+
+
+def test_list_says_of_how_large_a_group_a_pair_is(hub: Hub, ids: list[int], awa: Browser) -> None:
+    for a, b in ((ids[0], ids[1]), (ids[1], ids[2])):
+        add_link(hub, a, b)
+    assert "groupe de 3 plaintes" in awa.get(QUEUE).text
+
+
+def test_whoever_covers_a_part_can_look_further(
+    hub: Hub, ids: list[int], awa: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "_STRETCH", 1)
+    others = add_link(hub, ids[0], ids[1], value=9.0)
+    sender = enrolled(hub, "Kayes 1", team="kayes")
+    sender.send(complaint("a"), complaint("b"))
+    mine = add_link(hub, number_of(sender, "a"), number_of(sender, "b"), value=1.0)
+    kayes = person_at(hub, "Kadia", "coordinator", teams=["kayes"])
+    first = kayes.get(QUEUE).text
+    assert (path_of(others) in first, path_of(mine) in first) == (False, False)
+    assert f'href="{QUEUE}?further=1"' in first
+    assert path_of(mine) in kayes.get(f"{QUEUE}?further=1").text
+    assert "further=" not in awa.get(QUEUE).text
+    assert kayes.get(f"{QUEUE}?further=99999999999999999999").status_code == 200

@@ -236,10 +236,32 @@ def test_form_of_a_colleague_shows_nothing(hub: Hub, clerk: Browser) -> None:
 
 def test_two_forms_make_two_complaints_in_order(hub: Hub, clerk: Browser) -> None:
     _record(clerk)
-    _record(clerk, name="Moussa Exemple")
+    _record(clerk, name="Moussa Exemple", another="yes")
     rows = _rows(hub, received)
     assert len({each.lineage for each in rows}) == 1
     assert sorted(each.seq for each in rows) == [1, 3]
+
+
+@pytest.mark.parametrize("told_on", ["2026-11-18", "2026-11-21"])
+def test_sheet_that_was_written_down_before_is_warned_of_and_all_of_it_is_kept(
+    hub: Hub, clerk: Browser, told_on: str
+) -> None:
+    assert _record(clerk, told_on=told_on).status_code == 303
+    answer = _record(clerk, told_on=told_on, narrative="Les mêmes faits, tapés par un collègue.")
+    assert (answer.status_code, "SRE-2026-000001" in answer.text) == (409, True)
+    assert "Les mêmes faits, tapés par un collègue." in answer.text
+    assert len(_rows(hub, complaint)) == 1
+    assert all(
+        _record(clerk, **other).status_code == 303
+        for other in ({"told_on": "2026-11-19"}, {"kind": "HR-PRO", "kind_2": None}, {"cercle": "ml-c-ansongo"})
+    )
+
+
+def test_who_may_not_find_the_other_sheet_is_told_nothing_of_it(hub: Hub, clerk: Browser) -> None:
+    _record(clerk, strict="yes")
+    assert _record(person_at(hub, "Binta", "coordinator")).status_code == 303
+    assert _record(person_at(hub, "Drissa", "monitor")).status_code == 303
+    assert len(_rows(hub, complaint)) == 3
 
 
 def test_wrong_answers_are_marked_and_all_of_it_is_kept(hub: Hub, clerk: Browser) -> None:

@@ -1,15 +1,18 @@
 """What is due, in a browser: late, today and next, a month of counts, and deadlines put off and taken back."""
 
 import re
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
 
 from server.hub import Hub
+from server.services.cases import agenda, owning
 from server.store.due_tables import deadline
-from tests.browsing import Browser
+from server.store.lines import Reach
+from tests.browsing import Browser, person_at
 from tests.builders import add_person, complaint, enrolled
-from tests.case_work import move
+from tests.case_work import at_desk, move, version
 
 LIST = "/console/follow-ups"
 ALL = f"{LIST}?scope=all"
@@ -42,6 +45,39 @@ def test_rows_are_of_one_s_scope_and_strict_ones_for_named_readers(awa: Browser,
     assert refs(binta.get(LIST).text) == set()
     counts = [re.findall(r'<td class="num">(\d+)', each.get(ALL).text) for each in (awa, binta)]
     assert sum(map(int, counts[0])) == 2 * sum(map(int, counts[1])) > 0
+
+
+@pytest.mark.usefixtures("story")
+def test_colleagues_are_who_covers_the_same(sealing_hub: Hub, awa: Browser, binta: Browser) -> None:
+    team, moussa = f"{LIST}?scope=colleagues", person_at(sealing_hub, "Moussa", "coordinator", teams=["gao"])
+    owner = add_person(sealing_hub, "Drissa")
+    for name, seen in (("Drissa", {"SRE-2026-000001"}), ("Moussa", set[str]())):
+        desk, number = at_desk(sealing_hub, owner), "SRE-2026-000001"
+        owning.give(sealing_hub.store, desk, number, name, after=version(sealing_hub, owner, number))
+        assert [refs(each.get(team).text) for each in (awa, binta)] == [seen, seen]
+        assert [refs(each.get(ALL).text) & {number} for each in (awa, binta, moussa)] == [{number}] * 3
+    # Nobody else has the team of Gao alone, so that this one has no such list.
+    assert "Mon équipe" in awa.get(LIST).text
+    assert "Mon équipe" not in moussa.get(LIST).text
+
+
+@pytest.mark.usefixtures("story")
+def test_part_that_goes_on_says_how_far_it_is_shown(awa: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Il y en a encore après le" not in awa.get(ALL).text
+    monkeypatch.setattr(agenda, "PART_MAX", 3)
+    page = awa.get(ALL).text
+    assert page.count('<tr id="row-') == 3
+    assert "Il y en a encore après le" in page
+
+
+@pytest.mark.usefixtures("story")
+def test_part_of_which_nothing_was_found_so_far_says_how_far_that_is(
+    awa: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agenda, "Reach", partial(Reach, stretch=1))
+    page = awa.get(f"{ALL}&kind=feedback").text
+    assert "cherchées jusqu&#39;au" in page
+    assert "Rien à faire." not in page
 
 
 @pytest.mark.usefixtures("story")

@@ -4,6 +4,7 @@ from typing import get_args
 
 from client_sync.protocol.vocabulary import VOCABULARY
 from server.domain.casework import STATUSES, URGENCIES
+from server.domain.people import ROLES
 from server.domain.verification import State
 from tests.browsing import Browser
 
@@ -16,5 +17,7 @@ def test_each_word_of_the_console_has_its_anchor(awa: Browser, auditor: Browser)
             ("urgency", URGENCIES),
             ("state", get_args(State)),
             ("level", VOCABULARY.lists["consent_level"]),
+            ("role", ROLES),
+            ("device", ("waiting", "ready", "revoked", "silent", "replaced")),
         ):
             assert {code for code in codes if f'id="{kind}-{code}"' not in text} == set()

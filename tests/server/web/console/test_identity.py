@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from server.hub import Hub
 from server.store.due_tables import notice
 from server.store.schema import assignment, event, opening
-from tests.browsing import Browser, person_at
+from tests.browsing import Browser, person_at, seen_on
 from tests.builders import ROOT, Sender, clear_content, enrolled, operation, publish_keyring
 
 NAME, PHONE = "Awa Canari", "+223 00 00 98 76"
@@ -43,8 +43,7 @@ def path(hub: Hub, awa: Browser, phone: Sender) -> str:
 
 
 def charged(awa: Browser, path: str, name: str = "Awa") -> None:
-    awa.get(path)
-    assert awa.post(f"{path}/charge", to=name).status_code == 303
+    assert awa.post(f"{path}/charge", to=name, seen=seen_on(awa.get(path))).status_code == 303
 
 
 def opened(awa: Browser, path: str, **said: str) -> TestResponse:
@@ -85,7 +84,9 @@ def test_closing_leads_to_the_case_and_changes_the_cookie_so_that_no_browser_kee
     assert "Set-Cookie" in closed.headers
 
 
-@pytest.mark.parametrize("said", [{"words": "trop peu"}, {"words": "         x         "}, {"reason": "curiosity"}])
+@pytest.mark.parametrize(
+    "said", [{"words": "trop peu"}, {"words": "         x         "}, {"words": "x" * 501}, {"reason": "curiosity"}]
+)
 def test_nothing_is_opened_without_a_reason_in_words(
     hub: Hub, awa: Browser, path: str, said: dict[str, str]
 ) -> None:
@@ -121,6 +122,17 @@ def test_complaints_of_the_case_are_assigned_from_its_page(hub: Hub, awa: Browse
     charged(awa, path)
     assert 'name="words"' in awa.get(path).text
     assert rows(hub, assignment) == 1
+
+
+def test_who_charges_somebody_sees_first_who_else_was_charged_meanwhile(hub: Hub, awa: Browser, path: str) -> None:
+    person_at(hub, "Vieux", "verifier")
+    early = seen_on(awa.get(path))
+    charged(awa, path)
+    late = awa.post(f"{path}/charge", to="Vieux", seen=early)
+    assert (late.status_code, rows(hub, assignment)) == (409, 1)
+    assert "quelqu&#39;un d&#39;autre en a été chargé entre-temps" in late.text
+    assert awa.post(f"{path}/charge", to="Vieux", seen=seen_on(late)).status_code == 303
+    assert rows(hub, assignment) == 2
 
 
 def test_without_the_key_the_page_says_that_nothing_is_lost(hub: Hub, awa: Browser, path: str) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import html
 import re
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -12,8 +13,10 @@ from werkzeug.test import TestResponse
 
 from server.domain.matching.review import Shelf
 from server.hub import Hub
+from server.services.cases import inbox
 from server.services.duplicates import matching
 from server.store.case_tables import casefile
+from server.store.lines import Reach
 from server.store.match_tables import link
 from server.store.schema import opening
 from tests.browsing import Browser
@@ -103,8 +106,8 @@ def test_words_are_read_for_triage_and_noted_but_reserved_ones_ask_why(
     reserved = awa.get(f"{INBOX}?sel={numbers[5]}")
     assert "Pourquoi le lire ?" in reserved.text
     assert openings(sealing_hub) == [(1, "statement", "tri")]
-    refused = awa.post(f"{INBOX}/words", number=numbers[5], reason=" ")
-    assert (refused.status_code, "Écrivez pourquoi" in refused.text) == (422, True)
+    refused = awa.post(f"{INBOX}/words", number=numbers[5], reason="danger")
+    assert (refused.status_code, "Dites pourquoi, en 10 à 500 caractères." in refused.text) == (422, True)
     read = awa.post(f"{INBOX}/words", number=numbers[5], reason="danger signalé")
     assert "Pourquoi le lire ?" not in read.text
 
@@ -289,6 +292,56 @@ def test_after_a_decision_a_script_gets_the_next_alone_and_what_changed(awa: Bro
         is_whole = 'id="rows"' in pane.text
         assert is_whole == (at == 4)
         assert is_whole or len(gzip.compress(pane.data, 6)) < 3_600
+
+
+def test_group_that_a_page_cuts_says_so_and_is_decided_whole(awa: Browser, sealing_hub: Hub) -> None:
+    sender = enrolled(sealing_hub, "Gao 1", team="gao")
+    sender.send(*(complaint(f"n{each}", urgency=SAFE) for each in range(27)))
+    page = awa.get(INBOX)
+    assert "Même lieu, même semaine : 25 plaintes et 2 à la page suivante" in page.text
+    [whole] = re.findall(r'class="grp".*?href="([^"]+)"', page.text)
+    assert "Décider 27 plaintes ensemble ?" in awa.get(html.unescape(whole)).text
+
+
+def test_list_that_looked_at_enough_says_so_and_goes_on(
+    awa: Browser, sealing_hub: Hub, numbers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "Reach", partial(Reach, stretch=3))
+    cut = awa.get(f"{INBOX}?kind=COR-LAND")
+    assert listed(cut) == []
+    assert "Rien à trier" not in cut.text
+    [further] = re.findall(r'href="([^"]+)" data-key="j">Suite de la file', cut.text)
+    assert listed(awa.get(html.unescape(further))) == [numbers[4]]
+
+
+@pytest.mark.parametrize("was", ["http://[::1?sel=x", "?sel", "//[", "a b?sel=%ff#?sel=é", "?sel=" + "x" * 5_000])
+def test_address_that_a_browser_makes_up_breaks_nothing(awa: Browser, numbers: tuple[str, ...], was: str) -> None:
+    assert awa.get(f"{INBOX}?sel={numbers[0]}", **PANE | {"HX-Current-URL": was}).status_code == 200
+
+
+def test_more_than_somebody_can_look_through_are_cut_before_and_refused_after(
+    awa: Browser, sealing_hub: Hub, numbers: tuple[str, ...]
+) -> None:
+    of = [*(f"{each}@0" for each in numbers[:2]), *(f"x{each}@0" for each in range(49)), f"{numbers[2]}@0"]
+    preview = awa.get(f"{INBOX}/together?{'&'.join(f'of={each}' for each in of)}")
+    assert "Décider 2 plaintes ensemble ?" in preview.text
+    assert "Les 50 premières seront décidées" in preview.text
+    refused = awa.post(f"{INBOX}/together", of=of, act="open", owner="Awa")
+    assert (refused.status_code, "Au plus 50 à la fois" in refused.text) == (422, True)
+    undone = awa.post(f"{INBOX}/undo", entries=" ".join(of))
+    assert (undone.status_code, "Au plus 50 à la fois" in undone.text) == (422, True)
+    assert cases(sealing_hub) == {}
+
+
+@pytest.mark.parametrize("after", ["9" * 5_000, "-1", "²", "x", ""])
+def test_version_that_no_page_wrote_is_that_of_nothing(
+    awa: Browser, sealing_hub: Hub, numbers: tuple[str, ...], after: str
+) -> None:
+    awa.get(INBOX)
+    undone = awa.post(f"{INBOX}/undo", entries=f"{numbers[0]}@{after}")
+    assert (undone.status_code, "1 plainte reste comme elle est" in undone.text) == (409, True)
+    assert awa.post(f"{INBOX}/decide", number=numbers[0], act="join", after=after, into="a b").status_code == 404
+    assert cases(sealing_hub) == {}
 
 
 def test_complaint_that_somebody_else_reads_now_says_so(

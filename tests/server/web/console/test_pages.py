@@ -2,19 +2,25 @@
 
 import csv
 import gzip
+import html
 import io
 import re
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from server.app import create_app
 from server.hub import Hub
+from server.web import refused
 from server.web.console import listing
 from tests.browsing import HTML, Browser
 from tests.builders import app_of
 
 ACCOUNT = "/console/account"
+SENT = f"{ACCOUNT}/language"
+OURS = {"Sec-Fetch-Site": "same-origin"}
+TEMPLATES = sorted((Path(refused.__file__).parent / "templates").rglob("*.html"))
 
 
 def _app(hub: Hub) -> Flask:
@@ -63,12 +69,34 @@ def test_old_form_is_given_back_filled_in_without_what_is_secret(awa: Browser) -
     story = "Une phrase assez longue pour que personne ne veuille la redire."
     forged = awa.post(f"{ACCOUNT}/passphrase", {"Sec-Fetch-Site": "same-site"}, csrf_token="old", note=story)
     assert (forged.status_code, story in forged.text) == (400, False)
-    ours = {"Sec-Fetch-Site": "same-origin"}
-    answer = awa.post(f"{ACCOUNT}/passphrase", ours, csrf_token="old", old="mil sorgho", note=story)
+    answer = awa.post(f"{ACCOUNT}/passphrase", OURS, csrf_token="old", old="mil sorgho", note=story)
     assert answer.status_code == 400
     assert re.search(rf"<textarea[^>]*>{re.escape(story)}</textarea>", answer.text)
     assert "mil sorgho" not in answer.text
     assert answer.headers["HX-Push-Url"] == "false"
+
+
+def test_refused_form_shows_what_was_written_and_keeps_the_rest_unseen(awa: Browser) -> None:
+    awa.get(ACCOUNT)
+    chosen = " ".join(f"SRE-2026-{number:06}" for number in range(9))
+    answer = awa.post(SENT, OURS, csrf_token="old", words="Au marché", entries=chosen, name="Awa", reason="reprisals")
+    assert re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>([^<]*)', answer.text) == [("words", "Au marché")]
+    kept = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', answer.text))
+    assert (kept["entries"], kept["name"], kept["reason"]) == (chosen, "Awa", "reprisals")
+
+
+@pytest.mark.parametrize("query", ["", "?sel=SRE-2026-000001&region=ml-r-gao"])
+def test_refused_form_is_sent_again_to_the_whole_address(awa: Browser, query: str) -> None:
+    awa.get(ACCOUNT)
+    answer = awa.post(SENT + query, OURS, csrf_token="old", words="Au marché")
+    forms = re.findall(r'<form class="card[^>]* action="([^"]*)"', answer.text)
+    assert [html.unescape(action) for action in forms] == [SENT + query]
+
+
+def test_refused_form_shows_every_field_in_which_people_write() -> None:
+    named = re.findall(r'<textarea[^>]*\bname="(\w+)"', "".join(each.read_text("utf-8") for each in TEMPLATES))
+    assert named
+    assert set(named) - refused.WRITTEN == set()
 
 
 def test_pane_alone_is_given_to_a_script_that_asks_for_it(awa: Browser) -> None:

@@ -12,7 +12,7 @@ from client_sync.seal import open_envelope
 from server.hub import Hub
 from server.store.schema import opening
 from server.store.task_tables import task
-from tests.browsing import Browser
+from tests.browsing import Browser, seen_on
 from tests.builders import ROOT, Sender, clear_content, complaint, enrolled, operation, publish_keyring
 
 NAME = "Awa Canari"
@@ -80,13 +80,13 @@ def test_identity_goes_along_for_a_reason_and_stands_on_no_page(hub: Hub, awa: B
     other, number = enrolled(hub, "Gao 2", team="gao"), f"SRE-{hub.clock().year}-000001"
     awa.get(path(number))
     said = errand(hub, part="identity")
-    for reason, why in (("", "pourquoi vous ouvrez"), ("trouver la personne", "chargé de la plainte")):
+    for reason, why in (("", "Dites pourquoi, en 10"), ("trouver la personne", "chargé de la plainte")):
         refused = awa.post(path(number), **said, reason=reason)
         assert (refused.status_code, rows(hub, "id")) == (422, [])
         assert why in refused.text
         assert WORDS in refused.text
-    awa.get(f"/console/cases/{number}/identity")
-    awa.post(f"/console/cases/{number}/identity/charge", to="Awa")
+    identity = f"/console/cases/{number}/identity"
+    awa.post(f"{identity}/charge", to="Awa", seen=seen_on(awa.get(identity)))
     made = awa.post(path(number), **said, reason="trouver la personne")
     assert made.status_code == 303
     assert told(other)["identity"]["persons"][0]["name"] == NAME

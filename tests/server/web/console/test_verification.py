@@ -75,7 +75,7 @@ def test_act_is_verified_with_its_ground_and_a_note(hub: Hub, awa: Browser, numb
     ]
     with hub.store.read() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(note)) == 1
-    assert "<dd>motifs raisonnables</dd>" in awa.get(path(number)).text
+    assert "<dd>motifs raisonnables de croire</dd>" in awa.get(path(number)).text
     assert begin(awa, number, 3, reason="new_source") == 303
 
 
