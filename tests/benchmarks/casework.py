@@ -3,6 +3,7 @@
 Lists are asked for as a coordinator of one region asks, and as one who covers all: the slower of the two counts.
 """
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -42,6 +43,7 @@ FIGURES: Final = (
     *journey.FIGURES,
     *dying.FIGURES,
 )
+_TABLES: Final = CHECKOUT / "server" / "store" / "migrations"
 _PLACES: Final = CHECKOUT / "fixtures" / "places" / "mali-2026.1.csv"
 _MIDDLE: Final = 100_000
 _ROUNDS: Final = 60
@@ -134,17 +136,24 @@ _ASKS: Final[Mapping[str, _Ask]] = {
 
 
 def worked(size: int) -> Path:
-    """The hub of so many complaints with their cases, timelines and deadlines, as it was left or built anew."""
+    """The hub of so many complaints with their cases, timelines and deadlines: as it was left, or built anew when its
+    tables, or what fills them, are not today's."""
     folder = FOLDER / f"worked-{size}"
-    if not (folder / "filled").exists():
+    stamp = folder / "stamp"
+    if not stamp.exists() or stamp.read_text() != _stamp():
         shutil.rmtree(folder, ignore_errors=True)
         with opened(folder) as hub:
             known = places.read_list_file(_PLACES, places.version_in(_PLACES))
             places.import_list(hub.store, known, _PLACES.name, hub.clock())
             counted.fill(hub, size)
             _tell(hub)
-        (folder / "filled").touch()
+        stamp.write_text(_stamp())
     return folder
+
+
+def _stamp() -> str:
+    files = [*sorted(_TABLES.rglob("*.py")), Path(counted.__file__), Path(__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _tell(hub: Hub) -> None:
