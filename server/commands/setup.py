@@ -165,7 +165,7 @@ def _ask_regions(operator: Operator, hub: Hub, name: str) -> list[str]:
     for each in filter(None, map(str.strip, typed.split(","))):
         region = gazetteer.region_named(each)
         if region is None:
-            known = ", ".join(known.name for known in gazetteer.regions)
+            known = ", ".join(place.name for place in gazetteer.regions)
             raise operator.refuse("setup.no_region", text=each, known=known)
         regions.append(region.id)
     return regions

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from client_sync.protocol.vocabulary import VOCABULARY, label
+from server.domain.csv_cells import harmless
 from server.domain.places import Gazetteer, place_name
 from server.domain.statistics import RESERVED, Key, Release, in_order
 from server.i18n import catalogue
 
-# What Excel and LibreOffice take for a formula, or for the end of a cell.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _BOM: Final = "\ufeff"
 # Dimensions whose codes other parts of the hub have words for.
 _KNOWN: Final[Mapping[str, str]] = {
@@ -110,10 +109,10 @@ def as_csv(shown: Worded, separator: str) -> bytes:
     file = io.StringIO()
     writer = csv.writer(file, delimiter=separator)
     for note in (f"{shown.title} ({shown.unit})", *shown.notes):
-        writer.writerow([_harmless(note)])
-    writer.writerow(map(_harmless, shown.heads))
+        writer.writerow([harmless(note)])
+    writer.writerow(map(harmless, shown.heads))
     for line in shown.lines:
-        writer.writerow(shown.hidden if cell is None else _harmless(cell) for cell in line)
+        writer.writerow(shown.hidden if cell is None else harmless(cell) for cell in line)
     return (_BOM + file.getvalue()).encode()
 
 
@@ -137,10 +136,6 @@ def as_json(release: Release, shown: Worded) -> dict[str, Any]:
         "late": [{"column": column, "n": number} for column, number in release.late.items()],
         "notes": shown.notes,
     }
-
-
-def _harmless(cell: str | int) -> str | int:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
 
 
 def _notes(release: Release, words: Words) -> Iterator[str]:

@@ -17,7 +17,7 @@ from server.store.case_tables import case_complaint, casefile
 from server.store.cases import CaseFile
 from server.store.dialect import among
 from server.store.due_tables import deadline, deadline_due
-from server.store.lines import Conditions, Line, Page, Reach, passed_by
+from server.store.lines import Conditions, Count, Line, Page, Reach, passed_by
 from server.store.schema import complaint, device, lineage, received
 from server.store.scopes import Scope
 from server.store.timeline import Entry
@@ -124,6 +124,12 @@ def days(connection: sa.Connection, scope: Scope, reach: Reach, within: Within) 
     """When each of what `waiting` gives falls due, and of what kind it is."""
     select = _among_due(connection, scope, within, sa.select(deadline_due.c.due_at, deadline.c.kind))
     return LINE.page(connection, select, _looked_up(connection, within), reach, lambda row: (row.due_at, row.kind))
+
+
+def count(connection: sa.Connection, scope: Scope, within: Within) -> Count:
+    """How many `waiting` gives, page after page, as far as a list counts."""
+    select = _among_due(connection, scope, within, sa.select(deadline_due.c.deadline))
+    return LINE.count(connection, select, _looked_up(connection, within))
 
 
 def _among_due(connection: sa.Connection, scope: Scope, within: Within, select: sa.Select[Any]) -> sa.Select[Any]:

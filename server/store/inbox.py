@@ -97,8 +97,10 @@ def called(connection: sa.Connection, numbers: Collection[str]) -> list[int]:
     """What waits and is listed under one of these numbers, each by the complaint that it waits by."""
     columns, alone = waiting.c, registry.complaints_numbered(connection, numbers).values()
     of_them = columns.casefile.in_(sa.select(casefile.c.id).where(casefile.c.ref.in_(numbers)))
-    found = sa.select(columns.complaint).where(of_them).union(
-        sa.select(columns.complaint).where(columns.casefile.is_(None), columns.complaint.in_(alone))
+    found = (
+        sa.select(columns.complaint)
+        .where(of_them)
+        .union(sa.select(columns.complaint).where(columns.casefile.is_(None), columns.complaint.in_(alone)))
     )
     return list(connection.scalars(found))
 
@@ -121,22 +123,34 @@ def told(connection: sa.Connection, complaints: Collection[int]) -> dict[int, To
 
 def with_lookalike(connection: sa.Connection, scope: Scope, complaints: Collection[int]) -> set[int]:
     """Those of the complaints that a pair to be compared has, whose other complaint is in the scope, too."""
-    found: set[int] = set()
-    for end in (link.c.a, link.c.b):
-        select = in_scope(connection, scope, sa.select(end)).where(end.in_(complaints), *_is_shown())
-        found.update(connection.scalars(select.distinct()))
-    return found
+    columns = link.c
+    select = in_scope(connection, scope, sa.select(columns.a, columns.b)).where(
+        columns.id.in_(_shown(connection, complaints))
+    )
+    return {end for pair in connection.execute(select) for end in pair} & {*complaints}
 
 
 def lookalikes_of(connection: sa.Connection, scope: Scope, complaint_id: int, limit: int) -> list[tuple[int, int]]:
     """The pairs of one complaint that are to be compared, the likeliest first, at most `limit`: each by the id of its
     link, and its other complaint."""
-    other = sa.case((link.c.a == complaint_id, link.c.b), else_=link.c.a)
-    select = in_scope(connection, scope, sa.select(link.c.id, other)).where(
-        sa.or_(link.c.a == complaint_id, link.c.b == complaint_id), *_is_shown()
+    columns = link.c
+    other = sa.case((columns.a == complaint_id, columns.b), else_=columns.a)
+    select = in_scope(connection, scope, sa.select(columns.id, other)).where(
+        columns.id.in_(_shown(connection, [complaint_id]))
     )
-    rows = connection.execute(select.order_by(link.c.probability.desc(), link.c.id).limit(limit))
+    rows = connection.execute(select.order_by(columns.probability.desc(), columns.id).limit(limit))
     return [(row[0], row[1]) for row in rows]
+
+
+def _shown(connection: sa.Connection, complaints: Collection[int]) -> list[int]:
+    """Links of the complaints that are to be compared: read by their ends alone, of which each complaint has few, since
+    a planner that is told more begins with all that wait, or with all that is in the scope."""
+    columns = link.c
+    ends = (
+        sa.select(columns.id, columns.state, columns.shelf).where(end.in_(complaints)) for end in (columns.a, columns.b)
+    )
+    found = connection.execute(sa.union(*ends))
+    return [row.id for row in found if row.state == PROPOSED and row.shelf in _SHOWN]
 
 
 def decided(connection: sa.Connection, actor: str, since: datetime, limit: int) -> list[Decided]:
@@ -211,7 +225,3 @@ def _passed_by(connection: sa.Connection, wanted: Wanted) -> Conditions:
     if wanted.complaints is not None:
         found.append(columns.complaint.in_(wanted.complaints))
     return found
-
-
-def _is_shown() -> list[sa.ColumnElement[bool]]:
-    return [link.c.state == PROPOSED, link.c.shelf.in_(_SHOWN)]

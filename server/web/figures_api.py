@@ -62,7 +62,7 @@ def statistics_table(person: Login) -> Response:
         COUNTING.release()
     shown = figure_words.worded(release, Words(person.language, desk.places))
     if form == "csv":
-        return _file(figure_words.as_csv(shown, separator), f"{code}-{period.first:%Y-%m}.csv")
+        return _file(figure_words.as_csv(shown, separator), f"{code}-{period.first:%Y-%m}-{period.last:%Y-%m}.csv")
     return jsonify(figure_words.as_json(release, shown))
 
 

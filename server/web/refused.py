@@ -69,6 +69,8 @@ def _in_console(code: str, status: int, error: Exception) -> str | None:
     return pages.page(
         "refused.html",
         person,
+        # What just failed may be the database.
+        has_counts=False,
         text=_sentence(texts, code, status, error),
         advice=texts.text(_ADVICE[status]) if status in _ADVICE else None,
         status=status,

@@ -180,10 +180,11 @@ def reset(
     kept = passphrases.hashed(passphrase)
     with store.read() as connection:
         account = _known(connection, name)
-    secret = _secret_for(account.role)
     made = held_keys.new_key(account.id, passphrase, now)[0] if account.role in KEY_ROLES else None
     with store.write() as connection:
-        _for_another(connection, actor, name)
+        # The role under the lock: an administrator made meanwhile must not lose the second factor.
+        account = _for_another(connection, actor, name)
+        secret = _secret_for(account.role)
         factor = second_factor.closed(secret, key) if secret else None
         accounts.update(
             connection, account.id, passphrase=kept, change_by=change_by, totp=factor, totp_step=0
@@ -276,18 +277,18 @@ def _known(connection: sa.Connection, name: str) -> Account:
 
 
 def _for_another(connection: sa.Connection, actor: Actor, name: str) -> Account:
-    """The account, which the actor does not hold, and without which somebody still manages people in a browser.
+    """The account, locked, which the actor does not hold, and without which somebody still manages people in a browser.
 
     An operator needs no account to get in again. Raises NotFound and AccountRefused.
     """
     account = _known(connection, name)
-    if actor.is_operator:
-        return account
-    if account.id == actor.id:
+    if not actor.is_operator and account.id == actor.id:
         raise AccountRefused(fault="own")
-    if accounts.lock_active(connection, "administrator") <= {account.id}:
+    if not actor.is_operator and accounts.lock_active(connection, "administrator") <= {account.id}:
         raise AccountRefused(fault="last")
-    return account
+    accounts.lock(connection, account.id)
+    # Read once more: a colleague may have ended it while this waited.
+    return _known(connection, name)
 
 
 def _secret_for(role: Role) -> str | None:

@@ -297,9 +297,12 @@ def _check_wait(wait: Wait | None, now: datetime) -> None:
 
 
 def _check_unchanged(connection: sa.Connection, account: Account) -> None:
-    """Whoever was reset, or left, since the passphrase was looked at is not let in by the old one."""
+    """Whoever was reset, left or got a second factor since the passphrase was looked at is not let in by it alone."""
+    # Until commit: what is changed after this look ends the session that comes of it.
+    accounts.lock(connection, account.id)
     current = accounts.find(connection, account.id)
-    if current is None or (current.state, current.passphrase) != (account.state, account.passphrase):
+    seen = account.state, account.passphrase, account.totp
+    if current is None or (current.state, current.passphrase, current.totp) != seen:
         raise LoginRefused
 
 

@@ -31,6 +31,7 @@ SET_BY: Final = timedelta(days=7)
 # Of a cluster no more is shown; the strongest are reached first.
 MEMBERS_MOST: Final = 200
 
+
 @dataclass(frozen=True)
 class ShownDecision:
     """A decision as the team sees it: who by name, and whether it was taken back.
@@ -138,9 +139,7 @@ def confirm_both(
     `pair`: the two links; `after`: the last decision that the actor saw of each. Raises as `decide` does.
     """
     with store.write() as connection:
-        one, other = (_opened(connection, desk, link_id)[0] for link_id in pair)
-        if (one.a, one.b) != (other.a, other.b) or one.relation == other.relation:
-            raise NotFound(object=other.id)
+        _require_both(connection, desk, pair)
         # The lower id first: of two who say so at once none waits for the other in a ring.
         made = {
             link_id: _decide(connection, desk, link_id, Verdict.CONFIRMED, reason, seen, is_second=False)
@@ -176,6 +175,7 @@ def undo(store: Store, desk: Desk, link_id: int, number: int, reason: Reason | N
 def undo_both(store: Store, desk: Desk, pair: tuple[int, int], numbers: tuple[int, int]) -> None:
     """Take back what `confirm_both` said, all or nothing. Raises as `undo` does."""
     with store.write() as connection:
+        _require_both(connection, desk, pair)
         for link_id, number in sorted(zip(pair, numbers, strict=True)):
             _undo(connection, desk, link_id, number, None)
 
@@ -239,6 +239,13 @@ def estimates(store: Store, desk: Desk) -> list[Reached]:
             before.confirmed + each.confirmed,
         )
     return [_reached(relation, [each for (of, _), each in found.items() if of == relation]) for relation in RELATIONS]
+
+
+def _require_both(connection: sa.Connection, desk: Desk, pair: tuple[int, int]) -> None:
+    """Raises NotFound unless the links join the same two complaints, one by each relation."""
+    one, other = (_opened(connection, desk, link_id)[0] for link_id in pair)
+    if (one.a, one.b) != (other.a, other.b) or one.relation == other.relation:
+        raise NotFound(object=other.id)
 
 
 def _twin(connection: sa.Connection, shown: Link) -> Twin | None:

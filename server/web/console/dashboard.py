@@ -1,7 +1,7 @@
 """S13, dashboard: the figures of some months on one page, with the table of each chart, small numbers hidden."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -26,11 +26,12 @@ from server.domain.statistics import (
 )
 from server.domain.verification import Quarter
 from server.i18n import Catalogue, catalogue
-from server.services import figure_words, statistics
+from server.services import figure_words, maintenance, statistics
 from server.services.accounts.sessions import Login
-from server.services.figure_words import Words
+from server.services.figure_words import Worded, Words
 from server.services.statistics import REGIONS, Overview
 from server.web.auth import for_person, this_hub
+from server.web.console.listing import csv_answer, wants_csv
 from server.web.console.pages import page, see
 from server.web.figures_api import COUNTING
 
@@ -38,6 +39,8 @@ blueprint = Blueprint("dashboard", __name__, url_prefix="/console/dashboard")
 
 # What of what was due is to be done in time, in percent.
 _TARGET: Final = 90
+# The job that counts what people look at first.
+_JOB: Final = "count"
 # Of the bars, in the units of the drawing: the height of the highest, and where they stand.
 _HEIGHT: Final = 140
 _FOOT: Final = 170
@@ -56,6 +59,7 @@ _TILE: Final = 92
 _TILES_BELOW: Final = 6
 
 Number = int | None
+Answer = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,8 @@ class Span:
 
 @blueprint.get("")
 @for_person("read_statistics")
-def show(person: Login) -> str | tuple[str, int]:
-    """The figures of a period as they were counted last."""
+def show(person: Login) -> Answer:
+    """The figures of a period as they were counted last; as a file, all their tables, or the one of `table`."""
     hub, texts = this_hub(), catalogue(person.language)
     desk, today = hub.desk(person.actor), hub.clock().date()
     try:
@@ -121,7 +125,10 @@ def show(person: Login) -> str | tuple[str, int]:
     found = statistics.overview(hub.store, desk, period)
     words = Words(person.language, desk.places)
     region = request.args.get("region", "")
+    region = region if region in _regions(words) else ""
     shown: dict[str, Any] = {} if found is None else _drawn(texts, words, found, today, region)
+    if wants_csv() and found is not None and not wrong:
+        return _file(words, found, shown, period, region)
     text = page(
         "dashboard.html",
         person,
@@ -130,8 +137,9 @@ def show(person: Login) -> str | tuple[str, int]:
         region=region,
         regions=_regions(words),
         periods=_periods(texts, today, region),
-        months={"from": f"{period.first:%Y-%m}", "to": f"{period.last:%Y-%m}"},
+        months=_months_of(period),
         codes={code: texts.text(f"statistics.title_{code}") for code in TABLES},
+        is_counting=_is_counting(),
         wrong=wrong,
         typed=request.args if wrong else {},
         **shown,
@@ -160,6 +168,49 @@ def _period(start: str | None, end: str | None, today: date) -> Period:
     return Period.asked(start or None, end or None, today)
 
 
+def _months_of(period: Period) -> dict[str, str]:
+    return {"from": f"{period.first:%Y-%m}", "to": f"{period.last:%Y-%m}"}
+
+
+def _is_counting() -> bool:
+    """Whether somebody counts here, or the job anywhere."""
+    hub = this_hub()
+    now = hub.clock()
+    runs = [each for each in maintenance.last_runs(hub.store, now) if each.name == _JOB]
+    return COUNTING.locked() or any(each.finished_at is None and not each.is_left(now) for each in runs)
+
+
+def _file(words: Words, found: Overview, shown: dict[str, Any], period: Period, region: str) -> Response:
+    """The tables of the page, or the one that is asked for, with their months, region and moment."""
+    texts, months = catalogue(words.language), _months_of(period)
+    tables, asked = shown["worded"], request.args.get("table", "")
+    chosen = {asked: tables[asked]} if asked in tables else tables
+    country = texts.text("dashboard.country")
+    place = _regions(words).get(region, country)
+    received = texts.text("statistics.hidden") if shown["received"] is None else shown["received"]
+    rows: list[Sequence[object]] = [
+        (texts.text("statistics.by_region"), place),
+        (texts.text("dashboard.received"), received),
+        (texts.text("dashboard.counted_at"), found.at.isoformat(timespec="seconds")),
+    ]
+    for code, table in chosen.items():
+        rows += _lines(texts, table, place if code == "T3" else country)
+    named = (texts.text("dashboard.file"), *((asked,) if asked in tables else ()), *months.values(), region)
+    span = texts.text("dashboard.months", first=months["from"], last=months["to"])
+    header = (texts.text("page.section_dashboard"), span)
+    return csv_answer("-".join(filter(None, named)), header, rows)
+
+
+def _lines(texts: Catalogue, table: Worded, place: str) -> Iterator[Sequence[object]]:
+    """A table with what is said of it, in the words of the page."""
+    yield ()
+    yield f"{table.title} ({table.unit})", place
+    yield from ((note,) for note in table.notes)
+    yield table.heads
+    for line in table.lines:
+        yield [texts.text("dashboard.few") if cell is None else cell for cell in line]
+
+
 def _url(**filters: str) -> str:
     kept: dict[str, Any] = {name: value for name, value in filters.items() if value}
     return url_for("dashboard.show", **kept)
@@ -185,17 +236,21 @@ def _regions(words: Words) -> dict[str, str]:
 def _drawn(texts: Catalogue, words: Words, found: Overview, today: date, region: str) -> dict[str, Any]:
     """All that the page shows of the figures; of what is by region, of one region where one is chosen."""
     tables, row = found.tables, (region,) if region else TOTAL
-    n1, spans = tables["N1"], _spans(words, tables["T7"])
+    n1, spans, bars = tables["N1"], _spans(words, tables["T7"]), _months(tables["N7"], found, today)
+    women, young = _cell(tables["N6"], TOTAL, ("f",)), _cell(tables["N6"], ("young",), TOTAL)
+    complainants = _cell(tables["N6"], TOTAL, TOTAL)
+    told = {**tables, "T3": replace(tables["T3"], rows=(row,))} if region else tables
     return {
         "received": _cell(tables["N8"], row, TOTAL),
+        "this_month": next((each for each in bars if each.is_now and len(bars) > 1 and not region), None),
         "processed": _cell(n1, TOTAL, (PROCESSED,)),
         "share": n1.cells.get((TOTAL, SHARE), 0),
-        "women": _cell(tables["N6"], TOTAL, ("f",)),
-        "young": _cell(tables["N6"], ("young",), TOTAL),
-        "complainants": _cell(tables["N6"], TOTAL, TOTAL),
+        "women": (women, _percent(women, complainants)),
+        "young": (young, _percent(young, complainants)),
+        "complainants": complainants,
         "triage": next((each for each in spans if each.name == words.text("deadline.triage")), None),
         "joined": _cell(tables["T8"], ("joined",), ("number",)),
-        "bars": _months(tables["N7"], found, today),
+        "bars": bars,
         "top": _top(tables["N7"]),
         "families": {f"k{at}": texts.text(f"statistics.family_{code}") for at, code in enumerate(FAMILIES, 1)},
         "spans": spans,
@@ -208,12 +263,17 @@ def _drawn(texts: Catalogue, words: Words, found: Overview, today: date, region:
         "classes": _class_names(),
         "ages": _ages(tables["T12"]),
         "kinds": _kinds(words, tables["N3"]),
-        "worded": {code: figure_words.worded(release, words) for code, release in tables.items()},
+        "worded": {code: figure_words.worded(release, words) for code, release in told.items()},
     }
 
 
 def _cell(release: Release, row: Key, column: Key) -> Number:
     return release.cells.get((row, column), 0)
+
+
+def _percent(part: Number, whole: Number) -> Number:
+    """A share of what is shown; None where either is hidden, or there is nothing to share."""
+    return None if part is None or not whole else round(100 * part / whole)
 
 
 def _shown(number: Number) -> int:

@@ -54,10 +54,14 @@ def show(person: Login) -> Answer:
 
 @blueprint.get("/silent")
 @for_person("handle_case")
-def show_silent(person: Login) -> str:
+def show_silent(person: Login) -> str | Response:
     """What a coordinator hears of devices: which are silent, by number, and for how long."""
-    hub = this_hub()
+    hub, texts = this_hub(), catalogue(person.language)
     silent = device_lists.silences(hub.store, hub.desk(person.actor))
+    if wants_csv():
+        header = (texts.text("devices.column_number"), texts.text("device_page.column_days"))
+        rows = ((f"M-{each.number}", each.days) for each in silent)
+        return csv_answer(texts.text("device_page.file_silent"), header, rows)
     return page("devices_silent.html", person, silent=silent, days=SILENT_DAYS)
 
 

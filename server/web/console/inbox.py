@@ -189,6 +189,7 @@ def _shown(person: Login, number: str = "", *, reason: str | None = None, wrong:
     return page(
         "inbox.html",
         person,
+        counted={"inbox": found.counts["triage"]},
         found=found,
         item=item,
         words=_words(desk, item, reason) if item else None,

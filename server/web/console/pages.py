@@ -1,5 +1,6 @@
 """What every page of the console is rendered with, and where a form leads."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from server.i18n import catalogue
 from server.services.accounts.sessions import Login
+from server.services.cases.waiting import Count, waiting
 from server.web import formats
 from server.web.auth import this_hub
 from server.web.console import view
@@ -18,6 +20,7 @@ from server.web.formats import callers_language
 _UNDO: Final = "undo"
 _WHOLE: Final = "console.html"
 _PANE: Final = "pane.html"
+_NONE: Final[Mapping[str, Count]] = {}
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,18 @@ class Undo:
     fields: dict[str, str]
 
 
-def page(template: str, person: Login | None = None, **values: Any) -> str:
+def page(
+    template: str,
+    person: Login | None = None,
+    *,
+    counted: Mapping[str, Count] = _NONE,
+    has_counts: bool = True,
+    **values: Any,
+) -> str:
     """A page in the language of its reader: that of the account, else that of the browser.
 
-    A script that asks for the pane of a page alone is given the block `pane` of the same template.
+    A script that asks for the pane of a page alone is given the block `pane` of the same template. `has_counts`:
+    whether the bar says what waits, for which the database is asked but for what is `counted` already.
     """
     language = person.language if person else callers_language()
     formats.read_in(language)
@@ -44,10 +55,19 @@ def page(template: str, person: Login | None = None, **values: Any) -> str:
         coalition=this_hub().settings.coalition,
         person=person,
         sections=sections_for(person.actor) if person else (),
+        section_counts=_section_counts(person, counted) if has_counts else {},
         view=view.read(),
         undo=_offered(),
         **values,
     )
+
+
+def _section_counts(person: Login | None, counted: Mapping[str, Count]) -> Mapping[str, Count]:
+    """What waits in the sections of the bar, by their names; nothing for a pane, which has no bar."""
+    if person is None or is_for_pane():
+        return {}
+    hub = this_hub()
+    return waiting(hub.store, hub.desk(person.actor), counted)
 
 
 def is_for_pane() -> bool:

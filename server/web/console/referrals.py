@@ -73,8 +73,7 @@ def awaited(person: Login) -> Answer:
     desk = hub.desk(person.actor)
     rows = [_row(texts, each, desk) for each in referring.awaited(hub.store, desk, _SHOWN)]
     if wants_csv():
-        header = [texts.text(f"referring.column_{name}") for name in _COLUMNS]
-        return csv_answer("referencements", header, (_cells(texts, row) for row in rows))
+        return _file(texts, texts.text("referring.file"), rows)
     ids = [row.view.kept.id for row in rows]
     at = ids.index(request.args["sel"]) if request.args.get("sel") in ids else 0
     chosen = ids[at] if ids else ""
@@ -89,6 +88,8 @@ def of_case(person: Login, number: str) -> Answer:
     hub, texts = this_hub(), catalogue(person.language)
     desk = hub.desk(person.actor)
     rows = [_row(texts, each, desk) for each in referring.listed(hub.store, desk, number)]
+    if wants_csv():
+        return _file(texts, f"{texts.text('referring.file')}-{number}", rows)
     return page("case_referrals.html", person, number=number, rows=rows)
 
 
@@ -324,6 +325,11 @@ def _row(texts: Catalogue, view: View, desk: Desk) -> Row:
     due_at = None if view.due_on is None else datetime.combine(view.due_on, time.max, UTC)
     programme = texts.text(PROGRAMMES[to.programme].key)
     return Row(view, phrases.body(texts, to, desk.places), programme, due_at)
+
+
+def _file(texts: Catalogue, name: str, rows: Sequence[Row]) -> Response:
+    header = [texts.text(f"referring.column_{name}") for name in _COLUMNS]
+    return csv_answer(name, header, (_cells(texts, row) for row in rows))
 
 
 def _cells(texts: Catalogue, row: Row) -> Sequence[object]:

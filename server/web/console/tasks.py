@@ -1,6 +1,6 @@
 """Tasks of a case: what a team is to do in the field, in which days, by which device, and what came of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, cast, get_args
@@ -23,12 +23,14 @@ from server.services.cases import phrases, tasking
 from server.services.cases.tasking import Errand, Possible, Result, Setting, Shown
 from server.services.vault import Compartment
 from server.web.auth import for_person, this_hub
+from server.web.console.listing import csv_answer, wants_csv
 from server.web.console.pages import page, see
 from server.web.formats import day
 
 ACTION: Final[Action] = "handle_case"
 blueprint = Blueprint("tasks", __name__, url_prefix="/console/cases/<number>/tasks")
 
+_COLUMNS: Final = ("about", "kind", "device", "from", "to", "state")
 _PARTS: Final[tuple[Compartment, ...]] = get_args(Compartment)
 
 Answer = str | Response | tuple[str, int]
@@ -86,7 +88,8 @@ class TaskRow:
 @for_person(ACTION)
 def ask(person: Login, number: str) -> Answer:
     """The tasks that there are, and what could be set."""
-    return _asked(person, _setting(person, number))
+    found = _setting(person, number)
+    return _file(person, found) if wants_csv() else _asked(person, found)
 
 
 @blueprint.post("/new")
@@ -225,6 +228,19 @@ def _shown(person: Login, found: Setting, one: Shown, wrong: str = "", reports: 
         reports=reports,
         **_form(texts, wrong),
     )
+
+
+def _file(person: Login, found: Setting) -> Response:
+    """The tasks that there are, as the page lists them."""
+    texts, desk = catalogue(person.language), this_hub().desk(person.actor)
+    header = [texts.text(f"tasking.column_{name}") for name in _COLUMNS]
+    rows = [_row(texts, desk, each) for each in found.tasks]
+    return csv_answer(f"{texts.text('tasking.file')}-{found.number}", header, (_cells(texts, row) for row in rows))
+
+
+def _cells(texts: Catalogue, row: TaskRow) -> Sequence[object]:
+    state = texts.text(f"tasking.state_{row.shown.task.state}")
+    return row.shown.number, row.kind, row.shown.label, day(row.first), day(row.last), state
 
 
 def _form(texts: Catalogue, wrong: str) -> dict[str, Any]:

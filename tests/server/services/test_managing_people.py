@@ -1,12 +1,13 @@
 """Whoever manages people: what an administrator may do to whom, and that somebody always still can."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from server.domain.errors import AccountRefused, LoginRefused, NotFound
+from server.domain.errors import AccountRefused, LoginRefused, NotFound, SessionOver
 from server.domain.people import Role
 from server.domain.permission import OPERATOR, Actor
 from server.hub import Hub
@@ -80,6 +81,45 @@ def test_two_administrators_do_not_suspend_each_other_at_once(hub: Hub, make: Ca
         each.join()
     assert refusals == ["last"]
     assert sorted([_state(hub, issa), _state(hub, oumar)]) == ["active", "suspended"]
+
+
+def test_who_was_ended_at_once_is_not_left_suspended(hub: Hub, make: Callable[..., Actor]) -> None:
+    issa, oumar = make("issa"), make("oumar")
+    leaving = {name: make(name, "coordinator") for name in ("fanta", "awa", "binta", "kadia", "mariam", "sira")}
+    both = threading.Barrier(2)
+
+    def take_away(act: Callable[..., None], actor: Actor) -> None:
+        for name in leaving:
+            both.wait()
+            # Who was ended first is not there any more.
+            with contextlib.suppress(NotFound):
+                act(hub.store, actor, name, hub.clock(), reason=WHY)
+
+    threads = [threading.Thread(target=take_away, args=each) for each in ((people.end, issa), (people.suspend, oumar))]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert {_state(hub, actor) for actor in leaving.values()} == {"left"}
+
+
+def test_who_becomes_administrator_at_the_login_needs_a_code(hub: Hub, make: Callable[..., Actor]) -> None:
+    make("sira", "monitor")
+    both, tokens = threading.Barrier(2), []
+
+    def log_in() -> None:
+        both.wait()
+        with contextlib.suppress(LoginRefused):
+            tokens.append(sessions.log_in(hub.store, hub.secrets.totp, Claim("sira", WORDS, "here"), hub.clock()).token)
+
+    entering = threading.Thread(target=log_in)
+    entering.start()
+    both.wait()
+    people.set_post(hub.store, hub.secrets.totp, OPERATOR, "sira", Post("administrator"), hub.clock())
+    entering.join()
+    for token in tokens:
+        with pytest.raises(SessionOver):
+            sessions.resume(hub.store, token, hub.clock())
 
 
 def test_suspended_account_is_given_no_post_of_a_head_and_is_restored_once(

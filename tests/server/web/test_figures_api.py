@@ -51,7 +51,7 @@ def test_auditor_reads_a_table_that_no_cache_keeps(hub: Hub, app: Flask) -> None
 def test_csv_is_asked_for_by_the_address_or_by_accept(hub: Hub, app: Flask, query: str, accept: str) -> None:
     answer = _get(hub, app, query, accept=accept)
     assert answer.mimetype == "text/csv"
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="N1-2026-10.csv"'
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="N1-2026-10-2026-12.csv"'
     assert answer.data.startswith(b"\xef\xbb\xbf")
     assert "Mois;traitées;retirées;en attente;total" in answer.text
 

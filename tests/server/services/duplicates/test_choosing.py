@@ -193,5 +193,7 @@ def test_both_questions_are_answered_at_once_or_neither(hub: Hub, awa: Person, b
     assert [row_of(hub, link, each).state for each in pair] == ["proposed", "proposed"]
     made = deciding.confirm_both(hub.store, desk, pair, (0, 2))
     assert [row_of(hub, link, each).state for each in pair] == ["confirmed", "confirmed"]
+    with pytest.raises(NotFound):
+        deciding.undo_both(hub.store, desk, (pair[0], stranger), made)
     deciding.undo_both(hub.store, desk, pair, made)
     assert [row_of(hub, link, each).state for each in pair] == ["proposed", "proposed"]

@@ -15,7 +15,7 @@ from server.hub import Hub
 from server.web import refused
 from server.web.console import listing
 from tests.browsing import HTML, Browser
-from tests.builders import app_of
+from tests.builders import app_of, complaint, enrolled
 
 ACCOUNT = "/console/account"
 SENT = f"{ACCOUNT}/language"
@@ -103,6 +103,14 @@ def test_pane_alone_is_given_to_a_script_that_asks_for_it(awa: Browser) -> None:
     shown = awa.get(ACCOUNT, **{"HX-Request": "true", "HX-Target": "section#pane"})
     assert "<title>Mon compte</title>" in shown.text
     assert "<html" not in shown.text
+
+
+def test_bar_says_how_much_waits_for_its_reader(hub: Hub, awa: Browser, binta: Browser, auditor: Browser) -> None:
+    enrolled(hub, "Gao 1", team="gao").send(complaint("a"), complaint("b"), complaint("c", confidentiality="strict"))
+    shown = re.compile(r"Tri <b>(\d+)<span")
+    assert [shown.findall(each.get(ACCOUNT).text) for each in (awa, binta, auditor)] == [["3"] * 2, ["2"] * 2, []]
+    pane = awa.get(ACCOUNT, **{"HX-Request": "true", "HX-Target": "section#pane"})
+    assert shown.findall(pane.text) == []
 
 
 def test_spreadsheet_runs_nothing_of_a_list(hub: Hub) -> None:

@@ -215,6 +215,8 @@ def test_list_of_awaited_answers_has_keys_and_says_the_same_as_its_file(
     file = awa.get("/console/referrals?format=csv").text
     assert [number in file for number in numbers] == [True, True]
     assert "2 lignes" in page
+    own = awa.get(f"/console/cases/{numbers[0]}/referrals?format=csv").text
+    assert [number in own for number in numbers] == [True, False]
     path = f"/console/cases/{numbers[0]}/referrals/{first}"
     said = {"step": "reminded", "after": str(version(hub, who, numbers[0])), "back": "list"}
     assert awa.post(path, **said).location == "/console/referrals"
