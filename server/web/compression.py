@@ -2,8 +2,10 @@
 
 from typing import Final
 
-from flask import Flask
+from flask import Flask, Response, request
 from flask_compress import Compress
+
+from server.web.cookies import is_of_devices
 
 # Of these alone: an answer to a device is compressed by its protocol, or not at all.
 _TYPES: Final = ("text/html", "text/css", "text/javascript", "image/svg+xml", "text/csv")
@@ -19,5 +21,12 @@ def register(app: Flask) -> None:
         COMPRESS_ALGORITHM_STREAMING=_CODINGS,
         COMPRESS_BR_LEVEL=5,
         COMPRESS_MIN_SIZE=600,
+        COMPRESS_REGISTER=False,
     )
-    Compress(app)
+    compress = Compress(app)
+
+    def answer(response: Response) -> Response:
+        # It would tell devices, too, that pages come in several codings.
+        return response if is_of_devices(request.path) else compress.after_request(response)
+
+    app.after_request(answer)

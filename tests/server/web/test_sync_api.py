@@ -333,3 +333,8 @@ def test_an_answer_that_is_long_comes_as_gzip_to_whoever_takes_it(device: Sender
     short = device.post(device.frame(limit=0), Accept_Encoding="gzip")
     assert "Content-Encoding" not in short.headers
     assert "Content-Encoding" not in device.post(device.frame(), Accept_Encoding="gzip;q=0").headers
+
+
+def test_an_answer_to_a_device_has_no_header_that_it_does_not_need(device: Sender) -> None:
+    answer = device.post(device.frame(), Accept_Encoding="gzip")
+    assert {*answer.headers.keys()} == {"Cache-Control", "Content-Length", "Content-Type"}
