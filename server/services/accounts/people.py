@@ -10,10 +10,11 @@ import sqlalchemy as sa
 
 from client_sync.protocol import keyring
 from client_sync.protocol.frames import from_text
-from server.domain.errors import AccountRefused, NameRefused, NotFound
+from server.domain.errors import AccountRefused, Busy, NameRefused, NotFound
 from server.domain.passphrase import check_new
 from server.domain.people import KEY_ROLES, SECOND_FACTOR_ROLES, Role, is_login_name, login_name, written_name
 from server.domain.permission import Actor, permit
+from server.domain.reason import checked_reason
 from server.services.accounts import held_keys, passphrases, second_factor
 from server.store import accounts, audit, recipients
 from server.store.accounts import Account
@@ -137,14 +138,16 @@ def overview(store: Store, actor: Actor) -> list[Colleague]:
 
 
 def set_post(
-    store: Store, key: bytes, actor: Actor, name: str, post: Post, now: datetime, *, reason: str = ""
+    store: Store, key: bytes, actor: Actor, name: str, post: Post, now: datetime, *, reason: str | None = None
 ) -> Made:
     """Give an account another role or scope; its sessions end.
 
     A role that reads nothing sealed takes its keys away; one that does gets them at the next login, where the
-    passphrase is. Raises NotFound and AccountRefused.
+    passphrase is. `reason`: in words, for the log; None at the terminal, where nobody is asked. Raises NotFound,
+    AccountRefused and ReasonMissing.
     """
     _check_manager(actor)
+    why = _why(reason)
     with store.write() as connection:
         account = _for_another(connection, actor, name)
         secret = _secret_for(post.role) if account.totp is None else None
@@ -153,7 +156,7 @@ def set_post(
         accounts.end_sessions(connection, account.id)
         taken = [] if post.role in KEY_ROLES else _take_keys(connection, account.id, now)
         details = {"from": account.role, "keys_removed": taken, "named": post.is_named_reader, "role": post.role}
-        _note(connection, actor, "set_post", account.id, now, details, reason)
+        _note(connection, actor, "set_post", account.id, now, details, why)
         changed = _known(connection, name)
     return Made(changed, secret)
 
@@ -166,16 +169,18 @@ def reset(
     passphrase: str,
     now: datetime,
     *,
-    reason: str = "",
+    reason: str | None = None,
     change_by: datetime | None = None,
 ) -> Made:
     """Give an account another passphrase and second factor, and keys that open nothing that was sealed before.
 
     So whoever resets an account does not come to read what its holder read: somebody who reads it has to seal
     it again for the new keys. Nor is anything assigned to the account any more: what a colleague opens is handed on to
-    who has it. `change_by` as in `make`. Raises NotFound, AccountRefused and PassphraseRefused.
+    who has it. `change_by` as in `make`, `reason` as in `set_post`. Raises NotFound, AccountRefused, PassphraseRefused,
+    ReasonMissing, and Busy where a colleague gives the account another role at this moment.
     """
     _check_manager(actor)
+    why = _why(reason)
     check_new(passphrase)
     kept = passphrases.hashed(passphrase)
     with store.read() as connection:
@@ -184,6 +189,8 @@ def reset(
     with store.write() as connection:
         # The role under the lock: an administrator made meanwhile must not lose the second factor.
         account = _for_another(connection, actor, name)
+        if (account.role in KEY_ROLES) != (made is not None):
+            raise Busy
         secret = _secret_for(account.role)
         factor = second_factor.closed(secret, key) if secret else None
         accounts.update(
@@ -195,46 +202,52 @@ def reset(
             recipients.add(connection, made)
         unassigned = recipients.unassign(connection, account.id)
         details = {"keys": [made.kid] if made else [], "keys_removed": taken, "unassigned": unassigned}
-        _note(connection, actor, "reset_account", account.id, now, details, reason)
+        _note(connection, actor, "reset_account", account.id, now, details, why)
     return Made(account, secret)
 
 
 def suspend(store: Store, actor: Actor, name: str, now: datetime, *, reason: str) -> None:
     """Let nobody in by an account until it is restored; its role, its keys and what it has in hand stay as they are.
 
-    The next keyring is published without its keys. Raises NotFound and AccountRefused.
+    The next keyring is published without its keys. Raises NotFound, AccountRefused and ReasonMissing.
     """
     _check_manager(actor)
+    why = _why(reason)
     with store.write() as connection:
         account = _for_another(connection, actor, name)
         if account.state != accounts.ACTIVE:
             raise AccountRefused(fault="suspended", name=account.name)
         accounts.update(connection, account.id, state=accounts.SUSPENDED)
         accounts.end_sessions(connection, account.id)
-        _note(connection, actor, "suspend_account", account.id, now, {}, reason)
+        _note(connection, actor, "suspend_account", account.id, now, {}, why)
 
 
 def restore(store: Store, actor: Actor, name: str, now: datetime, *, reason: str) -> None:
-    """Let the holder of a suspended account in again. Raises NotFound and AccountRefused."""
+    """Let the holder of a suspended account in again. Raises NotFound, AccountRefused and ReasonMissing."""
     _check_manager(actor)
+    why = _why(reason)
     with store.write() as connection:
         account = _for_another(connection, actor, name)
         if account.state != accounts.SUSPENDED:
             raise AccountRefused(fault="active", name=account.name)
         accounts.update(connection, account.id, state=accounts.ACTIVE)
-        _note(connection, actor, "restore_account", account.id, now, {}, reason)
+        _note(connection, actor, "restore_account", account.id, now, {}, why)
 
 
-def end(store: Store, actor: Actor, name: str, now: datetime, *, reason: str = "") -> None:
-    """End the account of somebody who leaves: no login, no session, no key here. Raises NotFound and AccountRefused."""
+def end(store: Store, actor: Actor, name: str, now: datetime, *, reason: str | None = None) -> None:
+    """End the account of somebody who leaves: no login, no session, no key here.
+
+    `reason` as in `set_post`. Raises NotFound, AccountRefused and ReasonMissing.
+    """
     _check_manager(actor)
+    why = _why(reason)
     with store.write() as connection:
         account = _for_another(connection, actor, name)
         gone = {"passphrase": "", "change_by": None, "totp": None}
         accounts.update(connection, account.id, state=accounts.LEFT, left_at=now, **gone)
         accounts.end_sessions(connection, account.id)
         taken = _take_keys(connection, account.id, now)
-        _note(connection, actor, "end_account", account.id, now, {"keys_removed": taken}, reason)
+        _note(connection, actor, "end_account", account.id, now, {"keys_removed": taken}, why)
 
 
 def name_head(store: Store, actor: Actor, name: str, now: datetime) -> Account:
@@ -266,6 +279,11 @@ def _readers(published: Published) -> set[str]:
 def _check_manager(actor: Actor) -> None:
     if not permit(actor, "manage_people"):
         raise NotFound(object="people")
+
+
+def _why(reason: str | None) -> str:
+    """As the log keeps it. Raises ReasonMissing."""
+    return "" if reason is None else checked_reason(reason)
 
 
 def _known(connection: sa.Connection, name: str) -> Account:

@@ -32,7 +32,8 @@ def lift(store: Store, desk: Desk, complaint: int, reason: str) -> str:
         # In the order of intake: the lineages, then the complaint.
         for lineage in sorted({each.lineage for each in pressing}):
             devices.lock_lineage(connection, lineage)
-        facts = _liftable(connection, desk, complaint, reason)
+        facts = _liftable(connection, desk, complaint)
+        why = checked_reason(reason)
         if _pressing(connection, complaint) != pressing:
             # Somebody just said that it is strict: the lineage of that is not locked, and nobody looked at it.
             raise Busy
@@ -44,18 +45,17 @@ def lift(store: Store, desk: Desk, complaint: int, reason: str) -> str:
             actor=desk.actor.signature,
             action="lift_strictness",
             object=f"complaint:{complaint}",
-            reason=checked_reason(reason),
+            reason=why,
         )
     return str(facts["confidentiality"])
 
 
-def _liftable(connection: sa.Connection, desk: Desk, complaint: int, reason: str) -> dict[str, Any]:
+def _liftable(connection: sa.Connection, desk: Desk, complaint: int) -> dict[str, Any]:
     """The facts of the complaint as they stand; the complaint is locked."""
     complaints.lock(connection, complaint)
     standing = sealed.standings(connection, [complaint]).get(complaint)
     if standing is None or not permit(desk.actor, "lift_strictness", standing.target(desk.places)):
         raise NotFound(object=complaint)
-    checked_reason(reason)
     if standing.confidentiality != STRICT:
         raise LiftRefused(fault="not_strict")
     facts = _own_facts(connection, complaint)

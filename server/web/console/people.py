@@ -1,6 +1,6 @@
 """S15, people: who has an account, for what, with which keys; made, changed, reset, suspended, closed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response
 from server.domain.errors import NameRefused, NotFound, ReasonMissing, SeereError
 from server.domain.people import KEY_ROLES, ROLES, SIGN_UP_MAX, login_name
 from server.domain.places import place_name
-from server.domain.reason import checked_reason
 from server.i18n import LANGUAGES, Catalogue, catalogue
 from server.refusals import refusal
 from server.services.accounts import passphrases, people, second_factor
@@ -107,12 +106,12 @@ def set_post(person: Login, account: str) -> Answer:
     hub, found = this_hub(), _found(person, account)
     before = found.account
     try:
-        post, reason = _post(request.form, before.regions), checked_reason(request.form.get("reason", ""))
+        post = _post(request.form, before.regions)
+        made = people.set_post(
+            hub.store, hub.secrets.totp, person.actor, before.name, post, hub.clock(), reason=_reason()
+        )
     except (_Unsaid, ReasonMissing) as refused:
         return _looked_at(person, found, wrong_post=_why(person, refused)), 422
-    made = people.set_post(
-        hub.store, hub.secrets.totp, person.actor, before.name, post, hub.clock(), reason=reason
-    )
     if made.secret is not None:
         return _secrets(person, made)
     # Keys that were taken away do not come back with the role.
@@ -135,19 +134,18 @@ def reset(person: Login, account: str) -> Answer:
     hub, found = this_hub(), _found(person, account)
     words, until = passphrases.sign_up_words(), hub.clock() + SIGN_UP_MAX
     try:
-        reason = checked_reason(request.form.get("reason", ""))
-    except (_Unsaid, ReasonMissing) as refused:
+        made = people.reset(
+            hub.store,
+            hub.secrets.totp,
+            person.actor,
+            found.account.name,
+            words,
+            hub.clock(),
+            reason=_reason(),
+            change_by=until,
+        )
+    except ReasonMissing as refused:
         return _confirming("people_reset.html", person, found, wrong=_why(person, refused)), 422
-    made = people.reset(
-        hub.store,
-        hub.secrets.totp,
-        person.actor,
-        found.account.name,
-        words,
-        hub.clock(),
-        reason=reason,
-        change_by=until,
-    )
     return _secrets(person, made, words)
 
 
@@ -155,28 +153,14 @@ def reset(person: Login, account: str) -> Answer:
 @for_person("manage_people")
 def suspend(person: Login, account: str) -> Answer:
     """Let nobody in by an account, until it is restored."""
-    hub, found = this_hub(), _found(person, account)
-    try:
-        reason = checked_reason(request.form.get("reason", ""))
-    except (_Unsaid, ReasonMissing) as refused:
-        return _looked_at(person, found, wrong_state=_why(person, refused)), 422
-    people.suspend(hub.store, person.actor, found.account.name, hub.clock(), reason=reason)
-    _offer(person, "suspended", url_for("people.restore", account=account))
-    return see(url_for("people.look", account=account))
+    return _turned(person, account, people.suspend, "suspended", "people.restore")
 
 
 @blueprint.post("/<account>/restore")
 @for_person("manage_people")
 def restore(person: Login, account: str) -> Answer:
     """Let the holder of a suspended account in again."""
-    hub, found = this_hub(), _found(person, account)
-    try:
-        reason = checked_reason(request.form.get("reason", ""))
-    except (_Unsaid, ReasonMissing) as refused:
-        return _looked_at(person, found, wrong_state=_why(person, refused)), 422
-    people.restore(hub.store, person.actor, found.account.name, hub.clock(), reason=reason)
-    _offer(person, "restored", url_for("people.suspend", account=account))
-    return see(url_for("people.look", account=account))
+    return _turned(person, account, people.restore, "restored", "people.suspend")
 
 
 @blueprint.post("/<account>/head")
@@ -206,11 +190,25 @@ def leave(person: Login, account: str) -> Answer:
     try:
         if login_name(form.get("name", "")) != found.account.login:
             raise _Unsaid("people_page.leave_wrong")
-        reason = checked_reason(form.get("reason", ""))
+        people.end(hub.store, person.actor, found.account.name, hub.clock(), reason=_reason())
     except (_Unsaid, ReasonMissing) as refused:
         return _confirming("people_leave.html", person, found, wrong=_why(person, refused)), 422
-    people.end(hub.store, person.actor, found.account.name, hub.clock(), reason=reason)
     return see(url_for("people.show"))
+
+
+def _turned(person: Login, account: str, act: Callable[..., None], done: str, back: str) -> Answer:
+    """Suspend or restore an account for a reason, and offer `back`, the route that takes it back."""
+    hub, found = this_hub(), _found(person, account)
+    try:
+        act(hub.store, person.actor, found.account.name, hub.clock(), reason=_reason())
+    except ReasonMissing as refused:
+        return _looked_at(person, found, wrong_state=_why(person, refused)), 422
+    _offer(person, done, url_for(back, account=account))
+    return see(url_for("people.look", account=account))
+
+
+def _reason() -> str:
+    return request.form.get("reason", "")
 
 
 def _found(person: Login, account: str) -> Colleague:

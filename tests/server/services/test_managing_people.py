@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.domain.errors import AccountRefused, LoginRefused, NotFound, SessionOver
+from server.domain.errors import AccountRefused, LoginRefused, NotFound, ReasonMissing, SessionOver
 from server.domain.people import Role
 from server.domain.permission import OPERATOR, Actor
 from server.hub import Hub
@@ -132,6 +132,24 @@ def test_suspended_account_is_given_no_post_of_a_head_and_is_restored_once(
     assert _refused(lambda: people.suspend(hub.store, issa, "fanta", hub.clock(), reason=WHY)) == "suspended"
     people.restore(hub.store, issa, "fanta", hub.clock(), reason=WHY)
     assert _refused(lambda: people.restore(hub.store, issa, "fanta", hub.clock(), reason=WHY)) == "active"
+
+
+@pytest.mark.parametrize("reason", ["", "  court  ", "x" * 501])
+def test_no_account_is_changed_for_a_reason_that_says_nothing(
+    hub: Hub, make: Callable[..., Actor], reason: str
+) -> None:
+    issa, key, now = make("issa"), hub.secrets.totp, hub.clock()
+    make("fanta", "coordinator")
+    for act in (
+        lambda: people.set_post(hub.store, key, issa, "fanta", Post("auditor"), now, reason=reason),
+        lambda: people.reset(hub.store, key, issa, "fanta", "mil sorgho riz fonio", now, reason=reason),
+        lambda: people.suspend(hub.store, issa, "fanta", now, reason=reason),
+        lambda: people.end(hub.store, issa, "fanta", now, reason=reason),
+    ):
+        with pytest.raises(ReasonMissing):
+            act()
+    [fanta] = [each for each in people.listed(hub.store, issa) if each.login == "fanta"]
+    assert (fanta.state, fanta.role) == (accounts.ACTIVE, "coordinator")
 
 
 def test_who_does_not_manage_people_suspends_and_restores_nobody(hub: Hub, make: Callable[..., Actor]) -> None:
