@@ -27,7 +27,7 @@ from server.store import contact as contacts
 from server.store.accounts import Account
 from server.store.cases import lock_complaints
 from server.store.engine import Store
-from server.store.recipients import CURRENT, REMOVED, Holder, KnownKey, Opening
+from server.store.recipients import CURRENT, REMOVED, KnownKey, Opening
 from server.store.sealed import Part
 
 Compartment = Literal["statement", "traces", "identity"]
@@ -332,13 +332,13 @@ class _Found:
 @dataclass(frozen=True)
 class _Case:
     """A complaint with all that opening it goes by. `next_readers`: current keys of who has it, of their deputies, and
-    of the actor."""
+    of the actor; `names`: what everybody is called, by the id of the account."""
 
     target: Target
     parts: tuple[_Sealed, ...]
     next_readers: tuple[Reader, ...]
     known: Mapping[str, KnownKey]
-    holders: Mapping[str, Holder]
+    names: Mapping[str, str]
 
     @cached_property
     def numbered(self) -> list[_Sealed]:
@@ -374,7 +374,7 @@ class _Case:
 
     def _opener(self, kid: str) -> Opener:
         known = self.known[kid]
-        name = "" if known.account is None else self.holders[known.account].name
+        name = "" if known.account is None else self.names[known.account]
         return Opener(kid, name, known.held, known.is_recovery)
 
 
@@ -388,20 +388,25 @@ def _case(store: Store, desk: Desk, complaint: int) -> _Case:
         wraps = recipients.wraps_of(connection, [row.received for row in rows])
         assigned = recipients.assigned_to(connection, [complaint]).get(complaint, frozenset())
         target = standing.target(desk.places, assigned)
-        # Whoever has the case may have lost it since: it became strict, or moved out of their scope.
-        still = {each.id for each in accounts.listed(connection) if each.id in assigned and _may_have(each, target)}
-        near = {desk.actor.id, *_instead(connection, still, target, desk.now.date())}
-        next_readers = _readers(recipients.among_accounts(connection, still | near))
+        near = {desk.actor.id, *_readers_by_assignment(connection, assigned, target, desk.now.date())}
         known = {each.kid: each for each in recipients.listed(connection)}
-        holders = recipients.holders(connection)
+        names = accounts.names(connection)
     parts = tuple(_Sealed.read(row, wraps.get(row.received, {})) for row in rows)
-    return _Case(target, parts, tuple(next_readers), known, holders)
+    next_readers = _readers([each for each in known.values() if each.account in near and each.state == CURRENT])
+    return _Case(target, parts, tuple(next_readers), known, names)
 
 
-def _instead(connection: sa.Connection, absent: Collection[str], target: Target, day: date) -> set[str]:
-    """Who stands in for any of these that day: of what is strict, named readers alone."""
-    may = {each.id for each in accounts.listed(connection) if each.is_named_reader or not target.is_strict}
-    return may.intersection(deputies.of_accounts(connection, absent, day).values())
+def _readers_by_assignment(
+    connection: sa.Connection, assigned: Collection[str], target: Target, day: date
+) -> set[str]:
+    """Of whom a complaint is assigned to, whoever may have it still, for it may have become strict, or moved out of
+    their scope since; and who stands in for them that day: of what is strict, named readers alone."""
+    if not assigned:
+        return set()
+    people = {each.id: each for each in accounts.listed(connection)}
+    still = {id for id in assigned if _may_have(people[id], target)}
+    instead = deputies.of_accounts(connection, still, day).values()
+    return still.union(id for id in instead if people[id].is_named_reader or not target.is_strict)
 
 
 def _permitted(

@@ -1,6 +1,6 @@
 """The inbox: what waits for a decision, page by page in the order of an index, and what somebody decided today."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -14,7 +14,7 @@ from server.store import registry
 from server.store.case_tables import casefile, timeline, waiting
 from server.store.cases import has_other, in_index, within
 from server.store.dialect import among
-from server.store.lines import Conditions, Count, Line, Page, Reach
+from server.store.lines import Conditions, Count, Key, Line, Page, Reach
 from server.store.links import in_scope
 from server.store.match_tables import link
 from server.store.schema import complaint, device, file, lineage, person, received
@@ -84,13 +84,21 @@ def page(connection: sa.Connection, scope: Scope, wanted: Wanted, reach: Reach) 
     """What of all that is wanted in the scope comes next. Every complaint of a case has to be in the scope."""
     if wanted.complaints is not None:
         reach = replace(reach, stretch=None)
-    select = _select(connection, scope, wanted)
+    select = _within(connection, scope).where(*_passed_by(connection, wanted))
     return LINE.page(connection, select, _looked_up(wanted), reach, lambda row: Listed(*row[: len(_COLUMNS)]))
 
 
-def count(connection: sa.Connection, scope: Scope, wanted: Wanted) -> Count:
-    """How many `page` gives, page after page, as far as a list counts."""
-    return LINE.count(connection, _select(connection, scope, wanted), _looked_up(wanted))
+def key_of(listed: Listed) -> Key:
+    """Where a page ends that has this last."""
+    return listed.urgency, listed.since, listed.complaint
+
+
+def counts(connection: sa.Connection, scope: Scope, wanted: Sequence[Wanted]) -> list[Count]:
+    """How many `page` gives of each, page after page, as far as a list counts."""
+    all_of_scope = _within(connection, scope)
+    return [
+        LINE.count(connection, all_of_scope.where(*_passed_by(connection, each)), _looked_up(each)) for each in wanted
+    ]
 
 
 def called(connection: sa.Connection, numbers: Collection[str]) -> list[int]:
@@ -195,7 +203,8 @@ _COLUMNS: Final = (
 )
 
 
-def _select(connection: sa.Connection, scope: Scope, wanted: Wanted) -> sa.Select[Any]:
+def _within(connection: sa.Connection, scope: Scope) -> sa.Select[Any]:
+    """All that waits in the scope."""
     return (
         sa.select(*_COLUMNS)
         .select_from(waiting)
@@ -204,7 +213,7 @@ def _select(connection: sa.Connection, scope: Scope, wanted: Wanted) -> sa.Selec
         .join(lineage, lineage.c.id == received.c.lineage)
         .join(device, device.c.id == received.c.device)
         .join(casefile, casefile.c.id == waiting.c.casefile, isouter=True)
-        .where(*_passed_by(connection, wanted), *in_index(connection, waiting, scope))
+        .where(*in_index(connection, waiting, scope))
         .where(within(connection, scope, complaint, lineage, device))
         .where(~has_other(connection, scope, waiting.c.casefile))
     )

@@ -163,13 +163,16 @@ def page(store: Store, desk: Desk, asked: Asked, after: Key | None = None) -> Pa
         return Page([], None, False, {}, dict.fromkeys(VIEWS, Count(0, is_more=False)), Progress(0, None))
     scope, wanted = _scope(desk), _wanted(asked, desk)
     with store.read() as connection:
-        found = inbox.page(connection, scope, wanted, Reach(PAGE, after))
-        rows = _grouped(_rows(connection, desk, scope, found.rows))
-        further = _further(connection, scope, wanted, found.ends_at, {row.group for row in rows} - {""})
-        counts = {view: inbox.count(connection, scope, _wanted(Asked(view), desk)) for view in VIEWS}
+        # The next page with it, which has more of its groups.
+        found = inbox.page(connection, scope, wanted, Reach(2 * PAGE, after))
+        here, ahead = found.rows[:PAGE], found.rows[PAGE:]
+        rows = _grouped(_rows(connection, desk, scope, here))
+        further = _further(connection, ahead, {row.group for row in rows} - {""})
+        counts = inbox.counts(connection, scope, [_wanted(Asked(view), desk) for view in VIEWS])
         progress = _progress(connection, desk)
-    is_cut = found.ends_at is not None and len(rows) < PAGE
-    return Page(rows, found.ends_at, is_cut, further, counts, progress)
+    ends_at = inbox.key_of(here[-1]) if ahead else found.ends_at
+    is_cut = ends_at is not None and len(rows) < PAGE
+    return Page(rows, ends_at, is_cut, further, dict(zip(VIEWS, counts, strict=True)), progress)
 
 
 def chosen(store: Store, desk: Desk, numbers: Sequence[str]) -> list[Row]:
@@ -298,12 +301,10 @@ def _group(listed: Listed) -> str:
 
 
 def _further(
-    connection: sa.Connection, scope: Scope, wanted: Wanted, after: Key | None, groups: Collection[str]
+    connection: sa.Connection, ahead: Sequence[Listed], groups: Collection[str]
 ) -> dict[str, list[tuple[str, int]]]:
-    """What of these groups stands on the page after a row."""
-    if after is None or not groups:
-        return {}
-    found = [each for each in inbox.page(connection, scope, wanted, Reach(PAGE, after)).rows if _group(each) in groups]
+    """What of these groups stands on the page ahead."""
+    found = [each for each in ahead if _group(each) in groups]
     numbers = registry.numbers_of(connection, [each.complaint for each in found])
     further: dict[str, list[tuple[str, int]]] = {}
     for each in found:
@@ -408,8 +409,10 @@ def _alike(own: Report, other: Report) -> frozenset[str]:
 
 
 def _owners(connection: sa.Connection, desk: Desk, complaint: int, case: Case | None) -> list[Account]:
-    alone = sealed.standings(connection, [complaint])[complaint].target(desk.places)
-    targets = [alone] if case is None else case.facts.targets
+    if case is None:
+        targets = [sealed.standings(connection, [complaint])[complaint].target(desk.places)]
+    else:
+        targets = [*case.facts.targets]
     known = accounts.active(connection, sa.true())
     return [each for each in known if all(permit(each.actor, ACTION, target) for target in targets)]
 

@@ -27,7 +27,7 @@ def waiting(store: Store, desk: Desk, counted: Mapping[str, Count] = _NONE) -> M
     scope = scope_of(desk.actor, [ACTION], desk.places)
     tomorrow = datetime.combine(desk.now.date(), time(), desk.now.tzinfo) + timedelta(days=1)
     ways: Mapping[str, Callable[[sa.Connection], Count]] = {
-        "inbox": lambda connection: inbox.count(connection, scope, inbox.Wanted(queue="triage")),
+        "inbox": lambda connection: inbox.counts(connection, scope, [inbox.Wanted(queue="triage")])[0],
         "follow_ups": lambda connection: due.count(connection, scope, Within(until=tomorrow, owners=owners_of(desk))),
     }
     with store.read() as connection:

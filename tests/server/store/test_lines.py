@@ -78,11 +78,11 @@ def test_what_is_rare_is_found_where_it_stands(hub: Hub, awa: Person) -> None:
 def test_count_goes_as_far_as_a_stretch_and_says_so(hub: Hub, awa: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     _open(hub, awa, 0, 5)
     with hub.store.read() as connection:
-        whole = [inbox.count(connection, EVERYTHING, each) for each in (inbox.Wanted("triage"), RARE)]
+        whole = inbox.counts(connection, EVERYTHING, [inbox.Wanted("triage"), RARE])
         monkeypatch.setattr(lines, "COUNT_STRETCH", 3)
-        cut = [inbox.count(connection, EVERYTHING, each) for each in (inbox.Wanted("triage"), RARE)]
+        cut = inbox.counts(connection, EVERYTHING, [inbox.Wanted("triage"), RARE])
         monkeypatch.setattr(lines, "COUNT_MAX", 2)
-        most = inbox.count(connection, EVERYTHING, inbox.Wanted("triage"))
+        [most] = inbox.counts(connection, EVERYTHING, [inbox.Wanted("triage")])
     assert whole == [Count(5, is_more=False), Count(0, is_more=False)]
     assert cut == [Count(3, is_more=True), Count(0, is_more=True)]
     assert most == Count(2, is_more=True)
