@@ -167,8 +167,7 @@ def openings(store: Store, desk: Desk, complaint: int) -> list[Look]:
         raise NotFound(object=complaint)
     with store.read() as connection:
         found = recipients.openings(connection, complaint)
-        names = accounts.names(connection)
-    return [Look(names[each.account], each.compartment, each.reason, each.at) for each in found]
+    return [Look(case.names[each.account], each.compartment, each.reason, each.at) for each in found]
 
 
 def assign(store: Store, desk: Desk, complaint: int, account: str) -> Given:
@@ -238,8 +237,8 @@ def drill(store: Store, desk: Desk) -> Given:
         after = parts[-1].row.received
     with store.write() as connection:
         details = {"opened": given, "out_of_reach": out_of_reach}
-        signature = desk.actor.signature
-        audit.record(connection, at=desk.now, actor=signature, action="drill", object="recovery", details=details)
+        actor = desk.actor.signature
+        audit.record(connection, at=desk.now, actor=actor, action="drill", object="recovery", details=details)
     return Given(given, out_of_reach)
 
 
@@ -388,7 +387,7 @@ def _case(store: Store, desk: Desk, complaint: int) -> _Case:
         wraps = recipients.wraps_of(connection, [row.received for row in rows])
         assigned = recipients.assigned_to(connection, [complaint]).get(complaint, frozenset())
         target = standing.target(desk.places, assigned)
-        near = {desk.actor.id, *_readers_by_assignment(connection, assigned, target, desk.now.date())}
+        near = {desk.actor.id, *_entitled(connection, assigned, target, desk.now.date())}
         known = {each.kid: each for each in recipients.listed(connection)}
         names = accounts.names(connection)
     parts = tuple(_Sealed.read(row, wraps.get(row.received, {})) for row in rows)
@@ -396,16 +395,12 @@ def _case(store: Store, desk: Desk, complaint: int) -> _Case:
     return _Case(target, parts, tuple(next_readers), known, names)
 
 
-def _readers_by_assignment(
-    connection: sa.Connection, assigned: Collection[str], target: Target, day: date
-) -> set[str]:
+def _entitled(connection: sa.Connection, assigned: Collection[str], target: Target, day: date) -> set[str]:
     """Of whom a complaint is assigned to, whoever may have it still, for it may have become strict, or moved out of
     their scope since; and who stands in for them that day: of what is strict, named readers alone."""
-    if not assigned:
-        return set()
-    people = {each.id: each for each in accounts.listed(connection)}
+    people = {each.id: each for each in accounts.listed(connection)} if assigned else {}
     still = {id for id in assigned if _may_have(people[id], target)}
-    instead = deputies.of_accounts(connection, still, day).values()
+    instead = deputies.of_accounts(connection, still, day).values() if still else ()
     return still.union(id for id in instead if people[id].is_named_reader or not target.is_strict)
 
 

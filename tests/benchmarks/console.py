@@ -57,6 +57,7 @@ def _weights(browser: Browser, address: str, hub: Hub) -> Iterator[Figure]:
     first, later = {}, {}
     for who, role in people_of(hub).items():
         tab = tab_of(browser, address, hub, who)
+        tab.page.goto(f"{address}/console/account")
         for url in tab.page.locator("#sections a").evaluate_all("links => links.map((link) => link.href)"):
             tab.forget_files()
             first[url] = tab.weigh(url)
