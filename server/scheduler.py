@@ -291,9 +291,7 @@ JOBS: Final = (
     Job(
         "retention",
         _daily(3),
-        lambda hub: retention.erase_due(
-            hub.store, retention.keeping(hub.settings, hub.secrets.database), hub.clock()
-        ),
+        lambda hub: retention.erase_due(hub.store, retention.keeping(hub.settings, hub.secrets.database), hub.clock()),
     ),
     Job("silent_devices", _daily(6), _tell_devices),
     Job("silent_referrals", _each(hours=1), _refer),

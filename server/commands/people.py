@@ -78,9 +78,7 @@ def list_(operator: Operator) -> None:
 def scope(operator: Operator, /, person_name: str, **said: Any) -> None:
     """Give another role or scope, as a whole."""
     with operator.hub() as hub:
-        changed = people.set_post(
-            hub.store, hub.secrets.totp, OPERATOR, person_name, _post_of(**said), hub.clock()
-        )
+        changed = people.set_post(hub.store, hub.secrets.totp, OPERATOR, person_name, _post_of(**said), hub.clock())
     operator.say("people.changed", name=changed.account.name)
     _show_secret(operator, changed)
     operator.say("people.publish")

@@ -126,9 +126,7 @@ def quieted(step: Step) -> Step:
     return Step(_STRICT_TEMPLATES.get(step.template, step.template), fields)
 
 
-def public_steps(
-    entries: Sequence[Entry], complaint: int, calendar: Calendar, *, is_strict: bool
-) -> list[PublicStep]:
+def public_steps(entries: Sequence[Entry], complaint: int, calendar: Calendar, *, is_strict: bool) -> list[PublicStep]:
     """All that entries of a case tell the device of this complaint: in order, without what was taken back.
 
     `is_strict`: as the case is now. Raises TimelineBroken where a field is no code: words never leave.
@@ -158,9 +156,7 @@ def may_tell(tells_at: datetime, now: datetime) -> bool:
     return not now < tells_at <= now + TELLS_WITHIN
 
 
-def untold(
-    entries: Sequence[Entry], complaints: Collection[int], seen: Collection[tuple[int, int]]
-) -> frozenset[int]:
+def untold(entries: Sequence[Entry], complaints: Collection[int], seen: Collection[tuple[int, int]]) -> frozenset[int]:
     """Those of the complaints of a case of which nobody is known to have heard what became of it.
 
     `seen`: complaint and number of the entry, of each step that somebody saw on the complaint's device; an entry that

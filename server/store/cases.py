@@ -76,9 +76,7 @@ _OTHER = tuple(table.alias(f"other_{table.name}") for table in (complaint, recei
 _ANSWERING = ("answer", "revision", "consent_change")
 
 
-def open_for(
-    connection: sa.Connection, complaint_id: int, *, ref: str, status: str, urgency: str, at: datetime
-) -> int:
+def open_for(connection: sa.Connection, complaint_id: int, *, ref: str, status: str, urgency: str, at: datetime) -> int:
     """Open the case of one complaint, which is locked and has none; gives its id. It is in its status since the
     complaint was received."""
     came = sa.select(received.c.received_at).where(received.c.id == complaint_id).scalar_subquery()

@@ -128,9 +128,7 @@ def waiting_on(connection: sa.Connection, lineage: str, complaints: Collection[s
 
 def lineages_waiting(connection: sa.Connection, codes: Collection[str]) -> list[str]:
     """The lineages that have something waiting for one of these reasons."""
-    select = sa.select(quarantine.c.lineage).where(
-        quarantine.c.state == "waiting", quarantine.c.code.in_(codes)
-    )
+    select = sa.select(quarantine.c.lineage).where(quarantine.c.state == "waiting", quarantine.c.code.in_(codes))
     return sorted(connection.scalars(select.distinct()))
 
 
@@ -161,9 +159,7 @@ def listed(
 def settle(connection: sa.Connection, id: int, received_id: int | None, at: datetime) -> None:
     """Note that what was set aside is stored now, and as which received operation."""
     connection.execute(
-        sa.update(quarantine)
-        .where(quarantine.c.id == id)
-        .values(state="stored", settled_at=at, received=received_id)
+        sa.update(quarantine).where(quarantine.c.id == id).values(state="stored", settled_at=at, received=received_id)
     )
 
 

@@ -44,9 +44,7 @@ class Reached:
 _TOLD = tuple((change if name == "body" else told_step).c[name] for name in Told.__dataclass_fields__)
 
 
-def await_telling(
-    connection: sa.Connection, casefile: int, no: int, complaint: int | None, tells_at: datetime
-) -> None:
+def await_telling(connection: sa.Connection, casefile: int, no: int, complaint: int | None, tells_at: datetime) -> None:
     """Have the step of an entry told to each complaint that its case has now, or to that one alone."""
     columns = case_complaint.c
     of_case = columns.casefile == casefile if complaint is None else columns.complaint == complaint
@@ -112,9 +110,7 @@ def told(connection: sa.Connection, complaints: Collection[int]) -> dict[int, li
 def seen_of(connection: sa.Connection, casefile: int) -> set[tuple[int, int]]:
     """Complaint and number of the entry, of each step of a case that somebody saw on the complaint's device."""
     columns = told_step.c
-    select = sa.select(columns.complaint, columns.no).where(
-        columns.casefile == casefile, columns.seen_at.is_not(None)
-    )
+    select = sa.select(columns.complaint, columns.no).where(columns.casefile == casefile, columns.seen_at.is_not(None))
     return {(complaint, no) for complaint, no in connection.execute(select)}
 
 

@@ -193,9 +193,7 @@ def reset(
             raise Busy
         secret = _secret_for(account.role)
         factor = second_factor.closed(secret, key) if secret else None
-        accounts.update(
-            connection, account.id, passphrase=kept, change_by=change_by, totp=factor, totp_step=0
-        )
+        accounts.update(connection, account.id, passphrase=kept, change_by=change_by, totp=factor, totp_step=0)
         accounts.end_sessions(connection, account.id)
         taken = _take_keys(connection, account.id, now)
         if made is not None:

@@ -100,9 +100,7 @@ def waiting_at(store: Store, desk: Desk, wanted: Wanted, limit: int, after: int 
     found: list[Kept] = []
     with store.read() as connection:
         while len(found) < limit:
-            page = quarantine.listed(
-                connection, code=wanted.code, device=wanted.device, after=after, limit=_PAGE_ROWS
-            )
+            page = quarantine.listed(connection, code=wanted.code, device=wanted.device, after=after, limit=_PAGE_ROWS)
             if not page:
                 break
             after = page[-1].id
@@ -153,9 +151,7 @@ def admit(store: Store, desk: Desk, registry_prefix: str, id: int, vouched: Vouc
         return _settle(connection, desk, registry_prefix, kept, read_again(kept.payload, kept.hash), vouched, "admit")
 
 
-def repair(
-    store: Store, desk: Desk, registry_prefix: str, id: int, corrected: bytes, sealing: Sealing
-) -> Settled:
+def repair(store: Store, desk: Desk, registry_prefix: str, id: int, corrected: bytes, sealing: Sealing) -> Settled:
     """File a corrected operation in the place of what was set aside, which is kept as it came.
 
     `corrected` is one operation as JSON, under the same id where that is a readable one; what of it stands in
@@ -307,9 +303,7 @@ def _known(connection: sa.Connection, id: int, desk: Desk) -> Kept:
     return kept
 
 
-def _permitted(
-    connection: sa.Connection, page: Sequence[Kept], desk: Desk, region: str | None = None
-) -> list[Kept]:
+def _permitted(connection: sa.Connection, page: Sequence[Kept], desk: Desk, region: str | None = None) -> list[Kept]:
     """Those that are for who is at the desk, in order; of one region where it is named."""
     targets = targets_of(connection, page, desk.places)
     return [
@@ -319,8 +313,6 @@ def _permitted(
     ]
 
 
-def _note(
-    connection: sa.Connection, desk: Desk, action: str, object: str, reason: str, ids: Sequence[int]
-) -> None:
+def _note(connection: sa.Connection, desk: Desk, action: str, object: str, reason: str, ids: Sequence[int]) -> None:
     actor, details = desk.actor.signature, {"quarantine": list(ids)}
     audit.record(connection, at=desk.now, actor=actor, action=action, object=object, reason=reason, details=details)

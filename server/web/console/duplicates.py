@@ -311,4 +311,3 @@ def _in_words(texts: Catalogue, stale: DecisionStale) -> str:
     told = {"said", "verdict"}.intersection(values)
     verdicts = {each: texts.text(f"duplicates.verdict_{values[each]}") for each in told}
     return texts.text(f"comparing.stale_{values['fault']}", **(values | verdicts))
-

@@ -227,9 +227,7 @@ def _why(person: Login, refused: _Unsaid | SeereError) -> str:
 
 def _offer(person: Login, act: str, url: str, **fields: str) -> None:
     texts = catalogue(person.language)
-    offer_undo(
-        texts.text(f"people_page.done_{act}"), url, **({"reason": texts.text("people_page.undone")} | fields)
-    )
+    offer_undo(texts.text(f"people_page.done_{act}"), url, **({"reason": texts.text("people_page.undone")} | fields))
 
 
 def _asked(person: Login, wrong: str = "") -> str:

@@ -25,9 +25,7 @@ def _in_one_column(values: Sequence[int]) -> Grid:
 def _follows(grid: Grid, cells: frozenset[Cell]) -> set[Cell]:
     """Hidden cells that the sums determine, by linear algebra: no solution of the sums differs in them."""
     order = sorted(cells)
-    equations = [
-        [dict(zip(line, signs, strict=True)).get(cell, 0) for cell in order] for line, signs in grid.lines()
-    ]
+    equations = [[dict(zip(line, signs, strict=True)).get(cell, 0) for cell in order] for line, signs in grid.lines()]
     matrix = np.array(equations, dtype=float).reshape(len(equations), len(order))
     rank = np.linalg.matrix_rank(matrix) if order else 0
     return {

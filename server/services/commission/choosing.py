@@ -1,0 +1,314 @@
+"""Choosing: which complaints have a line in a package, which have none and why, and which lines stand no more."""
+
+import hashlib
+import hmac
+from base64 import b32encode
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from typing import Final, Literal
+
+import sqlalchemy as sa
+
+from client_sync.protocol.canonical import canonical
+from server.domain import referral as rules
+from server.domain import release
+from server.domain.act import ACCUSED_ROLES, VICTIM, Act
+from server.domain.anonymity import Said
+from server.domain.complaint import Person
+from server.domain.places import Gazetteer
+from server.domain.referral import PROGRAMMES, Accused, Block, Destination, Sendable
+from server.domain.release import Candidate, Line, Named, Somewhere
+from server.domain.statistics import Period, quarter_text
+from server.domain.verification import Finding, Quarter, summed
+from server.store import cases, destinations, findings, links, packages, referrals, registry
+from server.store.cases import CaseFile
+from server.store.links import Report
+from server.store.packages import Series, Summary, Told
+
+# Why a complaint has no line, beside what stands against a referral: it goes into numbers alone, by its own consent
+# or since it is of violence of which no line is ever sent; it is no business of that destination; fewer than five are
+# like it.
+Against = Block | Literal["numbers", "totals", "elsewhere", "few_alike"]
+# Whose business it is not, nobody withholds from a destination.
+_ELSEWHERE: Final[frozenset[Block]] = frozenset({"kind", "place"})
+# Of these every destination hears in totals alone, whatever their consent: a survivor is referred as she asks.
+_TOTALS: Final = ("GBV-", "COR-SEX")
+# A consent that lets nothing out but numbers.
+_NUMBERS: Final = ("C0", "C1")
+_PAGE: Final = 500
+_REF_CHARS: Final = 10
+_HASH_CHARS: Final = 16
+_MONTH_CHARS: Final = 7
+# The role of whoever complains, and where a complaint stands that nobody opened yet.
+_COMPLAINANT: Final = "complainant"
+_RECEIVED: Final = "received"
+
+
+@dataclass(frozen=True)
+class Void:
+    """A line that its destination has and that stands no more, and why: what stands against it now, that it was
+    erased, or that it says something else by now."""
+
+    told: Told
+    why: Against | Literal["erased", "changed"]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Columns of a line that its destination has and that say something else by now; `was`: the hash of before."""
+
+    told: Told
+    now: Mapping[str, str]
+    was: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """All that a package says, but for names, which are opened when it is sealed.
+
+    By complaint: `said` is what a line without a name says of its person, `against` what stands against a line.
+    """
+
+    destination: Destination
+    candidates: Sequence[Candidate]
+    said: Mapping[int, Said]
+    against: Mapping[int, Against]
+    voids: Sequence[Void]
+    corrections: Sequence[Correction]
+
+    @property
+    def named(self) -> list[Candidate]:
+        """Those whose names have to be opened."""
+        return [each for each in self.candidates if each.is_named]
+
+    def lines(self, names: Mapping[int, Named]) -> Iterator[Line]:
+        """The lines, in the order of their references; `names` by complaint."""
+        for each in self.candidates:
+            yield release.line(each, self.said.get(each.complaint), names.get(each.complaint))
+
+    def counts(self) -> dict[str, object]:
+        """What is chosen, in numbers."""
+        return {
+            "lines": len(self.candidates) - len(self.named),
+            "named": len(self.named),
+            "against": dict(sorted(Counter(self.against.values()).items())),
+            "voids": len(self.voids),
+            "corrections": len(self.corrections),
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of what is chosen, in hexadecimal digits: whoever approves another choice is told so."""
+        said = {
+            "candidates": [[str(each), str(self.said.get(each.complaint))] for each in self.candidates],
+            "corrections": [[each.told.item.ref, dict(each.now)] for each in self.corrections],
+            "voids": [[each.told.item.ref, each.why] for each in self.voids],
+        }
+        return hashlib.sha256(canonical(said)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """The key under which one destination knows complaints: two of them can't join what they have."""
+
+    key: bytes
+
+    @classmethod
+    def of(cls, pepper: bytes, destination: str) -> "Keyed":
+        """The key of a destination; nothing of it is stored."""
+        return cls(hmac.digest(pepper, b"package pseudonym\0" + destination.encode(), "sha256"))
+
+    @property
+    def id(self) -> str:
+        """By which two packages show that they go by the same key: 16 hexadecimal digits."""
+        return hashlib.sha256(b"key id\0" + self.key).hexdigest()[:_HASH_CHARS]
+
+    def ref(self, number: str) -> str:
+        """How the destination knows the complaint of a registry number: `P-` and ten letters or digits."""
+        made = hmac.digest(self.key, f"complaint\0{number}".encode(), "sha256")
+        return "P-" + b32encode(made).decode()[:_REF_CHARS]
+
+    def hashes(self, line: Line) -> dict[str, str]:
+        """By column, what tells a change of it."""
+        return {name: self.hash(name, text) for name, text in line.said.items()}
+
+    def hash(self, name: str, text: str) -> str:
+        """Of what stands in a column: 16 hexadecimal digits; empty for what is."""
+        if not text:
+            return ""
+        return hmac.digest(self.key, f"{name}\0{text}".encode(), "sha256").hex()[:_HASH_CHARS]
+
+
+def choose(
+    connection: sa.Connection,
+    series: Series,
+    keyed: Keyed,
+    quarter: str,
+    places: Gazetteer | None,
+    day: date,
+) -> Choice:
+    """What a package of a quarter to the destination of a series says, as everything stands, on that day.
+
+    Of what came before the quarter and is not there yet, too: its consent, or what stood against it, may have changed.
+    """
+    to = destinations.find(connection, [series.destination])[series.destination]
+    standing = packages.standing(connection, series.destination)
+    there = {each.complaint: each for each in standing.values() if each.complaint is not None}
+    looker = _Looker(connection, to, keyed, places, day)
+    voids = [Void(each, "erased") for each in standing.values() if each.complaint is None]
+    corrections: list[Correction] = []
+    stands: dict[int, Candidate | Against] = {}
+    for ids in _pages(sorted(there)):
+        for id, found in looker.look(ids).items():
+            if isinstance(found, str):
+                voids.append(Void(there[id], found))
+            elif _is_another(there[id], found, keyed):
+                voids.append(Void(there[id], "changed"))
+                stands[id] = found
+            else:
+                corrections += _corrections(there[id], found, keyed)
+    since = datetime.combine(series.since, time(), UTC)
+    for page in packages.received_between(connection, since, Period.read(quarter, quarter).until, _PAGE):
+        stands |= looker.look([id for id in page if id not in there])
+    candidates = sorted((each for each in stands.values() if isinstance(each, Candidate)), key=lambda each: each.ref)
+    said = release.shown(candidates)
+    against = {id: each for id, each in stands.items() if isinstance(each, str)}
+    against |= {id: "few_alike" for id, each in said.items() if each is None}
+    return Choice(
+        destination=to,
+        candidates=[each for each in candidates if each.complaint not in against],
+        said={id: each for id, each in said.items() if each is not None},
+        against=against,
+        voids=sorted(voids, key=lambda each: each.told.item.ref),
+        corrections=sorted(corrections, key=lambda each: each.told.item.ref),
+    )
+
+
+class _Looker:
+    """Complaints as lines to one destination go by them."""
+
+    def __init__(
+        self, connection: sa.Connection, to: Destination, keyed: Keyed, places: Gazetteer | None, day: date
+    ) -> None:
+        self._connection, self._to, self._keyed, self._places, self._day = connection, to, keyed, places, day
+
+    def look(self, ids: Sequence[int]) -> dict[int, Candidate | Against]:
+        """By complaint, in their order, what a line may say of it, or what stands against one."""
+        if not ids:
+            return {}
+        connection = self._connection
+        held = cases.holding(connection, ids)
+        files = cases.find(connection, set(held.values()))
+        beside = cases.members(connection, files)
+        acts: dict[int, list[Act]] = {}
+        for act in findings.acts_of(connection, {*ids, *(each.complaint for all in beside.values() for each in all)}):
+            acts.setdefault(act.complaint, []).append(act)
+        facts = _Facts(
+            reports=links.reports(connection, ids),
+            numbers=registry.numbers_of(connection, ids),
+            people=referrals.people_of(connection, ids),
+            findings=findings.standing(connection, ids),
+            summaries=packages.summaries(connection, ids),
+        )
+        standings = referrals.standings(connection, ids)
+        found: dict[int, Candidate | Against] = {}
+        for id in ids:
+            file = files.get(held.get(id, 0))
+            # Whom one complaint of a case accuses, all of them do.
+            together = [id] if file is None else [each.complaint for each in beside[file.id]]
+            accused = Accused(tuple(act for each in together for act in acts.get(each, ())))
+            # What went there with a referral has its line all the same.
+            sendable = replace(standings[id].sendable, at={})
+            why = self._against(sendable, accused)
+            found[id] = why or self._candidate(id, sendable, facts, acts.get(id, []), file)
+        return found
+
+    def _against(self, each: Sendable, accused: Accused) -> Against | None:
+        programme = PROGRAMMES[self._to.programme]
+        if not programme.is_for(each.kinds, each.sector):
+            return "elsewhere"
+        blocks = rules.blocks(each, self._to, accused, self._day, self._places)
+        if _ELSEWHERE.intersection(blocks):
+            return "elsewhere"
+        if any(kind.startswith(_TOTALS) for kind in each.kinds):
+            return "totals"
+        if not blocks:
+            return None
+        return "numbers" if blocks[0] == "consent_level" and each.consent["level"] in _NUMBERS else blocks[0]
+
+    def _candidate(
+        self, id: int, sendable: Sendable, facts: "_Facts", acts: Sequence[Act], file: CaseFile | None
+    ) -> Candidate:
+        report, summary = facts.reports[id], facts.summaries.get(id)
+        stated = [finding for act in acts if (finding := facts.findings.get((id, act.kind)))]
+        return Candidate(
+            complaint=id,
+            ref=self._keyed.ref(facts.numbers[id]),
+            consent=str(sendable.consent["level"]),
+            parts=rules.parts(sendable, self._to),
+            received=quarter_text(Quarter.of(report.received_at.date())),
+            received_month=report.received_at.date().isoformat()[:_MONTH_CHARS],
+            happened=report.incident_from or "",
+            where=self._where(report.place_id),
+            kind=report.kinds[0],
+            author=_author(facts.people.get(id, ())),
+            victim=release.victim(_victims(facts.people.get(id, ()))),
+            verification=summed(each.state for _, each in stated).state if stated else "unverified",
+            verified_late=any(each.is_late for _, each in stated),
+            status=_RECEIVED if file is None else file.status,
+            urgency="" if file is None else file.urgency,
+            summary=summary.text if summary is not None and summary.reviewed_by else "",
+        )
+
+    def _where(self, place: str | None) -> Somewhere:
+        if self._places is None or place is None:
+            return Somewhere()
+        around = {each.level: each.id for each in self._places.upward(place)}
+        return Somewhere(around.get("region", ""), around.get("cercle", ""), around.get("commune", ""))
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is read of several complaints at once, each by its complaint."""
+
+    reports: Mapping[int, Report]
+    numbers: Mapping[int, str]
+    people: Mapping[int, Sequence[Person]]
+    findings: Mapping[tuple[int, str], tuple[int, Finding]]
+    summaries: Mapping[int, Summary]
+
+
+def _is_another(told: Told, now: Candidate, keyed: Keyed) -> bool:
+    """Whether a line says something else of its person by now, or may say more or less than it did."""
+    if set(told.parts) != now.parts:
+        return True
+    ways = release.ways_to_say(now).items()
+    return any(told.hashes.get(name, "") not in {keyed.hash(name, text) for text in texts} for name, texts in ways)
+
+
+def _corrections(told: Told, now: Candidate, keyed: Keyed) -> list[Correction]:
+    """What of a line says something else by now, though not of its person."""
+    says = release.said_of_case(now).items()
+    changed = {name: text for name, text in says if told.hashes.get(name, "") != keyed.hash(name, text)}
+    was = {name: told.hashes.get(name, "") for name in changed}
+    return [Correction(told, changed, was)] if changed else []
+
+
+def _pages(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[at : at + _PAGE] for at in range(0, len(ids), _PAGE))
+
+
+def _victims(people: Sequence[Person]) -> list[tuple[str | None, str | None, int]]:
+    """Whom a line speaks of: those who suffered it, else those who complain."""
+    for role in (VICTIM, _COMPLAINANT):
+        found = [(each.sex, each.age, each.count or 1) for each in people if role in each.roles.split()]
+        if found:
+            return found
+    return []
+
+
+def _author(people: Sequence[Person]) -> str:
+    """Of whose people those are whom a complaint accuses; empty where it does not say, or of several."""
+    accused = {each.category or "" for each in people if ACCUSED_ROLES.intersection(each.roles.split())}
+    return accused.pop() if len(accused) == 1 else ""

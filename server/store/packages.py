@@ -1,0 +1,294 @@
+"""Packages: their series, what each had of which complaint, and summaries that may leave."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from server.domain.packages import Item, Number, Shape, State, Way
+from server.store.dialect import locked
+from server.store.package_tables import package, package_item, series, summary
+from server.store.schema import complaint, received
+
+# Of a package in one of these states its destination has what it says, or is about to.
+_LEFT: Final = ("sealed", "transmitted", "received", "closed")
+_LINES: Final = ("line", "named")
+
+
+@dataclass(frozen=True)
+class Series:
+    """How packages go to a destination. `pin`: SHA-256 of a certificate, in hexadecimal digits, empty for any that is
+    valid; `key`: an age recipient, empty where a passphrase stands for it; `key_at`: when somebody compared it."""
+
+    destination: str
+    prefix: str
+    since: date
+    way: Way
+    address: str
+    pin: str
+    key: str
+    key_by: str | None
+    key_at: datetime | None
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package. Digests are SHA-256 in hexadecimal digits: of its choice, its manifest, that of the one before, the
+    ZIP and the file; `bytes` of the file. `as_of`: what is in it is as of then."""
+
+    id: int
+    destination: str
+    prefix: str
+    quarter: str
+    no: int
+    state: State
+    as_of: datetime
+    prepared_by: str
+    counts: Mapping[str, Any]
+    choice: str
+    sealed_at: datetime | None = None
+    sealed_by: str | None = None
+    key: str | None = None
+    manifest: str | None = None
+    previous: str | None = None
+    zip: str | None = None
+    file: str | None = None
+    bytes: int | None = None
+    transmitted_at: datetime | None = None
+    transmitted_by: str | None = None
+    answered_at: datetime | None = None
+    answer_at: str | None = None
+    answer_by: str | None = None
+    closed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    cancelled_by: str | None = None
+    reason: str | None = None
+
+    @property
+    def number(self) -> Number:
+        """How it is called."""
+        return Number(self.prefix, self.quarter, self.no)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a package says of one complaint, None once that was erased.
+
+    `hashes`: by column, a keyed hash of what stands there; `parts`: what consent let it have.
+    """
+
+    item: Item
+    complaint: int | None
+    hashes: Mapping[str, str]
+    parts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a complaint is about in words that may leave; `reviewed_by` a second person, None before."""
+
+    complaint: int
+    text: str = field(repr=False)
+    at: datetime
+    by: str
+    reviewed_at: datetime | None
+    reviewed_by: str | None
+
+
+_SERIES: Final = tuple(series.c[name] for name in Series.__dataclass_fields__)
+_PACKAGE: Final = tuple(package.c[name] for name in Package.__dataclass_fields__)
+_SUMMARY: Final = tuple(summary.c[name] for name in Summary.__dataclass_fields__)
+
+
+def add_series(connection: sa.Connection, made: Series) -> None:
+    """Keep a series that is new."""
+    connection.execute(sa.insert(series).values(**vars(made) | {"since": made.since.isoformat()}))
+
+
+def change_series(connection: sa.Connection, destination: str, **values: Any) -> None:
+    """Set columns of a series."""
+    connection.execute(sa.update(series).where(series.c.destination == destination).values(**values))
+
+
+def all_series(connection: sa.Connection) -> list[Series]:
+    """Every series, by prefix."""
+    return [_series(row) for row in connection.execute(sa.select(*_SERIES).order_by(series.c.prefix))]
+
+
+def series_of(connection: sa.Connection, destination: str, *, is_locked: bool = False) -> Series | None:
+    """The series of a destination; `is_locked`: nobody draws a number of it, or changes it, until commit."""
+    select = sa.select(*_SERIES).where(series.c.destination == destination)
+    row = connection.execute(locked(connection, select) if is_locked else select).one_or_none()
+    return None if row is None else _series(row)
+
+
+def next_no(connection: sa.Connection, destination: str, year: int) -> int:
+    """The next place among the packages of a year; whoever takes it holds the series."""
+    columns = package.c
+    select = sa.select(sa.func.max(columns.no)).where(columns.destination == destination, columns.year == year)
+    return (connection.scalar(select) or 0) + 1
+
+
+def add(connection: sa.Connection, made: Package) -> int:
+    """Keep a package that is new, whatever its `id`; gives the id that it has."""
+    values = {name: value for name, value in vars(made).items() if name != "id"}
+    inserted = sa.insert(package).values(**values, year=made.number.year).returning(package.c.id)
+    return int(connection.execute(inserted).scalar_one())
+
+
+def change(connection: sa.Connection, id: int, **values: Any) -> None:
+    """Set columns of a package."""
+    connection.execute(sa.update(package).where(package.c.id == id).values(**values))
+
+
+def find(connection: sa.Connection, number: Number, *, is_locked: bool = False) -> Package | None:
+    """The package of a number."""
+    columns = package.c
+    select = sa.select(*_PACKAGE).where(
+        columns.prefix == number.prefix, columns.quarter == number.quarter, columns.no == number.no
+    )
+    row = connection.execute(locked(connection, select) if is_locked else select).one_or_none()
+    return None if row is None else Package(*row)
+
+
+def listed(connection: sa.Connection, destinations: Collection[str] | None = None) -> list[Package]:
+    """The packages of these destinations, of all where None: the last first."""
+    select = sa.select(*_PACKAGE).order_by(package.c.id.desc())
+    if destinations is not None:
+        select = select.where(package.c.destination.in_(destinations))
+    return [Package(*row) for row in connection.execute(select)]
+
+
+def open_one(connection: sa.Connection, destination: str) -> Package | None:
+    """The package of a destination that is prepared and not sealed; there is never more than one."""
+    columns = package.c
+    select = sa.select(*_PACKAGE).where(columns.destination == destination, columns.state == "prepared")
+    row = connection.execute(select).one_or_none()
+    return None if row is None else Package(*row)
+
+
+def last_sealed(connection: sa.Connection, destination: str) -> Package | None:
+    """The package of a destination that was sealed last, but for cancelled ones."""
+    columns = package.c
+    select = sa.select(*_PACKAGE).where(columns.destination == destination, columns.state.in_(_LEFT))
+    row = connection.execute(select.order_by(columns.sealed_at.desc(), columns.id.desc()).limit(1)).one_or_none()
+    return None if row is None else Package(*row)
+
+
+def set_items(connection: sa.Connection, id: int, told: Sequence[Told]) -> None:
+    """Put these in place of what a package has."""
+    connection.execute(sa.delete(package_item).where(package_item.c.package == id))
+    rows = [
+        {
+            **vars(each.item),
+            "package": id,
+            "complaint": each.complaint,
+            "hashes": dict(each.hashes),
+            "parts": list(each.parts),
+        }
+        for each in told
+    ]
+    if rows:
+        connection.execute(sa.insert(package_item), rows)
+
+
+def items(connection: sa.Connection, id: int) -> list[Told]:
+    """What a package says, by reference."""
+    select = sa.select(package_item).where(package_item.c.package == id)
+    return [_told(row) for row in connection.execute(select.order_by(package_item.c.ref, package_item.c.shape))]
+
+
+def settle(connection: sa.Connection, id: int, changed: Sequence[Item], at: datetime) -> None:
+    """Keep what the destination says of items."""
+    columns = package_item.c
+    for each in changed:
+        said = {"verdict": each.verdict, "reason": each.reason, "file_number": each.file_number, "settled_at": at}
+        where = columns.package == id, columns.ref == each.ref, columns.shape == each.shape
+        connection.execute(sa.update(package_item).where(*where).values(**said))
+
+
+def standing(connection: sa.Connection, destination: str) -> dict[str, Told]:
+    """By reference, the last line of each complaint that a destination has, where no later package made it void."""
+    columns, of = package_item.c, package.c
+    select = (
+        sa.select(package_item)
+        .join(package, of.id == columns.package)
+        .where(of.destination == destination, of.state.in_(_LEFT))
+        .order_by(of.id, columns.ref, columns.shape.desc())
+    )
+    found: dict[str, Told] = {}
+    # Within one package `void` comes before `line`: what is sent anew stands again.
+    for row in connection.execute(select):
+        told = _told(row)
+        if told.item.shape == "void":
+            found.pop(told.item.ref, None)
+        elif told.item.shape in _LINES:
+            found[told.item.ref] = told
+        elif told.item.ref in found:
+            found[told.item.ref] = _corrected(found[told.item.ref], told)
+    return found
+
+
+def received_between(
+    connection: sa.Connection, since: datetime, until: datetime, page_rows: int
+) -> Iterator[Sequence[int]]:
+    """Pages of complaints that the hub got from `since` on and before `until`, in the order of their ids."""
+    after = 0
+    while True:
+        select = (
+            sa.select(complaint.c.id)
+            .join(received, received.c.id == complaint.c.id)
+            .where(complaint.c.id > after, received.c.received_at >= since, received.c.received_at < until)
+            .order_by(complaint.c.id)
+            .limit(page_rows)
+        )
+        page = list(connection.scalars(select))
+        if not page:
+            return
+        yield page
+        after = page[-1]
+
+
+def overdue(connection: sa.Connection, before: datetime) -> list[Package]:
+    """Packages that left before then, of which their destinations have not said a word."""
+    columns = package.c
+    select = sa.select(*_PACKAGE).where(columns.state == "transmitted", columns.transmitted_at < before)
+    return [Package(*row) for row in connection.execute(select.order_by(columns.id))]
+
+
+def summaries(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Summary]:
+    """By complaint, its summary; of those that have none, nothing."""
+    rows = connection.execute(sa.select(*_SUMMARY).where(summary.c.complaint.in_(complaints)))
+    return {row.complaint: Summary(*row) for row in rows}
+
+
+def keep_summary(connection: sa.Connection, made: Summary) -> None:
+    """Put a summary in place of what stands there."""
+    connection.execute(sa.delete(summary).where(summary.c.complaint == made.complaint))
+    connection.execute(sa.insert(summary).values(**vars(made)))
+
+
+def review(connection: sa.Connection, complaint_id: int, by: str, at: datetime) -> None:
+    """A second person has read a summary."""
+    connection.execute(
+        sa.update(summary).where(summary.c.complaint == complaint_id).values(reviewed_by=by, reviewed_at=at)
+    )
+
+
+def _corrected(was: Told, told: Told) -> Told:
+    """A line with what a later package said of its columns."""
+    return Told(was.item, told.complaint, {**was.hashes, **told.hashes}, told.parts)
+
+
+def _series(row: sa.Row[Any]) -> Series:
+    return Series(**{**row._mapping, "since": date.fromisoformat(row.since)})
+
+
+def _told(row: sa.Row[Any]) -> Told:
+    shape: Shape = row.shape
+    item = Item(row.ref, shape, row.verdict, row.reason, row.file_number)
+    return Told(item, row.complaint, row.hashes, row.parts)
