@@ -202,7 +202,9 @@ class _Looker:
         files = cases.find(connection, set(held.values()))
         beside = cases.members(connection, files)
         acts: dict[int, list[Act]] = {}
-        for act in findings.acts_of(connection, {*ids, *(each.complaint for all in beside.values() for each in all)}):
+        for act in findings.acts_of(
+            connection, {*ids, *(each.complaint for those in beside.values() for each in those)}
+        ):
             acts.setdefault(act.complaint, []).append(act)
         facts = _Facts(
             reports=links.reports(connection, ids),
