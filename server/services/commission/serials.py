@@ -1,0 +1,119 @@
+"""Series: how packages go to a destination, laid down once, and the key that they are sealed to, compared by voice."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from server.domain import packages as rules
+from server.domain.desk import Desk
+from server.domain.errors import NotFound, PackageRefused
+from server.domain.packages import Way
+from server.domain.permission import UNREADABLE, Action, permit
+from server.services.commission.sealing import check_recipient, fingerprint
+from server.store import audit, destinations, packages
+from server.store.engine import Store
+from server.store.packages import Series
+
+PREPARES: Final[Action] = "prepare_export"
+_PIN_CHARS: Final = 64
+_HEX: Final = frozenset("0123456789abcdef")
+
+
+def add(
+    store: Store, desk: Desk, destination: str, prefix: str, since: date, way: Way, address: str = "", pin: str = ""
+) -> Series:
+    """Let packages go to a destination, under numbers that begin with a prefix, of what the hub got since that day.
+
+    Raises NotFound for whoever prepares none and for no such destination, and PackageRefused: `prefix`, `there` where
+    it has a series or the prefix is taken, `address` for one that is no address of the web, `pin`.
+    """
+    require(desk)
+    rules.check_prefix(prefix)
+    check_address(way, address, pin)
+    with store.write() as connection:
+        if destination not in destinations.find(connection, [destination]):
+            raise NotFound(object=destination)
+        known = packages.all_series(connection)
+        if any(destination == each.destination or prefix == each.prefix for each in known):
+            raise PackageRefused(fault="there", prefix=prefix)
+        signature = desk.actor.signature
+        made = Series(destination, prefix, since, way, address, pin, "", None, None, desk.now, signature)
+        packages.add_series(connection, made)
+        _note(connection, desk, "series_add", destination, {"prefix": prefix, "way": way})
+    return made
+
+
+def listed(store: Store, desk: Desk) -> list[Series]:
+    """Every series. Raises NotFound for whoever prepares no packages."""
+    require(desk)
+    with store.read() as connection:
+        return packages.all_series(connection)
+
+
+def set_key(store: Store, desk: Desk, destination: str, recipient: str) -> str:
+    """Take in the age recipient of a destination; gives its fingerprint. Nothing is sealed to it before `confirm_key`.
+
+    Raises NotFound, and PackageRefused (`key`) for what is none.
+    """
+    require(desk)
+    check_recipient(recipient)
+    with store.write() as connection:
+        _held(connection, destination)
+        packages.change_series(connection, destination, key=recipient, key_by=None, key_at=None)
+        _note(connection, desk, "series_key", destination, {"fingerprint": fingerprint(recipient)})
+    return fingerprint(recipient)
+
+
+def confirm_key(store: Store, desk: Desk, destination: str, heard: str) -> None:
+    """The fingerprint that a person of the destination read aloud is that of the key.
+
+    Raises NotFound, and PackageRefused: `key_missing`, and `key_differs` where it is another.
+    """
+    require(desk)
+    with store.write() as connection:
+        held = _held(connection, destination)
+        if not held.key:
+            raise PackageRefused(fault="key_missing")
+        if _digits(heard) != _digits(fingerprint(held.key)):
+            raise PackageRefused(fault="key_differs")
+        packages.change_series(connection, destination, key_by=desk.actor.signature, key_at=desk.now)
+        _note(connection, desk, "series_key_confirmed", destination, {"fingerprint": fingerprint(held.key)})
+
+
+def require(desk: Desk) -> None:
+    """Whoever prepares packages covers everything, and is a named reader: what is in them, anybody may have sent.
+
+    Raises NotFound.
+    """
+    if not permit(desk.actor, PREPARES, UNREADABLE):
+        raise NotFound(object="packages")
+
+
+def check_address(way: Way, address: str, pin: str) -> None:
+    """Raises PackageRefused: `address`, and `pin` for what is no SHA-256 in hexadecimal digits."""
+    parts = urlsplit(address)
+    if (way == "https") != bool(address) or (address and (parts.scheme != "https" or not parts.hostname)):
+        raise PackageRefused(fault="address", address=address)
+    if pin and (len(pin) != _PIN_CHARS or not _HEX.issuperset(pin)):
+        raise PackageRefused(fault="pin")
+
+
+def _held(connection: sa.Connection, destination: str) -> Series:
+    held = packages.series_of(connection, destination, is_locked=True)
+    if held is None:
+        raise NotFound(object=destination)
+    return held
+
+
+def _digits(text: str) -> str:
+    return "".join(char for char in text.lower() if char in _HEX)
+
+
+def _note(connection: sa.Connection, desk: Desk, action: str, destination: str, details: Mapping[str, Any]) -> None:
+    actor = desk.actor.signature
+    audit.record(
+        connection, at=desk.now, actor=actor, action=action, object=f"destination:{destination}", details=details
+    )
