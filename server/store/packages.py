@@ -8,13 +8,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.packages import Item, Number, Shape, State, Way
-from server.store.dialect import locked
+from server.store.dialect import among, locked
 from server.store.package_tables import package, package_item, series, summary
-from server.store.schema import complaint, received
+from server.store.schema import complaint, person, received
 
 # Of a package in one of these states its destination has what it says, or is about to.
 _LEFT: Final = ("sealed", "transmitted", "received", "closed")
 _LINES: Final = ("line", "named")
+_NAMED: Final = frozenset({"complainant", "victim"})
 
 
 @dataclass(frozen=True)
@@ -260,9 +261,22 @@ def overdue(connection: sa.Connection, before: datetime) -> list[Package]:
     return [Package(*row) for row in connection.execute(select.order_by(columns.id))]
 
 
+def people_named(connection: sa.Connection, complaints: Collection[int]) -> dict[int, frozenset[int]]:
+    """By complaint, the numbers of those who complain or suffered: of nobody else a name ever leaves."""
+    columns = person.c
+    select = sa.select(columns.complaint, columns.no, columns.roles).where(
+        among(connection, columns.complaint, complaints)
+    )
+    found: dict[int, frozenset[int]] = {}
+    for id, no, roles in connection.execute(select):
+        if _NAMED & set(roles.split()):
+            found[id] = found.get(id, frozenset()) | {no}
+    return found
+
+
 def summaries(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Summary]:
     """By complaint, its summary; of those that have none, nothing."""
-    rows = connection.execute(sa.select(*_SUMMARY).where(summary.c.complaint.in_(complaints)))
+    rows = connection.execute(sa.select(*_SUMMARY).where(among(connection, summary.c.complaint, complaints)))
     return {row.complaint: Summary(*row) for row in rows}
 
 

@@ -93,10 +93,14 @@ class Choice:
         return {
             "lines": len(self.candidates) - len(self.named),
             "named": len(self.named),
-            "against": dict(sorted(Counter(self.against.values()).items())),
+            "against": self.counts_against(),
             "voids": len(self.voids),
             "corrections": len(self.corrections),
         }
+
+    def counts_against(self) -> dict[str, int]:
+        """How many have no line, by what stands against one."""
+        return dict(sorted(Counter(self.against.values()).items()))
 
     def digest(self) -> str:
         """SHA-256 of what is chosen, in hexadecimal digits: whoever approves another choice is told so."""
