@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.packages import Item, Number, Shape, State, Way
-from server.store.dialect import among, locked
+from server.store.dialect import locked
 from server.store.package_tables import package, package_item, series, summary
 from server.store.schema import complaint, person, received
 
@@ -264,9 +264,7 @@ def overdue(connection: sa.Connection, before: datetime) -> list[Package]:
 def people_named(connection: sa.Connection, complaints: Collection[int]) -> dict[int, frozenset[int]]:
     """By complaint, the numbers of those who complain or suffered: of nobody else a name ever leaves."""
     columns = person.c
-    select = sa.select(columns.complaint, columns.no, columns.roles).where(
-        among(connection, columns.complaint, complaints)
-    )
+    select = sa.select(columns.complaint, columns.no, columns.roles).where(columns.complaint.in_(complaints))
     found: dict[int, frozenset[int]] = {}
     for id, no, roles in connection.execute(select):
         if _NAMED & set(roles.split()):
@@ -276,7 +274,7 @@ def people_named(connection: sa.Connection, complaints: Collection[int]) -> dict
 
 def summaries(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Summary]:
     """By complaint, its summary; of those that have none, nothing."""
-    rows = connection.execute(sa.select(*_SUMMARY).where(among(connection, summary.c.complaint, complaints)))
+    rows = connection.execute(sa.select(*_SUMMARY).where(summary.c.complaint.in_(complaints)))
     return {row.complaint: Summary(*row) for row in rows}
 
 

@@ -1,13 +1,11 @@
 """Approving: a second person seals what was prepared; names are opened for it alone, and no clear byte meets a disk."""
 
+import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
-
-import fcntl
-import sqlalchemy as sa
 
 from server.domain import packages as rules
 from server.domain.desk import Desk
