@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.retention import kept_id
-from server.store import audit, cases, due, duplicates, tasks
+from server.store import audit, cases, due, duplicates, packages, tasks
 from server.store.dialect import among, insert_new, locked
 from server.store.schema import (
     act,
@@ -284,6 +284,7 @@ def _remove_filed(connection: sa.Connection, complaint_id: int, operations: Sequ
         sa.update(registry).where(registry.c.complaint == complaint_id).values(complaint=None, erased_at=at)
     )
     duplicates.remove(connection, complaint_id)
+    packages.forget(connection, complaint_id)
     tasks.remove(connection, complaint_id, at)
     going_on = cases.remove(connection, complaint_id)
     cases.renew_standing(connection, going_on)

@@ -291,6 +291,13 @@ def review(connection: sa.Connection, complaint_id: int, by: str, at: datetime) 
     )
 
 
+def forget(connection: sa.Connection, complaint_id: int) -> None:
+    """Of a complaint that is erased, no word is kept; that its line is void, its destinations are told by reference."""
+    connection.execute(sa.delete(summary).where(summary.c.complaint == complaint_id))
+    gone = {"complaint": None, "hashes": {}}
+    connection.execute(sa.update(package_item).where(package_item.c.complaint == complaint_id).values(**gone))
+
+
 def _corrected(was: Told, told: Told) -> Told:
     """A line with what a later package said of its columns."""
     return Told(was.item, told.complaint, {**was.hashes, **told.hashes}, told.parts)
