@@ -35,6 +35,8 @@ ANSWER_WITHIN: Final = timedelta(days=15)
 PREFIX: Final = re.compile(r"[A-Z][A-Z0-9]{1,11}")
 _NUMBER: Final = re.compile(r"(?P<prefix>[A-Z][A-Z0-9]{1,11})-(?P<quarter>(?:19|20)\d\d-T[1-4])-(?P<no>\d{4,9})")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+# A number under which a body keeps a file, where it is plainly no more than that: other words of a body go to no device.
+FILE_NUMBER: Final = re.compile(r"(?=[^0-9]*[0-9])(?=.{1,40}\Z)[A-Z0-9]{1,10}(?:[ /._-][A-Z0-9]{1,10})*")
 _TEXT_MAX_CHARS: Final = 500
 _REFERENCE_MAX_CHARS: Final = 80
 
@@ -150,10 +152,13 @@ def read_answer(said: Any) -> Answer:
 def settled(items: Sequence[Item], words: Sequence[Word]) -> list[Item]:
     """The items that an answer changes, as it leaves them; none where it says once more what was said.
 
-    A later word on an item stands in place of an earlier one. Raises PackageRefused: `item_unknown` for a reference
-    that is not in the package, `item_twice` where the answer contradicts itself.
+    A word on a reference is one on all that the package says under it, and a later one stands in place of an earlier.
+    Raises PackageRefused: `item_unknown` for a reference that is not in the package, `item_twice` where the answer
+    contradicts itself.
     """
-    known = {each.ref: each for each in items}
+    known: dict[str, list[Item]] = {}
+    for each in items:
+        known.setdefault(each.ref, []).append(each)
     said: dict[str, Word] = {}
     for word in words:
         if word.ref not in known:
@@ -161,10 +166,11 @@ def settled(items: Sequence[Item], words: Sequence[Word]) -> list[Item]:
         if said.setdefault(word.ref, word) != word:
             raise PackageRefused(fault="item_twice", ref=word.ref)
     told = [
-        replace(known[ref], verdict=word.verdict, reason=word.reason, file_number=word.file_number)
+        (each, replace(each, verdict=word.verdict, reason=word.reason, file_number=word.file_number))
         for ref, word in said.items()
+        for each in known[ref]
     ]
-    return [each for each in told if each != known[each.ref]]
+    return [now for was, now in told if now != was]
 
 
 def is_complete(items: Collection[Item]) -> bool:

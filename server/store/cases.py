@@ -325,7 +325,8 @@ def remove(connection: sa.Connection, complaint_id: int) -> list[int]:
     for table in (note, look, step_waiting, told_step, finding, judgement, referral_complaint, case_complaint):
         connection.execute(sa.delete(table).where(table.c.complaint == complaint_id))
     # An entry without its complaint says nothing of anybody, and a timeline without an entry leads nowhere.
-    connection.execute(sa.update(timeline).where(timeline.c.complaint == complaint_id).values(complaint=None))
+    nobodys = {"complaint": None, "step": None}
+    connection.execute(sa.update(timeline).where(timeline.c.complaint == complaint_id).values(nobodys))
     if own is not None:
         connection.execute(sa.update(casefile).where(casefile.c.id == own).values(complaint=None))
     for id, others in members(connection, {each for each in (own, holder) if each is not None}).items():

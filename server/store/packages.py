@@ -206,10 +206,17 @@ def items(connection: sa.Connection, id: int) -> list[Told]:
 def settle(connection: sa.Connection, id: int, changed: Sequence[Item], at: datetime) -> None:
     """Keep what the destination says of items."""
     columns = package_item.c
-    for each in changed:
-        said = {"verdict": each.verdict, "reason": each.reason, "file_number": each.file_number, "settled_at": at}
-        where = columns.package == id, columns.ref == each.ref, columns.shape == each.shape
-        connection.execute(sa.update(package_item).where(*where).values(**said))
+    of = columns.package == id, columns.ref == sa.bindparam("of_ref"), columns.shape == sa.bindparam("of_shape")
+    names = "verdict", "reason", "file_number", "settled_at"
+    told = sa.update(package_item).where(*of).values({name: sa.bindparam(f"to_{name}") for name in names})
+    rows = [
+        {"of_ref": each.ref, "of_shape": each.shape}
+        | {"to_verdict": each.verdict, "to_reason": each.reason}
+        | {"to_file_number": each.file_number, "to_settled_at": at}
+        for each in changed
+    ]
+    if rows:
+        connection.execute(told, rows)
 
 
 def standing(connection: sa.Connection, destination: str) -> dict[str, Told]:
@@ -294,7 +301,7 @@ def review(connection: sa.Connection, complaint_id: int, by: str, at: datetime) 
 def forget(connection: sa.Connection, complaint_id: int) -> None:
     """Of a complaint that is erased, no word is kept; that its line is void, its destinations are told by reference."""
     connection.execute(sa.delete(summary).where(summary.c.complaint == complaint_id))
-    gone = {"complaint": None, "hashes": {}}
+    gone = {"complaint": None, "hashes": {}, "reason": "", "file_number": ""}
     connection.execute(sa.update(package_item).where(package_item.c.complaint == complaint_id).values(**gone))
 
 

@@ -21,7 +21,8 @@ from server.services.commission import serials
 from server.services.commission.choosing import Choice, Keyed, choose
 from server.store import audit, destinations, packages
 from server.store.engine import Store
-from server.store.packages import Package, Series
+from server.store.packages import Package as Package
+from server.store.packages import Series as Series
 
 # What is in the way of sealing, the weightiest first.
 Blocker = Literal["suspended", "not_valid", "key_missing", "key_unconfirmed", "changed", "summaries"]
@@ -145,6 +146,13 @@ def listed(store: Store, desk: Desk) -> list[Package]:
     serials.require(desk)
     with store.read() as connection:
         return packages.listed(connection)
+
+
+def one(store: Store, desk: Desk, number: str) -> Package:
+    """The package of a number. Raises NotFound, also for whoever prepares none."""
+    serials.require(desk)
+    with store.read() as connection:
+        return find(connection, number)
 
 
 def find(connection: sa.Connection, number: str, *, is_locked: bool = False) -> Package:

@@ -12,6 +12,7 @@ from server.domain.desk import Desk
 from server.domain.errors import NotFound, PackageRefused
 from server.domain.packages import Way
 from server.domain.permission import UNREADABLE, Action, permit
+from server.domain.referral import Destination
 from server.services.commission.sealing import check_recipient, fingerprint
 from server.store import audit, destinations, packages
 from server.store.engine import Store
@@ -51,6 +52,19 @@ def listed(store: Store, desk: Desk) -> list[Series]:
     require(desk)
     with store.read() as connection:
         return packages.all_series(connection)
+
+
+def destinations_of(store: Store, desk: Desk) -> list[Destination]:
+    """The destinations that have a series. Raises NotFound for whoever prepares no packages."""
+    require(desk)
+    with store.read() as connection:
+        known = packages.all_series(connection)
+        return list(destinations.find(connection, [each.destination for each in known]).values())
+
+
+def fingerprint_of(series: Series) -> str:
+    """The fingerprint of the key that a series has; empty where it has none."""
+    return fingerprint(series.key) if series.key else ""
 
 
 def set_key(store: Store, desk: Desk, destination: str, recipient: str) -> str:
