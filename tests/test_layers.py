@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.slots": ("server.domain",),
     "server.credential": ("server.durable", "server.slots", "server.domain"),
     "server.i18n": ("client_sync.i18n",),
+    "server.figure_words": ("server.domain", "server.i18n", "client_sync.protocol"),
     "server.store": ("server.store", "server.durable", "server.domain"),
     "server.services": (
         "server.store",
@@ -36,6 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.domain",
         "server.i18n",
         "server.refusals",
+        "server.figure_words",
         "client_sync.protocol",
         "client_sync.seal",
         "client_sync.complaint",
@@ -48,6 +50,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.domain",
         "server.i18n",
         "server.refusals",
+        "server.figure_words",
         "client_sync.protocol",
     ),
     "server.refusals": ("server.domain", "server.i18n"),

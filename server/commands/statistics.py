@@ -7,14 +7,15 @@ from typing import Final
 import click
 from rich.table import Table
 
+from server import figure_words
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
 from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand
 from server.domain.permission import may_ever
 from server.domain.statistics import NETWORK, TABLES, Period, Release
-from server.services import figure_words, statistics
-from server.services.figure_words import Worded, Words
+from server.figure_words import Worded, Words
+from server.services import statistics
 
 FORMATS: Final = ("table", "csv", "json")
 # What stands beside each other on a screen; a wider table is told line by line.

@@ -1,6 +1,6 @@
 """Steps: which of a complaint wait to be told to its device, which were told, and which of these somebody saw there."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,6 +52,16 @@ def await_telling(connection: sa.Connection, casefile: int, no: int, complaint: 
     rows = sa.select(columns.complaint, columns.casefile, *told).where(of_case, columns.casefile == casefile)
     names = ["complaint", "casefile", "no", "tells_at"]
     connection.execute(sa.insert(step_waiting).from_select(names, rows))
+
+
+def await_each(connection: sa.Connection, waiting: Sequence[tuple[int, int, int, datetime]]) -> None:
+    """Have each of these told: case and number of the entry, the complaint, and from when."""
+    rows = [
+        {"casefile": casefile, "no": no, "complaint": complaint, "tells_at": tells_at}
+        for casefile, no, complaint, tells_at in waiting
+    ]
+    if rows:
+        connection.execute(sa.insert(step_waiting), rows)
 
 
 def await_elsewhere(

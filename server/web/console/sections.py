@@ -21,6 +21,7 @@ _ALL: Final = (
     Section("cases", "/console/cases", "handle_case"),
     Section("follow_ups", "/console/follow-ups", "handle_case"),
     Section("referrals", "/console/referrals", "handle_case"),
+    Section("packages", "/console/exports", "prepare_export"),
     Section("dashboard", "/console/dashboard", "read_statistics"),
     Section("devices", "/console/devices", "manage_devices"),
     Section("people", "/console/people", "manage_people"),
