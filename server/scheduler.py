@@ -27,6 +27,7 @@ from server.services import (
     statistics,
 )
 from server.services.cases import acknowledging, escalating, following, referring, tasking, telling
+from server.services.commission import answering
 from server.services.intake import admission
 from server.services.maintenance import Claim, Run
 
@@ -231,6 +232,12 @@ def _refer(hub: Hub) -> None:
     referring.note_taken_back(hub.store, hub.gazetteer(), hub.clock())
 
 
+def _hear_of_packages(hub: Hub) -> None:
+    # Before anybody is told that a destination is silent.
+    answering.fetch_all(hub.store, hub.gazetteer(), hub.clock())
+    answering.note_silent(hub.store, hub.clock())
+
+
 JOBS: Final = (
     Job(
         "acknowledge",
@@ -287,6 +294,12 @@ JOBS: Final = (
         "file_held",
         _each(hours=1),
         lambda hub: admission.file_held(hub.store, hub.settings.registry_prefix, hub.clock(), hub.gazetteer()),
+    ),
+    Job(
+        "package_answers",
+        _each(hours=6),
+        _hear_of_packages,
+        is_wanted=lambda hub: answering.is_any_awaited(hub.store),
     ),
     Job(
         "retention",

@@ -106,6 +106,11 @@ def table(store: Store, desk: Desk, code: str, period: Period) -> Release:
     return release
 
 
+def published(store: Store, desk: Desk, period: Period) -> list[Release]:
+    """Every table of a quarter that is over, as `table` gives it. Raises NotFound for whoever may read no figures."""
+    return [table(store, desk, code, period) for code in TABLES]
+
+
 def freeze_closed(store: Store, now: datetime) -> int:
     """Freeze the tables of each quarter that is over and was not frozen yet; gives how many quarters that were.
 

@@ -120,6 +120,18 @@ def open_report(store: Store, desk: Desk, received: int, reason: str | None = No
     return _open_part(store, desk, complaint, case, _Found(part, None), "report", why)
 
 
+def release_identity(store: Store, desk: Desk, complaint: int, purpose: str) -> Opened:
+    """The identity of a complaint, for what is sealed to a body that its person chose, and for nobody's eyes.
+
+    Whoever approves what leaves opens it by that right, without an assignment; `purpose` is what it is opened for, as
+    the log keeps it. Raises NotFound where there is no such complaint, and in the same way where this is not permitted.
+    """
+    case = _case(store, desk, complaint)
+    if not permit(desk.actor, "approve_export", case.target):
+        raise NotFound(object=complaint)
+    return _open_part(store, desk, complaint, case, case.find("identity"), "identity", purpose)
+
+
 def hand_over(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str | None = None) -> bytes:
     """A sealed compartment as a file for `open_file`, on the machine of whoever keeps a key there.
 

@@ -1,7 +1,7 @@
 """Packages: their series, what each had of which complaint, and summaries that may leave."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -79,13 +79,15 @@ class Package:
 class Told:
     """What a package says of one complaint, None once that was erased.
 
-    `hashes`: by column, a keyed hash of what stands there; `parts`: what consent let it have.
+    `hashes`: by column, a keyed hash of what stands there; `parts`: what consent let it have; `number`: of the package
+    that a line stands in, where that was asked for.
     """
 
     item: Item
     complaint: int | None
     hashes: Mapping[str, str]
     parts: Sequence[str]
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,18 @@ def items(connection: sa.Connection, id: int) -> list[Told]:
     return [_told(row) for row in connection.execute(select.order_by(package_item.c.ref, package_item.c.shape))]
 
 
+def of_complaints(
+    connection: sa.Connection, complaints: Collection[int]
+) -> list[tuple[Package, Told, datetime | None]]:
+    """What packages say of complaints, and when their destinations said something of that: the first package first."""
+    columns = package_item.c
+    select = sa.select(package_item).where(columns.complaint.in_(complaints))
+    rows = connection.execute(select.order_by(columns.package, columns.ref, columns.shape)).all()
+    of = sa.select(*_PACKAGE).where(package.c.id.in_({row.package for row in rows}))
+    known = {row.id: Package(*row) for row in connection.execute(of)}
+    return [(known[row.package], _told(row), row.settled_at) for row in rows]
+
+
 def settle(connection: sa.Connection, id: int, changed: Sequence[Item], at: datetime) -> None:
     """Keep what the destination says of items."""
     columns = package_item.c
@@ -223,7 +237,7 @@ def standing(connection: sa.Connection, destination: str) -> dict[str, Told]:
     """By reference, the last line of each complaint that a destination has, where no later package made it void."""
     columns, of = package_item.c, package.c
     select = (
-        sa.select(package_item)
+        sa.select(package_item, of.prefix, of.quarter, of.no)
         .join(package, of.id == columns.package)
         .where(of.destination == destination, of.state.in_(_LEFT))
         .order_by(of.id, columns.ref, columns.shape.desc())
@@ -235,7 +249,7 @@ def standing(connection: sa.Connection, destination: str) -> dict[str, Told]:
         if told.item.shape == "void":
             found.pop(told.item.ref, None)
         elif told.item.shape in _LINES:
-            found[told.item.ref] = told
+            found[told.item.ref] = replace(told, number=Number(row.prefix, row.quarter, row.no).text)
         elif told.item.ref in found:
             found[told.item.ref] = _corrected(found[told.item.ref], told)
     return found
@@ -301,13 +315,13 @@ def review(connection: sa.Connection, complaint_id: int, by: str, at: datetime) 
 def forget(connection: sa.Connection, complaint_id: int) -> None:
     """Of a complaint that is erased, no word is kept; that its line is void, its destinations are told by reference."""
     connection.execute(sa.delete(summary).where(summary.c.complaint == complaint_id))
-    gone = {"complaint": None, "hashes": {}, "reason": "", "file_number": ""}
+    gone: dict[str, Any] = {"complaint": None, "hashes": {}, "reason": "", "file_number": ""}
     connection.execute(sa.update(package_item).where(package_item.c.complaint == complaint_id).values(**gone))
 
 
 def _corrected(was: Told, told: Told) -> Told:
     """A line with what a later package said of its columns."""
-    return Told(was.item, told.complaint, {**was.hashes, **told.hashes}, told.parts)
+    return replace(was, complaint=told.complaint, hashes={**was.hashes, **told.hashes}, parts=told.parts)
 
 
 def _series(row: sa.Row[Any]) -> Series:

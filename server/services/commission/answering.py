@@ -43,7 +43,9 @@ _OUT: Final[frozenset[State]] = frozenset({"sealed", "transmitted", "received", 
 # And owes a word.
 _AWAITED: Final[frozenset[State]] = frozenset({"transmitted", "received"})
 _FILE: Final = "accuse.json"
-# Under a closed limit of statements, and how many cases are held at once.
+# What takes back an entry of any case.
+_UNDONE: Final = "undone"
+# Of complaints, or of cases, that one statement names.
 _PAGE: Final = 500
 
 
@@ -71,7 +73,7 @@ def unpacked(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        raise PackageRefused(fault="answer_unreadable", member="") from None
+        raise PackageRefused(fault="answer_unreadable", member="JSON") from None
 
 
 def take_answer(store: Store, desk: Desk, number: str, said: Any, *, is_theirs: bool = False) -> Taken:
@@ -110,23 +112,11 @@ def take_answer(store: Store, desk: Desk, number: str, said: Any, *, is_theirs: 
 
 def note_sent(connection: sa.Connection, desk: Desk, package: Package) -> None:
     """Let the timeline of every case that has something in a package say that it went, once a case."""
-    to = _destination(connection, package)
+    to, by, now = _destination(connection, package), desk.actor.signature, desk.now
     complaints = {each.complaint for each in packages.items(connection, package.id) if each.complaint is not None}
-    for ids, files in _held(connection, complaints):
-        of: dict[int, list[int]] = {}
-        for id in ids:
-            of.setdefault(files[id].id, []).append(id)
-        held = {each.id: each for each in files.values()}
+    for page in _held(connection, complaints):
         told = [
-            Entry(
-                id,
-                held[id].revision + 1,
-                SENT,
-                desk.actor.signature,
-                desk.now,
-                fields=_fields(package, to, sent),
-            )
-            for id, sent in sorted(of.items())
+            Entry(file.id, file.revision + 1, SENT, by, now, fields=_fields(package, to, sent)) for file, sent in page
         ]
         timeline.append_each(connection, told)
 
@@ -235,7 +225,11 @@ def _meant(connection: sa.Connection, number: str, answer: Answer) -> Package:
 def _gone(connection: sa.Connection, desk: Desk, package: Package) -> Package:
     """A sealed package, noted as transmitted: by whom takes the answer in, and when."""
     rules.check_move(package.state, "transmitted")
-    values = {"state": "transmitted", "transmitted_at": desk.now, "transmitted_by": desk.actor.signature}
+    values: dict[str, Any] = {
+        "state": "transmitted",
+        "transmitted_at": desk.now,
+        "transmitted_by": desk.actor.signature,
+    }
     packages.change(connection, package.id, **values)
     gone = replace(package, **values)
     note_sent(connection, desk, gone)
@@ -243,9 +237,7 @@ def _gone(connection: sa.Connection, desk: Desk, package: Package) -> Package:
     return gone
 
 
-def _answered(
-    connection: sa.Connection, desk: Desk, package: Package, answer: Answer, *, is_complete: bool
-) -> Package:
+def _answered(connection: sa.Connection, desk: Desk, package: Package, answer: Answer, *, is_complete: bool) -> Package:
     """The package as an answer leaves it. When it was received stands as it was said first."""
     values: dict[str, Any] = {}
     if package.answered_at is None:
@@ -276,33 +268,38 @@ def _tell_cases(
         # Of what was erased since, no case is left.
         if complaint is not None:
             items.setdefault(complaint, []).append(item)
-    for ids, files in _held(connection, items):
-        strict = _strict(connection, {each.id for each in files.values()})
-        again = {id for id in ids if any(_key(each) in was for each in items[id])}
-        last = _take_back(connection, desk, package, again, files)
+    said_again = {id for id, each in items.items() if any(_key(item) in was for item in each)}
+    for page in _held(connection, items):
+        strict = _strict(connection, [file.id for file, _ in page])
+        last = {file.id: file.revision for file, _ in page}
+        again = {file.id: said_again.intersection(ids) for file, ids in page}
+        last |= _take_back(connection, desk, package, {case: ids for case, ids in again.items() if ids}, last)
         told = []
-        for id in ids:
-            case = files[id].id
-            for item in items[id]:
-                last[case] += 1
-                told.append(_entry(desk, package, to, (case, last[case], id), item, is_strict=case in strict))
+        for file, ids in page:
+            said = [(id, item) for id in ids for item in items[id]]
+            for no, (complaint, item) in enumerate(said, last[file.id] + 1):
+                told.append(_entry(desk, package, to, (file.id, no, complaint), item, is_strict=file.id in strict))
         timeline.append_each(connection, told)
 
 
 def _take_back(
-    connection: sa.Connection, desk: Desk, package: Package, complaints: Collection[int], files: Mapping[int, CaseFile]
+    connection: sa.Connection,
+    desk: Desk,
+    package: Package,
+    again: Mapping[int, Collection[int]],
+    last: Mapping[int, int],
 ) -> dict[int, int]:
-    """Take back what was said of these before, where devices were not told yet; gives the last entry of each case."""
-    last = {each.id: each.revision for each in files.values()}
-    told = timeline.of_cases(connection, {files[each].id for each in complaints})
-    for case, entries in told.items():
+    """Take back what was said before of complaints, by their case, where devices were not told yet; gives the number
+    of the last entry of these cases then."""
+    numbers = {case: last[case] for case in again}
+    for case, entries in timeline.of_cases(connection, again).items():
         for each in steps.standing(entries):
-            is_of_it = each.fields.get("package") == package.number.text and each.complaint in complaints
+            is_of_it = each.fields.get("package") == package.number.text and each.complaint in again[case]
             if is_of_it and each.tells_at is not None and not steps.may_tell(each.tells_at, desk.now):
-                last[case] += 1
-                undone = Entry(case, last[case], _UNDONE, desk.actor.signature, desk.now, undoes=each.no)
-                timeline.append(connection, undone)
-    return last
+                numbers[case] += 1
+                by = desk.actor.signature
+                timeline.append(connection, Entry(case, numbers[case], _UNDONE, by, desk.now, undoes=each.no))
+    return numbers
 
 
 def _entry(
@@ -336,20 +333,23 @@ def _fields(package: Package, to: Destination, sent: Sequence[int]) -> dict[str,
     return {"package": package.number.text, "destination": to.code, BODY: to.body, "sent": list(sent)}
 
 
-def _held(
-    connection: sa.Connection, complaints: Collection[int]
-) -> Iterator[tuple[Sequence[int], Mapping[int, CaseFile]]]:
-    """Pages of those of the complaints that a case has, in the order of their ids, with that case, both locked.
+def _held(connection: sa.Connection, complaints: Collection[int]) -> Iterator[list[tuple[CaseFile, list[int]]]]:
+    """Pages of the cases that have these complaints now, each with those of them that it has; all are locked.
 
-    The hub opens the case of each within minutes of receiving it, and says what goes into packages of quarters.
+    The hub opens the case of each within minutes of receiving it, and what a package says is of a quarter before.
     """
-    everyone = sorted(complaints)
-    for at in range(0, len(everyone), _PAGE):
-        page = everyone[at : at + _PAGE]
-        here = cases.lock_complaints(connection, page)
-        held = cases.holding(connection, here)
-        files = cases.find(connection, set(held.values()), is_locked=True)
-        yield sorted(held), {id: files[case] for id, case in held.items()}
+    of: dict[int, list[int]] = {}
+    for ids in _pages(sorted(complaints)):
+        cases.lock_complaints(connection, ids)
+        for id, case in sorted(cases.holding(connection, ids).items()):
+            of.setdefault(case, []).append(id)
+    for ids in _pages(sorted(of)):
+        files = cases.find(connection, ids, is_locked=True)
+        yield [(file, of[id]) for id, file in files.items()]
+
+
+def _pages(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[at : at + _PAGE] for at in range(0, len(ids), _PAGE))
 
 
 def _strict(connection: sa.Connection, ids: Collection[int]) -> set[int]:

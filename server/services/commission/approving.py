@@ -98,7 +98,7 @@ def approve(
         content = _content(prepared, lines, before, desk, press, tables)
         bag = bags.Bag(papers.payload(content), content, press.signer)
         sealed = sealing.seal(bag, press.folder, number, recipient=prepared.series.key, passphrase=passphrase)
-        values = {
+        values: dict[str, Any] = {
             "state": "sealed",
             "sealed_at": desk.now,
             "sealed_by": desk.actor.signature,

@@ -25,9 +25,10 @@ PUBLIC_KEY: Final = "seere.pub"
 _DECLARATION: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 # Names that need no escape in a manifest (RFC 8493 §2.1.3) and mean one file on every system.
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
-# A text shrinks to a sixth: over 2G the tables of 20,000 complaints are minutes instead of half an hour. Another build
-# of zlib may make other bytes of it, so that a ZIP is rebuilt to the byte where the same one is; the manifest, which
-# goes by the files themselves, is the same everywhere.
+# Texts are deflated, at the one level that every zlib calls its own: the CSV and JSON of 20,000 complaints are 1.7 MB
+# instead of 14.7, minutes of 2G instead of an hour. Another build of zlib may make other bytes of them, so a ZIP is
+# rebuilt to the byte only where the same one is; the manifest goes by the files themselves, and is the same everywhere.
+# These are compressed already.
 _COMPACT: Final = frozenset({".gz", ".jpg", ".pdf", ".png", ".xlsx", ".zip"})
 _RW_R_R: Final = 0o100644 << 16
 _UNIX: Final = 3
@@ -91,8 +92,9 @@ class Bag:
             PUBLIC_KEY: minisign.public_file(self.seed),
         }
         yield from ((name, [data]) for name, data in tags.items())
-        every = {"bagit.txt": _DECLARATION, **tags}
-        yield "tagmanifest-sha256.txt", [_sums({name: hashlib.sha256(data).hexdigest() for name, data in every.items()})]
+        tags["bagit.txt"] = _DECLARATION
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in tags.items()}
+        yield "tagmanifest-sha256.txt", [_sums(digests)]
 
     def _facts(self, payload: Mapping[str, "_Counted"]) -> bytes:
         content = self.content
@@ -172,6 +174,9 @@ class _Outlet:
 
     def flush(self) -> None:
         """Everything written is at hand."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
     def take(self) -> bytes:
         taken = bytes(self.waiting)

@@ -17,7 +17,7 @@ from server.domain import release
 from server.domain.act import ACCUSED_ROLES, VICTIM, Act
 from server.domain.anonymity import Said
 from server.domain.complaint import Person
-from server.domain.places import Gazetteer
+from server.domain.places import LAW_2023, Gazetteer
 from server.domain.referral import PROGRAMMES, Accused, Block, Destination, Sendable
 from server.domain.release import Candidate, Line, Named, Somewhere
 from server.domain.statistics import Period, quarter_text
@@ -271,6 +271,9 @@ class _Looker:
         if self._places is None or place is None:
             return Somewhere()
         around = {each.level: each.id for each in self._places.upward(place)}
+        # By the law that the commission goes by, as the figures are: a cercle may have been in another region before.
+        region = self._places.region_of(place, LAW_2023)
+        around |= {} if region is None else {"region": region.id}
         return Somewhere(around.get("region", ""), around.get("cercle", ""), around.get("commune", ""))
 
 

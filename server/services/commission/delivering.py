@@ -1,11 +1,12 @@
-"""Delivering: a sealed file goes to its destination, whole and once, to a folder that a person names or to an address."""
+"""Delivering: a sealed file goes to its destination, whole and once: to a folder that somebody names, or an address."""
 
 import errno
 import hashlib
 import os
+import shutil
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,6 @@ from server.domain.errors import PackageRefused
 from server.services.commission.road import PATIENT, Patience, Road
 from server.store.packages import Series
 
-_DRAFT: Final = ".part"
 _PIECE_BYTES: Final = 2**20
 _KEY_CHARS: Final = 16
 _TAKEN: Final = frozenset({200, 201, 202})
@@ -103,19 +103,11 @@ def _check(file: Outgoing) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Write a file beside its name first: what an interrupted copy leaves is no package."""
-    draft = target.with_name(target.name + _DRAFT)
-    draft.unlink(missing_ok=True)
-    try:
-        with source.open("rb") as read, draft.open("xb") as written:
-            while piece := read.read(_PIECE_BYTES):
-                written.write(piece)
-            written.flush()
-            os.fsync(written.fileno())
-        durable.settle(draft, target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with source.open("rb") as read, durable.writing(target) as written:
+        shutil.copyfileobj(read, written, _PIECE_BYTES)
+        # Whoever carries it need not be who the hub runs as. A stick may know no owners at all.
+        with suppress(PermissionError):
+            os.fchmod(written.fileno(), 0o644)
 
 
 def _settle(target: Path) -> None:

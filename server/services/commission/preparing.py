@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from server.domain import packages as rules
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, PackageRefused, PeriodInvalid
-from server.domain.packages import Number
+from server.domain.packages import Item, Number
 from server.domain.permission import JOB
 from server.domain.places import Gazetteer
 from server.domain.reason import checked_reason
@@ -82,7 +82,7 @@ def prepare_anew(store: Store, desk: Desk, pepper: bytes, number: str) -> Packag
         choice = choose(
             connection, held, Keyed.of(pepper, held.destination), package.quarter, desk.places, desk.now.date()
         )
-        values = {"as_of": desk.now, "prepared_by": desk.actor.signature}
+        values: dict[str, Any] = {"as_of": desk.now, "prepared_by": desk.actor.signature}
         values |= {"counts": choice.counts(), "choice": choice.digest()}
         packages.change(connection, package.id, **values)
         note(connection, desk, "package_prepare", package, choice.counts())
@@ -132,7 +132,12 @@ def cancel(store: Store, desk: Desk, number: str, reason: str) -> Package:
     with store.write() as connection:
         package = find(connection, number, is_locked=True)
         rules.check_move(package.state, "cancelled")
-        values = {"state": "cancelled", "cancelled_at": desk.now, "cancelled_by": desk.actor.signature, "reason": why}
+        values: dict[str, Any] = {
+            "state": "cancelled",
+            "cancelled_at": desk.now,
+            "cancelled_by": desk.actor.signature,
+            "reason": why,
+        }
         packages.change(connection, package.id, **values)
         note(connection, desk, "package_cancel", package, {}, why)
     return replace(package, **values)
@@ -153,6 +158,13 @@ def one(store: Store, desk: Desk, number: str) -> Package:
     serials.require(desk)
     with store.read() as connection:
         return find(connection, number)
+
+
+def items_of(store: Store, desk: Desk, package: Package) -> list[Item]:
+    """What a package says of which reference, and what its destination said of that. Raises NotFound as `one`."""
+    serials.require(desk)
+    with store.read() as connection:
+        return [each.item for each in packages.items(connection, package.id)]
 
 
 def find(connection: sa.Connection, number: str, *, is_locked: bool = False) -> Package:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from server.domain import packages as rules
 from server.domain.desk import Desk
@@ -42,7 +43,11 @@ def note_left(store: Store, desk: Desk, number: str) -> Package:
         [to] = destinations.find(connection, [package.destination], is_locked=True).values()
         if to.suspended_at is not None:
             raise PackageRefused(fault="suspended", destination=to.code)
-        values = {"state": "transmitted", "transmitted_at": desk.now, "transmitted_by": desk.actor.signature}
+        values: dict[str, Any] = {
+            "state": "transmitted",
+            "transmitted_at": desk.now,
+            "transmitted_by": desk.actor.signature,
+        }
         packages.change(connection, package.id, **values)
         left = replace(package, **values)
         answering.note_sent(connection, desk, left)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from importlib.metadata import version
 from typing import Any, Final
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, request, send_file, url_for
 from werkzeug.wrappers import Response
 
 from client_sync.protocol.vocabulary import VOCABULARY, label
@@ -16,12 +17,15 @@ from server.domain.permission import Action
 from server.domain.places import place_name
 from server.domain.referral import BLOCKS
 from server.domain.release import Line, Named
-from server.domain.statistics import closed_quarters, quarter_text
+from server.domain.statistics import Period, closed_quarters, quarter_text
+from server.hub import Hub
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal, why_blocked
+from server.services import statistics, vault
 from server.services.accounts.sessions import Login
 from server.services.cases import phrases
-from server.services.commission import preparing, serials
+from server.services.commission import answering, approving, minisign, preparing, serials, transmitting
+from server.services.commission.approving import Press
 from server.services.commission.preparing import Package, Prepared, Series
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
@@ -43,6 +47,8 @@ _AT: Final[Mapping[str, str]] = {
 _NOT_WITHHELD: Final = frozenset({"numbers", "elsewhere"})
 # Lists of the vocabulary by which columns of a line are told.
 _LISTS: Final[Mapping[str, str]] = {"kind": "kind", "author": "perpetrator_category", "sex": "sex", "age": "age_band"}
+# So much of a manifest tells one package from another, where a person types it from paper.
+_MANIFEST_CHARS: Final = 8
 _PLACES: Final = frozenset({"region", "cercle", "commune"})
 
 
@@ -124,6 +130,69 @@ def cancel(person: Login, number: str) -> Answer:
     return see(url_for("packages.show"))
 
 
+@blueprint.post("/<number>/approve")
+@for_person("approve_export")
+def approve(person: Login, number: str) -> Answer:
+    """Seal what was prepared, as this second person saw it."""
+    hub, form = this_hub(), request.form
+    desk = hub.desk(person.actor, person.keys)
+    try:
+        quarter = preparing.one(hub.store, desk, number).quarter
+        tables = statistics.published(hub.store, desk, Period.read(quarter, quarter))
+        approving.approve(
+            hub.store,
+            desk,
+            press_of(hub),
+            number,
+            form.get("choice", ""),
+            lambda complaint, purpose: vault.release_identity(hub.store, desk, complaint, purpose),
+            tables,
+            passphrase=form.get("passphrase", ""),
+        )
+    except PackageRefused as refused:
+        return _looked_at(person, number, refusal(catalogue(person.language), refused)), 422
+    return see(url_for("packages.look", number=number))
+
+
+@blueprint.get("/<number>/file")
+@for_person(ACTION)
+def download(person: Login, number: str) -> Response:
+    """The sealed file, for whoever carries it."""
+    hub = this_hub()
+    kept = transmitting.kept_file(hub.store, hub.desk(person.actor), press_of(hub).folder, number)
+    return send_file(kept.path, "application/octet-stream", as_attachment=True, download_name=kept.path.name)
+
+
+@blueprint.post("/<number>/deliver")
+@for_person(ACTION)
+def deliver(person: Login, number: str) -> Answer:
+    """Send a sealed package to its address, or note that it was handed over."""
+    hub = this_hub()
+    desk = hub.desk(person.actor)
+    try:
+        if request.form.get("way") == "https":
+            transmitting.send_to_address(hub.store, desk, press_of(hub).folder, number)
+        else:
+            transmitting.note_left(hub.store, desk, number)
+    except PackageRefused as refused:
+        return _looked_at(person, number, refusal(catalogue(person.language), refused)), 422
+    return see(url_for("packages.look", number=number))
+
+
+@blueprint.post("/<number>/answer")
+@for_person(ACTION)
+def answer(person: Login, number: str) -> Answer:
+    """Take in what the destination says: its file, or the paper slip as it was typed."""
+    hub, file = this_hub(), request.files.get("file")
+    desk = hub.desk(person.actor)
+    try:
+        said = answering.unpacked(file.read()) if file else _typed(preparing.one(hub.store, desk, number))
+        answering.take_answer(hub.store, desk, number, said)
+    except PackageRefused as refused:
+        return _looked_at(person, number, refusal(catalogue(person.language), refused)), 422
+    return see(url_for("packages.look", number=number))
+
+
 @blueprint.post("/series")
 @for_person(ACTION)
 def take_key(person: Login) -> Answer:
@@ -138,6 +207,30 @@ def take_key(person: Login) -> Answer:
     except PackageRefused as refused:
         return _listed(person, refusal(catalogue(person.language), refused)), 422
     return see(f"{url_for('packages.show')}#series")
+
+
+def press_of(hub: Hub) -> Press:
+    """What seals packages at this hub."""
+    seed, settings = minisign.seed_of(hub.secrets.sign), hub.settings
+    return Press(hub.secrets.pepper, seed, settings.data / "packages", settings.coalition, version("seere"))
+
+
+def _typed(package: Package) -> dict[str, Any]:
+    """A paper slip as an answer. Of the manifest its first characters are enough to tell packages apart."""
+    form, manifest = request.form, request.form.get("manifest", "").strip().lower()
+    is_that = len(manifest) >= _MANIFEST_CHARS and (package.manifest or "").startswith(manifest)
+    items = [
+        {"ref": ref, "verdict": verdict, **{name: form.get(f"{name}-{ref}", "") for name in ("file_number", "reason")}}
+        for key, verdict in form.items()
+        if verdict and (ref := key.removeprefix("verdict-")) != key
+    ]
+    return {
+        "package": package.number.text,
+        "manifest_sha256": package.manifest if is_that else manifest,
+        "received_at": form.get("at", ""),
+        "by": form.get("by", ""),
+        "items": items,
+    }
 
 
 def _listed(person: Login, wrong: str = "") -> str:
@@ -209,9 +302,27 @@ def _looked_at(person: Login, number: str, wrong: str = "") -> str:
     values: dict[str, Any] = {"row": row, "package": package, "wrong": wrong, "typed": request.form}
     values |= {"steps": _STEPS, "step": _AT[package.state], "can_cancel": "cancelled" in NEXT[package.state]}
     if package.state != "prepared":
-        return page("package.html", person, **values)
+        return page("package.html", person, **values, **_sent(desk, package))
     prepared = preparing.look(hub.store, desk, hub.secrets.pepper, number)
     return page("package_control.html", person, **values, **_control(texts, prepared, desk))
+
+
+def _sent(desk: Desk, package: Package) -> dict[str, Any]:
+    """What a package that was sealed has, and what its destination said of it."""
+    items = preparing.items_of(this_hub().store, desk, package)
+    return {
+        "items": items,
+        "settled": sum(each.verdict is not None for each in items),
+        "takes_answer": package.state in ("sealed", "transmitted", "received"),
+        "address": next(
+            (
+                each.address
+                for each in serials.listed(this_hub().store, desk)
+                if each.destination == package.destination
+            ),
+            "",
+        ),
+    }
 
 
 def _control(texts: Catalogue, prepared: Prepared, desk: Desk) -> dict[str, Any]:

@@ -1,0 +1,35 @@
+"""Pages of a package: each one file with all that it needs, without a script, to be read and printed anywhere."""
+
+from importlib import resources
+from typing import Final
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from server.figure_words import Words
+
+_NARROW_SPACE: Final = "\u202f"
+_QUAD: Final = 4
+
+
+def render(template: str, words: Words, **values: object) -> str:
+    """A page; `text` in it says words of the catalogue, and a number that is None stands as a hidden one."""
+    pages = Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(lambda name: (resources.files(__package__) / name).read_text("utf-8")),
+    )
+    pages.filters["number"] = lambda number: words.text("papers.hidden") if number is None else in_thousands(number)
+    pages.filters["fours"] = in_fours
+    return pages.get_template(template).render(text=words.text, language=words.language, **values)
+
+
+def in_thousands(number: int) -> str:
+    """A number as people read it in French."""
+    return f"{number:,}".replace(",", _NARROW_SPACE)
+
+
+def in_fours(digest: str) -> str:
+    """A fingerprint in groups of four, to be compared by eye or read aloud."""
+    return " ".join(digest[at : at + _QUAD] for at in range(0, len(digest), _QUAD))
