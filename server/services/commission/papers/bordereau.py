@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Final
 
 from client_sync.protocol.vocabulary import VOCABULARY, label
-from server.domain.folding import fold
 from server.domain.places import place_name
 from server.domain.referral import Destination
 from server.domain.statistics import Period
@@ -114,13 +113,17 @@ def _parts(refs: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _tables(content: Content, words: Words) -> dict[str, Counts]:
     """How many lines by consent, by kind and by region, each in an order that tells nothing of their numbers."""
-    counts = {of: Counter(line.said.get(of, "") for line in content.lines) for of in ("consent", "kind", "region")}
-    regions = sorted(counts["region"], key=lambda id: (not id, code_of("region", id, words), fold(id)))
-    orders = {"consent": CODES["consent"], "kind": (*CODES["kind"], ""), "region": regions}
-    return {
-        of: figures.counted({_name(of, code, words): counts[of][code] for code in order})
-        for of, order in orders.items()
-    }
+    found = {}
+    for of in ("consent", "kind", "region"):
+        counts = Counter(line.said.get(of, "") for line in content.lines)
+        codes = sorted(counts, key=lambda code: (not code, _place_in_list(of, code), code_of(of, code, words)))
+        found[of] = figures.counted((_name(of, code, words), counts[code]) for code in codes)
+    return found
+
+
+def _place_in_list(of: str, code: str) -> int:
+    known = CODES.get(of, ())
+    return known.index(code) if code in known else len(known)
 
 
 def _name(of: str, code: str, words: Words) -> str:
@@ -129,4 +132,4 @@ def _name(of: str, code: str, words: Words) -> str:
 
 def _withheld(content: Content, words: Words) -> Counts:
     told = withheld(content.against)
-    return figures.counted({words.text(f"papers.withheld_{why}"): number for why, number in told.items()})
+    return figures.counted((words.text(f"papers.withheld_{why}"), number) for why, number in told.items())

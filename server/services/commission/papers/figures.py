@@ -1,6 +1,6 @@
 """Figures of a package: its tables as a body may read them, and its own counts with what is small hidden."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -71,14 +71,13 @@ def violence(content: Content, words: Words) -> Counts | None:
     return Counts(counts, cells.get(TOTAL, 0))
 
 
-def counted(numbers: Mapping[str, int]) -> Counts:
+def counted(numbers: Iterable[tuple[str, int]]) -> Counts:
     """Counts by name, in this order, small ones hidden with as many others as keep them from following from the sum."""
-    names = [name for name, number in numbers.items() if number]
-    column = [numbers[name] for name in names]
-    total = sum(column)
-    masked = hidden(Grid([[number] for number in (*column, total)], (*[1] * len(column), -1), None))
-    shown = [None if (row, 0) in masked else number for row, number in enumerate((*column, total))]
-    return Counts([Count(name, number) for name, number in zip(names, shown, strict=False)], shown[-1])
+    known = [(name, number) for name, number in numbers if number]
+    column = [*(number for _, number in known), sum(number for _, number in known)]
+    masked = hidden(Grid([[number] for number in column], (*[1] * len(known), -1), None))
+    shown = [None if (row, 0) in masked else number for row, number in enumerate(column)]
+    return Counts([Count(name, each) for (name, _), each in zip(known, shown, strict=False)], shown[-1])
 
 
 def alone(number: int) -> int | None:

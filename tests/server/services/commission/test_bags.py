@@ -18,7 +18,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 from server.services.commission import minisign
 from server.services.commission.bags import Bag
-from tests.packing import NUMBER, SEED, bag, content, payload
+from tests.packing import NUMBER, SEED, bag, content
 
 ROOT = Path(__file__).resolve().parents[4]
 TWO_FILES = {"a.csv": b"ref;kind\nP-1;COR-BRB\n", "pieces/b.txt": b"b" * 200_000}
@@ -127,7 +127,7 @@ def test_another_process_elsewhere_makes_the_same_bytes(zone: str) -> None:
     assert said.stdout.strip() == here.zip
 
 
-def test_another_moment_another_file_or_another_key_is_another_manifest() -> None:
+def test_another_fact_or_another_file_is_another_manifest() -> None:
     def manifest(made: Bag) -> str:
         for _ in made:
             """Read to the end."""
@@ -136,7 +136,7 @@ def test_another_moment_another_file_or_another_key_is_another_manifest() -> Non
     others = [
         bag(),
         bag(as_of=content().as_of + timedelta(seconds=1)),
-        bag(50_001),
+        bag(50_002),
         bag(key_id="0" * 16),
         bag(previous=None),
     ]
@@ -219,7 +219,3 @@ def test_key_of_packages_is_not_the_one_of_devices() -> None:
     signature = b64decode(minisign.signature(minisign.seed_of(secret), b"data", "").splitlines()[1])[10:]
     with pytest.raises(BadSignatureError):
         SigningKey(secret).verify_key.verify(hashlib.blake2b(b"data").digest(), signature)
-
-
-def test_payload_of_the_builder_is_of_several_chunks() -> None:
-    assert [len(list(chunks)) for _, chunks in payload(50_000)] == [3, 3, 1]
