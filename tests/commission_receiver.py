@@ -41,6 +41,9 @@ REFUSALS: Final = ("unwanted", "differs", "elsewhere", "unclear")
 SLOW_S: Final = 0.4
 _STATUS: Final = {"busy": 503, "many": 429, "gateway": 502, "late": 504, "gateway_after": 502}
 _MANIFEST: Final = "manifest-sha256.txt"
+# A certificate for this machine that nobody signed: openssl x509 -in loopback.pem -outform der | sha256sum
+LOOPBACK: Final = ROOT / "tests" / "client_sync" / "loopback.pem"
+LOOPBACK_PIN: Final = "7d6f32f59b1415a0bf519cece64a47d0fa38999dcf5230428e1241dcde1c4872"
 _REF: Final = re.compile(rb"\bP-[A-Z2-7]{10}\b")
 
 
@@ -131,6 +134,13 @@ def create(identity: str = "") -> Flask:
             books.next, books.dice, books.heard = wanted.get("next", []), Random(books.seed), 0
         return jsonify({})
 
+    @app.delete("/books")
+    def empty() -> Response:
+        with books.lock:
+            for each in (books.keys, books.manifests, books.items, books.fetched):
+                each.clear()
+        return jsonify({})
+
     @app.get("/books")
     def show() -> Response:
         return jsonify({"items": books.items, "keys": books.keys, "heard": books.heard})
@@ -219,6 +229,10 @@ class Commission:
     def play(self, *troubles: str, seed: int = 0, rate: float = 0.0) -> None:
         """What becomes of the next requests, and of how many of those after them something comes."""
         self._ask("PUT", "/script", {"seed": seed, "rate": rate, "next": troubles})
+
+    def empty(self) -> None:
+        """Let it know nothing of what came before."""
+        self._ask("DELETE", "/books", None)
 
     def _ask(self, method: str, path: str, wanted: object) -> Any:
         """By no road of ours: whatever certificate it shows."""

@@ -54,7 +54,7 @@ def hidden(grid: Grid) -> frozenset[Cell]:
     """The cells that are not shown: those from 1 to LEAST - 1, and as many others as keep them from being worked out.
 
     Afterwards no hidden number follows from the shown ones and the sums of the lines; and what is hidden in one line
-    under a shown sum comes to LEAST or more. The numbers of several lines that are hidden together may be bounded more
+    under a shown sum comes to LEAST or more, and to more than one each. The numbers of several lines that are hidden together may be bounded more
     closely than that. A 0 is shown unless it has to be hidden for others, so that one mark stands for all of these.
     """
     found = {cell for cell in _cells(grid) if 0 < grid.value(cell) < LEAST}
@@ -74,7 +74,9 @@ def _to_fill_lines(grid: Grid, found: set[Cell]) -> Iterator[Cell]:
     for cells, signs in grid.lines():
         held = [(cell, sign) for cell, sign in zip(cells, signs, strict=True) if cell in found]
         is_sum_known = len({sign for _, sign in held}) == 1
-        if len(held) == 1 or (is_sum_known and sum(grid.value(cell) for cell, _ in held) < LEAST):
+        # Where each hidden number is 1, their sum tells as much: hidden are those that are not 0.
+        least = max(LEAST, len(held) + 1)
+        if len(held) == 1 or (is_sum_known and sum(grid.value(cell) for cell, _ in held) < least):
             open_cells = [cell for cell in cells if cell not in found]
             if open_cells:
                 yield min(open_cells, key=grid.cost)

@@ -109,7 +109,11 @@ def approve(
             "file": sealed.digest,
             "bytes": sealed.bytes,
         }
-        return _keep(store, desk, press, prepared, lines, values)
+        try:
+            return _keep(store, desk, press, prepared, lines, values)
+        except BaseException:
+            sealed.path.unlink(missing_ok=True)
+            raise
 
 
 def _keep(

@@ -12,6 +12,7 @@ from server.domain.places import place_name
 from server.domain.referral import Destination
 from server.domain.statistics import Period
 from server.figure_words import Words
+from server.services.commission.bags import MANIFEST
 from server.services.commission.content import Content
 from server.services.commission.papers import figures
 from server.services.commission.papers.columns import CODES, code_of, label_of
@@ -70,6 +71,8 @@ def html(content: Content, words: Words) -> str:
         corrections=references(corrected),
         blanks=_BLANKS,
         digits=_DIGITS,
+        manifest=MANIFEST,
+        mark=words.text("papers.hidden"),
     )
 
 
@@ -80,7 +83,9 @@ def sender(content: Content, words: Words) -> str:
 
 def addressee(to: Destination, words: Words) -> str:
     """To whom it goes: the body, and what it covers where that is not the whole country."""
-    body = label("body", to.body, words.language) if to.body in VOCABULARY.codes("body") else words.text(f"body.{to.body}")
+    body = (
+        label("body", to.body, words.language) if to.body in VOCABULARY.codes("body") else words.text(f"body.{to.body}")
+    )
     return words.text("referrals.at_place", body=body, place=place_name(words.places, to.place)) if to.place else body
 
 
@@ -127,7 +132,10 @@ def _place_in_list(of: str, code: str) -> int:
 
 
 def _name(of: str, code: str, words: Words) -> str:
-    return label_of(of, code, words) if code else words.text("papers.unknown")
+    if not code:
+        return words.text("papers.unknown")
+    name = label_of(of, code, words)
+    return words.text("papers.coded", code=code, words=name) if of == "consent" else name
 
 
 def _withheld(content: Content, words: Words) -> Counts:

@@ -1,4 +1,4 @@
-"""Checking: the page that tells a clerk who never saw this program how to check a package with public ones alone."""
+"""Checking: a page that tells a clerk who never saw this program how to check a package with public ones alone."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -53,7 +53,7 @@ def _unix(number: str, name: str, title: str) -> System:
         name=name,
         title=title,
         age=(f"age -d -i {_OWN} -o {number}.zip {file_name(number, by_passphrase=False)}",),
-        seven=(f"7z x {file_name(number, by_passphrase=True)}", f"mv {number}-ouvert.zip {number}.zip"),
+        seven=(f"7z x {file_name(number, by_passphrase=True)}",),
         unfold=(f"unzip {number}.zip", f"cd {number}"),
         signature=(f"minisign -Vm {MANIFEST} -p ../{PUBLIC_KEY}",),
         files=(f"{digest} -c {MANIFEST}",),

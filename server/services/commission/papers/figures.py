@@ -72,11 +72,16 @@ def violence(content: Content, words: Words) -> Counts | None:
 
 
 def counted(numbers: Iterable[tuple[str, int]]) -> Counts:
-    """Counts by name, in this order, small ones hidden with as many others as keep them from following from the sum."""
+    """Counts by name, in this order, small ones hidden with as many others as keep them from following from the sum.
+
+    Where nothing would keep them from that, the sum stands alone.
+    """
     known = [(name, number) for name, number in numbers if number]
     column = [*(number for _, number in known), sum(number for _, number in known)]
     masked = hidden(Grid([[number] for number in column], (*[1] * len(known), -1), None))
     shown = [None if (row, 0) in masked else number for row, number in enumerate(column)]
+    if shown[-1] is None:
+        return Counts((), alone(column[-1]))
     return Counts([Count(name, each) for (name, _), each in zip(known, shown, strict=False)], shown[-1])
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from server.figure_words import Words
 from server.services.commission.content import Content
 from server.services.commission.papers import reasons
-from server.services.commission.papers.columns import PLACES, code_of, header_of, label_of
+from server.services.commission.papers.columns import code_of, header_of, label_of
 
 VOIDS_HEAD: Final = ("ref", "motif_code", "motif", "numero_envoi_concerne", "numero_envoi")
 CORRECTIONS_HEAD: Final = (

@@ -5,10 +5,10 @@ from typing import Final, Literal, get_args
 
 from server.services.commission.choosing import Against, Void
 
-# What a body is told of why it has no line. `protection`: what would tell a body that its own people are accused, and
-# of whom too few are alike, as one.
-Withheld = Literal["numbers", "totals", "consent", "protection", "facts"]
-# Why a line that it has stands no more. `withdrawn` says no nearer whether a person took consent back: else what is left
+# What a body is told of why it has no line. `protection` is all of these as one: its own people are accused, too few
+# are alike, no line is sent of such violence; apart, they would tell whom they protect.
+Withheld = Literal["numbers", "consent", "protection", "facts"]
+# Why a line that it has stands no more. `withdrawn` does not say whether a person took consent back: else what is left
 # would tell a body that its own people are accused, or of what violence somebody speaks.
 Voided = Literal["withdrawn", "changed", "erased"]
 
@@ -19,8 +19,8 @@ _PROTECTION: Final = "protection"
 # What is no business of a body nobody withholds from it: None.
 _TOLD: Final[Mapping[str, Withheld | None]] = {
     "numbers": "numbers",
-    "totals": "totals",
-    "gbv": "totals",
+    "totals": _PROTECTION,
+    "gbv": _PROTECTION,
     "consent_level": _CONSENT,
     "consent_body": _CONSENT,
     "consent_expired": _CONSENT,

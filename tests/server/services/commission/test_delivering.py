@@ -18,13 +18,9 @@ from server.services.commission.delivering import Outgoing, to_address, to_folde
 from server.services.commission.road import Patience
 from server.store.packages import Series
 from tests.builders import NOW
-from tests.commission_receiver import Commission, commission, plain
-from tests.serving import ROOT
+from tests.commission_receiver import LOOPBACK, LOOPBACK_PIN, Commission, commission, plain
 
 NUMBER = "CNDH-2026-T4-0001"
-LOOPBACK = ROOT / "tests" / "client_sync" / "loopback.pem"
-# openssl x509 -in loopback.pem -outform der | sha256sum
-LOOPBACK_PIN = "7d6f32f59b1415a0bf519cece64a47d0fa38999dcf5230428e1241dcde1c4872"
 REFS = ["P-AAAAAAAAAA", "P-BBBBBBBBBB"]
 
 
