@@ -40,7 +40,7 @@ def content(**changed: Any) -> Content:
 def payload(size_bytes: int, seed: int = 7) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Three files, read once and in pieces: of text, of what is compressed already, and one in a folder."""
     yield "plaintes.csv", _pieces(size_bytes // 2, Random(seed), "ref;région;été\n".encode())
-    yield "plaintes.xlsx", _pieces(size_bytes // 2, Random(seed + 1), b"")
+    yield "photo.jpg", _pieces(size_bytes // 2, Random(seed + 1), b"")
     yield "pieces/note.txt", iter([b"Une note.\n"])
 
 

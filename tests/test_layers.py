@@ -80,6 +80,7 @@ CLIENT_LIBRARIES = frozenset(
 # Imports inside a function: (module, library) and why it has to wait.
 LATE_IMPORTS = {
     ("server.commands.duplicate_audit", "server"): "its libraries are those of an extra: without it, it says so",
+    ("server.services.commission.papers.printing", "weasyprint"): "of an extra: without it there is no PDF",
     ("server.store.migrations", "alembic"): "slow to import, and needed once a release: not on every start",
 }
 

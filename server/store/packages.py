@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from server.domain.packages import Item, Number, Shape, State, Way
 from server.store.dialect import locked
 from server.store.package_tables import package, package_item, series, summary
-from server.store.schema import complaint, person, received
+from server.store.schema import act, complaint, person, quarantine, received
 
 # Of a package in one of these states its destination has what it says, or is about to.
 _LEFT: Final = ("sealed", "transmitted", "received", "closed")
@@ -100,6 +100,15 @@ class Summary:
     by: str
     reviewed_at: datetime | None
     reviewed_by: str | None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What tells at once that a complaint has no line: its kinds, its sector, and the consent that stands in it."""
+
+    kinds: frozenset[str]
+    sector: str | None
+    consent_level: str
 
 
 _SERIES: Final = tuple(series.c[name] for name in Series.__dataclass_fields__)
@@ -273,6 +282,26 @@ def received_between(
             return
         yield page
         after = page[-1]
+
+
+def outlines(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Outline]:
+    """Complaints in outline."""
+    kinds: dict[int, set[str]] = {}
+    for id, kind in connection.execute(sa.select(act.c.complaint, act.c.kind).where(act.c.complaint.in_(complaints))):
+        kinds.setdefault(id, set()).add(kind)
+    columns = complaint.c
+    select = sa.select(columns.id, columns.sector, columns.consent_level).where(columns.id.in_(complaints))
+    return {row.id: Outline(frozenset(kinds.get(row.id, ())), *row[1:]) for row in connection.execute(select)}
+
+
+def position(connection: sa.Connection) -> tuple[int, int]:
+    """How far what devices and people at the hub's doors say has come: the same as long as no word of consent came."""
+    said = (
+        sa.select(sa.func.max(received.c.id)).scalar_subquery(),
+        sa.select(sa.func.max(quarantine.c.id)).scalar_subquery(),
+    )
+    first, last = connection.execute(sa.select(*said)).one()
+    return first or 0, last or 0
 
 
 def overdue(connection: sa.Connection, before: datetime) -> list[Package]:

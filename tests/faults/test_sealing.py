@@ -90,14 +90,15 @@ class Bench:
 
 
 def kills_at_operations(bench: Bench, size: int, shim: FaultShim) -> None:
-    """Kill the child before operations on its disk, from the first to beyond the last."""
+    """Kill the child before so many operations on its disk, or each of them, from the first to beyond the last."""
     with bench.child(shim) as child:
         child.say("seal")
         child.wait_for("sealed")
         operations = shim.operations
     bench.look()
     # The last ones sync, rename and sync again: each of them, and others from the first on.
-    points = sorted({*range(operations - 4, operations + 2), *Random(size).sample(range(1, operations), size - 6)})
+    early = Random(size).sample(range(1, operations), min(size - 6, operations - 1))
+    points = sorted({*early, *range(operations - 4, operations + 2)})
     for point in points:
         with bench.child(shim) as child:
             shim.arm(kill_at=point)

@@ -120,10 +120,9 @@ def _keep(
     store: Store, desk: Desk, press: Press, prepared: Prepared, lines: Sequence[Line], values: Mapping[str, Any]
 ) -> Package:
     """Say that it is sealed, unless a consent, or anything else that it goes by, changed meanwhile."""
-    again = preparing.look(store, desk, press.pepper, prepared.package.number.text)
-    if again.choice.digest() != prepared.choice.digest():
-        raise PackageRefused(fault="changed")
     with store.write() as connection:
+        if not preparing.stands_still(connection, desk, press.pepper, prepared):
+            raise PackageRefused(fault="changed")
         package = find(connection, prepared.package.number.text, is_locked=True)
         rules.check_move(package.state, "sealed")
         packages.set_items(connection, package.id, _told(prepared.choice, lines, press))

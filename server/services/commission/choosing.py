@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import sqlalchemy as sa
 
@@ -26,6 +26,7 @@ from server.store import cases, destinations, findings, links, packages, referra
 from server.store.cases import CaseFile
 from server.store.links import Report
 from server.store.packages import Series, Summary, Told
+from server.store.referrals import Standing
 
 # Why a complaint has no line, beside what stands against a referral: it goes into numbers alone, by its own consent
 # or since it is of violence of which no line is ever sent; it is no business of that destination; fewer than five are
@@ -199,41 +200,51 @@ class _Looker:
 
     def look(self, ids: Sequence[int]) -> dict[int, Candidate | Against]:
         """By complaint, in their order, what a line may say of it, or what stands against one."""
-        if not ids:
-            return {}
-        connection = self._connection
-        held = cases.holding(connection, ids)
-        files = cases.find(connection, set(held.values()))
-        beside = cases.members(connection, files)
-        acts: dict[int, list[Act]] = {}
-        for act in findings.acts_of(
-            connection, {*ids, *(each.complaint for those in beside.values() for each in those)}
-        ):
-            acts.setdefault(act.complaint, []).append(act)
-        facts = _Facts(
-            reports=links.reports(connection, ids),
-            numbers=registry.numbers_of(connection, ids),
-            people=referrals.people_of(connection, ids),
-            findings=findings.standing(connection, ids),
-            summaries=packages.summaries(connection, ids),
-        )
-        standings = referrals.standings(connection, ids)
+        far = self._far(ids)
+        near = [id for id in ids if id not in far]
+        held = cases.holding(self._connection, near)
+        files = cases.find(self._connection, set(held.values()))
+        against = self._against(near, held)
+        free = [id for id in near if against[id] is None]
+        facts = _Facts.of(self._connection, free)
         found: dict[int, Candidate | Against] = {}
         for id in ids:
-            file = files.get(held.get(id, 0))
-            # Whom one complaint of a case accuses, all of them do.
-            together = [id] if file is None else [each.complaint for each in beside[file.id]]
-            accused = Accused(tuple(act for each in together for act in acts.get(each, ())))
-            # What went there with a referral has its line all the same.
-            sendable = replace(standings[id].sendable, at={})
-            why = self._against(sendable, accused)
-            found[id] = why or self._candidate(id, sendable, facts, acts.get(id, []), file)
+            why = far.get(id) or against[id]
+            found[id] = why or self._candidate(id, facts, files.get(held.get(id, 0)))
         return found
 
-    def _against(self, each: Sendable, accused: Accused) -> Against | None:
+    def _far(self, ids: Sequence[int]) -> dict[int, Against]:
+        """Those that are no business of that destination, and those whose own word lets out numbers alone: of the rest
+        much more has to be read."""
         programme = PROGRAMMES[self._to.programme]
-        if not programme.is_for(each.kinds, each.sector):
-            return "elsewhere"
+        found: dict[int, Against] = {}
+        for id, each in packages.outlines(self._connection, ids).items():
+            if not programme.is_for(each.kinds, each.sector):
+                found[id] = "elsewhere"
+            elif each.consent_level in _NUMBERS:
+                found[id] = "numbers"
+        return found
+
+    def _against(self, ids: Sequence[int], held: Mapping[int, int]) -> dict[int, Against | None]:
+        """By complaint, what stands against a line, None where nothing does; `held`: the cases that have them."""
+        if not ids:
+            return {}
+        beside = cases.members(self._connection, set(held.values()))
+        acts: dict[int, list[Act]] = {}
+        for act in findings.acts_of(
+            self._connection, {*ids, *(each.complaint for those in beside.values() for each in those)}
+        ):
+            acts.setdefault(act.complaint, []).append(act)
+        found = {}
+        for id, standing in referrals.standings(self._connection, ids).items():
+            # Whom one complaint of a case accuses, all of them do.
+            together = [id] if id not in held else [each.complaint for each in beside[held[id]]]
+            accused = Accused(tuple(act for each in together for act in acts.get(each, ())))
+            # What went there with a referral has its line all the same.
+            found[id] = self._why(replace(standing.sendable, at={}), accused)
+        return found
+
+    def _why(self, each: Sendable, accused: Accused) -> Against | None:
         blocks = rules.blocks(each, self._to, accused, self._day, self._places)
         if _ELSEWHERE.intersection(blocks):
             return "elsewhere"
@@ -243,11 +254,9 @@ class _Looker:
             return None
         return "numbers" if blocks[0] == "consent_level" and each.consent["level"] in _NUMBERS else blocks[0]
 
-    def _candidate(
-        self, id: int, sendable: Sendable, facts: "_Facts", acts: Sequence[Act], file: CaseFile | None
-    ) -> Candidate:
-        report, summary = facts.reports[id], facts.summaries.get(id)
-        stated = [finding for act in acts if (finding := facts.findings.get((id, act.kind)))]
+    def _candidate(self, id: int, facts: "_Facts", file: CaseFile | None) -> Candidate:
+        report, summary, sendable = facts.reports[id], facts.summaries.get(id), facts.standings[id].sendable
+        stated = [finding for kind in report.kinds if (finding := facts.findings.get((id, kind)))]
         return Candidate(
             complaint=id,
             ref=self._keyed.ref(facts.numbers[id]),
@@ -286,6 +295,19 @@ class _Facts:
     people: Mapping[int, Sequence[Person]]
     findings: Mapping[tuple[int, str], tuple[int, Finding]]
     summaries: Mapping[int, Summary]
+    standings: Mapping[int, Standing]
+
+    @classmethod
+    def of(cls, connection: sa.Connection, ids: Sequence[int]) -> Self:
+        """Of these complaints."""
+        return cls(
+            reports=links.reports(connection, ids),
+            numbers=registry.numbers_of(connection, ids),
+            people=referrals.people_of(connection, ids),
+            findings=findings.standing(connection, ids),
+            summaries=packages.summaries(connection, ids),
+            standings=referrals.standings(connection, ids),
+        )
 
 
 def _is_another(told: Told, now: Candidate, keyed: Keyed) -> bool:

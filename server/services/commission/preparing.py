@@ -30,13 +30,17 @@ Blocker = Literal["suspended", "not_valid", "key_missing", "key_unconfirmed", "c
 
 @dataclass(frozen=True)
 class Prepared:
-    """A package that is prepared, with its choice as everything stands now, and what is in the way of sealing it."""
+    """A package that is prepared, with its choice as everything stands now, and what is in the way of sealing it.
+
+    `position`: how far devices had spoken when it was chosen.
+    """
 
     package: Package
     series: Series
     choice: Choice
     blockers: tuple[Blocker, ...]
     unreviewed: int
+    position: tuple[int, int]
 
 
 def prepare(store: Store, desk: Desk, pepper: bytes, destination: str, quarter: str) -> Package:
@@ -118,8 +122,24 @@ def look(store: Store, desk: Desk, pepper: bytes, number: str) -> Prepared:
         keyed = Keyed.of(pepper, held.destination)
         choice = choose(connection, held, keyed, package.quarter, desk.places, desk.now.date())
         written = packages.summaries(connection, [each.complaint for each in choice.candidates])
+        position = packages.position(connection)
     unreviewed = sum(each.reviewed_by is None for each in written.values())
-    return Prepared(package, held, choice, tuple(_blockers(package, held, choice, unreviewed, desk)), unreviewed)
+    blockers = tuple(_blockers(package, held, choice, unreviewed, desk))
+    return Prepared(package, held, choice, blockers, unreviewed, position)
+
+
+def stands_still(connection: sa.Connection, desk: Desk, pepper: bytes, prepared: Prepared) -> bool:
+    """Whether a package says, in this transaction, what it said when it was looked at: where a device spoke since,
+    everything is chosen anew."""
+    held = packages.series_of(connection, prepared.series.destination)
+    to = destinations.find(connection, [prepared.series.destination])[prepared.series.destination]
+    if held != prepared.series or to != prepared.choice.destination:
+        return False
+    if packages.position(connection) == prepared.position:
+        return True
+    keyed, quarter = Keyed.of(pepper, to.code), prepared.package.quarter
+    again = choose(connection, held, keyed, quarter, desk.places, desk.now.date())
+    return again.digest() == prepared.choice.digest()
 
 
 def cancel(store: Store, desk: Desk, number: str, reason: str) -> Package:

@@ -1,7 +1,8 @@
 """Papers: the files of a package, the same bytes for the same content, wherever and whenever they are made."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC
+from functools import cache, partial
 from itertools import chain
 from typing import Final
 
@@ -26,11 +27,11 @@ def payload(content: Content) -> Iterator[tuple[str, Iterator[bytes]]]:
     `bordereau.pdf` is among them where the extra `pdf` is installed.
     """
     words = Words(_LANGUAGE, content.places)
-    page = bordereau.html(content, words)
-    yield "bordereau.html", iter([page.encode()])
+    page = cache(partial(bordereau.html, content, words))
+    yield "bordereau.html", _as_bytes(page)
     pdf = printing.pdf(page, content.as_of)
     if pdf is not None:
-        yield "bordereau.pdf", iter([pdf])
+        yield "bordereau.pdf", pdf
     yield "plaintes.csv", csv_chunks(chain((columns.HEAD, columns.TAGS), columns.rows(content, words)))
     yield "plaintes.json", _as_json(content)
     yield "plaintes.xlsx", sheets.chunks(content, words)
@@ -38,7 +39,11 @@ def payload(content: Content) -> Iterator[tuple[str, Iterator[bytes]]]:
     yield "codes.csv", csv_chunks(chain((codes.HEAD,), codes.rows(content, words)))
     yield "retraits.csv", csv_chunks(chain((notices.VOIDS_HEAD,), notices.voids(content, words)))
     yield "corrections.csv", csv_chunks(chain((notices.CORRECTIONS_HEAD,), notices.corrections(content, words)))
-    yield "verifier.html", iter([checking.html(content, words).encode()])
+    yield "verifier.html", _as_bytes(partial(checking.html, content, words))
+
+
+def _as_bytes(page: Callable[[], str]) -> Iterator[bytes]:
+    yield page().encode()
 
 
 def _as_json(content: Content) -> Iterator[bytes]:

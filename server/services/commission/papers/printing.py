@@ -1,7 +1,7 @@
 """The bordereau as PDF, where the extra `pdf` is installed: it needs Pango, which not every hub has."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Lock
@@ -14,17 +14,25 @@ _EPOCH: Final = "SOURCE_DATE_EPOCH"
 _clock: Final = Lock()
 
 
-def pdf(page: str, as_of: datetime) -> bytes | None:
-    """A page as PDF, the same for the same page, moment and fonts; None where the extra is not installed."""
+def pdf(page: Callable[[], str], as_of: datetime) -> Iterator[bytes] | None:
+    """A page as PDF, the same for the same page, moment and fonts, made when it is read; None without the extra, or
+    where what that needs of the system is not there."""
     try:
         from weasyprint import HTML
     except ModuleNotFoundError as missing:
         if missing.name != _EXTRA:
             raise
         return None
+    except OSError:
+        # So it says that a library of the system can't be loaded.
+        return None
+    return _made(HTML, page, as_of)
+
+
+def _made(html: Any, page: Callable[[], str], as_of: datetime) -> Iterator[bytes]:
     with _at(as_of):
-        made: bytes = HTML(string=page, url_fetcher=_fetch).write_pdf(pdf_variant=_VARIANT)
-    return made
+        made: bytes = html(string=page(), url_fetcher=_fetch).write_pdf(pdf_variant=_VARIANT)
+    yield made
 
 
 def _fetch(url: str, **_: Any) -> NoReturn:

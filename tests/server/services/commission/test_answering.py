@@ -108,6 +108,7 @@ class TestVerdicts:
         self, hub: Hub, awa: Person, phone: Sender, numbers: list[str]
     ) -> None:
         take(hub, awa, package_of(hub, awa, {A: (numbers[2], "line")}), word(A, file_number="CNDH/2027/0114"))
+        assert entries(hub, numbers[2])[-1].step == {"template": "package_answered_unnamed", "fields": {}}
         assert steps(hub, phone, "c") == [{"t": "package_answered_unnamed", "code": "acknowledged"}]
 
     def test_complaint_stays_what_it_is(self, hub: Hub, awa: Person, phone: Sender, numbers: list[str]) -> None:
@@ -163,10 +164,15 @@ class TestVerdicts:
         assert steps(hub, phone, "b")[-1]["t"] == "package_accepted"
         assert "package_accepted" not in [each["t"] for each in steps(hub, phone, "a")]
 
-    def test_what_was_erased_has_no_case_to_tell(self, hub: Hub, awa: Person, numbers: list[str]) -> None:
+    def test_what_was_erased_has_no_case_to_tell_and_nothing_of_it_stays(
+        self, hub: Hub, awa: Person, phone: Sender, numbers: list[str]
+    ) -> None:
         sent = package_of(hub, awa, {A: (numbers[0], "line"), B: (numbers[1], "line")})
+        [other] = opened(hub, phone, arrest("d"))
+        move(hub, awa, other, "in_triage")
+        attach(hub, awa, numbers[1], other)
         take(hub, awa, sent, word(B, file_number="CNDH/2027/0114", reason="Awa Exemple"))
-        attach(hub, awa, numbers[1], numbers[2])
+        assert "0114" in str(entries(hub, other))
         for number in (1, 2):
             with hub.store.write() as connection:
                 subject = erasures.subject_of(connection, number)
@@ -174,7 +180,7 @@ class TestVerdicts:
                 erasures.wipe(connection, subject, hub.clock(), hub.clock())
         assert take(hub, awa, sent, word(A)).package.state == "closed"
         with hub.store.read() as connection:
-            everything = str(packages.items(connection, sent.id)) + str(entries(hub, numbers[2]))
+            everything = str(packages.items(connection, sent.id)) + str(entries(hub, other))
         assert "Exemple" not in everything
         assert "0114" not in everything
 

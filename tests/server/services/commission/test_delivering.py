@@ -3,11 +3,13 @@
 import hashlib
 import resource
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
+from threading import Thread
 from typing import Any, BinaryIO
 
 import pytest
@@ -84,6 +86,23 @@ def files_of_at_most(count_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@contextmanager
+def hanging_up() -> Iterator[int]:
+    """Somebody who takes each call, hears the first words of it, and hangs up; gives the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    call, _ = listening.accept()
+                    call.recv(2**16)
+                    call.close()
+
+        Thread(target=hang_up, daemon=True).start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
 
 
 class TestFolders:
@@ -219,6 +238,10 @@ class TestPins:
         tls.play("cut", "half", "cut_after", "gateway")
         to_address(file, series(tls.url, LOOPBACK_PIN), patient())
         assert [each for each in tls.books["items"] if each[0] == NUMBER] == [[NUMBER, ref] for ref in REFS]
+
+    def test_link_that_is_cut_before_a_certificate_comes_is_no_other_certificate(self, file: Outgoing) -> None:
+        with hanging_up() as port, refusing("receiver_away"):
+            to_address(file, series(f"https://127.0.0.1:{port}/packages", LOOPBACK_PIN), patient(tries=3))
 
     def test_another_certificate_gets_nothing_of_ours(self, file: Outgoing, another: Commission) -> None:
         waited: list[float] = [0]
