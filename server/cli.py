@@ -34,6 +34,7 @@ COMMANDS: Final = (
     "deputies",
     "referrals",
     "destinations",
+    "commission",
     "tasks",
     "duplicates",
     "places",

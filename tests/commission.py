@@ -29,6 +29,10 @@ LIST = Gazetteer(
         Place("ml-c-niono", "Niono", "cercle", "ml-r-segou", regions={"law-2023": "ml-r-segou"}),
         Place("ml-r-gao", "Gao", "region", None, codes={"law-2023": "07"}),
         Place("ml-c-gao", "Gao", "cercle", "ml-r-gao", regions={"law-2023": "ml-r-gao"}),
+        # The law of 2023 made two regions of one.
+        Place("ml-r-mopti", "Mopti", "region", None, codes={"law-2023": "05"}),
+        Place("ml-r-bandiagara", "Bandiagara", "region", None, codes={"law-2023": "19"}),
+        Place("ml-c-koro", "Koro", "cercle", "ml-r-mopti", regions={"law-2023": "ml-r-bandiagara"}),
     ),
 )
 PERSONS = [

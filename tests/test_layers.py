@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.credential": ("server.durable", "server.slots", "server.domain"),
     "server.i18n": ("client_sync.i18n",),
     "server.figure_words": ("server.domain", "server.i18n", "client_sync.protocol"),
+    "server.press": ("server.hub", "server.services", "server.domain"),
     "server.store": ("server.store", "server.durable", "server.domain"),
     "server.services": (
         "server.store",
@@ -51,6 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.i18n",
         "server.refusals",
         "server.figure_words",
+        "server.press",
         "client_sync.protocol",
     ),
     "server.refusals": ("server.domain", "server.i18n"),

@@ -54,8 +54,9 @@ def hidden(grid: Grid) -> frozenset[Cell]:
     """The cells that are not shown: those from 1 to LEAST - 1, and as many others as keep them from being worked out.
 
     Afterwards no hidden number follows from the shown ones and the sums of the lines; and what is hidden in one line
-    under a shown sum comes to LEAST or more, and to more than one each. The numbers of several lines that are hidden together may be bounded more
-    closely than that. A 0 is shown unless it has to be hidden for others, so that one mark stands for all of these.
+    under a shown sum comes to LEAST or more, and to more than one each. The numbers of several lines that are hidden
+    together may be bounded more closely than that. A 0 is shown unless it has to be hidden for others, so that one mark
+    stands for all of these.
     """
     found = {cell for cell in _cells(grid) if 0 < grid.value(cell) < LEAST}
     while True:

@@ -167,6 +167,16 @@ def find(connection: sa.Connection, number: Number, *, is_locked: bool = False) 
     return None if row is None else Package(*row)
 
 
+def of_digest(connection: sa.Connection, digest: str) -> Package | None:
+    """The package of which this is the SHA-256, in hexadecimal digits, of its file, its ZIP or its manifest."""
+    columns = package.c
+    select = sa.select(*_PACKAGE).where(
+        sa.or_(*(each == digest for each in (columns.file, columns.zip, columns.manifest)))
+    )
+    row = connection.execute(select.order_by(columns.id.desc()).limit(1)).one_or_none()
+    return None if row is None else Package(*row)
+
+
 def listed(connection: sa.Connection, destinations: Collection[str] | None = None) -> list[Package]:
     """The packages of these destinations, of all where None: the last first."""
     select = sa.select(*_PACKAGE).order_by(package.c.id.desc())

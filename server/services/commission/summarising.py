@@ -10,14 +10,14 @@ import sqlalchemy as sa
 from server.domain import packages as rules
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, PackageRefused, StaleRevision
-from server.domain.permission import permit
-from server.services.cases import holding
+from server.domain.permission import Action, permit
 from server.services.commission import serials
 from server.store import audit, packages, registry, sealed
 from server.store.engine import Store
 from server.store.packages import Summary
 
 MAX_CHARS: Final = 600
+_HANDLES: Final[Action] = "handle_case"
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,11 @@ def unreviewed(store: Store, desk: Desk, complaints: Sequence[int]) -> list[Writ
 
 
 def _handled(connection: sa.Connection, desk: Desk, number: str) -> int:
-    complaint = holding.complaint_of(connection, number)
+    complaint = registry.complaint_numbered(connection, number)
+    if complaint is None:
+        raise NotFound(object=number)
     standing = sealed.standings(connection, [complaint]).get(complaint)
-    if standing is None or not permit(desk.actor, holding.ACTION, standing.target(desk.places)):
+    if standing is None or not permit(desk.actor, _HANDLES, standing.target(desk.places)):
         raise NotFound(object=number)
     return complaint
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from importlib.metadata import version
 from typing import Any, Final
 
 from flask import Blueprint, request, send_file, url_for
@@ -15,17 +14,15 @@ from server.domain.errors import PackageRefused, PeriodInvalid, ReasonMissing
 from server.domain.packages import NEXT
 from server.domain.permission import Action
 from server.domain.places import place_name
-from server.domain.referral import BLOCKS
 from server.domain.release import Line, Named
-from server.domain.statistics import Period, closed_quarters, quarter_text
-from server.hub import Hub
+from server.domain.statistics import closed_quarters, quarter_text
 from server.i18n import Catalogue, catalogue
-from server.refusals import refusal, why_blocked
-from server.services import statistics, vault
+from server.press import press_of, seal
+from server.refusals import refusal
 from server.services.accounts.sessions import Login
 from server.services.cases import phrases
-from server.services.commission import answering, approving, minisign, preparing, serials, transmitting
-from server.services.commission.approving import Press
+from server.services.commission import answering, preparing, serials, transmitting
+from server.services.commission.phrases import why, why_void, withheld
 from server.services.commission.preparing import Package, Prepared, Series
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
@@ -43,8 +40,6 @@ _AT: Final[Mapping[str, str]] = {
     "prepared": "control", "sealed": "seal", "transmitted": "answer", "received": "answer", "closed": "answer",
     "cancelled": "control",
 }  # fmt: skip
-# Of what goes into numbers alone, and of what is no business of that destination, nothing is withheld.
-_NOT_WITHHELD: Final = frozenset({"numbers", "elsewhere"})
 # Lists of the vocabulary by which columns of a line are told.
 _LISTS: Final[Mapping[str, str]] = {"kind": "kind", "author": "perpetrator_category", "sex": "sex", "age": "age_band"}
 # So much of a manifest tells one package from another, where a person types it from paper.
@@ -135,20 +130,9 @@ def cancel(person: Login, number: str) -> Answer:
 def approve(person: Login, number: str) -> Answer:
     """Seal what was prepared, as this second person saw it."""
     hub, form = this_hub(), request.form
-    desk = hub.desk(person.actor, person.keys)
     try:
-        quarter = preparing.one(hub.store, desk, number).quarter
-        tables = statistics.published(hub.store, desk, Period.read(quarter, quarter))
-        approving.approve(
-            hub.store,
-            desk,
-            press_of(hub),
-            number,
-            form.get("choice", ""),
-            lambda complaint, purpose: vault.release_identity(hub.store, desk, complaint, purpose),
-            tables,
-            passphrase=form.get("passphrase", ""),
-        )
+        desk = hub.desk(person.actor, person.keys)
+        seal(hub, desk, number, form.get("choice", ""), form.get("passphrase", ""))
     except PackageRefused as refused:
         return _looked_at(person, number, refusal(catalogue(person.language), refused)), 422
     return see(url_for("packages.look", number=number))
@@ -209,12 +193,6 @@ def take_key(person: Login) -> Answer:
     return see(f"{url_for('packages.show')}#series")
 
 
-def press_of(hub: Hub) -> Press:
-    """What seals packages at this hub."""
-    seed, settings = minisign.seed_of(hub.secrets.sign), hub.settings
-    return Press(hub.secrets.pepper, seed, settings.data / "packages", settings.coalition, version("seere"))
-
-
 def _typed(package: Package) -> dict[str, Any]:
     """A paper slip as an answer. Of the manifest its first characters are enough to tell packages apart."""
     form, manifest = request.form, request.form.get("manifest", "").strip().lower()
@@ -267,8 +245,8 @@ def _rows(person: Login) -> list[Row]:
 
 def _row(package: Package, bodies: Mapping[str, str]) -> Row:
     counts = package.counts
-    withheld = sum(number for why, number in counts["against"].items() if why not in _NOT_WITHHELD)
-    return Row(package, bodies.get(package.destination, ""), counts["lines"], counts["named"], withheld)
+    kept_back = sum(withheld(counts["against"]).values())
+    return Row(package, bodies.get(package.destination, ""), counts["lines"], counts["named"], kept_back)
 
 
 def _cells(texts: Catalogue, row: Row) -> list[object]:
@@ -331,15 +309,15 @@ def _control(texts: Catalogue, prepared: Prepared, desk: Desk) -> dict[str, Any]
     # Names are not opened to be looked at: a line that has one stands here without it.
     lines = list(prepared.choice.lines({each.complaint: Named("") for each in prepared.choice.named}))
     at = min(max(request.args.get("line", 1, int), 1), max(len(lines), 1))
-    withheld = {why: number for why, number in against.items() if why not in _NOT_WITHHELD}
+    kept_back = withheld(against)
     return {
         "blockers": prepared.blockers,
         "unreviewed": prepared.unreviewed,
-        "bars": _bars(prepared, sum(withheld.values())),
+        "bars": _bars(prepared, sum(kept_back.values())),
         "whole": sum(against.values()) + len(lines),
         "elsewhere": against.get("elsewhere", 0),
-        "withheld": {_why(texts, why): number for why, number in withheld.items()},
-        "voids": [(each.told.item.ref, _why_void(texts, each.why)) for each in prepared.choice.voids],
+        "withheld": {why(texts, code): number for code, number in kept_back.items()},
+        "voids": [(each.told.item.ref, why_void(texts, each.why)) for each in prepared.choice.voids],
         "corrections": [
             (each.told.item.ref, [texts.text(f"line.{name}") for name in each.now])
             for each in prepared.choice.corrections
@@ -354,11 +332,11 @@ def _control(texts: Catalogue, prepared: Prepared, desk: Desk) -> dict[str, Any]
     }
 
 
-def _bars(prepared: Prepared, withheld: int) -> list[Bar]:
+def _bars(prepared: Prepared, kept_back: int) -> list[Bar]:
     """What consent lets go, as parts of one bar; what is no business of the destination is not in it."""
     counts = prepared.choice.counts()
     known = {"totals": prepared.choice.counts_against().get("numbers", 0), "lines": counts["lines"]}
-    parts = {**known, "named": counts["named"], "withheld": withheld}
+    parts = {**known, "named": counts["named"], "withheld": kept_back}
     numbers = {name: int(str(number)) for name, number in parts.items()}
     whole, at, found = max(sum(numbers.values()), 1), 0, list[Bar]()
     for name, number in numbers.items():
@@ -366,16 +344,6 @@ def _bars(prepared: Prepared, withheld: int) -> list[Bar]:
         found.append(Bar(name, number, at, width))
         at += width
     return found
-
-
-def _why(texts: Catalogue, why: str) -> str:
-    """Why complaints have no line: in the words that a referral has for it, else in its own."""
-    known = next((block for block in BLOCKS if block == why), None)
-    return texts.text(f"packages.why_{why}") if known is None else why_blocked(texts, [known], None)
-
-
-def _why_void(texts: Catalogue, why: str) -> str:
-    return texts.text(f"packages.void_{why}") if why in ("erased", "changed") else _why(texts, why)
 
 
 def _line(texts: Catalogue, line: Line, desk: Desk) -> Iterator[tuple[str, str]]:

@@ -32,7 +32,9 @@ def test_nothing_is_an_empty_cell() -> None:
     assert harmless(None) == ""
 
 
-@pytest.mark.parametrize("text", ["04", "5-11", "70000001", "70 00 00 01", "1/2", "12e4567890123456", " 04", "=1", "\t04"])
+@pytest.mark.parametrize(
+    "text", ["04", "5-11", "70000001", "70 00 00 01", "1/2", "12e4567890123456", " 04", "=1", "\t04"]
+)
 def test_code_or_telephone_of_which_a_spreadsheet_would_make_something_else_is_made_text(text: str) -> None:
     assert kept(text) == f"'{text}"
 

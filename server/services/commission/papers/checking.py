@@ -53,7 +53,7 @@ def _unix(number: str, name: str, title: str) -> System:
         name=name,
         title=title,
         age=(f"age -d -i {_OWN} -o {number}.zip {file_name(number, by_passphrase=False)}",),
-        seven=(f"7z x {file_name(number, by_passphrase=True)}",),
+        seven=(f"7zz x {file_name(number, by_passphrase=True)}",),
         unfold=(f"unzip {number}.zip", f"cd {number}"),
         signature=(f"minisign -Vm {MANIFEST} -p ../{PUBLIC_KEY}",),
         files=(f"{digest} -c {MANIFEST}",),

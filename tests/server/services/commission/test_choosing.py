@@ -55,6 +55,13 @@ def test_five_that_are_alike_have_lines_and_their_references_say_nothing(ready: 
     assert not any("SRE" in each.ref for each in lines)
 
 
+def test_region_is_that_of_the_law_that_the_commission_goes_by(ready: Hub, awa: Person, phone: Sender) -> None:
+    phone.send(*(arrest(f"koro {n}", "ml-c-koro") for n in range(5)))
+    quarter_over(ready)
+    found = {each.said["region"] for each in chosen(ready, awa).lines({}) if each.said["cercle"] == "ml-c-koro"}
+    assert found == {"ml-r-bandiagara"}
+
+
 def test_another_destination_knows_them_under_other_references(ready: Hub) -> None:
     one, other = (Keyed.of(ready.secrets.pepper, code) for code in ("cndh", "amdh"))
     assert one.ref("SRE-2026-000001") != other.ref("SRE-2026-000001")
@@ -104,6 +111,7 @@ def test_consent_that_is_taken_back_makes_the_line_void(ready: Hub, awa: Person,
     about = {"complaint": an_id(FIVE[0]), "consent": consent("C0")}
     phone.send(operation("consent_change", "taken back", about, seq=9))
     [void] = chosen(ready, awa).voids
+    assert void.told.number == "CNDH-2026-T4-0001"
     assert void.why in ("consent_level", "numbers")
     seal(ready, awa)
     assert chosen(ready, awa).voids == []

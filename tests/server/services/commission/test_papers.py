@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from client_sync.protocol.canonical import canonical
 from server.domain.csv_cells import harmless
 from server.domain.release import COLUMNS
+from server.domain.statistics import Key
 from server.services.commission import papers
 from server.services.commission.choosing import Against
 from server.services.commission.papers import columns, figures, reasons
@@ -217,6 +218,7 @@ def test_package_without_a_line_is_whole() -> None:
 
 
 @given(texts, texts, texts)
+@settings(deadline=None)
 def test_no_text_is_run_or_lost_in_csv_and_json(name: str, phone: str, summary: str) -> None:
     of = content(lines=[line(1, name=name, phone=phone, summary=summary)])
     files = {file: b"".join(chunks) for file, chunks in papers.payload(of) if file in ("plaintes.csv", "plaintes.json")}
@@ -235,7 +237,7 @@ def test_telephone_stays_text(phone: str) -> None:
 
 
 def test_figures_are_hidden_where_they_are_small_and_say_of_what_they_are() -> None:
-    late = {("HR",): 6, ("COR",): None}
+    late: dict[Key, int | None] = {("HR",): 6, ("COR",): None}
     of = content(tables=[replace(packages.by_region(), late=late), packages.balance()])
     rows = cells(packages.written(of)["statistiques.csv"])
     assert rows[0] == ["Plaintes reçues, par région et famille (plaintes)"]
@@ -332,7 +334,7 @@ def test_who_is_protected_is_not_told() -> None:
 
 
 @given(st.lists(st.integers(0, 9), max_size=5))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_small_count_follows_from_the_others(numbers: list[int]) -> None:
     told = figures.counted((str(no), number) for no, number in enumerate(numbers))
     assert all(each.number is None or each.number >= 5 for each in told.counts)
