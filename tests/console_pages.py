@@ -76,7 +76,8 @@ _NUMBER: Final = _columns(casefile, "ref", status="in_progress")
 EXAMPLES: Final[Mapping[tuple[str, ...], _Examples]] = {
     (): lambda _: [()],
     ("aside",): _columns(quarantine, "id", state="waiting"),
-    ("account",): _columns(account, "id", login="auditor"),
+    # Of somebody who logs in no more once forms were tried on the account.
+    ("account",): _columns(account, "id", login="commission"),
     ("device",): _columns(device, "id", state="ready"),
     ("number",): _NUMBER,
     ("number", "referral"): _referrals,
@@ -155,6 +156,7 @@ def more(hub: Hub) -> Iterator[Shown]:
         yield Shown(f"/console/{path}", "handle_case")
     for words in ("argent", "rien+de+tel"):
         yield Shown(f"/console/search?q={words}", "find_complaint")
+    yield Shown("/console/quarantine?view=dismissed", "settle_set_aside")
     yield Shown("/console/cases/SRE-2020-000001", "handle_case", is_there=False)
 
 
