@@ -1,6 +1,6 @@
 """Entry: a complaint from paper or the telephone, written down at the hub, and the code that its person takes home."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -9,9 +9,7 @@ from werkzeug.wrappers import Response
 
 from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.domain.desk import Desk
-from server.domain.folding import fold
 from server.domain.permission import may_ever
-from server.domain.places import Gazetteer, Place
 from server.i18n import catalogue, field_catalogue
 from server.services import keyrings
 from server.services.accounts.sessions import Login
@@ -20,6 +18,7 @@ from server.services.intake.counter import Entry, FormUsed
 from server.services.intake.sealing import Sealing
 from server.web.auth import for_person, this_hub
 from server.web.console.pages import page, see
+from server.web.console.place_lists import cercles_by_region, within
 
 blueprint = Blueprint("entry", __name__, url_prefix="/console")
 
@@ -108,8 +107,8 @@ def _form(
         kinds=_kinds(person.language),
         levels={code: aloud.text(f"consent.{code}") for code in VOCABULARY.lists["consent_level"]},
         urgent={code: aloud.text(f"urgency.{code}") for code in dictation.URGENT},
-        cercles=_cercles(desk.places),
-        within=_within(desk.places, said.get("cercle", "")),
+        cercles=cercles_by_region(desk.places),
+        within=within(desk.places, said.get("cercle", "")),
         groups=dictation.GROUPS,
         limits=dictation.TEXT_LIMITS,
         **values,
@@ -132,24 +131,3 @@ def _kinds(language: str) -> dict[str, dict[str, str]]:
     for code, kind in VOCABULARY.kinds.items():
         found.setdefault(aloud.text(f"family.{kind.family}"), {})[code] = label("kind", code, language)
     return found
-
-
-def _cercles(places: Gazetteer | None) -> list[tuple[Place, list[Place]]]:
-    """Each region with its cercles, by name."""
-    if places is None:
-        return []
-    return [
-        (region, _by_name(each for each in places.places if each.level == "cercle" and each.parent_id == region.id))
-        for region in places.regions
-    ]
-
-
-def _within(places: Gazetteer | None, cercle: str) -> list[Place]:
-    """The places of a cercle, by name."""
-    if places is None or not cercle:
-        return []
-    return _by_name(places.by_id[id] for id in places.within([cercle]) if id != cercle)
-
-
-def _by_name(found: Iterable[Place]) -> list[Place]:
-    return sorted(found, key=lambda each: fold(each.name))
