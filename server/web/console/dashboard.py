@@ -33,7 +33,7 @@ from server.services.figure_words import Worded, Words
 from server.services.statistics import REGIONS, Overview
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
-from server.web.console.pages import page, see
+from server.web.console.pages import Answer, page, see
 from server.web.figures_api import COUNTING
 
 blueprint = Blueprint("dashboard", __name__, url_prefix="/console/dashboard")
@@ -64,7 +64,6 @@ _TILES_BELOW: Final = 6
 Number = int | None
 # A name, its number, and how long the bar of it is in a hundred.
 Length = tuple[str, Number, int]
-Answer = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -289,7 +288,7 @@ def _shown(number: Number) -> int:
 
 
 def _top(release: Release) -> int:
-    """The highest bar."""
+    """The greatest total of a row."""
     return max((_shown(_cell(release, row, TOTAL)) for row in release.rows if row != TOTAL), default=0)
 
 
@@ -337,9 +336,8 @@ def _tiles(words: Words, release: Release, starts: Sequence[int]) -> list[Tile]:
 
 def _starts(release: Release) -> list[int]:
     """Numbers from which the classes of the map begin, but for the first: round ones that the greatest fills."""
-    most = max((_shown(_cell(release, row, TOTAL)) for row in release.rows if row != TOTAL), default=0)
     width, grows = _CLASS_LEAST, cycle(_ROUND)
-    while (wider := round(width * next(grows))) * _CLASSES <= most:
+    while (wider := round(width * next(grows))) * _CLASSES <= _top(release):
         width = wider
     return [width * at for at in range(1, _CLASSES)]
 

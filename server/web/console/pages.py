@@ -24,6 +24,9 @@ _WHOLE: Final = "console.html"
 _PANE: Final = "pane.html"
 _NONE: Final[Mapping[str, Count]] = {}
 
+# What most views give: a page, where to go, or a page with the status of a refusal.
+Answer = str | Response | tuple[str, int]
+
 
 @dataclass(frozen=True)
 class Undo:

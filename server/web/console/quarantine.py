@@ -36,7 +36,7 @@ from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
 from server.web.console.pages import offer_undo, page, see
 from server.web.console.place_lists import cercles_by_region
-from server.web.formats import moment, read_in
+from server.web.formats import moment
 
 blueprint = Blueprint("quarantine", __name__, url_prefix="/console/quarantine")
 
@@ -118,7 +118,6 @@ _NOTHING: Final = Typed()
 def show(person: Login) -> Answer:
     """What waits, the oldest first, or what was dismissed."""
     if wants_csv():
-        read_in(person.language)
         texts = catalogue(person.language)
         header = [texts.text(f"apart.column_{name}") for name in _COLUMNS]
         rows = _rows(texts, _page(_desk(person)).rows)
