@@ -56,7 +56,7 @@ class Hub:
 
     def desk(self, actor: Actor, keys: HeldKeys = NO_KEYS) -> Desk:
         """The desk of somebody who is at work on this hub now."""
-        return Desk(actor, self.gazetteer(), self.clock(), keys)
+        return Desk(actor, self.gazetteer(), self.clock(), keys, self.settings.coalition)
 
     def close(self) -> None:
         """Give the database back."""

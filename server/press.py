@@ -5,10 +5,11 @@ from importlib.metadata import version
 from server.domain.desk import Desk
 from server.domain.statistics import Period
 from server.hub import Hub
-from server.services import statistics, vault
+from server.services import statistics
 from server.services.commission import approving, minisign, preparing, sealing
 from server.services.commission.approving import Press
 from server.services.commission.preparing import Package
+from server.services.vault import opening
 
 
 def press_of(hub: Hub) -> Press:
@@ -33,7 +34,7 @@ def seal(hub: Hub, desk: Desk, number: str, seen: str, passphrase: str = "") -> 
         press_of(hub),
         number,
         seen,
-        lambda complaint, purpose: vault.release_identity(hub.store, desk, complaint, purpose),
+        lambda complaint, purpose: opening.release_identity(hub.store, desk, complaint, purpose),
         statistics.published(hub.store, desk, Period.read(quarter, quarter)),
         passphrase=passphrase,
     )

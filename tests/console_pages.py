@@ -76,7 +76,8 @@ _NUMBER: Final = _columns(casefile, "ref", status="in_progress")
 EXAMPLES: Final[Mapping[tuple[str, ...], _Examples]] = {
     (): lambda _: [()],
     ("aside",): _columns(quarantine, "id", state="waiting"),
-    ("account",): _columns(account, "id", login="auditor"),
+    # Of somebody who logs in no more once forms were tried on the account.
+    ("account",): _columns(account, "id", login="commission"),
     ("device",): _columns(device, "id", state="ready"),
     ("number",): _NUMBER,
     ("number", "referral"): _referrals,
@@ -149,12 +150,13 @@ def more(hub: Hub) -> Iterator[Shown]:
         waits = sa.select(case.ref).join(waiting, waiting.c.casefile == case.id).where(case.status == "acknowledged")
         waiting_numbers = list(connection.scalars(waits.order_by(case.ref).limit(1)))
     for number in waiting_numbers:
-        for form in ("", "ask", "refuse", "join"):
-            yield Shown(f"/console/inbox?sel={number}&form={form}", "handle_case")
+        for step in ("", "ask", "refuse", "join"):
+            yield Shown(f"/console/inbox?sel={number}&step={step}", "handle_case")
     for path in ("inbox?view=asked", "inbox?view=mine", "cases?q=rien+de+tel"):
         yield Shown(f"/console/{path}", "handle_case")
     for words in ("argent", "rien+de+tel"):
-        yield Shown(f"/console/search?q={words}", "find_complaint")
+        yield Shown(f"/console/search?q={words}", "handle_case")
+    yield Shown("/console/quarantine?view=dismissed", "settle_set_aside")
     yield Shown("/console/cases/SRE-2020-000001", "handle_case", is_there=False)
 
 

@@ -36,6 +36,11 @@ _KID: Final = re.compile(r"[0-9a-f]{16}")
 # 107 characters in version 1 of the seal.
 _SEALED_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
+# Under these names the metadata of a member says of which list of the vocabulary its codes are, and that a text is a
+# day or a time.
+LIST: Final = "list"
+SORT: Final = "sort"
+
 # Marshmallow's own sentences become codes of the wire; what has no entry is `member_invalid`.
 _MESSAGES: Final = {"required": "member_missing", "null": "member_invalid"}
 _ANY_MESSAGE: Final = "member_invalid"
@@ -70,9 +75,8 @@ class Shape(Schema):
 
 
 def _code(list_name: str, **options: Any) -> fields.String:
-    return fields.String(
-        validate=OneOf(sorted(VOCABULARY.codes(list_name)), error="code_unknown"), **_coded(options)
-    )
+    known = OneOf(sorted(VOCABULARY.codes(list_name)), error="code_unknown")
+    return fields.String(validate=known, metadata={LIST: list_name}, **_coded(options))
 
 
 def _text(max_chars: int = TEXT_MAX_CHARS, **options: Any) -> fields.String:
@@ -202,11 +206,13 @@ def _sealed_keys_fault(keys: Mapping[str, Any]) -> str | None:
 
 
 def _day(**options: Any) -> fields.String:
-    return fields.String(validate=Faultless(_day_fault, rf"^{_SURE_DAY}$"), **_coded(options))
+    fit = Faultless(_day_fault, rf"^{_SURE_DAY}$")
+    return fields.String(validate=fit, metadata={SORT: "day"}, **_coded(options))
 
 
 def _time(**options: Any) -> fields.String:
-    return fields.String(validate=Faultless(_time_fault, rf"^{_SURE_DAY}T{_SURE_TIME}$"), **_coded(options))
+    fit = Faultless(_time_fault, rf"^{_SURE_DAY}T{_SURE_TIME}$")
+    return fields.String(validate=fit, metadata={SORT: "time"}, **_coded(options))
 
 
 _SHA256: Final = Regexp(r"\A[0-9a-f]{64}\Z", error=_ANY_MESSAGE)

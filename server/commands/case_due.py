@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import click
 
-from server.commands.case_work import stale, version_after
+from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
 from server.commands.options import limited, seen_after
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
 from server.commands.referral_words import say_reminders
 from server.commands.spoken import Said, SpokenCommand
+from server.domain.case import version_after
 from server.domain.deadlines import (
     AFTER_CLOSURE,
     EXTENSION_REASONS,

@@ -6,13 +6,14 @@ import click
 
 from server.commands import referral_words
 from server.commands.case_words import kind_code
-from server.commands.case_work import stale, version_after
+from server.commands.case_work import stale
 from server.commands.operator import Operator, pass_operator
 from server.commands.options import seen_after
 from server.commands.person import acting, as_person, naming
 from server.commands.referral_words import AGAIN, CERTAINTY, COURT, FINDING, METHOD, VERDICT
 from server.commands.spoken import SpokenCommand, SpokenGroup
 from server.domain.act import Act, Judgement, Verdict
+from server.domain.case import version_after
 from server.domain.verification import State
 from server.services.cases import phrases, verifying
 from server.services.cases.verifying import Concluded, Looked

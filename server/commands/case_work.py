@@ -184,11 +184,6 @@ def _told_words(operator: Operator) -> Iterator[None]:
         raise Refused(" ".join(said)) from None
 
 
-def version_after(seen: int) -> int:
-    """That of a case after the one act of whoever saw it so; with 0, one that this opened, or that nobody acted on."""
-    return max(seen, 1) + 1
-
-
 @contextmanager
 def stale(operator: Operator) -> Iterator[None]:
     """Both versions: the one that stands, and the one that was not kept."""

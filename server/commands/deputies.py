@@ -7,8 +7,9 @@ from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand, SpokenGroup
-from server.services import deputies, vault
+from server.services import deputies
 from server.services.deputies import Named
+from server.services.vault import handing_on
 
 
 @click.group(cls=SpokenGroup)
@@ -31,7 +32,7 @@ def add(operator: Operator, deputy: str, account: str, from_day: str, to_day: st
         desk = hub.desk(person.actor, person.keys)
         made = deputies.name(hub.store, desk, whose, deputy, first, last)
         with operator.busy("deputies.handing_on"):
-            given = vault.give_deputy(hub.store, desk, made.deputy_id) if made.is_own else None
+            given = handing_on.give_deputy(hub.store, desk, made.deputy_id) if made.is_own else None
     _say(operator, made)
     operator.say("deputies.not_strict", deputy=plain(made.deputy))
     if given is None:

@@ -3,7 +3,7 @@
 import click
 
 from server.commands.operator import Operator
-from server.services.vault import Given
+from server.services.vault.handing_on import Given
 
 
 def say_given(operator: Operator, given: Given) -> None:

@@ -20,7 +20,8 @@ from server.domain.errors import RecoveryKeyWrong
 from server.domain.people import HeldKeys
 from server.domain.permission import OPERATOR
 from server.hub import Hub
-from server.services import keyrings, vault
+from server.services import keyrings
+from server.services.vault import handing_on
 
 
 @click.command("recovery", cls=SpokenCommand)
@@ -33,7 +34,7 @@ def recovery(operator: Operator, new: bool, lost: bool) -> None:  # noqa: ARG001
         standing = keyrings.recovery_kids(hub.store)
         before = _asked(operator, hub) if standing and not lost else None
         make_recovery_key(operator, hub)
-        given = vault.give_recovery_keys(hub.store, before) if before else None
+        given = handing_on.give_recovery_keys(hub.store, before) if before else None
     if given is not None:
         say_given(operator, given)
     elif standing:
@@ -65,7 +66,7 @@ def drill(operator: Operator) -> None:
         if not any(each.kid in desk.keys.private for each in keyrings.current(hub.store).recipients):
             raise operator.refuse("keys.drill_not_in_keyring")
         with operator.busy("keys.drilling"):
-            found = vault.drill(hub.store, desk)
+            found = handing_on.drill(hub.store, desk)
     if found.given:
         click.echo(operator.texts.plural("keys.drilled", found.given))
     else:
@@ -88,9 +89,9 @@ def rewrap(operator: Operator, name: str | None, for_recovery: bool, recovery: b
         account = None if name is None else keyrings.account_named(hub.store, name)
         with _desk(operator, hub, as_name) as desk:
             if account is None:
-                given = vault.give_recovery_keys(hub.store, desk)
+                given = handing_on.give_recovery_keys(hub.store, desk)
             else:
-                given = vault.give_keys(hub.store, desk, account)
+                given = handing_on.give_keys(hub.store, desk, account)
     say_given(operator, given)
 
 

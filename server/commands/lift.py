@@ -5,8 +5,8 @@ import click
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person, naming
 from server.commands.spoken import SpokenCommand
-from server.services import vault
 from server.services.intake import strictness
+from server.services.vault import opening
 
 
 @click.command(cls=SpokenCommand)
@@ -17,6 +17,6 @@ from server.services.intake import strictness
 def command(operator: Operator, number: str, reason: str, as_name: str) -> None:
     """Take back that a complaint is strictly confidential, as a named reader; the log says who and why."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(number):
-        complaint = vault.complaint_numbered(hub.store, number)
+        complaint = opening.complaint_numbered(hub.store, number)
         code = strictness.lift(hub.store, hub.desk(person.actor), complaint, reason)
     operator.say("open.lifted", number=number, confidentiality=operator.texts.text(f"open.confidentiality_{code}"))

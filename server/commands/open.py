@@ -13,9 +13,10 @@ from server.commands.plain import plain, readable
 from server.commands.spoken import SpokenCommand, refusal_in_full
 from server.domain.contact import WAYS, Reach
 from server.domain.errors import ContactNotAllowed
-from server.services import vault
 from server.services.duplicates import renewing
-from server.services.vault import Compartment, Look, Opened, Opener
+from server.services.vault import opening
+from server.services.vault.holding import Compartment
+from server.services.vault.opening import Look, Opened, Opener
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -45,15 +46,15 @@ def command(
         raise operator.refuse("open.which")
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(what, compartment):
         desk = hub.desk(person.actor, person.keys)
-        complaint = vault.complaint_numbered(hub.store, what)
+        complaint = opening.complaint_numbered(hub.store, what)
         if export is not None:
-            export.write_bytes(vault.hand_over(hub.store, desk, complaint, compartment, reason))
+            export.write_bytes(opening.hand_over(hub.store, desk, complaint, compartment, reason))
             operator.say("open.exported", file=export)
             return
-        opened = vault.open_compartment(hub.store, desk, complaint, compartment, reason)
+        opened = opening.open_compartment(hub.store, desk, complaint, compartment, reason)
         if opened.clear is not None:
             renewing.retell(hub.store, hub.secrets.linkage, complaint, compartment, opened.clear, desk.now)
-        looks = vault.openings(hub.store, desk, complaint)
+        looks = opening.openings(hub.store, desk, complaint)
     _show(operator, opened)
     for look in looks:
         _say_look(operator, look)
@@ -64,7 +65,7 @@ def _open_file(operator: Operator, file: Path, key: Path) -> None:
         data = file.read_bytes()
     except OSError:
         raise operator.refuse("open.file_unreadable", file=file) from None
-    opened = vault.open_file(data, key_files.open_by_asking(operator, KeyFile.read(key, "reader")))
+    opened = opening.open_file(data, key_files.open_by_asking(operator, KeyFile.read(key, "reader")))
     if opened.is_unopenable:
         raise operator.refuse("open.other_key", file=file)
     _show_clear(operator, opened)

@@ -20,11 +20,11 @@ from server.domain.places import Gazetteer
 from server.domain.referral import PROGRAMMES
 from server.hub import Hub
 from server.refusals import why_blocked
-from server.services import vault
 from server.services.cases import letters, phrases, quoting, referring, sending
 from server.services.cases.letters import Words
 from server.services.cases.referring import View
 from server.services.cases.sending import Offer, Plan
+from server.services.vault import opening
 
 _SHOWN: Final = 50
 _Command = Callable[..., None]
@@ -260,7 +260,7 @@ def _opened(hub: Hub, desk: Desk, planned: Plan, reason: str) -> Mapping[int, Wo
     """What is opened for a letter, each logged with the reason; without one nothing is, and facts alone go."""
     if not reason.strip():
         return {}
-    return quoting.quoted(planned, lambda id, part: vault.open_compartment(hub.store, desk, id, part, reason))
+    return quoting.quoted(planned, lambda id, part: opening.open_compartment(hub.store, desk, id, part, reason))
 
 
 def _programme(views: list[View], named: str) -> str:

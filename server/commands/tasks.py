@@ -14,10 +14,11 @@ from server.commands.spoken import SpokenCommand, SpokenGroup, typed
 from server.domain.desk import Desk
 from server.domain.task import KINDS, OPEN, Kind, Window
 from server.hub import Hub
-from server.services import vault
 from server.services.cases import phrases, tasking
 from server.services.cases.tasking import Errand, Shown
-from server.services.vault import Compartment, Opened
+from server.services.vault import opening
+from server.services.vault.holding import Compartment
+from server.services.vault.opening import Opened
 from server.store.tasks import Result
 
 _SHOWN: Final = 50
@@ -106,7 +107,7 @@ def show(operator: Operator, task: str, with_reports: bool, reason: str | None, 
         desk = hub.desk(person.actor, person.keys)
         shown = tasking.show(hub.store, desk, task)
         wanted = shown.results if with_reports else ()
-        opened = [(name, vault.open_report(hub.store, desk, each.received, reason)) for name, each in wanted]
+        opened = [(name, opening.open_report(hub.store, desk, each.received, reason)) for name, each in wanted]
     say_task(operator, shown)
     for device, result in shown.results:
         _say_how_verify(operator, shown.number, device, result, as_name)
@@ -137,8 +138,8 @@ def _said(operator: Operator, hub: Hub, desk: Desk, number: str, said: dict[str,
 
 
 def _opened(hub: Hub, desk: Desk, number: str, name: Compartment, reason: str | None) -> Any:
-    complaint = vault.complaint_numbered(hub.store, number)
-    return vault.open_compartment(hub.store, desk, complaint, name, reason).clear
+    complaint = opening.complaint_numbered(hub.store, number)
+    return opening.open_compartment(hub.store, desk, complaint, name, reason).clear
 
 
 def _say_set(operator: Operator, shown: Shown, version: int) -> None:

@@ -208,6 +208,14 @@ def check_revision(seen: int, wanted: Mapping[str, str], stands: Version) -> Non
         raise StaleRevision(seen=seen, wanted=dict(wanted), stands=stands, revision=stands.revision)
 
 
+def version_after(seen: int) -> int:
+    """That of a case after the one act of whoever saw it so, which is the number of the entry that this left.
+
+    With 0, the act opened it, or followed an opening alone.
+    """
+    return max(seen, 1) + 1
+
+
 def permits(case: CaseFacts, actor: Actor, action: Action) -> bool:
     """Whether the actor may do that to every complaint of a case."""
     return bool(case.targets) and all(permit(actor, action, target) for target in case.targets)

@@ -137,12 +137,22 @@ def claimed_time(text: str | None) -> datetime | None:
 
 def is_ahead_of(content: Content, now: datetime) -> bool:
     """Whether a claimed time or day lies so far ahead that only a wrong clock can have written it."""
+    return any(paths_ahead(content, now))
+
+
+def paths_ahead(content: Content, now: datetime) -> list[str]:
+    """Which claimed times and days lie so far ahead, as paths of the wire."""
     facts = clear_facts(content)
     latest = _latest(now)
     days = facts.get("incident", {})
+    claimed = {
+        "facts.entered_at": facts.get("entered_at"),
+        "facts.collected_at": facts.get("collected_at"),
+        "facts.incident.from": days.get("from"),
+        "facts.incident.to": days.get("to"),
+    }
     # Times and days of one width compare as text.
-    claimed = (facts["entered_at"], facts.get("collected_at"), days.get("from"), days.get("to"))
-    return any(text is not None and text > latest for text in claimed)
+    return [path for path, text in claimed.items() if text is not None and text > latest]
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 
 from server.domain.people import NO_KEYS, HeldKeys
 from server.domain.permission import Actor
@@ -11,12 +11,21 @@ from server.domain.places import Gazetteer, Place
 
 @dataclass(frozen=True)
 class Desk:
-    """Who is at work, by which list of places (None before the first), when, and with which keys in hand."""
+    """Who is at work, by which list of places (None before the first), when, with which keys in hand, and for whom.
+
+    `coalition`: in whose name letters go out; empty where the hub was given none.
+    """
 
     actor: Actor
     places: Gazetteer | None
     now: datetime
     keys: HeldKeys = NO_KEYS
+    coalition: str = ""
+
+    @property
+    def midnight(self) -> datetime:
+        """When today began."""
+        return datetime.combine(self.now.date(), time(), self.now.tzinfo)
 
     @property
     def regions(self) -> Sequence[Place]:

@@ -10,11 +10,11 @@ REASON_MAX_CHARS: Final = 500
 
 
 def checked_reason(words: str) -> str:
-    """The reason as the log keeps it, without blanks around it.
+    """The reason as the log keeps it, without blanks around it; several between two words count as one.
 
     Raises ReasonMissing, with `least` and `most`, where it has fewer or more characters than these.
     """
     written = words.strip()
-    if not REASON_MIN_CHARS <= len(written) <= REASON_MAX_CHARS:
+    if len(" ".join(written.split())) < REASON_MIN_CHARS or len(written) > REASON_MAX_CHARS:
         raise ReasonMissing(least=REASON_MIN_CHARS, most=REASON_MAX_CHARS)
     return written

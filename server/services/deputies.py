@@ -37,7 +37,7 @@ class Named:
 
 
 def name(store: Store, desk: Desk, account: str, deputy: str, from_day: date, to_day: date) -> Named:
-    """Let somebody stand in for an account from day to day, both counted; `vault.give_deputy` hands on the keys.
+    """Let somebody stand in for an account from day to day, both counted; `vault.handing_on` hands on the keys.
 
     `account` and `deputy` are names. Raises NotFound where the actor may not say so, or there is nobody of that name,
     and DeputyRefused: `self`, `role`, `days`, or `there` where somebody stands in on one of these days.

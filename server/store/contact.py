@@ -65,7 +65,8 @@ def _filed(connection: sa.Connection, complaints: Collection[int]) -> dict[int, 
 
 
 def _set_aside(connection: sa.Connection, complaints: Collection[int]) -> dict[int, list[Spoken]]:
-    """What waits about complaints, or under their ids, from their own lineages and those of their teams.
+    """What is aside about complaints, or under their ids, from their own lineages and those of their teams; also what
+    was dismissed, for that is no word of the person.
 
     What others sent counts for nothing: no other team may keep anybody from being reached. Nor does what is said of
     another lineage's complaint, be its id the same.
@@ -77,7 +78,7 @@ def _set_aside(connection: sa.Connection, complaints: Collection[int]) -> dict[i
             columns.lineage, columns.client_id, columns.about, columns.about_lineage, device.c.number, columns.payload
         )
         .join(device, device.c.id == columns.device)
-        .where(columns.lineage.in_(lineages), columns.state == "waiting")
+        .where(columns.lineage.in_(lineages), columns.state != "stored")
         .where(columns.about.in_(ids) | columns.client_id.in_(ids))
         .order_by(columns.id)
     )

@@ -8,7 +8,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.casework import Queue
-from server.domain.matching.decisions import PROPOSED
+from server.domain.matching.decisions import PROPOSED, Verdict
+from server.domain.matching.model import Relation
 from server.domain.matching.review import Shelf
 from server.store import registry
 from server.store.case_tables import casefile, timeline, waiting
@@ -68,6 +69,16 @@ class Told:
 
     files: frozenset[str]
     accused: str | None
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A pair of a complaint, by its link, with its other complaint; `is_same`: somebody decided that both tell of one
+    incident."""
+
+    link: int
+    other: int
+    is_same: bool
 
 
 @dataclass(frozen=True)
@@ -133,32 +144,38 @@ def with_lookalike(connection: sa.Connection, scope: Scope, complaints: Collecti
     """Those of the complaints that a pair to be compared has, whose other complaint is in the scope, too."""
     columns = link.c
     select = in_scope(connection, scope, sa.select(columns.a, columns.b)).where(
-        columns.id.in_(_shown(connection, complaints))
+        columns.id.in_([row.id for row in _links_of(connection, complaints) if _is_shown(row)])
     )
     return {end for pair in connection.execute(select) for end in pair} & {*complaints}
 
 
-def lookalikes_of(connection: sa.Connection, scope: Scope, complaint_id: int, limit: int) -> list[tuple[int, int]]:
-    """The pairs of one complaint that are to be compared, the likeliest first, at most `limit`: each by the id of its
-    link, and its other complaint."""
+def lookalikes_of(connection: sa.Connection, scope: Scope, complaint_id: int, limit: int) -> list[Paired]:
+    """The pairs of one complaint that are one incident, as somebody decided, then those that are to be compared, the
+    likeliest first; at most `limit`."""
     columns = link.c
     other = sa.case((columns.a == complaint_id, columns.b), else_=columns.a)
-    select = in_scope(connection, scope, sa.select(columns.id, other)).where(
-        columns.id.in_(_shown(connection, [complaint_id]))
-    )
-    rows = connection.execute(select.order_by(columns.probability.desc(), columns.id).limit(limit))
-    return [(row[0], row[1]) for row in rows]
+    found = {row.id: _is_same(row) for row in _links_of(connection, [complaint_id]) if _is_same(row) or _is_shown(row)}
+    same = [id for id, is_same in found.items() if is_same]
+    select = in_scope(connection, scope, sa.select(columns.id, other)).where(columns.id.in_(found))
+    first = sa.case((columns.id.in_(same), 0), else_=1)
+    rows = connection.execute(select.order_by(first, columns.probability.desc(), columns.id).limit(limit))
+    return [Paired(row[0], row[1], found[row[0]]) for row in rows]
 
 
-def _shown(connection: sa.Connection, complaints: Collection[int]) -> list[int]:
-    """Links of the complaints that are to be compared: read by their ends alone, of which each complaint has few, since
-    a planner that is told more begins with all that wait, or with all that is in the scope."""
+def _links_of(connection: sa.Connection, complaints: Collection[int]) -> Sequence[sa.Row[Any]]:
+    """Links of the complaints: read by their ends alone, of which each complaint has few, since a planner that is told
+    more begins with all that wait, or with all that is in the scope."""
     columns = link.c
-    ends = (
-        sa.select(columns.id, columns.state, columns.shelf).where(end.in_(complaints)) for end in (columns.a, columns.b)
-    )
-    found = connection.execute(sa.union(*ends))
-    return [row.id for row in found if row.state == PROPOSED and row.shelf in _SHOWN]
+    what = sa.select(columns.id, columns.state, columns.shelf, columns.relation)
+    return connection.execute(sa.union(*(what.where(end.in_(complaints)) for end in (columns.a, columns.b)))).all()
+
+
+def _is_shown(row: sa.Row[Any]) -> bool:
+    return bool(row.state == PROPOSED and row.shelf in _SHOWN)
+
+
+def _is_same(row: sa.Row[Any]) -> bool:
+    return bool(row.state == Verdict.CONFIRMED and row.relation == Relation.SAME_INCIDENT)
 
 
 def decided(connection: sa.Connection, actor: str, since: datetime, limit: int) -> list[Decided]:

@@ -76,7 +76,7 @@ class Line:
         `looked_up`: what an index that keeps the order leads to; what is not so does not count for the stretch. What
         the select itself asks is passed by, row after row. Two sentences.
         """
-        bound = self._bound(connection, looked_up, reach.after, reach.stretch)
+        bound = self.ends_at(connection, looked_up, reach.after, reach.stretch)
         select = self._along(select.add_columns(*self.columns), looked_up, reach.after, bound)
         rows = connection.execute(select.limit(reach.limit + 1)).all()
         if len(rows) > reach.limit:
@@ -86,10 +86,20 @@ class Line:
 
     def count(self, connection: sa.Connection, select: sa.Select[Any], looked_up: Conditions) -> Count:
         """How many rows a select over the table gives, as far as COUNT_MAX and COUNT_STRETCH; otherwise as `page`."""
-        bound = self._bound(connection, looked_up, None, COUNT_STRETCH)
+        bound = self.ends_at(connection, looked_up, None, COUNT_STRETCH)
         ones = self._along(select.with_only_columns(sa.literal(1)), looked_up, None, bound).limit(COUNT_MAX + 1)
         found = connection.scalar(sa.select(sa.func.count()).select_from(ones.subquery())) or 0
         return Count(min(found, COUNT_MAX), is_more=found > COUNT_MAX or bound is not None)
+
+    def ends_at(
+        self, connection: sa.Connection, looked_up: Conditions, after: Key | None, stretch: int | None
+    ) -> Key | None:
+        """The last row of a stretch of the line, after a row; None where the line ends before, or without a stretch."""
+        if stretch is None:
+            return None
+        select = self._along(sa.select(*self.columns), looked_up, after, None)
+        row = connection.execute(select.limit(1).offset(stretch - 1)).one_or_none()
+        return None if row is None else tuple(row)
 
     def read_key(self, text: str) -> Key | None:
         """Where a page ends, as `write_key` wrote it; None for no such text."""
@@ -100,16 +110,6 @@ class Line:
             return tuple(_read(column, part) for column, part in zip(self.columns, parts, strict=True))
         except (OverflowError, ValueError):
             return None
-
-    def _bound(
-        self, connection: sa.Connection, looked_up: Conditions, after: Key | None, stretch: int | None
-    ) -> Key | None:
-        """The last row that is looked at; None where the line ends before."""
-        if stretch is None:
-            return None
-        select = self._along(sa.select(*self.columns), looked_up, after, None)
-        row = connection.execute(select.limit(1).offset(stretch - 1)).one_or_none()
-        return None if row is None else tuple(row)
 
     def _along(
         self, select: sa.Select[Any], looked_up: Conditions, after: Key | None, bound: Key | None

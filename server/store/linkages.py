@@ -155,7 +155,8 @@ def drop_lost(connection: sa.Connection, before: datetime, before_if_set_aside: 
     is_set_aside = sa.exists().where(
         quarantine.c.lineage == columns.lineage,
         quarantine.c.client_id == columns.complaint,
-        quarantine.c.state == "waiting",
+        # What was dismissed may be taken up again.
+        quarantine.c.state != "stored",
     )
     is_old = (columns.received_at < before_if_set_aside) | ((columns.received_at < before) & ~is_set_aside)
     return connection.execute(sa.delete(linkage_pending).where(~is_here, is_old)).rowcount

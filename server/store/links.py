@@ -13,7 +13,7 @@ from server.domain.matching.model import Band
 from server.domain.matching.review import DRAWS, FAR_SHARE, NEAR_FROM, NEAR_SHARE, Shelf
 from server.store.dialect import locked
 from server.store.duplicates import is_withdrawn
-from server.store.lines import Key, Line, Page, Reach
+from server.store.lines import Key, Line, Page, Reach, passed_by
 from server.store.match_tables import decision, link
 from server.store.schema import act, complaint, device, lineage, person, received
 from server.store.scopes import Scope, limits
@@ -128,11 +128,7 @@ def waiting(connection: sa.Connection, scope: Scope, wanted: Wanted, reach: Reac
 
 def last_of(connection: sa.Connection, shelf: Shelf, first: int) -> Key | None:
     """Where on a shelf the `first` links end that wait there, whoever they are for; None where there are fewer."""
-    line = _LINES[shelf]
-    order = [each.desc() if line.is_down else each.asc() for each in line.columns]
-    select = sa.select(*line.columns).where(*_on(shelf)).order_by(*order)
-    row = connection.execute(select.limit(1).offset(first - 1)).one_or_none()
-    return None if row is None else tuple(row)
+    return _LINES[shelf].ends_at(connection, _on(shelf), None, first)
 
 
 def unsure_of(connection: sa.Connection, account: str, since: datetime) -> list[int]:
@@ -296,9 +292,8 @@ class _Ends:
     def limits(self, connection: sa.Connection, scope: Scope) -> list[sa.ColumnElement[bool]]:
         """That both are of the scope."""
         sides = [(facts, sender, used) for facts, _, sender, used in self._sides]
-        # Each as one value, by which nothing can be looked up: from all complaints of a place there is no way to the
-        # links that are next but to sort them.
-        return [sa.func.coalesce(each, sa.false()) for side in sides for each in limits(connection, scope, *side)]
+        # From all complaints of a place there is no way to the links that are next but to sort them.
+        return [passed_by(each) for side in sides for each in limits(connection, scope, *side)]
 
 
 # Made once: to name the columns of eight tables anew takes longer than most questions.

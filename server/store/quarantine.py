@@ -3,12 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, Literal
 
 import sqlalchemy as sa
 
 from server.store.complaints import Origin
 from server.store.dialect import among, insert_new, locked
+from server.store.lines import Line, Page, Reach, passed_by
 from server.store.schema import quarantine
+
+# `dismissed`: somebody said that nothing is to be done about it; it is kept, and can wait again.
+State = Literal["waiting", "stored", "dismissed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,10 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One operation that was set aside."""
+    """One operation that was set aside.
+
+    `settled_by` is who settled it, as the log names them, where a person did; `settled_why` why it was dismissed.
+    """
 
     id: int
     lineage: str
@@ -46,7 +54,21 @@ class Kept:
     field: str
     state: str
     received_at: datetime
+    settled_at: datetime | None
+    settled_by: str | None
+    settled_why: str | None
 
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows a list is about: in a state, set aside for a reason, of a device; None is not asked for."""
+
+    state: State = "waiting"
+    code: str | None = None
+    device: str | None = None
+
+
+LINE: Final = Line((quarantine.c.id,))
 
 _KEPT = tuple(quarantine.c[name] for name in Kept.__dataclass_fields__)
 
@@ -139,21 +161,28 @@ def find(connection: sa.Connection, id: int) -> Kept | None:
     return None if row is None else Kept(*row)
 
 
-def listed(
-    connection: sa.Connection,
-    *,
-    code: str | None = None,
-    device: str | None = None,
-    after: int = 0,
-    limit: int = 100,
-) -> list[Kept]:
-    """What waits, oldest first, at most `limit` after row `after`; of one reason and of one device where named."""
-    select = sa.select(*_KEPT).where(quarantine.c.state == "waiting", quarantine.c.id > after)
+def listed(connection: sa.Connection, *, code: str | None = None, limit: int = 100) -> list[Kept]:
+    """At most `limit` of what waits, oldest first; of one reason where it is named."""
+    select = sa.select(*_KEPT).where(quarantine.c.state == "waiting")
     if code is not None:
         select = select.where(quarantine.c.code == code)
-    if device is not None:
-        select = select.where(quarantine.c.device == device)
     return [Kept(*row) for row in connection.execute(select.order_by(quarantine.c.id).limit(limit))]
+
+
+def page(connection: sa.Connection, wanted: Wanted, reach: Reach) -> Page[int]:
+    """The rows that are wanted and come next, oldest first, by their ids alone: what came may be long."""
+    select = sa.select(quarantine.c.id)
+    if wanted.code is not None:
+        select = select.where(passed_by(quarantine.c.code == wanted.code))
+    if wanted.device is not None:
+        select = select.where(passed_by(quarantine.c.device == wanted.device))
+    return LINE.page(connection, select, [quarantine.c.state == wanted.state], reach, lambda row: int(row[0]))
+
+
+def several(connection: sa.Connection, ids: Collection[int]) -> list[Kept]:
+    """The rows of these ids, of which there are few, oldest first."""
+    select = sa.select(*_KEPT).where(quarantine.c.id.in_(ids)).order_by(quarantine.c.id)
+    return [Kept(*row) for row in connection.execute(select)]
 
 
 def settle(connection: sa.Connection, id: int, received_id: int | None, at: datetime) -> None:
@@ -161,6 +190,24 @@ def settle(connection: sa.Connection, id: int, received_id: int | None, at: date
     connection.execute(
         sa.update(quarantine).where(quarantine.c.id == id).values(state="stored", settled_at=at, received=received_id)
     )
+
+
+def sign(connection: sa.Connection, ids: Collection[int], by: str) -> None:
+    """Note who settled those of these rows that are stored now."""
+    stored = sa.update(quarantine).where(quarantine.c.id.in_(ids), quarantine.c.state == "stored")
+    connection.execute(stored.values(settled_by=by))
+
+
+def dismiss(connection: sa.Connection, id: int, by: str, why: str, at: datetime) -> None:
+    """Note that nothing is to be done about it, who said so and why."""
+    dismissed = {"state": "dismissed", "settled_at": at, "settled_by": by, "settled_why": why}
+    connection.execute(sa.update(quarantine).where(quarantine.c.id == id).values(dismissed))
+
+
+def take_up(connection: sa.Connection, id: int) -> None:
+    """Let what was dismissed wait again."""
+    waiting = {"state": "waiting", "settled_at": None, "settled_by": None, "settled_why": None}
+    connection.execute(sa.update(quarantine).where(quarantine.c.id == id).values(waiting))
 
 
 def id_of(connection: sa.Connection, lineage: str, client_id: str, hash: str) -> int:

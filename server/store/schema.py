@@ -263,11 +263,16 @@ quarantine: Final = sa.Table(
     uuid("carried_by", null=True),
     column("received_at", UtcTime),
     column("settled_at", UtcTime, null=True),
+    # Who settled it, as the log names a person, and of what was dismissed why: gone with the row.
+    column("settled_by", sa.String(80), null=True),
+    column("settled_why", sa.Text, null=True),
     column("received", ID, sa.ForeignKey("received.id"), null=True),
     sa.UniqueConstraint("lineage", "client_id", "hash"),
     sa.Index("ix_quarantine_lineage_waits_for", "lineage", "waits_for"),
+    # In it the lists find all that they go by: rows are long, and those that were settled stay.
+    sa.Index("ix_quarantine_state", "state", "id", "code", "device"),
     one_of("verdict", "held", "quarantined", "conflict"),
-    one_of("state", "waiting", "stored"),
+    one_of("state", "waiting", "stored", "dismissed"),
     sqlite_autoincrement=True,
 )
 

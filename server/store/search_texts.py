@@ -52,12 +52,12 @@ class Reading:
 class Wanted:
     """What is looked for, all of it; None: anything. `words` as `search_words` gives them, `until` excluded."""
 
-    words: Sequence[str] = field(repr=False)
-    kind: str | None
-    places: Collection[str] | None
-    since: datetime | None
-    until: datetime | None
-    complaint: int | None
+    words: Sequence[str] = field(default=(), repr=False)
+    kind: str | None = None
+    places: Collection[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    complaint: int | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from server.services import devices
 from server.services.accounts import sessions
 from server.services.accounts.sessions import Login
 from server.services.devices import Device
-from server.web.formats import callers_language
+from server.web.formats import callers_language, read_in
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,7 +61,7 @@ def for_person(
     """Let in who has a session and a role that may ever do `action`; on what, is for the view's service to permit.
 
     Without a session the caller is sent to log in, and back; for another role the page does not exist. Whoever came in
-    by sign-up words is sent to choose a passphrase.
+    by sign-up words is sent to choose a passphrase. What the view writes is written as its reader writes it.
     """
 
     def guard(view: Callable[Concatenate[Login, P], R]) -> Callable[P, R | Response]:
@@ -75,6 +75,7 @@ def for_person(
                 raise NotFound
             if person.must_choose and action != _ALWAYS:
                 return redirect(url_for("account.show"), 303)
+            read_in(person.language)
             return view(person, *args, **kwargs)
 
         guarded_view.guard = f"permit:{action}"  # type: ignore[attr-defined]

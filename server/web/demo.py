@@ -10,7 +10,7 @@ from server.services import stolen
 from server.services.accounts import demonstration
 from server.services.accounts.demonstration import Mark
 from server.web.auth import TOKEN, guarded, this_hub
-from server.web.console.pages import page, see
+from server.web.console.pages import Answer, page, see
 
 blueprint = Blueprint("demo", __name__, url_prefix="/demo")
 
@@ -23,8 +23,6 @@ _BOX_CHARS: Final = 160
 _COLUMNS: Final = ("complaint", "received", "identity")
 # That the browser showed the key, in the cookie.
 _KNOWN: Final = "demo"
-
-Answer = str | Response | tuple[str, int]
 
 
 @blueprint.get("")

@@ -12,6 +12,8 @@ from server.i18n import LANGUAGES, catalogue
 
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
+# CLDR's patterns: of a day that is known to the month or year alone no more is written.
+_SURE: Final = {"month": "LLLL y", "year": "y"}
 # Babel writes Bambara's numbers as English and its spans not at all.
 _LOCALES: Final = {"fr": "fr", "en": "en_GB", "bm": "fr"}
 
@@ -22,6 +24,7 @@ def register(app: Flask, hub: Hub) -> None:
     app.jinja_env.globals["reason_chars"] = (REASON_MIN_CHARS, REASON_MAX_CHARS)
     app.jinja_env.filters.update(
         day=day,
+        about=about,
         moment=moment,
         span=span,
         number=format_decimal,
@@ -47,6 +50,11 @@ def callers_language() -> str:
 def day(when: date) -> str:
     """12 nov. 2026."""
     return str(format_date(when, "medium"))
+
+
+def about(when: date, precision: str | None) -> str:
+    """A day as surely as somebody knows it: 12 nov. 2026, novembre 2026, 2026."""
+    return str(format_date(when, _SURE.get(precision or "", "medium")))
 
 
 def moment(when: datetime) -> str:

@@ -9,6 +9,7 @@ from flask import Response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import RequestEntityTooLarge, SecurityError
 
+from client_sync.protocol.vocabulary import label
 from server.domain.case import Version
 from server.domain.errors import SeereError, SessionOver, StaleRevision
 from server.i18n import Catalogue, catalogue
@@ -20,6 +21,7 @@ from server.web.formats import callers_language
 
 _CONSOLE: Final = "/console/"
 _NOT_FOUND: Final = 404
+_FAULT: Final = 500
 # What to do, where the sentence of the refusal does not say it.
 _ADVICE: Final = {404: "page.do_not_found", 405: "page.do_again", 413: "page.do_again", 422: "page.do_again"}
 # Nothing of these is ever written into a page.
@@ -72,8 +74,9 @@ def _in_console(code: str, status: int, error: Exception) -> str | None:
         # What just failed may be the database.
         has_counts=False,
         text=_sentence(texts, code, status, error),
-        advice=texts.text(_ADVICE[status]) if status in _ADVICE else None,
-        status=status,
+        advice=texts.text("page.do_elsewhere" if is_nothing else _ADVICE[status]) if status in _ADVICE else None,
+        # A number to quote, of what nobody could foresee.
+        status=status if status >= _FAULT else None,
         stands=stands,
         versions=list(_versions(texts, error, stands)) if stands else [],
         action=request.full_path.removesuffix("?"),
@@ -102,13 +105,16 @@ def _versions(texts: Catalogue, error: Exception, stands: Version) -> Iterator[B
     wanted = error.values["wanted"]
     assert isinstance(wanted, Mapping)
     for name in {**stands.fields, **wanted}:
-        label = texts.text(f"cases.field_{name}")
-        yield Both(label, _worded(texts, name, wanted.get(name)), _worded(texts, name, stands.fields.get(name)))
+        theirs = stands.fields.get(name)
+        mine = wanted.get(name, theirs)
+        yield Both(texts.text(f"cases.field_{name}"), _worded(texts, name, mine), _worded(texts, name, theirs))
 
 
 def _worded(texts: Catalogue, field: str, value: str | None) -> str:
     if value is None:
         return texts.text("page.unsaid")
+    if field == "kind":
+        return label("kind", value, texts.language)
     return texts.text(f"cases.status_{value}") if field == "status" else value
 
 

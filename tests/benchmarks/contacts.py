@@ -18,10 +18,11 @@ from server.domain.desk import Desk
 from server.domain.errors import ContactNotAllowed, TaskRefused
 from server.domain.task import KINDS, Kind, Window
 from server.hub import Hub
-from server.services import places, vault
+from server.services import places
 from server.services.cases import queues, tasking, telling
 from server.services.cases.tasking import Errand
 from server.services.intake.admission import file_held
+from server.services.vault import handing_on, opening
 from server.store import changes, contact, registry, tasks
 from server.store.schema import complaint
 from tests.benchmarks.figure import Figure, note
@@ -222,14 +223,14 @@ class Walk:
         self._arrived.append(said)
         if said.op == "complaint" and self._complaint is None:
             self._complaint = _newest(self._world.hub)
-            vault.assign(self._world.hub.store, self._world.desk(), self._complaint, self._world.reader.actor.id)
+            handing_on.assign(self._world.hub.store, self._world.desk(), self._complaint, self._world.reader.actor.id)
 
     def look(self, tally: Tally) -> None:
         """Ask for every way through the doors of the hub, and compare with what arrived."""
         if self._complaint is None:
             return
         world = self._world
-        opened = vault.open_compartment(world.hub.store, world.desk(), self._complaint, "identity", _REASON)
+        opened = opening.open_compartment(world.hub.store, world.desk(), self._complaint, "identity", _REASON)
         offered = opened.reach.ways | {way for way in WAYS if _is_granted(world.hub, self._complaint, way)}
         allowed = _ALL - forbidden(self._arrived)
         tally.steps += 1

@@ -20,8 +20,9 @@ from server.domain.errors import NotFound
 from server.domain.people import HeldKeys, Role
 from server.domain.permission import OPERATOR
 from server.hub import Hub
-from server.services import places, vault
-from server.services.vault import Compartment
+from server.services import places
+from server.services.vault import handing_on, opening
+from server.services.vault.holding import Compartment
 from server.store import sealed
 from server.store.sealed import Part
 from tests.benchmarks.figure import Figure, note
@@ -144,7 +145,7 @@ def _assign(world: World) -> None:
         for name, reader in READERS.items():
             if case.is_assigned and case.is_covered_by(reader):
                 to = world.people[name].actor.id
-                vault.assign(world.hub.store, world.hub.desk(by.actor, by.keys), part.complaint, to)
+                handing_on.assign(world.hub.store, world.hub.desk(by.actor, by.keys), part.complaint, to)
 
 
 def key_surprises(world: World) -> list[str]:
@@ -184,7 +185,7 @@ def open_share(world: World) -> float:
     for lists in combinations(split(world.recovery), 2):
         again: bytes = combine_mnemonics(lists)
         held = HeldKeys({key_id(bytes(PrivateKey(again).public_key)): again})
-        shares.append(vault.drill(world.hub.store, world.hub.desk(OPERATOR, held)).given)
+        shares.append(handing_on.drill(world.hub.store, world.hub.desk(OPERATOR, held)).given)
     note(f"cases that open, each recipient lost in turn, then each two lists of three: {shares} of {len(CASES)}")
     return min(shares) / len(CASES)
 
@@ -216,7 +217,7 @@ def _permitted(reader: Reader, case: Case) -> set[str]:
 
 def _opens(world: World, desk: Desk, complaint: int, compartment: Compartment) -> bool:
     try:
-        opened = vault.open_compartment(world.hub.store, desk, complaint, compartment, _REASON)
+        opened = opening.open_compartment(world.hub.store, desk, complaint, compartment, _REASON)
     except NotFound:
         return False
     return opened.clear is not None

@@ -6,7 +6,8 @@ import pytest
 from nacl.signing import SigningKey
 
 from server.commands.terms import terms_of
-from server.services import keyrings, places, vault
+from server.services import keyrings, places
+from server.services.vault import opening
 from tests.builders import ROOT, add_person, publish_keyring
 from tests.journeys.conftest import FieldDevice, NewDevice, RunningHub
 
@@ -30,7 +31,7 @@ def test_newcomer_reads_what_a_phone_writes_after_its_next_contact(hub: RunningH
     assert device.sync().orders == ()
 
     desk = own.desk(newcomer.actor, newcomer.keys)
-    opened = [vault.open_compartment(own.store, desk, complaint, "traces") for complaint in (1, 2)]
+    opened = [opening.open_compartment(own.store, desk, complaint, "traces") for complaint in (1, 2)]
     assert [each.is_unopenable for each in opened] == [True, False]
 
 

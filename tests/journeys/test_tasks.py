@@ -9,10 +9,10 @@ from client_sync.stores import Folder
 from client_sync.vault import Vault
 from server.domain.errors import NotFound
 from server.domain.task import Window
-from server.services import vault as vaults
 from server.services.cases import tasking
 from server.services.cases.tasking import Errand, Shown
 from server.services.devices import revoke
+from server.services.vault import opening
 from server.store import erasures, registry
 from tests.builders import ROOT, Person, add_person, publish_keyring
 from tests.case_work import at_desk
@@ -71,14 +71,14 @@ def test_task_is_taken_done_offline_and_read_by_the_coordinator(
     assert far.sync().is_whole
     [(label, result)] = shown(hub, awa, id).results
     assert (label, result.outcome, result.state, result.sources) == ("Gao 2", "verified", "corroborated", 2)
-    read = vaults.open_report(hub.hub.store, at_desk(hub.hub, awa), result.received)
+    read = opening.open_report(hub.hub.store, at_desk(hub.hub, awa), result.received)
     assert read.clear == report
-    complaint = vaults.complaint_numbered(hub.hub.store, NUMBER)
-    looks = vaults.openings(hub.hub.store, at_desk(hub.hub, awa), complaint)
+    complaint = opening.complaint_numbered(hub.hub.store, NUMBER)
+    looks = opening.openings(hub.hub.store, at_desk(hub.hub, awa), complaint)
     assert [(each.name, each.compartment) for each in looks] == [("Awa", "report")]
     elsewhere = add_person(hub.hub, "Sekou", teams=["mopti"])
     with pytest.raises(NotFound):
-        vaults.open_report(hub.hub.store, at_desk(hub.hub, elsewhere), result.received)
+        opening.open_report(hub.hub.store, at_desk(hub.hub, elsewhere), result.received)
     assert all(b"chef de village" not in line for line in hub.lines().values())
 
 

@@ -17,9 +17,10 @@ from server.domain.desk import Desk
 from server.domain.people import login_name
 from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
-from server.services import keyrings, places, vault
+from server.services import keyrings, places
 from server.services.accounts import people
 from server.services.accounts.people import Post
+from server.services.vault import opening
 from server.store import accounts
 from tests.builders import (
     PASSPHRASE,
@@ -424,7 +425,7 @@ def test_sealed_part_is_opened_on_ones_own_machine(done: Callable[..., str], see
     assert "près du puits" in done("open", "part.json", "--key", "mienne.key", typed=(KEY_WORDS,))
     assert "n'ouvre pas" in seere("open", "part.json", "--key", "autre.key", typed=(KEY_WORDS,)).output
     assert "rien de scellé" in seere("open", "mienne.key", "--key", "mienne.key", typed=(KEY_WORDS,)).output
-    looks = vault.openings(hub.store, _desk(hub, "awa"), 1)
+    looks = opening.openings(hub.store, _desk(hub, "awa"), 1)
     assert [(look.name, look.compartment) for look in looks] == [("awa", "traces")]
 
 

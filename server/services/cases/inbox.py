@@ -15,7 +15,7 @@ from server.domain.deadlines import Clocks, Deadline
 from server.domain.desk import Desk
 from server.domain.due import Heard, Story, derive
 from server.domain.errors import NotFound
-from server.domain.permission import STRICT, may_ever, permit
+from server.domain.permission import STRICT, Target, may_ever, permit
 from server.domain.places import cercle_name, place_name, region_name
 from server.domain.triage import DISPOSITIONS
 from server.services.cases import holding
@@ -25,7 +25,7 @@ from server.store import accounts, cases, due, glances, inbox, links, registry, 
 from server.store.accounts import Account
 from server.store.engine import Store
 from server.store.glances import Glance
-from server.store.inbox import Decided, Listed, Told, Wanted
+from server.store.inbox import Decided, Listed, Paired, Told, Wanted
 from server.store.lines import Count, Key, Reach
 from server.store.lines import write_key as write_key
 from server.store.links import Report
@@ -103,11 +103,13 @@ class Page:
 class Lookalike:
     """A complaint with which another may be the same, or that it may join: by its number, and of its case the version.
 
-    `link`: the pair to be compared, None where nobody proposed it. `alike`: what of `place`, `week` and `amount` is.
+    `link`: the pair to be compared, None where nobody proposed it; `is_same`: it was, and both tell of one incident.
+    `alike`: what of `place`, `week` and `amount` is.
     """
 
     number: str
     link: int | None
+    is_same: bool
     version: int
     status: str
     kind: str
@@ -186,6 +188,21 @@ def chosen(store: Store, desk: Desk, numbers: Sequence[str]) -> list[Row]:
         return _rows(connection, desk, scope, inbox.page(connection, scope, wanted, Reach(MANY_MAX)).rows)
 
 
+def owners_of_all(store: Store, desk: Desk, numbers: Collection[str]) -> list[str]:
+    """Names of whoever could own each of what waits under these numbers."""
+    with store.read() as connection:
+        waiting = inbox.called(connection, numbers)
+        held = cases.holding(connection, waiting)
+        known = holding.read(connection, desk, set(held.values()))
+        standings = sealed.standings(connection, waiting)
+        targets = [
+            target
+            for id in waiting
+            for target in (known[held[id]].facts.targets if id in held else [standings[id].target(desk.places)])
+        ]
+        return [each.name for each in _permitted(connection, targets)]
+
+
 def item(store: Store, desk: Desk, number: str) -> Item:
     """One complaint. Raises NotFound where the actor does not handle every complaint of its case."""
     scope = _scope(desk)
@@ -193,9 +210,12 @@ def item(store: Store, desk: Desk, number: str) -> Item:
         complaint = holding.complaint_of(connection, number)
         case = holding.look(connection, desk, complaint)
         pairs = inbox.lookalikes_of(connection, scope, complaint, _LOOKALIKES_MAX)
-        ids = [complaint, *(other for _, other in pairs)]
-        reports = links.reports(connection, ids)
-        lookalikes = _lookalikes(connection, desk, reports, complaint, {other: link for link, other in pairs})
+        reports = links.reports(connection, [complaint, *(each.other for each in pairs)])
+        by_other: dict[int, Paired] = {}
+        for each in pairs:
+            # What was decided of two comes before what else is proposed of them.
+            by_other.setdefault(each.other, each)
+        lookalikes = _lookalikes(connection, desk, reports, complaint, by_other)
         return _item(connection, desk, number, (complaint, case), reports[complaint], lookalikes)
 
 
@@ -367,7 +387,7 @@ def _lookalikes(
     desk: Desk,
     reports: Mapping[int, Report],
     complaint: int,
-    pairs: Mapping[int, int | None],
+    pairs: Mapping[int, Paired | None],
 ) -> list[Lookalike]:
     """Those others that the actor handles, and that are not in one case with the complaint already."""
     if not pairs:
@@ -377,19 +397,22 @@ def _lookalikes(
     standings = sealed.standings(connection, pairs)
     numbers = registry.numbers_of(connection, pairs)
     found = []
-    for id, link in pairs.items():
+    for id, pair in pairs.items():
         case = known.get(held.get(id, 0))
         targets = [standings[id].target(desk.places)] if case is None else case.facts.targets
         is_with_it = id == complaint or (case is not None and held.get(complaint) == case.file.id)
         if not is_with_it and all(permit(desk.actor, ACTION, each) for each in targets):
-            found.append(_lookalike(desk, numbers[id], link, case, reports[complaint], reports[id]))
+            found.append(_lookalike(desk, numbers[id], pair, case, reports[complaint], reports[id]))
     return found
 
 
-def _lookalike(desk: Desk, number: str, link: int | None, case: Case | None, own: Report, other: Report) -> Lookalike:
+def _lookalike(
+    desk: Desk, number: str, pair: Paired | None, case: Case | None, own: Report, other: Report
+) -> Lookalike:
     return Lookalike(
         number=number,
-        link=link,
+        link=None if pair is None else pair.link,
+        is_same=pair is not None and pair.is_same,
         version=0 if case is None else case.file.revision,
         status=holding.FIRST if case is None else case.file.status,
         kind=(case and case.file.kind) or other.kinds[0],
@@ -413,6 +436,10 @@ def _owners(connection: sa.Connection, desk: Desk, complaint: int, case: Case | 
         targets = [sealed.standings(connection, [complaint])[complaint].target(desk.places)]
     else:
         targets = [*case.facts.targets]
+    return _permitted(connection, targets)
+
+
+def _permitted(connection: sa.Connection, targets: Sequence[Target]) -> list[Account]:
     known = accounts.active(connection, sa.true())
     return [each for each in known if all(permit(each.actor, ACTION, target) for target in targets)]
 

@@ -12,7 +12,7 @@ from server.domain import referral as rules
 from server.domain.complaint import Person
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, ReferralRefused
-from server.domain.places import Gazetteer, cercle_name
+from server.domain.places import cercle_name
 from server.domain.referral import Destination
 from server.i18n import catalogue
 from server.services.cases import phrases
@@ -25,8 +25,6 @@ Kind = Literal["letter", "draft", "copy", "recall", "reminder"]
 _NAMED_ROLES: Final = frozenset({"complainant", "victim"})
 _CONTACT: Final = ("how", "when", "through", "say")
 _CODE_BYTES: Final = 10
-# A month is as much as goes along without a name.
-_MONTH_CHARS: Final = 7
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def compose(plan: Plan, words: Mapping[int, Words], desk: Desk, language: str, k
 
     Each has a code of its own, which is kept nowhere else: from a digest alone nobody can guess what went.
     """
-    writer = _Writer(desk.places, language)
+    writer = _Writer(desk, language)
     sheets = [_sheet(each, words.get(each.complaint, Words())) for each in plan.going]
     lines = [*writer.head(kind, plan.destination, plan.ref, desk.now)]
     lines += [writer.text("due", day=writer.day(plan.due_on))] if kind != "copy" else []
@@ -80,7 +78,7 @@ def compose_reminder(view: View, desk: Desk, language: str) -> Letter:
         raise NotFound(object=view.ref)
     if view.due_on is None or "reminded" not in rules.possible(view.kept.referral):
         raise ReferralRefused(fault="state")
-    writer = _Writer(desk.places, language)
+    writer = _Writer(desk, language)
     lines = [*writer.about("reminder", view, desk.now)]
     lines += ["", writer.text("remind", sent=writer.day(view.kept.sent_at or desk.now), due=writer.day(view.due_on))]
     return _made([*lines, writer.text("answer")], ())
@@ -93,7 +91,7 @@ def compose_recall(view: View, desk: Desk, language: str) -> Letter:
     """
     if not view.sent:
         raise NotFound(object=view.ref)
-    writer = _Writer(desk.places, language)
+    writer = _Writer(desk, language)
     return _made([*writer.about("recall", view, desk.now), "", writer.text("give_back")], ())
 
 
@@ -130,12 +128,15 @@ def _has_contacts(people: Iterable[Person], identity: Mapping[str, Any]) -> bool
 class _Writer:
     """Lines of a letter in one language."""
 
-    def __init__(self, places: Gazetteer | None, language: str) -> None:
-        self._places, self._texts, self._language = places, catalogue(language), language
+    def __init__(self, desk: Desk, language: str) -> None:
+        self._places, self._from = desk.places, desk.coalition
+        self._texts, self._language = catalogue(language), language
 
     def head(self, kind: Kind, to: Destination, ref: str, now: datetime) -> Iterator[str]:
-        """What it is, to whom, under what, and by which it is known."""
+        """What it is, from whom and to whom, under what, and by which it is known."""
         yield self.text(f"title_{kind}")
+        if self._from:
+            yield self.text("sender", coalition=_line(self._from))
         place = self.text("country") if to.place is None else self._place(to.place)
         yield self.text("to", body=phrases.body_word(self._texts, to.body), place=place)
         yield self.text("programme", programme=self._texts.text(f"programme.{to.programme}"))
@@ -177,11 +178,13 @@ class _Writer:
 
     def _facts(self, going: Going, *, is_named: bool) -> Iterator[str]:
         report = going.report
-        yield self.text("kinds", kinds=", ".join(self._label("kind", each) for each in report.kinds))
+        # Some of them have a comma of their own.
+        yield self.text("kinds", kinds="; ".join(self._label("kind", each) for each in report.kinds))
         if report.incident_from:
-            last = report.incident_to or report.incident_from
-            chars = None if is_named else _MONTH_CHARS
-            yield self.text("when", first=report.incident_from[:chars], last=last[:chars])
+            days = (report.incident_from, report.incident_to or report.incident_from)
+            written = phrases.day if is_named else phrases.month
+            first, last = (written(self._texts, date.fromisoformat(each)) for each in days)
+            yield self.text("when_once", when=first) if first == last else self.text("when", first=first, last=last)
         yield self.text("where", place=self._place(report.place_id) if is_named else self._cercle(report.place_id))
         if report.sector:
             yield self.text("sector", sector=self._label("sector", report.sector))

@@ -110,12 +110,12 @@ def _meanings(connection: sa.Connection, desk: Desk, meant: Meant) -> Iterator[t
     if meant.number is not None:
         id = registry.complaint_numbered(connection, meant.number)
         if id is not None:
-            yield Wanted([], None, None, None, None, id), ["find_complaint"]
+            yield Wanted(complaint=id), ["find_complaint"]
     if meant.places:
         named = {each.id for each in meant.places}
-        yield Wanted([], None, named | within(desk.places, named), None, None, None), ["find_complaint"]
+        yield Wanted(places=named | within(desk.places, named)), ["find_complaint"]
     if meant.words:
-        yield Wanted(meant.words, None, None, None, None, None), ["find_complaint", "read_statement"]
+        yield Wanted(meant.words), ["find_complaint", "read_statement"]
 
 
 def _newest(

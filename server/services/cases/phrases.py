@@ -111,6 +111,11 @@ def day(texts: Catalogue, when: date) -> str:
     return when.strftime(texts.text("usage.day"))
 
 
+def month(texts: Catalogue, when: date) -> str:
+    """As much of a day as goes along without a name."""
+    return when.strftime(texts.text("usage.month"))
+
+
 def _look(texts: Catalogue, look: Any) -> str:
     at = read_time(str(look.get("at"))) if isinstance(look, Mapping) else None
     if at is None:

@@ -24,7 +24,7 @@ def take_back(connection: sa.Connection, desk: Desk, case: Case, told: Entry, la
     """
     if told.undo_until is None or desk.now >= told.undo_until:
         raise _refused(case, "undo_over")
-    if any(_builds_on(each, told) for each in later) or not CODES[told.code](connection, told):
+    if any(builds_on(each, told) for each in later) or not CODES[told.code](connection, told):
         raise _refused(case, "not_last")
     entry = holding.entry_of(
         desk, case, holding.UNDONE, complaint=told.complaint, fields={"code": told.code}, undoes=told.no
@@ -33,7 +33,7 @@ def take_back(connection: sa.Connection, desk: Desk, case: Case, told: Entry, la
     holding.renew(connection, [case.file.id])
 
 
-def _builds_on(later: Entry, told: Entry) -> bool:
+def builds_on(later: Entry, told: Entry) -> bool:
     """Moves came of answers; of one referral the last step is taken back first."""
     referral = told.fields.get("referral")
     return referral is not None and (later.code == holding.MOVED or later.fields.get("referral") == referral)

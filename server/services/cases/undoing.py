@@ -72,15 +72,22 @@ def possible(file: CaseFile, entries: Sequence[Entry], now: datetime) -> frozens
 
     What one of them would undo may have gone on in another case: then taking it back is refused.
     """
-    left = [each for each in undoable(entries) if not has_left(each)]
+    done = undoable(entries)
+    left = [each for each in done if not has_left(each)]
     in_time = [each for each in left if each.undo_until is None or now < each.undo_until]
-    return frozenset(each.no for each in in_time if _stands(each, file, is_last=each is left[-1]))
+    return frozenset(
+        each.no
+        for each in in_time
+        if _stands(each, file, is_last=each is left[-1], later=[other for other in done if other.no > each.no])
+    )
 
 
-def _stands(entry: Entry, file: CaseFile, *, is_last: bool) -> bool:
-    """Whether the case is still as the entry left it."""
-    if entry.code == holding.MOVED or entry.code in retracting.CODES:
-        return is_last
+def _stands(entry: Entry, file: CaseFile, *, is_last: bool, later: Sequence[Entry]) -> bool:
+    """Whether the case is still as the entry left it; `is_last`: of those that don't say that something left."""
+    if entry.code == holding.MOVED:
+        return not later
+    if entry.code in retracting.CODES:
+        return is_last and not any(retracting.builds_on(each, entry) for each in later)
     if entry.code == owning.OWNED:
         return bool(file.owner == entry.fields["account"])
     return entry.code != TOLD or CASEWORK.statuses[cast(Status, file.status)].stage != "closed"

@@ -1,7 +1,7 @@
 """What waits for somebody in each part of their work, counted as far as a list counts."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ def waiting(store: Store, desk: Desk, counted: Mapping[str, Count] = _NONE) -> M
     if not may_ever(desk.actor, ACTION):
         return {}
     scope = scope_of(desk.actor, [ACTION], desk.places)
-    tomorrow = datetime.combine(desk.now.date(), time(), desk.now.tzinfo) + timedelta(days=1)
+    tomorrow = desk.midnight + timedelta(days=1)
     ways: Mapping[str, Callable[[sa.Connection], Count]] = {
         "inbox": lambda connection: inbox.counts(connection, scope, [inbox.Wanted(queue="triage")])[0],
         "follow_ups": lambda connection: due.count(connection, scope, Within(until=tomorrow, owners=owners_of(desk))),

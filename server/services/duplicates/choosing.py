@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
 from itertools import count, islice
 from typing import Final
 
@@ -82,9 +81,8 @@ def next_pairs(store: Store, desk: Desk, capacity: int, limit: int, stretch: int
     """
     if not may_decide(desk.actor):
         return Queue((), 0, capacity)
-    midnight = datetime.combine(desk.now.date(), time(), desk.now.tzinfo)
     with store.read() as connection:
-        today = links.decided_since(connection, desk.actor.id, midnight)
+        today = links.decided_since(connection, desk.actor.id, desk.midnight)
         left = max(capacity - len(today), 0)
         done = links.count_decided(connection, desk.actor.id)
         slots = [review.slot_at(number) for number in islice(count(done), min(limit, left))]

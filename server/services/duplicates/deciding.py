@@ -224,7 +224,7 @@ def clusters_of(store: Store, desk: Desk, number: str) -> list[View]:
 
 def estimates(store: Store, desk: Desk) -> list[Reached]:
     """What the samples tell, of the pairs that the actor handles; nothing for whoever handles none."""
-    if not may_ever(desk.actor, _ACTION):
+    if not may_decide(desk.actor):
         return []
     with store.read() as connection:
         counted = links.counted(connection, scope_of_decider(desk))

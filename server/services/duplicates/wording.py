@@ -1,6 +1,6 @@
 """Wording: what the two reports of a pair say, why it is judged as it is, and how sure that is, in words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Final
 
@@ -17,6 +17,8 @@ _REPEATS: Final = frozenset(
 # Nobody says 100 chances in 100, nor none.
 _PERCENT_MOST: Final = 99
 _DAY_CHARS: Final = len("2026-11-21")
+# Between thousands, where no line breaks.
+_THIN: Final = "\u202f"
 
 
 def facts(texts: Catalogue, report: Report, places: Gazetteer | None) -> dict[str, str]:
@@ -27,10 +29,11 @@ def facts(texts: Catalogue, report: Report, places: Gazetteer | None) -> dict[st
     said = {
         "received": report.received_at.strftime(texts.text("usage.day")),
         "team": report.team,
-        "acts": _labels(texts, "kind", report.kinds),
+        # Some kinds have a comma of their own.
+        "acts": " · ".join(label("kind", code, texts.language) for code in report.kinds),
         "when": f"{days} ({precision})" if days and precision else days,
         "place": place_name(places, report.place_id),
-        "money": " / ".join(str(each) for each in (report.asked_xof, report.paid_xof) if each is not None),
+        "money": ", ".join(_sums(texts, report)),
         "sector": _labels(texts, "sector", filter(None, [report.sector])),
         "persons": ", ".join(_labels(texts, "person_role", roles.split()) for roles, _, _ in report.persons),
         "revision": str(report.revision),
@@ -40,13 +43,29 @@ def facts(texts: Catalogue, report: Report, places: Gazetteer | None) -> dict[st
 
 def reason(texts: Catalogue, name: str, level: int | None) -> str:
     """Why, in words; the bare name for what only a model of another version knows."""
+    if level is None:
+        return together(texts, name)
     try:
-        if level is None:
-            return texts.text(f"duplicates.together_{name}")
-        field, said = texts.text(f"duplicates.field_{name}"), texts.text(f"duplicates.level_{level}")
-        return texts.text("duplicates.agreement", field=field, level=said)
+        field, said = _compared(texts, name, level)
     except KeyError:
-        return name if level is None else f"{name} {level}"
+        return f"{name} {level}"
+    return texts.text("duplicates.agreement", field=field, level=said)
+
+
+def together(texts: Catalogue, name: str) -> str:
+    """What several fields say together, in words; the bare name for what only a model of another version knows."""
+    try:
+        return texts.text(f"duplicates.together_{name}")
+    except KeyError:
+        return name
+
+
+def compared(texts: Catalogue, name: str, level: int) -> tuple[str, str]:
+    """A field, and how far both reports agree in it; both bare for what only a model of another version knows."""
+    try:
+        return _compared(texts, name, level)
+    except KeyError:
+        return name, str(level)
 
 
 def corrects(name: str, level: int | None, bits: float) -> bool:
@@ -69,12 +88,22 @@ def points(texts: Catalogue, bits: float) -> str:
     return f"{bits:+.1f}".replace(".", texts.text("usage.decimal_point"))
 
 
+def _compared(texts: Catalogue, name: str, level: int) -> tuple[str, str]:
+    return texts.text(f"duplicates.field_{name}"), texts.text(f"duplicates.level_{level}")
+
+
 def _day(texts: Catalogue, text: str) -> str:
     """A day as people here read it; what is less than a day, as it is written."""
     try:
         return date.fromisoformat(text[:_DAY_CHARS]).strftime(texts.text("usage.day"))
     except ValueError:
         return text
+
+
+def _sums(texts: Catalogue, report: Report) -> Iterator[str]:
+    for name, sum_xof in (("asked_xof", report.asked_xof), ("paid_xof", report.paid_xof)):
+        if sum_xof is not None:
+            yield texts.text(f"inbox.{name}", n=f"{sum_xof:_}".replace("_", _THIN))
 
 
 def _labels(texts: Catalogue, list_name: str, codes: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 Locks go in the order of intake: the lineage, then its rows, and the registry last.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,17 +15,21 @@ from client_sync.protocol.codes import ALREADY_HELD, STORED
 from client_sync.seal import Binding
 from server.domain.desk import Desk
 from server.domain.errors import NotAdmissible, NotFound
-from server.domain.permission import JOB, permit
+from server.domain.permission import JOB, Action, permit, signature_of
 from server.domain.places import Gazetteer
 from server.domain.reason import checked_reason
 from server.services.intake.filing import Filing, complaint_of, file_kept, file_waiting, in_order_of_revision
 from server.services.intake.reading import Line, Outcome, read_again, read_line
 from server.services.intake.scope import targets_of
 from server.services.intake.sealing import Sealing, is_sealed_whole, open_original, seal_line
-from server.store import audit, devices, quarantine, registry
+from server.store import accounts, audit, devices, quarantine, registry
 from server.store.complaints import Origin
 from server.store.engine import Store
+from server.store.lines import COUNT_MAX, Count, Reach
 from server.store.quarantine import Kept as Kept
+from server.store.quarantine import State as State
+
+ACTION: Final[Action] = "settle_set_aside"
 
 # Nothing is wrong with the operation: what carried it can't be trusted. Never stored without a person's word.
 FRAME_CODES: Final = frozenset({"frame_signature", "frame_length", "frame_hub", "frame_device", "device_revoked"})
@@ -33,6 +37,10 @@ FRAME_CODES: Final = frozenset({"frame_signature", "frame_length", "frame_hub", 
 WORD_CODES: Final = FRAME_CODES | {"clock_ahead", "place_unknown", "place_vintage"}
 # Two contents stand against each other: that is a decision on the case, which nobody makes from here.
 DECISION_CODES: Final = frozenset({"content_differs", "field_changed_twice", "readers_differ"})
+# Of these both contents are filed, and the case has something to decide: it can't be put away from here, either.
+CASE_CODES: Final = frozenset({"field_changed_twice", "readers_differ"})
+# Whoever names the place that was meant puts it right.
+PLACE_CODES: Final = frozenset({"place_unknown", "place_vintage"})
 # What may come right by itself: other operations and place lists arrive, and the hub's own clock is set right.
 RETRIED_CODES: Final = (
     "complaint_missing",
@@ -45,6 +53,9 @@ RETRIED_CODES: Final = (
 
 # One transaction each: intake waits no longer than for a body of its own.
 _PAGE_ROWS: Final = 100
+# Whose something is stands in what came, which has to be read for it: so many of a list, and of a count, are.
+LOOKED_MAX: Final = 1_000
+COUNTED_MAX: Final = 200
 
 
 @dataclass(frozen=True)
@@ -76,14 +87,36 @@ class Tally:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which of what waits is asked for: by reason, by the id of its device and of its region; None leaves it open."""
+    """Which of what was set aside is asked for: by state, by reason, by the id of its device and of its region; None
+    leaves it open."""
 
+    state: State = "waiting"
     code: str | None = None
     device: str | None = None
     region: str | None = None
 
 
+@dataclass(frozen=True)
+class Page:
+    """Some rows, the oldest first; `after`: the row behind which the next page begins, None at the end. `is_cut`: so
+    much was looked at that the page ends before it is full."""
+
+    rows: Sequence[Kept]
+    after: int | None
+    is_cut: bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Why something was set aside, as whoever acts on it saw it."""
+
+    code: str
+    field: str
+
+
 NOTHING_VOUCHED: Final = Vouched()
+# What a person puts in the place of what came, as one operation of JSON; it may refuse.
+Correction = Callable[[Kept], bytes]
 
 
 def list_waiting(store: Store, code: str | None = None, limit: int = 100) -> list[Kept]:
@@ -92,20 +125,33 @@ def list_waiting(store: Store, code: str | None = None, limit: int = 100) -> lis
         return quarantine.listed(connection, code=code, limit=limit)
 
 
-def waiting_at(store: Store, desk: Desk, wanted: Wanted, limit: int, after: int = 0) -> list[Kept]:
-    """At most `limit` operations after row `after` that wait and are for who asks, oldest first.
+def page_at(store: Store, desk: Desk, wanted: Wanted, limit: int, after: int = 0) -> Page:
+    """At most `limit` of what is asked for and is for who asks, after row `after`; so much is looked at for it.
 
-    Others change nothing of it.
+    Others change nothing of what it shows.
     """
     found: list[Kept] = []
+    rows = quarantine.Wanted(wanted.state, wanted.code, wanted.device)
     with store.read() as connection:
-        while len(found) < limit:
-            page = quarantine.listed(connection, code=wanted.code, device=wanted.device, after=after, limit=_PAGE_ROWS)
-            if not page:
-                break
-            after = page[-1].id
+        looked = quarantine.page(connection, rows, Reach(LOOKED_MAX, (after,)))
+        for page in _read(connection, looked.rows):
             found += _permitted(connection, page, desk, wanted.region)
-    return found[:limit]
+            if len(found) > limit:
+                return Page(found[:limit], found[limit - 1].id, is_cut=False)
+    ends_at = None if looked.ends_at is None else int(looked.ends_at[0])
+    return Page(found, ends_at, is_cut=ends_at is not None and len(found) < limit)
+
+
+def count_at(store: Store, desk: Desk) -> Count:
+    """How many wait for who asks, as far as a list counts and so much was looked at."""
+    found = 0
+    with store.read() as connection:
+        looked = quarantine.page(connection, quarantine.Wanted(), Reach(COUNTED_MAX))
+        for page in _read(connection, looked.rows):
+            found += len(_permitted(connection, page, desk))
+            if found > COUNT_MAX:
+                return Count(COUNT_MAX, is_more=True)
+    return Count(found, is_more=looked.ends_at is not None)
 
 
 def count_waiting(store: Store) -> dict[str, int]:
@@ -133,17 +179,32 @@ def read_payload(store: Store, desk: Desk, id: int, words: str | None = None) ->
     return open_original(kept.payload, desk.keys, Binding(kept.client_id, kept.lineage))
 
 
-def admit(store: Store, desk: Desk, registry_prefix: str, id: int, vouched: Vouched = NOTHING_VOUCHED) -> Settled:
+def settlers(store: Store, rows: Sequence[Kept]) -> dict[int, str]:
+    """By row, the name of the person who settled it; of what came right by itself there is none."""
+    with store.read() as connection:
+        names = {signature_of(id): name for id, name in accounts.names(connection).items()}
+    return {each.id: names[each.settled_by] for each in rows if each.settled_by in names}
+
+
+def admit(
+    store: Store,
+    desk: Desk,
+    registry_prefix: str,
+    id: int,
+    vouched: Vouched = NOTHING_VOUCHED,
+    seen: Seen | None = None,
+) -> Settled:
     """File what was set aside, read again under today's rules and with what the operator vouches for.
 
-    Raises NotFound, or NotAdmissible with the code that still stands in the way.
+    Raises NotFound, or NotAdmissible with the code that still stands in the way; `changed` where it is set aside for
+    something else than was `seen`.
     """
     _check_place(desk, vouched)
     lineage = show(store, desk, id).lineage
     with store.write() as connection:
         devices.lock_lineage(connection, lineage)
         kept = _known(connection, id, desk)
-        _raise_unless_open(kept)
+        _raise_unless_open(kept, seen)
         if is_sealed_whole(kept.payload):
             raise NotAdmissible(fault="sealed", reason=kept.code, field=kept.field)
         if kept.code in FRAME_CODES and not vouched.as_is:
@@ -157,19 +218,64 @@ def repair(store: Store, desk: Desk, registry_prefix: str, id: int, corrected: b
     `corrected` is one operation as JSON, under the same id where that is a readable one; what of it stands in
     clear is sealed as at any other door. Raises NotFound, or NotAdmissible with what is still wrong with it.
     """
-    line = _corrected(corrected)
+    return repair_by(store, desk, registry_prefix, id, lambda _: corrected, sealing)
+
+
+def repair_by(
+    store: Store,
+    desk: Desk,
+    registry_prefix: str,
+    id: int,
+    correct: Correction,
+    sealing: Sealing,
+    vouched: Vouched = NOTHING_VOUCHED,
+    seen: Seen | None = None,
+) -> Settled:
+    """As `repair`, with what `correct` makes of what is set aside once nobody else can change that any more, and with
+    what the operator vouches for. Raises what `correct` does, too, and as `admit` where it is not as it was `seen`."""
+    _check_place(desk, vouched)
     lineage = show(store, desk, id).lineage
     with store.write() as connection:
         devices.lock_lineage(connection, lineage)
         kept = _known(connection, id, desk)
-        _raise_unless_open(kept)
+        _raise_unless_open(kept, seen)
+        line = _corrected(correct(kept))
         if is_id(kept.client_id) and line.id != kept.client_id:
             raise NotAdmissible(fault="id_differs", reason=kept.code, field="id")
         maker = devices.find(connection, kept.device)
         assert maker is not None
         # What a person repairs by hand may be as strict as anything.
         sealed = seal_line(line, maker, sealing, lambda _: True)
-        return _settle(connection, desk, registry_prefix, kept, sealed, NOTHING_VOUCHED, "repair")
+        return _settle(connection, desk, registry_prefix, kept, sealed, vouched, "repair")
+
+
+def dismiss(store: Store, desk: Desk, id: int, words: str, seen: Seen | None = None) -> None:
+    """Say that nothing is to be done about what was set aside, and why: it is kept, and waits no more.
+
+    Raises NotFound, ReasonMissing where the words are too few or too many, and NotAdmissible where somebody settled it
+    meanwhile, where it is not as it was `seen`, and where the case has to decide.
+    """
+    lineage, why = show(store, desk, id).lineage, checked_reason(words)
+    with store.write() as connection:
+        devices.lock_lineage(connection, lineage)
+        kept = _known(connection, id, desk)
+        _raise_unless_waiting(kept, seen)
+        if kept.code in CASE_CODES:
+            raise NotAdmissible(fault="decision", reason=kept.code, field=kept.field)
+        quarantine.dismiss(connection, id, desk.actor.signature, why, desk.now)
+        _note(connection, desk, "dismiss_set_aside", f"quarantine:{id}", why, [id])
+
+
+def take_up(store: Store, desk: Desk, id: int) -> None:
+    """Let what was dismissed wait again, as before. Raises NotFound, and NotAdmissible where it is not dismissed."""
+    lineage = show(store, desk, id).lineage
+    with store.write() as connection:
+        devices.lock_lineage(connection, lineage)
+        kept = _known(connection, id, desk)
+        if kept.state != "dismissed":
+            raise NotAdmissible(fault="not_dismissed", reason=kept.code, field=kept.field)
+        quarantine.take_up(connection, id)
+        _note(connection, desk, "take_up_set_aside", f"quarantine:{id}", kept.code, [id])
 
 
 def admit_waiting(
@@ -223,6 +329,7 @@ def _file_page(
     ]
     ids = [kept.id for kept, _, outcome in filed if outcome.verdict == STORED]
     if ids:
+        quarantine.sign(connection, ids, desk.actor.signature)
         _note(connection, desk, "file_held", f"lineage:{page[0].lineage}", "", ids)
         _assign_numbers(connection, desk, registry_prefix, [(line, outcome) for _, line, outcome in filed])
     return len(ids)
@@ -245,6 +352,7 @@ def _settle(
         raise NotAdmissible(fault=fault, reason=outcome.code, field=outcome.field)
     arrived = complaint_of(line)
     file_waiting(filing, [arrived] if arrived else [])
+    quarantine.sign(connection, [kept.id], desk.actor.signature)
     _note(connection, desk, action, f"quarantine:{kept.id}", kept.code, [kept.id])
     _assign_numbers(connection, desk, registry_prefix, [(line, outcome)])
     received = outcome.received
@@ -289,11 +397,25 @@ def _check_place(desk: Desk, vouched: Vouched) -> None:
         raise NotAdmissible(fault="no_such_place", reason=vouched.place_id, field="")
 
 
-def _raise_unless_open(kept: Kept) -> None:
+def _raise_unless_waiting(kept: Kept, seen: Seen | None) -> None:
+    """Asked behind the lock: of two who act on one thing at once, the second is told."""
     if kept.state != "waiting":
-        raise NotAdmissible(fault="settled", reason=kept.code, field=kept.field)
+        fault = "settled" if kept.state == "stored" else "dismissed"
+        raise NotAdmissible(fault=fault, reason=kept.code, field=kept.field)
+    if seen is not None and seen != Seen(kept.code, kept.field):
+        raise NotAdmissible(fault="changed", reason=kept.code, field=kept.field)
+
+
+def _raise_unless_open(kept: Kept, seen: Seen | None) -> None:
+    _raise_unless_waiting(kept, seen)
     if kept.code in DECISION_CODES:
         raise NotAdmissible(fault="decision", reason=kept.code, field=kept.field)
+
+
+def _read(connection: sa.Connection, ids: Sequence[int]) -> Iterator[list[Kept]]:
+    """The rows of these ids, so many at a time."""
+    for first in range(0, len(ids), _PAGE_ROWS):
+        yield quarantine.several(connection, ids[first : first + _PAGE_ROWS])
 
 
 def _known(connection: sa.Connection, id: int, desk: Desk) -> Kept:
@@ -309,7 +431,7 @@ def _permitted(connection: sa.Connection, page: Sequence[Kept], desk: Desk, regi
     return [
         kept
         for kept, target in zip(page, targets, strict=True)
-        if permit(desk.actor, "settle_set_aside", target) and region in (None, target.region)
+        if permit(desk.actor, ACTION, target) and region in (None, target.region)
     ]
 
 

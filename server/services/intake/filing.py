@@ -195,6 +195,9 @@ def _sort_one(line: Line, known: Mapping[str, str], aside: Asides) -> Outcome | 
     before = aside.get((line.id, line.hash))
     if before is not None and before[3] == "stored":
         return Outcome(ALREADY_HELD)
+    if before is not None and before[3] == "dismissed":
+        # A person looked at it: that it comes again changes nothing of that.
+        return Outcome(*before[:3])
     if line.code:
         return Outcome(*before[:3]) if before is not None else set_aside(line.code, line.field)
     return set_aside("content_differs", "content") if line.id in known else None

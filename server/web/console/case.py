@@ -6,7 +6,7 @@ from typing import Any, Final
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from server.domain.case import Choice
+from server.domain.case import Choice, version_after
 from server.domain.casework import CASEWORK, STATUSES, URGENCIES
 from server.domain.contact import WAYS
 from server.domain.desk import Desk
@@ -14,16 +14,18 @@ from server.domain.errors import NotFound, RegroupingRefused, StaleRevision, Tra
 from server.domain.permission import Action
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal
-from server.services import keyrings, vault
+from server.services import keyrings
 from server.services.accounts.sessions import Login
 from server.services.cases import due, joining, looking, moving, noting, owning, telling, undoing
 from server.services.cases.due import Which
 from server.services.cases.moving import Intent
 from server.services.cases.overview import Overview, overview, require
 from server.services.duplicates import renewing
-from server.services.vault import Opener
+from server.services.vault import opening
+from server.services.vault.opening import Opener
 from server.web.auth import for_person, this_hub
 from server.web.console import case_view, clock_line
+from server.web.console.neighbours import neighbours
 from server.web.console.pages import offer_undo, page, see
 
 ACTION: Final[Action] = "handle_case"
@@ -134,8 +136,7 @@ def put_off(person: Login, number: str) -> Response:
         raise NotFound(object=code)
     reason = request.form.get("reason", "")
     due.put_off(this_hub().store, desk, number, code, which, reason=reason, after=_after())
-    # A case that has deadlines was opened, which is its first entry.
-    return _done(person, number, code, max(_after(), 1) + 1)
+    return _done(person, number, code, version_after(_after()))
 
 
 @blueprint.get("/<number>/attach")
@@ -214,15 +215,14 @@ def _words(desk: Desk, seen: Overview, wanted: str) -> Words:
     """The words of the complaint that was wanted, once that was noted; of a withdrawn one nothing is opened."""
     numbers = list(seen.ids)
     number = wanted if wanted in seen.ids else seen.asked
-    at = numbers.index(number)
-    around = ("", *numbers, "")
-    stands = Words(number, at + 1, around[at], around[at + 2])
+    before, after = neighbours(numbers, number)
+    stands = Words(number, numbers.index(number) + 1, before or "", after or "")
     return stands if seen.glances[number].withdrawn == "all" else _opened(desk, seen.ids[number], stands)
 
 
 def _opened(desk: Desk, complaint: int, words: Words) -> Words:
     hub = this_hub()
-    opened = vault.open_compartment(hub.store, desk, complaint, "statement")
+    opened = opening.open_compartment(hub.store, desk, complaint, "statement")
     clear = opened.clear or {}
     if clear:
         renewing.retell(hub.store, hub.secrets.linkage, complaint, "statement", clear, desk.now)

@@ -95,6 +95,7 @@ class ActRow:
     kind: str
     first: date | None
     last: date | None
+    how_sure: str | None
     precision: str
     place: str
     asked: int | None
@@ -198,7 +199,7 @@ def region(seen: Overview, places: Gazetteer | None) -> str:
 
 def confidentiality(seen: Overview, texts: Catalogue) -> str:
     """The most confidential that one of its complaints is, in words."""
-    order = ("public", "internal", "confidential", "strict")
+    order = VOCABULARY.lists["confidentiality"]
     most = max((each.confidentiality for each in seen.glances.values()), key=order.index)
     return label("confidentiality", most, texts.language)
 
@@ -326,13 +327,13 @@ def kinds(language: str) -> dict[str, str]:
     return {code: label("kind", code, language) for code in VOCABULARY.kinds}
 
 
-def _places(seen: Overview) -> Iterator[str]:
-    return (each.place_id for each in seen.shown.reports.values() if each.place_id is not None)
-
-
 def said_instead(choice: Choice) -> dict[str, str]:
     """By what stands against a move, the list of which it takes a code in its place."""
     return {each: _INSTEAD[each] for each in choice.unmet if _INSTEAD.get(each) in choice.transition.may_say}
+
+
+def _places(seen: Overview) -> Iterator[str]:
+    return (each.place_id for each in seen.shown.reports.values() if each.place_id is not None)
 
 
 def _can_join(seen: Overview) -> bool:
@@ -364,6 +365,7 @@ def _act_row(seen: Overview, number: str, act: Act, texts: Catalogue, places: Ga
         kind=phrases.kind(texts, act.kind),
         first=_date(report.incident_from),
         last=_date(report.incident_to),
+        how_sure=report.precision,
         precision=label("date_precision", report.precision, language) if report.precision not in (None, "day") else "",
         place=place_name(places, report.place_id),
         asked=report.asked_xof,

@@ -1,6 +1,6 @@
 """S5, cases: what somebody looks through, by filters that stand in the address, and many given to one owner."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -20,6 +20,7 @@ from server.services.cases.lookup import Meant
 from server.services.cases.sharing_out import Obstacle
 from server.web.auth import for_person, this_hub
 from server.web.console import chosen
+from server.web.console.filters import address, kept
 from server.web.console.listing import csv_answer, wants_csv
 from server.web.console.pages import offer_undo, page, see
 from server.web.formats import day
@@ -38,6 +39,9 @@ _SAVED: Final[Mapping[str, Asked]] = {
 }
 # The saved filter that says the same of an owner.
 _OWNERS: Final = {MINE: "mine", NOBODY: "unowned"}
+_COLUMNS: Final = (
+    "ref", "title", "status", "urgency", "verification", "owner", "deadline", "due", "collected", "received", "region",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def show(person: Login) -> str | Response:
         asked=asked,
         order=order,
         sorts={name: _url(sort=name) for name in ORDERS},
-        kept=_kept(),
+        kept=kept(_FILTERS),
         statuses=_statuses(texts),
         regions=desk.regions,
         owners=people,
@@ -167,7 +171,8 @@ def _previewed(person: Login, desk: Desk, plan: sharing_out.Plan | None, refs: l
         moving=[row for row in rows if plan is not None and row.case.ref in plan.moves],
         titles={row.case.ref: title(texts, row) for row in rows},
         stays=_obstacles(texts, {} if plan is None else plan.stays),
-        kept=_kept(),
+        written=chosen.written,
+        kept=kept(_FILTERS),
         back=_url(),
     )
 
@@ -202,15 +207,9 @@ def _order() -> Order:
     return cast(Order, _among(request.args.get("sort", ""), ORDERS, _NEWEST))
 
 
-def _kept() -> dict[str, str]:
-    """The filters that are set, as forms carry them on."""
-    return {name: request.values[name] for name in _FILTERS if request.values.get(name)}
-
-
 def _url(**changes: str) -> str:
-    """The list with these filters, from its beginning; an empty one goes."""
-    filters: dict[str, Any] = {name: value for name, value in (_kept() | changes).items() if value}
-    return url_for("cases.show", **filters)
+    """The list as it is filtered, with changes, from its beginning."""
+    return address("cases.show", _FILTERS, **changes)
 
 
 def _tabs(texts: Catalogue, desk: Desk, asked: Asked) -> list[Tab]:
@@ -266,12 +265,7 @@ def _chosen(desk: Desk) -> list[str]:
     return [row.case.ref for row in found.rows]
 
 
-_COLUMNS: Final = (
-    "ref", "title", "status", "urgency", "verification", "owner", "deadline", "due", "collected", "received", "region",
-)  # fmt: skip
-
-
-def _cells(texts: Catalogue, row: Row) -> list[Any]:
+def _cells(texts: Catalogue, row: Row) -> Sequence[object]:
     """A row as the file has it: what the screen shows, with days in the place of spans."""
     next_due, collected = row.next_due, row.clocks.collected_at
     return [

@@ -5,7 +5,7 @@ from typing import Final
 
 # Between a number and what is meant of it.
 AT: Final = "@"
-# Nothing of a case counts further.
+# No case has so many entries that their number is longer.
 _DIGITS_MAX: Final = 9
 
 
@@ -15,11 +15,11 @@ def written(number: str, meant: int) -> str:
 
 
 def read(said: Iterable[str]) -> list[tuple[str, int]]:
-    """What was `written`, one or several in each text between blanks; 0 for what is not told."""
+    """Numbers as `written`, between blanks where one text has several, with what is meant of each; 0 for nothing."""
     parted = (each.partition(AT) for text in said for each in text.split())
     return [(number, version(meant)) for number, _, meant in parted if number]
 
 
 def version(text: str) -> int:
-    """The version that a form says was seen; 0, which is that of nothing, for no such text."""
+    """The version that a form says was seen; for no such text 0, as of a complaint that has no case."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX else 0

@@ -3,16 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from server.i18n import Catalogue
 from server.services.cases.overview import Overview
 from server.web.formats import day, span
 
-# Of the drawing, in its own units: where the line begins and ends, and the room that the words of a point take.
+# Of the drawing, in its own units: how wide it is, where the line begins and ends as far as words leave room, how wide
+# a letter of its bold words is, and what is left free between two words.
+_WIDTH: Final = 780
 _LEFT: Final = 46
 _RIGHT: Final = 706
-_ROOM: Final = 108
+_LETTER: Final = 7.2
+_FREE: Final = 12
 # What stands between two points is written where they are as far apart as this.
 _BETWEEN: Final = 210
 
@@ -90,13 +94,16 @@ def _point(texts: Catalogue, code: str, at: datetime) -> Point:
 
 def _placed(points: Sequence[Point]) -> list[Point]:
     """Each where its time is, as far as the words of the others leave room."""
+    halves = [max(len(each.head), len(each.foot)) * _LETTER / 2 for each in points]
+    rooms = [one + other + _FREE for one, other in pairwise(halves)]
+    left, right = max(_LEFT, halves[0]), min(_RIGHT, _WIDTH - halves[-1])
     begin, length = points[0].at, (points[-1].at - points[0].at).total_seconds() or 1
-    wanted = [_LEFT + (each.at - begin).total_seconds() / length * (_RIGHT - _LEFT) for each in points]
-    for at in range(1, len(wanted)):
-        wanted[at] = max(wanted[at], wanted[at - 1] + _ROOM)
-    wanted[-1] = min(wanted[-1], _RIGHT)
-    for at in range(len(wanted) - 2, -1, -1):
-        wanted[at] = min(wanted[at], wanted[at + 1] - _ROOM)
+    wanted = [left + (each.at - begin).total_seconds() / length * (right - left) for each in points]
+    for at, room in enumerate(rooms, 1):
+        wanted[at] = max(wanted[at], wanted[at - 1] + room)
+    wanted[-1] = min(wanted[-1], right)
+    for at in reversed(range(len(rooms))):
+        wanted[at] = min(wanted[at], wanted[at + 1] - rooms[at])
     return [replace(each, x=round(x)) for each, x in zip(points, wanted, strict=True)]
 
 

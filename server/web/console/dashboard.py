@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import cycle, pairwise
 from typing import Any, Final
 
 from flask import Blueprint, request, url_for
@@ -33,7 +34,7 @@ from server.services.accounts.sessions import Login
 from server.services.statistics import REGIONS, Overview
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
-from server.web.console.pages import page, see
+from server.web.console.pages import Answer, page, see
 from server.web.figures_api import COUNTING
 
 blueprint = Blueprint("dashboard", __name__, url_prefix="/console/dashboard")
@@ -46,8 +47,10 @@ _JOB: Final = "count"
 _HEIGHT: Final = 140
 _FOOT: Final = 170
 _WIDTH: Final = 620
-# Numbers from which the classes of the map begin, but for the first.
-_CLASSES: Final = (40, 70, 100, 150)
+# Into how many classes the map puts numbers, and how wide they are at least: what is smaller is hidden.
+_CLASSES: Final = 5
+_CLASS_LEAST: Final = 5
+_ROUND: Final = (2, 2.5, 2)
 # Where each region of the law of 2023 is laid, by column and row, roughly as on a map; any other stands below.
 _TILES: Final = {
     "ml-r-taoudenit": (4, 0), "ml-r-kidal": (6, 0), "ml-r-tombouctou": (4, 1), "ml-r-gao": (5, 1),
@@ -60,7 +63,8 @@ _TILE: Final = 92
 _TILES_BELOW: Final = 6
 
 Number = int | None
-Answer = str | Response | tuple[str, int]
+# A name, its number, and how long the bar of it is in a hundred.
+Length = tuple[str, Number, int]
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,7 @@ def _drawn(texts: Catalogue, words: Words, found: Overview, today: date, region:
     women, young = _cell(tables["N6"], TOTAL, ("f",)), _cell(tables["N6"], ("young",), TOTAL)
     complainants = _cell(tables["N6"], TOTAL, TOTAL)
     told = {**tables, "T3": replace(tables["T3"], rows=(row,))} if region else tables
+    starts = _starts(tables["N8"])
     return {
         "received": _cell(tables["N8"], row, TOTAL),
         "this_month": next((each for each in bars if each.is_now and len(bars) > 1 and not region), None),
@@ -259,11 +264,12 @@ def _drawn(texts: Catalogue, words: Words, found: Overview, today: date, region:
         "timed": [each for each in spans if each.longest],
         "most_days": max((each.longest for each in spans), default=0),
         "stock": [(name, _cell(tables["T3"], row, (name,))) for name in STOCK],
-        "tiles": _tiles(words, tables["N8"]),
+        "tiles": _tiles(words, tables["N8"], starts),
         "elsewhere": _cell(tables["N8"], (UNKNOWN,), TOTAL),
-        "classes": _class_names(),
+        "classes": _class_names(starts),
         "ages": _ages(tables["T12"]),
         "kinds": _kinds(words, tables["N3"]),
+        "sizes": _sizes(words, tables["T8"]),
         "worded": {code: figure_words.worded(release, words) for code, release in told.items()},
     }
 
@@ -283,7 +289,7 @@ def _shown(number: Number) -> int:
 
 
 def _top(release: Release) -> int:
-    """The highest bar."""
+    """The greatest total of a row."""
     return max((_shown(_cell(release, row, TOTAL)) for row in release.rows if row != TOTAL), default=0)
 
 
@@ -317,35 +323,51 @@ def _spans(words: Words, release: Release) -> list[Span]:
     return [Span(words.key(("deadline",), row), *(told(row, name) for name in names)) for row in release.rows]
 
 
-def _tiles(words: Words, release: Release) -> list[Tile]:
-    """Each region of the list; those that have no place on the map stand below it."""
+def _tiles(words: Words, release: Release, starts: Sequence[int]) -> list[Tile]:
+    """Each region of the list; those without a place on the map stand below it. `starts`: where its classes begin."""
     below, drawn = 0, []
     for id, name in _regions(words).items():
         column, row = _TILES.get(id, (below % _TILES_BELOW, 6 + below // _TILES_BELOW))
         below += id not in _TILES
         number = _cell(release, (id,), TOTAL)
-        rank = 0 if number is None else 1 + sum(number >= least for least in _CLASSES)
+        rank = 0 if number is None else 1 + sum(number >= least for least in starts)
         drawn.append(Tile(name, column * _TILE, row * _TILE, number, rank))
     return drawn
 
 
-def _class_names() -> list[tuple[str, str]]:
+def _starts(release: Release) -> list[int]:
+    """Numbers from which the classes of the map begin, but for the first: round ones that the greatest fills."""
+    width, grows = _CLASS_LEAST, cycle(_ROUND)
+    while (wider := round(width * next(grows))) * _CLASSES <= _top(release):
+        width = wider
+    return [width * at for at in range(1, _CLASSES)]
+
+
+def _class_names(starts: Sequence[int]) -> list[tuple[str, str]]:
     """The classes of the map in figures, with the look of each."""
-    spans = [f"{least} – {most - 1}" for least, most in zip(_CLASSES, _CLASSES[1:], strict=False)]
-    names = (f"< {_CLASSES[0]}", *spans, f"≥ {_CLASSES[-1]}")
+    spans = [f"{least} – {most - 1}" for least, most in pairwise(starts)]
+    names = (f"< {starts[0]}", *spans, f"≥ {starts[-1]}")
     return [(f"c{at}", name) for at, name in enumerate(names, 1)]
 
 
-def _ages(release: Release) -> list[tuple[str, Number, int]]:
-    """How long what waits has waited: days, how many, and how long their bar is in a hundred."""
-    found = [(age, _cell(release, (age,), TOTAL)) for age in AGES]
-    most = max((_shown(number) for _, number in found), default=0)
-    return [(age, number, round(100 * _shown(number) / max(most, 1))) for age, number in found]
+def _ages(release: Release) -> list[Length]:
+    """How long what waits has waited, in days."""
+    return _lengths([(age, _cell(release, (age,), TOTAL)) for age in AGES])
 
 
-def _kinds(words: Words, release: Release) -> list[tuple[str, Number, int]]:
-    """The kinds of which most was received, and how long the bar of each is in a hundred."""
+def _kinds(words: Words, release: Release) -> list[Length]:
+    """The kinds of which most was received."""
     known = [(words.key(("kind",), row), _cell(release, row, TOTAL)) for row in release.rows if row != TOTAL]
-    found = sorted(known, key=lambda each: -_shown(each[1]))[:8]
+    return _lengths(sorted(known, key=lambda each: -_shown(each[1]))[:8])
+
+
+def _sizes(words: Words, release: Release) -> list[Length]:
+    """How many cases have how many complaints."""
+    rows = [row for row in release.rows if row != TOTAL]
+    return _lengths([(words.key(("size",), row), _cell(release, row, ("number",))) for row in rows])
+
+
+def _lengths(found: Sequence[tuple[str, Number]]) -> list[Length]:
+    """Numbers under their names, with how long the bar of each is in a hundred."""
     most = max((_shown(number) for _, number in found), default=0)
     return [(name, number, round(100 * _shown(number) / max(most, 1))) for name, number in found]

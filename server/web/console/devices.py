@@ -17,7 +17,8 @@ from server.services.devices import Device, Invitation
 from server.web.auth import for_person, this_hub
 from server.web.console import qr
 from server.web.console.listing import csv_answer, wants_csv
-from server.web.console.pages import page, see
+from server.web.console.pages import Answer, page, see
+from server.web.console.unsaid import Unsaid, why
 from server.web.formats import day
 
 blueprint = Blueprint("devices", __name__, url_prefix="/console/devices")
@@ -26,12 +27,6 @@ blueprint = Blueprint("devices", __name__, url_prefix="/console/devices")
 _NAME_MAX_CHARS: Final = 80
 _REASON_MAX_CHARS: Final = 500
 _COLUMNS: Final = ("number", "label", "team", "state", "last_day", "waiting", "clock", "version", "suspect")
-
-Answer = str | Response | tuple[str, int]
-
-
-class _Refusal(Exception):
-    """A form that says too little or what can't be; its argument is the key of the sentence."""
 
 
 @blueprint.get("")
@@ -80,9 +75,9 @@ def invite(person: Login) -> Answer:
     try:
         label, team, partner = (_name(form, name) for name in ("label", "team", "partner"))
         if not label:
-            raise _Refusal("device_page.label_lacks")
-    except _Refusal as refusal:
-        return _asked(person, wrong=catalogue(person.language).text(str(refusal))), 422
+            raise Unsaid("device_page.label_lacks")
+    except Unsaid as unsaid:
+        return _asked(person, wrong=why(catalogue(person.language), unsaid)), 422
     invitation = devices.invite(
         hub.store,
         hub.clock(),
@@ -151,10 +146,10 @@ def revoke(person: Login, device: str) -> Answer:
     reason = form.get("reason", "").strip()
     try:
         if not reason or len(reason) > _REASON_MAX_CHARS:
-            raise _Refusal("device_page.reason_lacks")
+            raise Unsaid("device_page.reason_lacks")
         since = _moment(form.get("day", ""), form.get("time", ""), hub.clock())
-    except _Refusal as refusal:
-        return _revoking(person, found, wrong=catalogue(person.language).text(str(refusal))), 422
+    except Unsaid as unsaid:
+        return _revoking(person, found, wrong=why(catalogue(person.language), unsaid)), 422
     key = hub.identity.sign_key
     devices.revoke(hub.store, found.id, hub.clock(), key, reason=reason, suspect_since=since, by=person.actor)
     return see(url_for("devices.look", device=device))
@@ -199,23 +194,23 @@ def _revoking(person: Login, device: Device, wrong: str = "") -> str:
 
 
 def _name(form: MultiDict[str, str], field: str) -> str:
-    """What was typed as a name. Raises _Refusal where it is too long."""
+    """What was typed as a name. Raises Unsaid where it is too long."""
     typed = " ".join(form.get(field, "").split())
     if len(typed) > _NAME_MAX_CHARS or not typed.isprintable():
-        raise _Refusal("device_page.name_too_long")
+        raise Unsaid("device_page.name_too_long")
     return typed
 
 
 def _moment(typed_day: str, typed_time: str, now: datetime) -> datetime | None:
-    """Since when something is suspect; None where nobody knows. Raises _Refusal for what is none, or is to come."""
-    if not typed_day:
+    """Since when something is suspect; None where nobody knows. Raises Unsaid for what is none, or is to come."""
+    if not typed_day and not typed_time:
         return None
     try:
         at = datetime.combine(date.fromisoformat(typed_day), time.fromisoformat(typed_time or "00:00"), UTC)
     except ValueError:
-        raise _Refusal("device_page.since_unreadable") from None
+        raise Unsaid("device_page.since_unreadable") from None
     if at > now:
-        raise _Refusal("device_page.since_to_come")
+        raise Unsaid("device_page.since_to_come")
     return at
 
 

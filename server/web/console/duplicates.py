@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from flask import Blueprint, request, url_for
-from werkzeug.wrappers import Response
 
 from server.domain.desk import Desk
 from server.domain.errors import DecisionStale, NotFound
@@ -14,14 +13,15 @@ from server.domain.matching.decisions import Judged, Reason, Verdict
 from server.domain.matching.levels import Level
 from server.domain.matching.model import Band
 from server.i18n import Catalogue, catalogue
-from server.services import vault
 from server.services.accounts.sessions import Login
 from server.services.duplicates import choosing, deciding, renewing, wording
 from server.services.duplicates.choosing import Queue, ShownPair
 from server.services.duplicates.deciding import Explained
+from server.services.vault import opening
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
-from server.web.console.pages import offer_undo, page, see
+from server.web.console.neighbours import neighbours
+from server.web.console.pages import Answer, offer_undo, page, see
 from server.web.console.shared_words import Piece, marked
 
 blueprint = Blueprint("duplicates", __name__, url_prefix="/console/duplicates")
@@ -46,8 +46,6 @@ _ANSWERS: Final = (Verdict.CONFIRMED, Verdict.REJECTED, Verdict.UNSURE, _TWICE)
 _FURTHER_MOST: Final = 200
 _TO_DECIDE: Final = tuple(each for each in Reason if each not in (Reason.MISTAKE, Reason.NEWS))
 
-Answer = str | Response | tuple[str, int]
-
 
 @dataclass(frozen=True)
 class Field:
@@ -67,7 +65,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Row:
-    """A pair of the queue in words; `band` and `chances` say that it is to be judged unaided where it is.
+    """A pair of the queue in words. Of one that is to be judged unaided, `band` says so, and `chances` is empty.
 
     `cells`: how strongly it is proposed, of three. `alike`: of how large a group it is the first, empty for two alone.
     """
@@ -99,7 +97,8 @@ def show_queue(person: Login) -> Answer:
     rows = [_row(texts, each) for each in queue.pairs]
     if wants_csv():
         header = [texts.text(f"comparing.column_{name}") for name in _COLUMNS]
-        return csv_answer("duplicates", header, ([getattr(each, name) for name in _COLUMNS] for each in rows))
+        cells = ([getattr(each, name) for name in _COLUMNS] for each in rows)
+        return csv_answer(texts.text("comparing.file"), header, cells)
     done, then = queue.capacity - queue.left, url_for("duplicates.show_queue", further=further + 1)
     return page("duplicates.html", person, queue=queue, rows=rows, done=done, then=then if queue.is_cut else None)
 
@@ -210,13 +209,8 @@ def _queue(desk: Desk, further: int = 0) -> Queue:
 
 
 def _around(queue: Queue, link: int, twin: int | None = None) -> tuple[int | None, int | None]:
-    """The pairs of the queue before and after one, its twin left out; of one that is not in it, none before and the
-    first after."""
-    ids = [each.link for each in queue.pairs if each.link != twin]
-    if link not in ids:
-        return None, next(iter(ids), None)
-    at = ids.index(link)
-    return ids[at - 1] if at else None, next(iter(ids[at + 1 :]), None)
+    """The pairs of the queue before and after one, its twin left out."""
+    return neighbours([each.link for each in queue.pairs if each.link != twin], link)
 
 
 def _url(link: int | None) -> str:
@@ -229,7 +223,7 @@ def _url(link: int | None) -> str:
 def _narrative(desk: Desk, complaint: int) -> str:
     """What the complaint tells, empty where no key at hand opens it; the log says that it was read."""
     hub = this_hub()
-    clear = vault.open_compartment(hub.store, desk, complaint, "statement").clear
+    clear = opening.open_compartment(hub.store, desk, complaint, "statement").clear
     if clear is None:
         return ""
     renewing.retell(hub.store, hub.secrets.linkage, complaint, "statement", clear, desk.now)
@@ -280,11 +274,11 @@ def _fields(
 
 
 def _field(texts: Catalogue, name: str, level: int | None, bits: float, sides: tuple[str, str] | None) -> Field:
-    points, said = wording.points(texts, bits), wording.reason(texts, name, level)
+    points = wording.points(texts, bits)
     if level is None:
-        what, agrees = texts.text("comparing.together"), said
+        what, agrees = texts.text("comparing.together"), wording.together(texts, name)
     else:
-        what, _, agrees = said.partition(" : " if " : " in said else ": ")
+        what, agrees = wording.compared(texts, name, level)
     if wording.corrects(name, level, bits):
         agrees = texts.text("duplicates.corrects", what=agrees)
     sign, cells = ("+" if bits > 0 else "−", 0) if level is None else _SIGNS.get(Level(level), _SAME)

@@ -1,25 +1,24 @@
 """Entry: a complaint from paper or the telephone, written down at the hub, and the code that its person takes home."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
 from flask import Blueprint, request, url_for
-from werkzeug.wrappers import Response
 
 from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.domain.desk import Desk
-from server.domain.folding import fold
 from server.domain.permission import may_ever
-from server.domain.places import Gazetteer, Place
 from server.i18n import catalogue, field_catalogue
 from server.services import keyrings
 from server.services.accounts.sessions import Login
+from server.services.cases import lookup
 from server.services.intake import counter, dictation
 from server.services.intake.counter import Entry, FormUsed
 from server.services.intake.sealing import Sealing
 from server.web.auth import for_person, this_hub
-from server.web.console.pages import page, see
+from server.web.console.pages import Answer, page, see
+from server.web.console.place_lists import cercles_by_region, within
 
 blueprint = Blueprint("entry", __name__, url_prefix="/console")
 
@@ -32,8 +31,6 @@ _ANOTHER: Final = "another"
 # Not `form`: a script that asks a form for its form would be given the field.
 _FORM: Final = "form_id"
 _GROUP_CHARS: Final = 4
-
-Answer = str | tuple[str, int] | Response
 
 
 @blueprint.get("/complaints/new")
@@ -72,11 +69,14 @@ def record(person: Login) -> Answer:
 def receipt(person: Login) -> Answer:
     """The slip that the person takes home; its address, which a browser prints on it, says nothing of what it is."""
     hub, form = this_hub(), request.args.get(_FORM)
-    found = counter.recorded(hub.store, hub.desk(person.actor), form) if form else None
+    desk = hub.desk(person.actor)
+    found = counter.recorded(hub.store, desk, form) if form else None
     if found is None:
         return see(url_for("entry.ask"))
     signs = {each[0]: each for each in catalogue(person.language).text("entry.signs").split("|")}
     code = found.receipt.replace("-", "")
+    # Whoever wrote it down may not cover its place, or be no reader of what is reserved.
+    is_covered = any(each.number == found.number for each in lookup.by_receipt(hub.store, desk, found.receipt))
     return page(
         "entry_receipt.html",
         person,
@@ -84,6 +84,7 @@ def receipt(person: Login) -> Answer:
         groups=(code[:_GROUP_CHARS], code[_GROUP_CHARS:]),
         spoken=[[signs[char] for char in group] for group in (code[:_GROUP_CHARS], code[_GROUP_CHARS:])],
         can_work=may_ever(person.actor, "handle_case"),
+        is_covered=is_covered,
     )
 
 
@@ -108,8 +109,8 @@ def _form(
         kinds=_kinds(person.language),
         levels={code: aloud.text(f"consent.{code}") for code in VOCABULARY.lists["consent_level"]},
         urgent={code: aloud.text(f"urgency.{code}") for code in dictation.URGENT},
-        cercles=_cercles(desk.places),
-        within=_within(desk.places, said.get("cercle", "")),
+        cercles=cercles_by_region(desk.places),
+        within=within(desk.places, said.get("cercle", "")),
         groups=dictation.GROUPS,
         limits=dictation.TEXT_LIMITS,
         **values,
@@ -132,24 +133,3 @@ def _kinds(language: str) -> dict[str, dict[str, str]]:
     for code, kind in VOCABULARY.kinds.items():
         found.setdefault(aloud.text(f"family.{kind.family}"), {})[code] = label("kind", code, language)
     return found
-
-
-def _cercles(places: Gazetteer | None) -> list[tuple[Place, list[Place]]]:
-    """Each region with its cercles, by name."""
-    if places is None:
-        return []
-    return [
-        (region, _by_name(each for each in places.places if each.level == "cercle" and each.parent_id == region.id))
-        for region in places.regions
-    ]
-
-
-def _within(places: Gazetteer | None, cercle: str) -> list[Place]:
-    """The places of a cercle, by name."""
-    if places is None or not cercle:
-        return []
-    return _by_name(places.by_id[id] for id in places.within([cercle]) if id != cercle)
-
-
-def _by_name(found: Iterable[Place]) -> list[Place]:
-    return sorted(found, key=lambda each: fold(each.name))

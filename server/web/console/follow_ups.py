@@ -11,6 +11,7 @@ from flask_babel import format_date
 from werkzeug.wrappers import Response
 
 from client_sync.protocol.vocabulary import label
+from server.domain.case import version_after
 from server.domain.deadlines import AFTER_CLOSURE, FOLLOW_UP_ANSWERS, KINDS
 from server.domain.desk import Desk
 from server.domain.errors import NotFound
@@ -21,9 +22,11 @@ from server.services.cases import agenda, due, following, undoing
 from server.services.cases.agenda import WHOSE, Agenda, Wish
 from server.services.cases.due import Item, Which
 from server.web.auth import for_person, this_hub
+from server.web.console.filters import address, kept
 from server.web.console.listing import csv_answer, wants_csv
+from server.web.console.neighbours import neighbours
 from server.web.console.pages import offer_undo, page, see
-from server.web.formats import day, read_in, span
+from server.web.formats import day, span
 
 blueprint = Blueprint("follow_ups", __name__, url_prefix="/console/follow-ups")
 
@@ -66,7 +69,6 @@ class Cell:
 @for_person("handle_case")
 def show(person: Login) -> str | Response:
     """What is due."""
-    read_in(person.language)
     hub, texts = this_hub(), catalogue(person.language)
     desk, wish = hub.desk(person.actor), _wish(hub.clock().date())
     found = agenda.agenda(hub.store, desk, wish)
@@ -90,10 +92,10 @@ def show(person: Login) -> str | Response:
         months=[_url(day="", month=f"{each:%Y-%m}") for each in _around(wish.month)],
         scopes={each: _url(scope=each) for each in WHOSE if each != "colleagues" or found.has_colleagues},
         answers={code: texts.text(f"cases.answer_{code}") for code in FOLLOW_UP_ANSWERS},
-        kept=_kept(),
+        kept=kept(_FILTERS),
         whole_url=_url(day="", kind=""),
         csv_url=_url(format="csv"),
-        rows=sum(map(len, parts.values())),
+        row_count=sum(map(len, parts.values())),
         now=desk.now,
     )
 
@@ -134,15 +136,15 @@ def _selected(rows: Sequence[Row]) -> dict[str, Any]:
     """The row that keys act on, the first where the address names none, and links to those around it."""
     ids = [row.item.due.deadline.id for row in rows]
     wanted = request.args.get("sel", type=int)
-    at = ids.index(wanted) if wanted in ids else 0
-    around = {"j": ids[at + 1 : at + 2], "k": ids[max(at - 1, 0) : at]}
-    links = {key: f"{_url(sel=str(found[0]))}#row-{found[0]}" for key, found in around.items() if found}
-    return {"selected": ids[at] if ids else None, "around": links}
+    selected = next((id for id in (wanted, *ids) if id in ids), None)
+    before, after = neighbours(ids, selected)
+    links = {key: f"{_url(sel=str(id))}#row-{id}" for key, id in (("j", after), ("k", before)) if id is not None}
+    return {"selected": selected, "around": links}
 
 
 def _done(person: Login, key: str, number: str, after: int) -> Response:
     text = catalogue(person.language).text(key, number=number)
-    offer_undo(text, url_for("follow_ups.undo"), number=number, no=str(after + 1), **_kept())
+    offer_undo(text, url_for("follow_ups.undo"), number=number, no=str(version_after(after)), **kept(_FILTERS))
     return see(_url())
 
 
@@ -164,13 +166,8 @@ def _date(text: str) -> date | None:
     return found if date.min.year < found.year < date.max.year else None
 
 
-def _kept() -> dict[str, str]:
-    return {name: request.values[name] for name in _FILTERS if request.values.get(name)}
-
-
 def _url(**changes: str) -> str:
-    filters: dict[str, Any] = {name: value for name, value in (_kept() | changes).items() if value}
-    return url_for("follow_ups.show", **filters)
+    return address("follow_ups.show", _FILTERS, **changes)
 
 
 def _head(texts: Catalogue, part: str, wish: Wish) -> str:
@@ -218,7 +215,7 @@ def _reasons(texts: Catalogue, codes: Sequence[str]) -> dict[str, str]:
     return {code: texts.text(f"deadline.reason_{code}") for code in codes}
 
 
-def _cells(texts: Catalogue, part: str, row: Row) -> list[Any]:
+def _cells(texts: Catalogue, part: str, row: Row) -> Sequence[object]:
     """A row as the file has it: what the screen shows, with days in the place of spans."""
     item, collected = row.item, row.item.clocks.collected_at
     return [

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 from flask import Blueprint, make_response, request, session
-from werkzeug.wrappers import Response
 
 from server.domain.contact import WAYS, Reach
 from server.domain.desk import Desk
@@ -14,21 +13,19 @@ from server.domain.errors import ContactNotAllowed, ReasonMissing
 from server.domain.permission import may_ever
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal
-from server.services import vault
 from server.services.accounts.sessions import Login
 from server.services.cases import identities, phrases
 from server.services.cases.identities import Access, Closed
 from server.services.duplicates import renewing
-from server.services.vault import Opened
+from server.services.vault import handing_on, opening
+from server.services.vault.opening import Opened
 from server.web.auth import for_person, this_hub
-from server.web.console.pages import page, see
+from server.web.console.pages import Answer, page, see
 
 blueprint = Blueprint("identity", __name__, url_prefix="/console/cases/<number>/identity")
 
 REASONS: Final = ("contact", "protect", "verify", "refer", "mistake")
 _SHOWN_FOR: Final = timedelta(minutes=10)
-
-_Answer = str | tuple[str, int] | Response
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Shown:
 
 @blueprint.get("")
 @for_person("find_complaint")
-def show(person: Login, number: str) -> _Answer:
+def show(person: Login, number: str) -> Answer:
     """Why it is to be opened, and who will see that it was."""
     hub = this_hub()
     found = identities.access(hub.store, hub.desk(person.actor), number)
@@ -65,7 +62,7 @@ def show(person: Login, number: str) -> _Answer:
 
 @blueprint.post("")
 @for_person("find_complaint")
-def open_(person: Login, number: str) -> _Answer:
+def open_(person: Login, number: str) -> Answer:
     """The names, on this answer alone: no address leads to them."""
     hub, form, texts = this_hub(), request.form, catalogue(person.language)
     desk = hub.desk(person.actor, person.keys)
@@ -86,7 +83,7 @@ def open_(person: Login, number: str) -> _Answer:
 
 @blueprint.get("/closed")
 @for_person("find_complaint")
-def close(person: Login, number: str) -> _Answer:
+def close(person: Login, number: str) -> Answer:
     """Back to where it was opened from; nothing of it stays."""
     hub = this_hub()
     found = identities.access(hub.store, hub.desk(person.actor), number)
@@ -97,7 +94,7 @@ def close(person: Login, number: str) -> _Answer:
 
 @blueprint.post("/ask")
 @for_person("find_complaint")
-def ask(person: Login, number: str) -> _Answer:
+def ask(person: Login, number: str) -> Answer:
     """Let somebody who may open it hear that it is needed."""
     hub, reader = this_hub(), request.form.get("reader", "")
     desk = hub.desk(person.actor)
@@ -110,7 +107,7 @@ def ask(person: Login, number: str) -> _Answer:
 
 @blueprint.post("/charge")
 @for_person("handle_case")
-def charge(person: Login, number: str) -> _Answer:
+def charge(person: Login, number: str) -> Answer:
     """Assign the complaints of the case, as they were shown, to somebody, who may then open them."""
     hub = this_hub()
     desk = hub.desk(person.actor, person.keys)
@@ -121,7 +118,7 @@ def charge(person: Login, number: str) -> _Answer:
     if request.form.get("seen") != found.version:
         return _asked(person, found, wrong=catalogue(person.language).text("identity.changed")), 409
     account = identities.account_called(hub.store, to)
-    vault.assign_all(hub.store, desk, {each.complaint: each.assigned for each in found.closed}, account)
+    handing_on.assign_all(hub.store, desk, {each.complaint: each.assigned for each in found.closed}, account)
     return see(f"/console/cases/{number}/identity")
 
 
@@ -146,7 +143,7 @@ def _opened(desk: Desk, texts: Catalogue, closed: Closed, form: Mapping[str, str
     """Opened for what the form says: a purpose of the list, and words. Raises ReasonMissing."""
     hub = this_hub()
     purpose = texts.text("identity.purpose", reason=texts.text(f"identity.reason_{form['reason']}"))
-    opened = vault.open_compartment(
+    opened = opening.open_compartment(
         hub.store, desk, closed.complaint, "identity", form.get("words", ""), purpose=purpose
     )
     if opened.clear is not None:

@@ -11,6 +11,7 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from client_sync.protocol.vocabulary import VOCABULARY, label
+from server.domain.act import ACCUSED_ROLES
 from server.domain.casework import CASEWORK, URGENCIES
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, ReasonMissing, TransitionRefused, UrgencyRefused
@@ -19,45 +20,49 @@ from server.domain.triage import DISPOSITIONS, Disposition
 from server.domain.urgency import LOWERING
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal
-from server.services import vault
 from server.services.accounts.sessions import Login
-from server.services.cases import due, inbox, lists, looking, triaging
+from server.services.cases import due, inbox, looking, triaging
 from server.services.cases.inbox import VIEWS, Asked, Item, Lookalike, Page, Row
 from server.services.cases.together import MANY_MAX
 from server.services.cases.triaging import Decided, Undo, Wish
-from server.services.vault import Opened
+from server.services.vault import opening
+from server.services.vault.opening import Opened
 from server.web.auth import for_person, this_hub
 from server.web.console import chosen
 from server.web.console.chosen import AT
+from server.web.console.filters import address, kept
 from server.web.console.listing import csv_answer, wants_csv
-from server.web.console.pages import offer_undo, page, see
+from server.web.console.neighbours import neighbours
+from server.web.console.pages import Answer, offer_undo, page, see
 from server.web.formats import moment
 
 blueprint = Blueprint("inbox", __name__, url_prefix="/console/inbox")
-
-Answer = str | Response | tuple[str, int]
 
 # Where a page begins, in the address of the list.
 _FROM: Final = "from"
 _FIRST: Final = {_FROM: ""}
 # What stands there, but for what is open beside the list.
 _FILTERS: Final = ("view", "region", "kind", "urgency", _FROM)
-# Joining another is one, too, and so is letting several join the first of them.
+# What is decided beside the dispositions: a complaint joins another, and several join the first of them.
 _JOIN: Final = "join"
 _GATHER: Final = "gather"
 # What opens a form in the place of the decisions.
 _STEPS: Final = ("ask", "refuse", _JOIN)
 # Lists of which a disposition asks a code.
 _ASKS: Final[Mapping[Disposition, str]] = {"ask": "question", "refuse": "inadmissible"}
-# So many decisions later the list is sent anew, with what came and what others decided: each time it would weigh more
-# than the complaint itself.
+# So many decisions later a script gets the list anew, with what came and what others decided: each time it would weigh
+# more than the complaint itself.
 _FRESH_EVERY: Final = 5
 _COLUMNS: Final = ("number", "urgency", "kind", "cercle", "region", "status", "received", "due")
 
 
 @dataclass(frozen=True)
 class Turned:
-    """What of the list changes beside the pane: `was` read before, and left it (`is_gone`), or all of it."""
+    """What of the list a script gets beside the pane.
+
+    `was`: the number of what was read before; its row is sent anew, or taken out where it left the list (`is_gone`).
+    `is_whole`: all rows are sent anew.
+    """
 
     was: str
     is_gone: bool
@@ -116,10 +121,10 @@ def preview(person: Login) -> str:
         rows=[row for row in rows if row.listed.version == seen[row.number]],
         changed=[row for row in rows if row.listed.version != seen[row.number]],
         gone=sorted(seen.keys() - {row.number for row in rows}),
-        owners=list(lists.owners(hub.store, desk).values()),
+        owners=inbox.owners_of_all(hub.store, desk, [row.number for row in rows]),
         most=MANY_MAX,
         is_cut=len(said) > MANY_MAX,
-        **_words_of(person),
+        **_shared(person),
     )
 
 
@@ -138,7 +143,7 @@ def decide_together(person: Login) -> Answer:
     if not decided.stays:
         return see(_url())
     stays = {number: refusal(texts, error) for number, error in decided.stays.items()}
-    return page("inbox_stays.html", person, stays=stays, done=list(decided.done), **_words_of(person)), 409
+    return page("inbox_stays.html", person, stays=stays, done=list(decided.done), **_shared(person)), 409
 
 
 @blueprint.post("/undo")
@@ -151,7 +156,7 @@ def take_back(person: Login) -> Answer:
     if not stays:
         return see(_url(sel=request.form.get("sel", "")))
     said = {number: refusal(texts, error) for number, error in stays.items()}
-    return page("inbox_stays.html", person, stays=said, done=[], **_words_of(person)), 409
+    return page("inbox_stays.html", person, stays=said, done=[], **_shared(person)), 409
 
 
 def _decided(person: Login, number: str, act: str) -> Decided:
@@ -185,7 +190,7 @@ def _shown(person: Login, number: str = "", *, reason: str | None = None, wrong:
     found = inbox.page(hub.store, desk, _asked(), inbox.read_key(request.values.get(_FROM, "")))
     sel = number or request.args.get("sel", "")
     item = inbox.item(hub.store, desk, sel) if sel else None
-    before, after = _beside([row.number for row in found.rows], sel)
+    before, after = neighbours([row.number for row in found.rows], sel)
     return page(
         "inbox.html",
         person,
@@ -198,17 +203,18 @@ def _shown(person: Login, number: str = "", *, reason: str | None = None, wrong:
         targets=_targets(desk, item) if item and step == _JOIN else [],
         wrong=wrong,
         typed=request.form,
-        typed_into=request.values.get("into", "").partition(AT)[0].strip().upper(),
+        typed_into=_typed_into(),
         happened=_day(item),
+        spoken_for=_spoken_for(item),
         near_kinds=_near(item.kind) if item else [],
         item_url=_url(sel=sel),
         previous_url=_url(sel=before) if before else "",
         next_url=_next_url(found, after),
-        next_number=after,
+        next_number=after or "",
         turned=_turned(found, sel),
         next_due=None if found.rows or found.is_cut else due.soonest(hub.store, desk),
         regions=desk.regions,
-        **_words_of(person),
+        **_shared(person),
         **_links(found, sel),
     )
 
@@ -226,7 +232,7 @@ def _words(desk: Desk, item: Item, reason: str | None) -> Opened | None:
     """The statement, opened for triage; of what is for named readers alone, for a reason that was given."""
     if item.is_strict and reason is None:
         return None
-    return vault.open_compartment(this_hub().store, desk, item.complaint, "statement", reason)
+    return opening.open_compartment(this_hub().store, desk, item.complaint, "statement", reason)
 
 
 def _near(kind: str) -> list[str]:
@@ -240,9 +246,15 @@ def _day(item: Item | None) -> date | None:
     return date.fromisoformat(item.report.incident_from) if item and item.report.incident_from else None
 
 
+def _spoken_for(item: Item | None) -> int:
+    """Persons whom a complaint speaks for, or who speak: not those whom it accuses."""
+    roles = [roles.split() for roles, _, _ in item.report.persons] if item else []
+    return sum(not ACCUSED_ROLES.issuperset(each) for each in roles)
+
+
 def _targets(desk: Desk, item: Item) -> list[Lookalike]:
     """What the complaint may join: what somebody typed first, then what is most like it."""
-    typed = request.values.get("into", "").partition(AT)[0].strip()
+    typed = _typed_into()
     if not typed:
         return list(item.lookalikes)
     try:
@@ -252,17 +264,22 @@ def _targets(desk: Desk, item: Item) -> list[Lookalike]:
     return [found, *(each for each in item.lookalikes if each.number != found.number)]
 
 
-def _words_of(person: Login) -> dict[str, Any]:
-    """What every template of the inbox names things by."""
+def _typed_into() -> str:
+    """The number that somebody typed, or chose, for the complaint to join."""
+    return request.values.get("into", "").partition(AT)[0].strip().upper()
+
+
+def _shared(person: Login) -> dict[str, Any]:
+    """What every template of the inbox is given."""
     return {
         "label": partial(_label, person.language),
-        "kept": _kept(),
+        "kept": kept(_FILTERS),
         "back": _url(),
         "now": this_hub().clock(),
         "kinds": list(VOCABULARY.kinds),
         "levels": URGENCIES,
         "reasons": {name: CASEWORK.reasons[name] for name in ("question", "inadmissible", LOWERING)},
-        "at": AT,
+        "written": chosen.written,
         "pair_of": link_ids.written,
     }
 
@@ -283,7 +300,7 @@ def _together_url(found: Page, group: str) -> str:
     """Where all of one group are decided together."""
     here = [(row.number, row.listed.version) for row in found.rows if row.group == group]
     of = [chosen.written(*each) for each in (*here, *found.further.get(group, ()))]
-    return url_for("inbox.preview", of=of, **cast(dict[str, Any], _kept()))
+    return url_for("inbox.preview", of=of, **cast(dict[str, Any], kept(_FILTERS)))
 
 
 def _file(person: Login) -> Response:
@@ -306,15 +323,7 @@ def _cells(texts: Catalogue, row: Row) -> Sequence[object]:
     )
 
 
-def _beside(numbers: Sequence[str], sel: str) -> tuple[str, str]:
-    """Those before and after one in the list, empty at its ends; before and after one that left it: its first."""
-    if sel not in numbers:
-        return "", numbers[0] if numbers else ""
-    at = numbers.index(sel)
-    return numbers[at - 1] if at else "", numbers[at + 1] if at + 1 < len(numbers) else ""
-
-
-def _next_url(found: Page, number: str) -> str:
+def _next_url(found: Page, number: str | None) -> str:
     if number:
         return _url(sel=number)
     return _url(**_page_after(found)) if found.after else ""
@@ -335,20 +344,14 @@ def _asked() -> Asked:
     )
 
 
-def _kept() -> dict[str, str]:
-    """The filters that are set."""
-    return {name: request.values[name] for name in _FILTERS if request.values.get(name)}
-
-
 def _url(**changes: str) -> str:
-    """The list as it is filtered, with changes; an empty one takes that out."""
-    values = {name: value for name, value in (_kept() | changes).items() if value}
-    return url_for("inbox.show", **cast(dict[str, Any], values))
+    """The list as it is filtered, with changes."""
+    return address("inbox.show", _FILTERS, **changes)
 
 
 def _offer(text: str, undo: Sequence[Undo], number: str = "") -> None:
     entries = " ".join(chosen.written(ref, no) for ref, no in undo)
-    offer_undo(text, url_for("inbox.take_back"), entries=entries, sel=number, **_kept())
+    offer_undo(text, url_for("inbox.take_back"), entries=entries, sel=number, **kept(_FILTERS))
 
 
 def _label(language: str, name: str, code: str) -> str:

@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response
 from server.domain.errors import LoginRefused, LoginTooSoon, SessionOver
 from server.services.accounts import sessions
 from server.services.accounts.sessions import Claim, Entry
-from server.web.auth import TOKEN, guarded, this_hub
+from server.web.auth import TOKEN, guarded, this_hub, this_person
 from server.web.console.pages import page
+from server.web.console.sections import home_of
 
 blueprint = Blueprint("login", __name__)
 
@@ -117,7 +118,7 @@ def _entered(entry: Entry, come_back: str | None) -> Response:
             session[_NEXT] = come_back
         return redirect(url_for("login.ask_code"), 303)
     session[TOKEN] = entry.token
-    return redirect(come_back or url_for("account.show"), 303)
+    return redirect(come_back or home_of(this_person().actor), 303)
 
 
 def _own_page(text: str | None) -> str | None:

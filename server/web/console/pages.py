@@ -7,9 +7,11 @@ from typing import Any, Final
 from flask import render_template, request, session
 from werkzeug.wrappers import Response
 
+from server.domain.permission import may_ever
 from server.i18n import catalogue
 from server.services.accounts.sessions import Login
 from server.services.cases.waiting import Count, waiting
+from server.services.intake import admission
 from server.web import formats
 from server.web.auth import this_hub
 from server.web.console import view
@@ -21,6 +23,9 @@ _UNDO: Final = "undo"
 _WHOLE: Final = "console.html"
 _PANE: Final = "pane.html"
 _NONE: Final[Mapping[str, Count]] = {}
+
+# What most views give: a page, where to go, or a page with the status of a refusal.
+Answer = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ def _section_counts(person: Login | None, counted: Mapping[str, Count]) -> Mappi
     if person is None or is_for_pane():
         return {}
     hub = this_hub()
-    return waiting(hub.store, hub.desk(person.actor), counted)
+    desk = hub.desk(person.actor)
+    apart = {"quarantine": admission.count_at(hub.store, desk)} if may_ever(person.actor, admission.ACTION) else {}
+    return {**waiting(hub.store, desk, counted), **apart}
 
 
 def is_for_pane() -> bool:

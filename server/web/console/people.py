@@ -12,14 +12,14 @@ from server.domain.errors import NameRefused, NotFound, ReasonMissing, SeereErro
 from server.domain.people import KEY_ROLES, ROLES, SIGN_UP_MAX, login_name
 from server.domain.places import place_name
 from server.i18n import LANGUAGES, Catalogue, catalogue
-from server.refusals import refusal
 from server.services.accounts import passphrases, people, second_factor
 from server.services.accounts.people import Colleague, Made, Post
 from server.services.accounts.sessions import Login
 from server.web.auth import for_person, this_hub
 from server.web.console import qr
 from server.web.console.listing import csv_answer, wants_csv
-from server.web.console.pages import offer_undo, page, see
+from server.web.console.pages import Answer, offer_undo, page, see
+from server.web.console.unsaid import Unsaid, why
 from server.web.formats import day, moment
 
 blueprint = Blueprint("people", __name__, url_prefix="/console/people")
@@ -28,12 +28,6 @@ _COLUMNS: Final = ("name", "role", "scope", "strict", "keys", "login", "state")
 # As a team is called on a device.
 _CODE_MAX_CHARS: Final = 80
 
-Answer = str | Response | tuple[str, int]
-
-
-class _Unsaid(Exception):
-    """A form that says too little or what can't be; its argument is the key of the sentence."""
-
 
 @blueprint.get("")
 @for_person("manage_people")
@@ -41,10 +35,10 @@ def show(person: Login) -> Answer:
     """Everybody, those who left last."""
     texts = catalogue(person.language)
     known = people.overview(this_hub().store, person.actor)
-    rows = [(each, _cells(texts, each)) for each in known]
+    rows = [(each, dict(zip(_COLUMNS, _cells(texts, each), strict=True))) for each in known]
     header = [texts.text(f"people_page.column_{name}") for name in _COLUMNS]
     if wants_csv():
-        return csv_answer(texts.text("people_page.file"), header, (cells for _, cells in rows))
+        return csv_answer(texts.text("people_page.file"), header, ([*cells.values()] for _, cells in rows))
     return page("people.html", person, rows=rows, header=header, leads=any(each.is_head for each in known))
 
 
@@ -65,7 +59,7 @@ def add(person: Login) -> Answer:
     try:
         post = _post(form, ())
         if language not in LANGUAGES:
-            raise _Unsaid("people_page.language_lacks")
+            raise Unsaid("people_page.language_lacks")
         made = people.make(
             hub.store,
             hub.secrets.totp,
@@ -77,7 +71,7 @@ def add(person: Login) -> Answer:
             language=language,
             change_by=until,
         )
-    except (_Unsaid, NameRefused) as refused:
+    except (Unsaid, NameRefused) as refused:
         return _asked(person, wrong=_why(person, refused)), 422
     return _secrets(person, made, words)
 
@@ -110,7 +104,7 @@ def set_post(person: Login, account: str) -> Answer:
         made = people.set_post(
             hub.store, hub.secrets.totp, person.actor, before.name, post, hub.clock(), reason=_reason()
         )
-    except (_Unsaid, ReasonMissing) as refused:
+    except (Unsaid, ReasonMissing) as refused:
         return _looked_at(person, found, wrong_post=_why(person, refused)), 422
     if made.secret is not None:
         return _secrets(person, made)
@@ -189,9 +183,9 @@ def leave(person: Login, account: str) -> Answer:
     hub, form, found = this_hub(), request.form, _found(person, account)
     try:
         if login_name(form.get("name", "")) != found.account.login:
-            raise _Unsaid("people_page.leave_wrong")
+            raise Unsaid("people_page.leave_wrong")
         people.end(hub.store, person.actor, found.account.name, hub.clock(), reason=_reason())
-    except (_Unsaid, ReasonMissing) as refused:
+    except (Unsaid, ReasonMissing) as refused:
         return _confirming("people_leave.html", person, found, wrong=_why(person, refused)), 422
     return see(url_for("people.show"))
 
@@ -220,9 +214,8 @@ def _found(person: Login, account: str) -> Colleague:
     return found
 
 
-def _why(person: Login, refused: _Unsaid | SeereError) -> str:
-    texts = catalogue(person.language)
-    return texts.text(str(refused)) if isinstance(refused, _Unsaid) else refusal(texts, refused)
+def _why(person: Login, refused: Unsaid | SeereError) -> str:
+    return why(catalogue(person.language), refused)
 
 
 def _offer(person: Login, act: str, url: str, **fields: str) -> None:
@@ -331,19 +324,19 @@ def _regions(standing: Sequence[str]) -> dict[str, str]:
 
 
 def _post(form: MultiDict[str, str], standing: Sequence[str]) -> Post:
-    """The role and scope that a form says; regions that stand stay, listed or not. Raises _Unsaid."""
+    """The role and scope that a form says; regions that stand stay, listed or not. Raises Unsaid."""
     role = next((each for each in ROLES if each == form.get("role")), None)
     if role is None:
-        raise _Unsaid("people_page.role_lacks")
+        raise Unsaid("people_page.role_lacks")
     regions = _listed(form.getlist("regions"))
     if not set(regions) <= _regions(standing).keys():
-        raise _Unsaid("people_page.region_unknown")
+        raise Unsaid("people_page.region_unknown")
     teams, partners = (_listed(form.getlist(name)) for name in ("teams", "partners"))
     if any(len(each) > _CODE_MAX_CHARS or not each.isprintable() for each in (*teams, *partners)):
-        raise _Unsaid("people_page.code_too_long")
+        raise Unsaid("people_page.code_too_long")
     is_named = bool(form.get("named"))
     if is_named and role not in KEY_ROLES:
-        raise _Unsaid("people_page.named_keyless")
+        raise Unsaid("people_page.named_keyless")
     return Post(role, regions, teams, partners, is_named)
 
 

@@ -1,26 +1,41 @@
 """S3, set aside: what arrived and could not be filed, why in plain words, and what a person does about it."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from flask import Blueprint, make_response, request, url_for
 from werkzeug.wrappers import Response
 
 from client_sync.protocol.codes import CODES, STORED
+from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.domain.desk import Desk
-from server.domain.errors import NotAdmissible, NotFound, ReasonMissing
-from server.domain.reason import REASON_MAX_CHARS, REASON_MIN_CHARS
+from server.domain.errors import NotAdmissible, NotFound, ReasonMissing, SeereError
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal
 from server.services import devices, keyrings
 from server.services.accounts.sessions import Login
 from server.services.intake import admission, repairing
-from server.services.intake.admission import DECISION_CODES, WORD_CODES, Kept, Settled, Vouched, Wanted
-from server.services.intake.repairing import Seen
+from server.services.intake.admission import (
+    CASE_CODES,
+    DECISION_CODES,
+    WORD_CODES,
+    Kept,
+    Page,
+    Seen,
+    Settled,
+    State,
+    Vouched,
+    Wanted,
+)
+from server.services.intake.repairing import Fault
 from server.services.intake.sealing import Sealing, is_sealed_whole
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
-from server.web.console.pages import page
+from server.web.console.pages import offer_undo, page, see
+from server.web.console.place_lists import cercles_by_region
 from server.web.formats import moment
 
 blueprint = Blueprint("quarantine", __name__, url_prefix="/console/quarantine")
@@ -30,35 +45,84 @@ _COLUMNS: Final = ("day", "device", "why", "bytes")
 # Of row numbers, beyond which there is none.
 _DIGITS_MAX: Final = 15
 _FIELD: Final = "field:"
-_REASON_CHARS: Final = (REASON_MIN_CHARS, REASON_MAX_CHARS)
+_PLACE: Final = "place"
+# What stands in the address of the list.
+_FILTERS: Final = ("view", "code", "device", "region")
+VIEWS: Final[tuple[State, ...]] = ("waiting", "dismissed")
+# Of the refusals those by which somebody else was there first.
+_STALE: Final = ("changed", "settled", "dismissed", "not_dismissed")
+
+# What the page says of them goes on with why it is set aside; of these every door says the same.
+_OF_THE_REASON: Final = ("changed", "decision", "nothing", "sealed")
+_SAID_ELSEWHERE: Final = ("settled", "dismissed", "not_dismissed", "erased", "id_differs", "no_such_place")
 
 Answer = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True)
+class Settlement:
+    """Who settled something, empty where no person did, when, None where nobody did yet, and why it was dismissed."""
+
+    by: str
+    at: datetime | None
+    why: str
+
+
+@dataclass(frozen=True)
 class Row:
     """What was set aside, in words. `way`: as_is where a person's word admits it, read_again where today's rules may;
-    by_case and by_reader where that is done elsewhere, settled where it is done."""
+    by_case and by_reader where that is done elsewhere, settled and dismissed where it is done.
+
+    `named`: what `field` is called, which is empty where nothing of it is at fault. `mend`: what its page puts right
+    before anything else, a fact or the place, empty where neither.
+    """
 
     id: int
-    day: str
+    at: datetime
     device: str
     code: str
     why: str
+    named: str
     field: str
     bytes: int
     way: str
+    mend: str
+    is_dismissible: bool
+    settled: Settlement
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What somebody filled in who is refused: facts by path, a place, and words, by the `form` that asked for them."""
+
+    form: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A fact at fault in words: what it is called, and what it may be where that is a list, by code."""
+
+    fault: Fault
+    named: str
+    options: Mapping[str, str]
+
+
+_NOTHING: Final = Typed()
 
 
 @blueprint.get("")
 @for_person("settle_set_aside")
 def show(person: Login) -> Answer:
-    """What waits, the oldest first."""
+    """What waits, the oldest first, or what was dismissed."""
     if wants_csv():
         texts = catalogue(person.language)
         header = [texts.text(f"apart.column_{name}") for name in _COLUMNS]
-        rows = _rows(texts, _waiting(_desk(person))[:_SHOWN])
-        return csv_answer("quarantine", header, ([getattr(each, name) for name in _COLUMNS] for each in rows))
+        rows = _rows(texts, _page(_desk(person)).rows)
+        cells = ((moment(each.at), each.device, each.why, each.bytes) for each in rows)
+        return csv_answer("quarantine", header, cells)
     return _shown(person)
 
 
@@ -85,25 +149,56 @@ def admit(person: Login, aside: str) -> Answer:
     hub, texts, id = this_hub(), catalogue(person.language), _id(aside)
     vouched, prefix = Vouched(as_is="as_is" in request.form), hub.settings.registry_prefix
     try:
-        settled = admission.admit(hub.store, _desk(person), prefix, id, vouched)
+        settled = admission.admit(hub.store, _desk(person), prefix, id, vouched, _seen())
     except NotAdmissible as refused:
-        return _shown(person, wrong=texts.text("apart.still", why=_why(texts, str(refused.values["reason"])))), 422
+        return _shown(person, wrong=_refused(texts, refused)), _status(refused)
     return _shown(person, done=_done(texts, settled))
 
 
 @blueprint.post("/<aside>/repair")
 @for_person("settle_set_aside")
 def repair(person: Login, aside: str) -> Answer:
-    """File one with the facts at fault as typed; what is still wrong is marked, and what was typed stays."""
+    """File one with the facts at fault as typed and at the place that was chosen; what is still wrong is marked, and
+    what was typed stays."""
     hub, texts, id, form = this_hub(), catalogue(person.language), _id(aside), request.form
-    typed = {name.removeprefix(_FIELD): form[name] for name in form if name.startswith(_FIELD)}
-    seen, prefix = Seen(form.get("code", ""), form.get("seen", "")), hub.settings.registry_prefix
+    facts = {name.removeprefix(_FIELD): form[name] for name in form if name.startswith(_FIELD)}
+    typed, seen, prefix = Typed("repair", facts, form.get(_PLACE, "")), _seen(), hub.settings.registry_prefix
+    if seen is None or (repairing.needs_place(seen.code) and not typed.place):
+        return _one(person, id, wrong=texts.text("apart.place_missing"), typed=typed), 422
     sealing = Sealing(keyrings.current(hub.store), hub.secrets.pepper, hub.gazetteer())
     try:
-        settled = repairing.mend(hub.store, _desk(person), prefix, id, seen, typed, sealing)
+        settled = repairing.mend(hub.store, _desk(person), prefix, id, seen, facts, sealing, typed.place or None)
     except NotAdmissible as refused:
-        return _one(person, id, wrong=_refused(texts, refused), typed=typed), _status(refused)
+        needs_place = repairing.needs_place(str(refused.values["reason"]))
+        wrong = _refused(texts, refused)
+        return _one(person, id, wrong=wrong, typed=typed, needs_place=needs_place), _status(refused)
     return _shown(person, done=_done(texts, settled))
+
+
+@blueprint.post("/<aside>/dismiss")
+@for_person("settle_set_aside")
+def dismiss(person: Login, aside: str) -> Answer:
+    """Let nothing be done about one, for a reason that the log keeps."""
+    hub, texts, id = this_hub(), catalogue(person.language), _id(aside)
+    typed = Typed("dismiss", words=request.form.get("words", ""))
+    try:
+        admission.dismiss(hub.store, _desk(person), id, typed.words, _seen())
+    except (NotAdmissible, ReasonMissing) as refused:
+        return _one(person, id, wrong=_refused(texts, refused), typed=typed), _status(refused)
+    offer_undo(texts.text("apart.dismissed_now", id=id), url_for("quarantine.take_up", aside=id))
+    return see(url_for("quarantine.show"))
+
+
+@blueprint.post("/<aside>/take-up")
+@for_person("settle_set_aside")
+def take_up(person: Login, aside: str) -> Answer:
+    """Let one wait again that was dismissed."""
+    id = _id(aside)
+    try:
+        admission.take_up(this_hub().store, _desk(person), id)
+    except NotAdmissible as refused:
+        return _one(person, id, wrong=_refused(catalogue(person.language), refused)), _status(refused)
+    return see(url_for("quarantine.one", aside=id))
 
 
 @blueprint.post("/<aside>/raw")
@@ -114,7 +209,8 @@ def raw(person: Login, aside: str) -> Answer:
     try:
         payload = admission.read_payload(hub.store, _desk(person), id, words)
     except ReasonMissing as error:
-        return _one(person, id, wrong=refusal(catalogue(person.language), error), words=words), 422
+        wrong = refusal(catalogue(person.language), error)
+        return _one(person, id, wrong=wrong, typed=Typed("raw", words=words)), 422
     answer = make_response(payload)
     answer.headers["Content-Type"] = "application/octet-stream"
     answer.headers["Content-Disposition"] = f'attachment; filename="quarantine-{id}.json"'
@@ -124,44 +220,81 @@ def raw(person: Login, aside: str) -> Answer:
 
 
 def _shown(person: Login, done: str = "", wrong: str = "") -> str:
-    found, texts = _waiting(_desk(person)), catalogue(person.language)
-    rows, args = found[:_SHOWN], request.args
-    filters: dict[str, Any] = {name: args[name] for name in ("code", "device", "region") if args.get(name)}
-    following = url_for("quarantine.show", **filters, after=rows[-1].id) if len(found) > _SHOWN else ""
-    export = url_for("quarantine.show", **filters, after=args.get("after"), format="csv")
+    found, texts, args = _page(_desk(person)), catalogue(person.language), request.args
+    filters: dict[str, Any] = {name: args[name] for name in _FILTERS if args.get(name)}
     return page(
         "quarantine.html",
         person,
-        rows=_rows(texts, rows),
+        rows=_rows(texts, found.rows),
+        state=_state(),
+        views={view: url_for("quarantine.show", **filters | {"view": view}) for view in VIEWS},
         reasons=_reasons(texts),
         devices=devices.listed(this_hub().store),
         regions=_regions(),
         filters=filters,
-        following=following,
-        export=export,
+        is_filtered=bool(filters.keys() - {"view"}),
+        is_cut=found.is_cut,
+        following="" if found.after is None else url_for("quarantine.show", **filters, after=found.after),
+        export=url_for("quarantine.show", **filters, after=args.get("after"), format="csv"),
+        here=filters | ({"after": args["after"]} if "after" in args else {}),
         is_later="after" in args,
         done=done,
         wrong=wrong,
     )
 
 
-def _one(person: Login, id: int, wrong: str = "", typed: dict[str, str] | None = None, words: str = "") -> str:
-    kept = admission.show(this_hub().store, _desk(person), id)
-    [row] = _rows(catalogue(person.language), [kept])
-    faults = repairing.faults_of(kept, typed)
+def _one(person: Login, id: int, wrong: str = "", typed: Typed = _NOTHING, *, needs_place: bool = False) -> str:
+    hub, texts = this_hub(), catalogue(person.language)
+    desk = _desk(person)
+    kept = admission.show(hub.store, desk, id)
+    [row] = _rows(texts, [kept])
+    asks = [_ask(texts, each) for each in repairing.faults_of(kept, desk.now, typed.facts)]
+    place = repairing.place_of(kept) if needs_place or repairing.needs_place(kept.code) else None
+    cercles = cercles_by_region(desk.places) if place else []
     return page(
-        "quarantine_one.html", person, row=row, faults=faults, wrong=wrong, words=words, reason_chars=_REASON_CHARS
+        "quarantine_one.html",
+        person,
+        row=row,
+        asks=asks,
+        place=place if cercles else None,
+        cercles=cercles,
+        wrong=wrong,
+        typed=typed,
+        left=_left(texts, typed, {each.fault.path for each in asks}, row, desk, is_placed=bool(place)),
     )
 
 
-def _waiting(desk: Desk) -> list[Kept]:
-    """What the address asks for, one more than is shown."""
+def _left(
+    texts: Catalogue, typed: Typed, asked: Collection[str], row: Row, desk: Desk, *, is_placed: bool
+) -> list[tuple[str, str]]:
+    """What was filled in and is asked for no more, with what that is called: it stays to be seen."""
+    found = [(_named(texts, path), text) for path, text in typed.facts.items() if path not in asked and text]
+    if typed.place and not is_placed:
+        known = desk.places.by_id.get(typed.place) if desk.places else None
+        found.append((texts.text("apart.place"), known.name if known else typed.place))
+    if typed.form == "dismiss" and typed.words and not row.is_dismissible:
+        found.append((texts.text("apart.dismiss_why"), typed.words))
+    return found
+
+
+def _page(desk: Desk) -> Page:
+    """What the address asks for."""
     hub, args = this_hub(), request.args
     numbers = {f"M-{each.number}": each.id for each in devices.listed(hub.store)}
     device = args.get("device") or None
     known = numbers.get(device, device) if device else None
-    wanted = Wanted(args.get("code") or None, known, args.get("region") or None)
-    return admission.waiting_at(hub.store, desk, wanted, _SHOWN + 1, _id(args.get("after", "0")))
+    wanted = Wanted(_state(), args.get("code") or None, known, args.get("region") or None)
+    return admission.page_at(hub.store, desk, wanted, _SHOWN, _id(args.get("after", "0")))
+
+
+def _state() -> State:
+    return next((each for each in VIEWS if each == request.args.get("view")), VIEWS[0])
+
+
+def _seen() -> Seen | None:
+    """Why it was set aside when the form was made; None where that does not say it."""
+    form = request.form
+    return Seen(form["code"], form["seen"]) if "code" in form and "seen" in form else None
 
 
 def _reasons(texts: Catalogue) -> list[tuple[str, str]]:
@@ -194,28 +327,39 @@ def _done(texts: Catalogue, settled: Settled) -> str:
     return texts.text("apart.admitted_number", number=number) if number else texts.text("apart.admitted")
 
 
-def _refused(texts: Catalogue, refused: NotAdmissible) -> str:
-    if refused.values.get("fault"):
+def _refused(texts: Catalogue, refused: SeereError) -> str:
+    """The refusal in words: of what is still wrong with it, why, and where."""
+    fault, path = refused.values.get("fault"), str(refused.values.get("field") or "")
+    if not isinstance(refused, NotAdmissible) or fault in _SAID_ELSEWHERE:
         return refusal(texts, refused)
-    return texts.text("apart.still", why=_why(texts, str(refused.values["reason"])))
+    why = _why(texts, str(refused.values["reason"]))
+    if fault in _OF_THE_REASON:
+        return texts.text(f"apart.fault_{fault}", why=why)
+    return texts.text("apart.still_at" if path else "apart.still", why=why, named=_named(texts, path))
 
 
-def _status(refused: NotAdmissible) -> int:
-    return 409 if refused.values.get("fault") in ("changed", "settled") else 422
+def _status(refused: SeereError) -> int:
+    return 409 if refused.values.get("fault") in _STALE else 422
 
 
-def _rows(texts: Catalogue, found: list[Kept]) -> list[Row]:
-    labels = {each.id: f"M-{each.number}" for each in devices.listed(this_hub().store)}
+def _rows(texts: Catalogue, found: Sequence[Kept]) -> list[Row]:
+    hub = this_hub()
+    labels = {each.id: f"M-{each.number}" for each in devices.listed(hub.store)}
+    names = admission.settlers(hub.store, found)
     return [
         Row(
             id=each.id,
-            day=moment(each.received_at),
+            at=each.received_at,
             device=labels.get(each.device, texts.text("apart.unknown_device")),
             code=each.code,
             why=_why(texts, each.code),
+            named=_named(texts, each.field) if each.field else "",
             field=each.field,
             bytes=len(each.payload),
             way=_way(each),
+            mend=_mend(each, hub.clock()),
+            is_dismissible=each.state == "waiting" and each.code not in CASE_CODES,
+            settled=Settlement(names.get(each.id, ""), each.settled_at, each.settled_why or ""),
         )
         for each in found
     ]
@@ -223,7 +367,7 @@ def _rows(texts: Catalogue, found: list[Kept]) -> list[Row]:
 
 def _way(kept: Kept) -> str:
     if kept.state != "waiting":
-        return "settled"
+        return "settled" if kept.state == STORED else kept.state
     if kept.code in DECISION_CODES:
         return "by_case"
     if is_sealed_whole(kept.payload):
@@ -231,5 +375,34 @@ def _way(kept: Kept) -> str:
     return "as_is" if kept.code in WORD_CODES else "read_again"
 
 
+def _mend(kept: Kept, now: datetime) -> str:
+    if repairing.needs_place(kept.code):
+        return "place" if repairing.place_of(kept) else ""
+    # What may be as it is, once somebody says so, is not typed again at first.
+    return "fact" if kept.code not in WORD_CODES and repairing.faults_of(kept, now) else ""
+
+
 def _why(texts: Catalogue, code: str) -> str:
     return texts.text(f"reason.{code}")
+
+
+def _ask(texts: Catalogue, fault: Fault) -> Ask:
+    leaf, word = fault.leaf, partial(label, fault.leaf.codes, lang=texts.language)
+    options: dict[str, str] = {}
+    if leaf.sort == "code":
+        options = {code: word(code=code) for code in VOCABULARY.lists[leaf.codes]}
+    elif leaf.sort == "flag":
+        options = {each: texts.text(f"entry.{each}") for each in repairing.FLAGS}
+    return Ask(fault, _named(texts, fault.path), options)
+
+
+def _named(texts: Catalogue, path: str) -> str:
+    """What a path of the wire leads to, as people call it; of several of a kind, which."""
+    parts = path.removeprefix("facts.").split(".")
+    numbers = [int(each) + 1 for each in parts if each.isascii() and each.isdigit()]
+    key = "_".join(each for each in parts if not each.isdigit())
+    try:
+        named = texts.text(f"fact.{key}")
+    except KeyError:
+        named = texts.text("apart.other_field")
+    return texts.text("apart.nth", named=named, n=numbers[0]) if numbers else named

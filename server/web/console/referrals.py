@@ -9,21 +9,23 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from server.domain import referral as rules
+from server.domain.case import version_after
 from server.domain.desk import Desk
 from server.domain.errors import ReasonMissing, ReferralRefused, TransitionRefused
 from server.domain.permission import Action
 from server.domain.referral import PROGRAMMES
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal, why_blocked
-from server.services import vault
 from server.services.accounts.sessions import Login
 from server.services.cases import letters, phrases, quoting, referring, sending
 from server.services.cases.letters import Letter, Words
 from server.services.cases.referring import View
 from server.services.cases.sending import Noted, Offer, Plan
+from server.services.vault import opening
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
-from server.web.console.pages import offer_undo, page, see
+from server.web.console.neighbours import neighbours
+from server.web.console.pages import Answer, offer_undo, page, see
 from server.web.formats import day
 
 ACTION: Final[Action] = "handle_case"
@@ -36,8 +38,6 @@ _COMES_BACK: Final = frozenset({"received", "answered", "refused", "reminded"})
 
 # What says that something is not the business of a body, whatever the person allowed.
 _FAR: Final[frozenset[rules.Block]] = frozenset({"kind", "place", "not_valid"})
-
-Answer = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,17 @@ def awaited(person: Login) -> Answer:
     if wants_csv():
         return _file(texts, texts.text("referring.file"), rows)
     ids = [row.view.kept.id for row in rows]
-    at = ids.index(request.args["sel"]) if request.args.get("sel") in ids else 0
-    chosen = ids[at] if ids else ""
-    around = {"j": ids[at + 1] if at + 1 < len(ids) else "", "k": ids[at - 1] if at else ""}
-    return page("referrals.html", person, rows=rows, chosen=chosen, around=around, now=desk.now, most=_SHOWN)
+    selected = next((id for id in (request.args.get("sel"), *ids) if id in ids), None)
+    before, after = neighbours(ids, selected)
+    return page(
+        "referrals.html",
+        person,
+        rows=rows,
+        selected=selected,
+        around={"j": after, "k": before},
+        now=desk.now,
+        most=_SHOWN,
+    )
 
 
 @blueprint.get("/cases/<number>/referrals")
@@ -143,7 +150,7 @@ def note(person: Login, number: str, referral: str) -> Answer:
         noted = _note(desk, view, step, after)
     except ReferralRefused as refused:
         return _shown(person, number, referral, wrong=refusal(catalogue(person.language), refused)), 422
-    if step in _COMES_BACK and noted.version == after + 1:
+    if step in _COMES_BACK and noted.version == version_after(after):
         text = catalogue(person.language).text(f"referring.done_{step}", number=view.ref)
         offer_undo(text, f"/console/cases/{view.ref}/undo", no=str(noted.version))
     return see("/console/referrals" if form.get("back") == "list" else f"/console/cases/{number}/referrals/{referral}")
@@ -257,7 +264,7 @@ def _composed(desk: Desk, planned: Plan, language: str, kind: letters.Kind) -> L
     store, reason = this_hub().store, request.form.get("reason", "")
     words: Mapping[int, Words] = {}
     if request.form.get("what") == "all":
-        words = quoting.quoted(planned, lambda id, part: vault.open_compartment(store, desk, id, part, reason))
+        words = quoting.quoted(planned, lambda id, part: opening.open_compartment(store, desk, id, part, reason))
     return letters.compose(planned, words, desk, language, kind)
 
 

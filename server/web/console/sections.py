@@ -17,6 +17,7 @@ class Section:
 
 _ALL: Final = (
     Section("inbox", "/console/inbox", "handle_case"),
+    Section("quarantine", "/console/quarantine", "settle_set_aside"),
     Section("duplicates", "/console/duplicates", "handle_case"),
     Section("cases", "/console/cases", "handle_case"),
     Section("follow_ups", "/console/follow-ups", "handle_case"),

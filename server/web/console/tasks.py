@@ -17,14 +17,15 @@ from server.domain.reason import checked_reason
 from server.domain.task import KINDS, OPEN, TEXT_MAX_CHARS, Kind, Window
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal
-from server.services import vault
 from server.services.accounts.sessions import Login
 from server.services.cases import phrases, tasking
 from server.services.cases.tasking import Errand, Possible, Result, Setting, Shown
-from server.services.vault import Compartment
+from server.services.vault import opening
+from server.services.vault.holding import Compartment
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
-from server.web.console.pages import page, see
+from server.web.console.pages import Answer, page, see
+from server.web.console.unsaid import Unsaid, why
 from server.web.formats import day
 
 ACTION: Final[Action] = "handle_case"
@@ -32,12 +33,6 @@ blueprint = Blueprint("tasks", __name__, url_prefix="/console/cases/<number>/tas
 
 _COLUMNS: Final = ("about", "kind", "device", "from", "to", "state")
 _PARTS: Final[tuple[Compartment, ...]] = get_args(Compartment)
-
-Answer = str | Response | tuple[str, int]
-
-
-class _Unsaid(Exception):
-    """What a form does not say, or asks for and can't have, by the key of its sentence."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +96,11 @@ def make(person: Login, number: str) -> Answer:
     try:
         kind = next((each for each in KINDS if each == form.get("kind")), None)
         if kind is None:
-            raise _Unsaid("tasking.say_kind")
+            raise Unsaid("tasking.say_kind")
         errand = _errand(desk, found.about, kind)
         made = tasking.set_task(hub.store, desk, found.about, errand, after=form.get("after", 0, int))
-    except (_Unsaid, TaskRefused, ContactNotAllowed, ReasonMissing) as refused:
-        return _asked(person, found, wrong=_why(texts, refused)), 422
+    except (Unsaid, TaskRefused, ContactNotAllowed, ReasonMissing) as refused:
+        return _asked(person, found, wrong=why(texts, refused)), 422
     return see(f"/console/cases/{found.number}/tasks/{made.id}")
 
 
@@ -130,8 +125,8 @@ def change(person: Login, number: str, task: str) -> Answer:
         else:
             errand = _errand(desk, one.number, cast(Kind, one.task.kind))
             tasking.reassign(hub.store, desk, one.task.id, errand)
-    except (_Unsaid, TaskRefused, ContactNotAllowed, ReasonMissing) as refused:
-        return _shown(person, found, one, wrong=_why(texts, refused)), 422
+    except (Unsaid, TaskRefused, ContactNotAllowed, ReasonMissing) as refused:
+        return _shown(person, found, one, wrong=why(texts, refused)), 422
     return see(f"/console/cases/{number}/tasks/{task}")
 
 
@@ -142,7 +137,7 @@ def read(person: Login, number: str, task: str) -> Answer:
     hub, texts = this_hub(), catalogue(person.language)
     found, desk = _setting(person, number), hub.desk(person.actor, person.keys)
     one = _one(found, task)
-    opened = [(name, vault.open_report(hub.store, desk, each.received)) for name, each in one.results]
+    opened = [(name, opening.open_report(hub.store, desk, each.received)) for name, each in one.results]
     reports = [
         Report(name, None if each.is_unopenable else tuple(phrases.answers(texts, each.clear or {})))
         for name, each in opened
@@ -163,12 +158,12 @@ def _one(found: Setting, task: str) -> Shown:
 
 
 def _errand(desk: Desk, about: str, kind: Kind) -> Errand:
-    """What the form says. Raises _Unsaid and ReasonMissing."""
+    """What the form says. Raises Unsaid and ReasonMissing."""
     form = request.form
     try:
         window = Window(date.fromisoformat(form.get("from", "")), date.fromisoformat(form.get("to", "")))
     except ValueError:
-        raise _Unsaid("tasking.say_days") from None
+        raise Unsaid("tasking.say_days") from None
     parts = [each for each in _PARTS if each in form.getlist("part")]
     # A statement would open for triage; what leaves for a device is opened for that.
     reason = checked_reason(form.get("reason", "")) if parts else ""
@@ -188,20 +183,14 @@ def _opened(desk: Desk, about: str, parts: list[Compartment], reason: str) -> di
     found: dict[str, Any] = {}
     for each in parts:
         try:
-            opened = vault.open_compartment(store, desk, vault.complaint_numbered(store, about), each, reason)
+            opened = opening.open_compartment(store, desk, opening.complaint_numbered(store, about), each, reason)
         except NotFound:
-            raise _Unsaid("tasking.unassigned") from None
+            raise Unsaid("tasking.unassigned") from None
         if opened.is_unopenable:
-            raise _Unsaid("tasking.unopenable")
+            raise Unsaid("tasking.unopenable")
         if opened.clear is not None:
             found[each] = opened.clear
     return found
-
-
-def _why(texts: Catalogue, refused: _Unsaid | TaskRefused | ContactNotAllowed | ReasonMissing) -> str:
-    if isinstance(refused, _Unsaid):
-        return texts.text(str(refused))
-    return refusal(texts, refused)
 
 
 def _asked(person: Login, found: Setting, wrong: str = "") -> str:

@@ -9,6 +9,7 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from server.domain.act import Judgement, Verdict
+from server.domain.case import version_after
 from server.domain.errors import FindingRefused, JudgementRefused, NoteRefused
 from server.domain.permission import may_ever
 from server.domain.verification import CERTAINTIES, COURTS, METHODS, REOPENING, RULES, STATES
@@ -20,15 +21,13 @@ from server.services.cases import noting, phrases, verifying
 from server.services.cases.verifying import Concluded, LookedInto, Visitor, Work
 from server.web.auth import for_person, this_hub
 from server.web.console.case_view import Look, state
-from server.web.console.pages import offer_undo, page, see
+from server.web.console.pages import Answer, offer_undo, page, see
 
 blueprint = Blueprint("verification", __name__, url_prefix="/console/cases/<number>/verification")
 
 _OPEN: Final = "under_verification"
 # In the order of the vocabulary, the worst known first.
 _FINDINGS: Final = tuple(each for each in STATES if each in RULES[_OPEN].next)
-
-Answer = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -212,8 +211,7 @@ def _accused(texts: Catalogue, work: Work) -> list[Accused]:
 def _done(person: Login, number: str, done: str, what: str) -> Response:
     if may_ever(person.actor, "handle_case"):
         text = catalogue(person.language).text(f"verifying.done_{done}", what=what)
-        # A case that nobody had opened begins with its opening.
-        offer_undo(text, f"/console/cases/{number}/undo", no=str(max(_after(), 1) + 1))
+        offer_undo(text, f"/console/cases/{number}/undo", no=str(version_after(_after())))
     return see(f"/console/cases/{number}/verification")
 
 

@@ -40,6 +40,8 @@
     if (mode === "off" || event.ctrlKey || event.metaKey || event.altKey !== (mode === "alt")) return;
     if (isTyping(event.target) || one("dialog[open]")) return;
     const key = pressed(event);
+    // A key that is held down walks on and decides nothing: the next complaint would get what was meant for this one.
+    if (event.repeat && !["j", "k"].includes(key)) return;
     if (key === "enter" && event.target.matches("a, button, summary")) return;
     if (key === "?") {
       event.preventDefault();
@@ -82,8 +84,11 @@
   }
 
   document.addEventListener("click", (event) => {
+    // The second half of a double click would fall on what the first has put there.
+    if (event.detail > 1 && event.target.closest("button:not([type=button])")) event.preventDefault();
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
     if (event.target.closest("[data-again]") && failed) again(failed);
+    if (event.target.closest("[data-drop]")) found();
   });
 
   function again({ source, submitter }) {
@@ -92,9 +97,25 @@
     else source.click();
   }
 
-  document.addEventListener("htmx:before:request", () => {
-    clearTimeout(waiting);
+  function lost() {
+    one("#lost").hidden = false;
+    one("[data-drop]").hidden = !failed.source.matches("form");
+    one("[data-again]").focus();
+  }
+
+  function found() {
+    failed = null;
     one("#lost").hidden = true;
+  }
+
+  document.addEventListener("htmx:before:request", (event) => {
+    // A form that did not get through waits: another page in its place would let it go unseen.
+    if (failed?.source.matches("form") && failed.source.isConnected && failed.source !== event.detail.ctx.sourceElement) {
+      event.preventDefault();
+      return lost();
+    }
+    clearTimeout(waiting);
+    found();
     waiting = setTimeout(() => one("#main").setAttribute("aria-busy", "true"), BUSY_AFTER_MS);
   });
   document.addEventListener("htmx:finally:request", () => {
@@ -104,8 +125,7 @@
   document.addEventListener("htmx:error", ({ detail }) => {
     if (!detail.ctx) return;
     failed = { source: detail.ctx.sourceElement, submitter: detail.ctx.request?.submitter };
-    one("#lost").hidden = false;
-    one("[data-again]").focus();
+    lost();
   });
   document.addEventListener("htmx:after:swap", ({ detail }) => {
     const where = detail.ctx?.target;

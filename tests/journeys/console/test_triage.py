@@ -61,6 +61,26 @@ def test_third_decision_is_taken_back(hub: Hub, address: str, sit_down: Callable
     assert state(hub) == before
 
 
+@pytest.mark.parametrize("how", ["twice", "held"])
+def test_press_too_many_decides_on_one_complaint_once(
+    hub: Hub, address: str, sit_down: Callable[[str], Tab], how: str
+) -> None:
+    tab, waiting = sit_down(HEAD), how_many_wait(hub)
+    tab.page.goto(f"{address}{INBOX}{_NOT_URGENT}", wait_until="networkidle")
+    press_for_next(tab, "j")
+    read = shown(tab)
+    tab.page.keyboard.down("Enter")
+    if how == "held":
+        expect(tab.page.locator("#pane header a.nb")).not_to_have_text(read)
+    else:
+        tab.page.keyboard.up("Enter")
+    tab.page.keyboard.down("Enter")
+    expect(tab.page.locator("form.undo")).to_contain_text(read)
+    expect(tab.page.locator(".htmx-request")).to_have_count(0)
+    assert tab.page.locator("table.versions").count() == 0
+    assert how_many_wait(hub) == waiting - 1
+
+
 def test_letters_do_nothing_once_keys_are_off(hub: Hub, address: str, sit_down: Callable[[str], Tab]) -> None:
     tab, before = sit_down(HEAD), state(hub)
     tab.page.goto(f"{address}/console/account")

@@ -14,6 +14,7 @@ from server.store.schema import account
 from tests.console_pages import HEAD, REGIONAL
 from tests.console_story import enter
 from tests.console_tab import Look, Tab
+from tests.console_triage import INBOX, how_many_wait, press_for_next, shown
 
 pytestmark = [pytest.mark.prove, pytest.mark.ci]
 
@@ -99,6 +100,34 @@ def test_lost_link_keeps_the_form_and_the_next_try_goes_through(
     expect(tab.page.locator("#lost")).to_be_hidden()
     expect(tab.page.locator("#notes")).to_contain_text(STORY)
     assert _notes(hub) == before + 1
+
+
+def test_decision_that_got_lost_stays_until_it_is_sent_or_dropped(
+    hub: Hub, address: str, sit_down: Callable[[str], Tab]
+) -> None:
+    tab, waiting = sit_down(HEAD), how_many_wait(hub)
+    tab.page.goto(f"{address}{INBOX}", wait_until="networkidle")
+    press_for_next(tab, "j")
+    read, lost = shown(tab), tab.page.locator("#lost")
+    tab.page.context.set_offline(True)
+    tab.page.keyboard.press("Enter")
+    expect(lost).to_be_visible()
+    tab.page.context.set_offline(False)
+    # Walking on would leave it behind.
+    tab.page.keyboard.press("j")
+    expect(tab.page.locator("[data-again]")).to_be_focused()
+    assert (shown(tab), how_many_wait(hub)) == (read, waiting)
+    press_for_next(tab, "Enter")
+    expect(lost).to_be_hidden()
+    assert how_many_wait(hub) == waiting - 1
+    tab.page.context.set_offline(True)
+    tab.page.keyboard.press("Enter")
+    expect(lost).to_be_visible()
+    tab.page.context.set_offline(False)
+    tab.page.click("[data-drop]")
+    expect(lost).to_be_hidden()
+    press_for_next(tab, "j")
+    assert how_many_wait(hub) == waiting - 1
 
 
 def test_what_was_typed_outlives_the_session(hub: Hub, address: str, sit_down: Callable[[str], Tab]) -> None:

@@ -1,5 +1,7 @@
 """What an operator can do with what was set aside, and what the device and the registry see of it."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,14 +9,16 @@ import sqlalchemy as sa
 
 from client_sync.protocol.canonical import canonical
 from server.domain.desk import Desk
-from server.domain.errors import NotAdmissible, NotFound
+from server.domain.errors import NotAdmissible, NotFound, ReasonMissing
+from server.domain.permission import Actor
 from server.domain.places import Gazetteer, Place
 from server.hub import Hub
 from server.services import keyrings, places
 from server.services.intake import admission
-from server.services.intake.admission import Settled, Tally, Vouched
+from server.services.intake.admission import Page, Seen, Settled, State, Tally, Vouched, Wanted
 from server.services.intake.sealing import Sealing
-from server.store import quarantine, schema
+from server.store import contact, linkages, quarantine, schema
+from server.store.lines import Count
 from server.store.quarantine import Kept
 from tests.builders import (
     COORDINATOR,
@@ -25,6 +29,7 @@ from tests.builders import (
     complaint,
     content,
     enrolled,
+    facts,
     operation,
     revision,
     said,
@@ -32,6 +37,10 @@ from tests.builders import (
 )
 
 AS_IS = Vouched(as_is=True)
+AHEAD = "2036-10-06T18:40:12Z"
+WHY = "Un essai avant la formation"
+# Covers one region alone, and no strict case.
+REGIONAL = Actor("0f6f7a40-1a60-4b0e-8f15-7c8f0f8d6d10", "coordinator", regions=frozenset({"ml-r-gao"}))
 PREFIX = "SRE"
 LIST = Gazetteer(
     "2026.1",
@@ -273,3 +282,171 @@ def test_repair_takes_one_operation_and_not_a_list(device: Sender) -> None:
     device.send(complaint("list", receipt="7K4M-2QA"))
     with pytest.raises(NotAdmissible):
         admission.repair(device.hub.store, _desk(), PREFIX, _only(device).id, canonical([1]), _sealing(device.hub))
+
+
+def _pages(hub: Hub, desk: Desk, wanted: Wanted, limit: int) -> list[Page]:
+    found, after = list[Page](), 0
+    while True:
+        found.append(admission.page_at(hub.store, desk, wanted, limit, after))
+        following = found[-1].after
+        if following is None:
+            return found
+        after = following
+
+
+def _desk_of(actor: Actor) -> Desk:
+    return Desk(actor, LIST, NOW)
+
+
+def test_page_looks_at_so_much_and_says_where_it_ended(own_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = enrolled(own_hub, "Gao 1")
+    strict = {"confidentiality": "strict", "entered_at": AHEAD}
+    device.send(*(complaint(f"strict {n}", **strict) for n in range(9)), complaint("theirs", entered_at=AHEAD))
+    monkeypatch.setattr(admission, "LOOKED_MAX", 4)
+    pages = _pages(own_hub, _desk_of(REGIONAL), Wanted(), 2)
+    assert [(len(page.rows), page.is_cut) for page in pages] == [(0, True), (0, True), (1, False)]
+    assert pages[-1].rows[0].client_id == an_id("theirs")
+    whole = _pages(own_hub, _desk_of(COORDINATOR), Wanted(), 2)
+    assert [(len(page.rows), page.is_cut) for page in whole] == [(2, False)] * 5
+    assert len({row.id for page in whole for row in page.rows}) == 10
+
+
+def test_page_reads_no_more_of_what_is_for_others_however_much_there_is(own_hub: Hub) -> None:
+    device, read = enrolled(own_hub, "Gao 1"), list[int]()
+    sa.event.listen(own_hub.store.engine, "before_cursor_execute", lambda *call: read.append(call[2].count("payload")))
+    heard = []
+    for first in (0, 1_200, 2_400):
+        for lot in range(first, first + 1_200, 200):
+            device.send(*(complaint(n, confidentiality="strict", entered_at=AHEAD) for n in range(lot, lot + 200)))
+        read.clear()
+        admission.page_at(own_hub.store, _desk_of(REGIONAL), Wanted(), 50)
+        admission.count_at(own_hub.store, _desk_of(REGIONAL))
+        heard.append(sum(map(bool, read)))
+    # A hundred rows at a time: those of a list, and those of a count.
+    most = (admission.LOOKED_MAX + admission.COUNTED_MAX) // 100
+    assert heard == [most, most, most]
+
+
+def test_count_goes_as_far_as_a_list_counts(own_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = enrolled(own_hub, "Gao 1")
+    device.send(*(complaint(n, entered_at=AHEAD) for n in range(5)))
+    device.send(complaint("strict", confidentiality="strict", entered_at=AHEAD))
+    assert admission.count_at(own_hub.store, _desk_of(COORDINATOR)) == Count(6, is_more=False)
+    assert admission.count_at(own_hub.store, _desk_of(REGIONAL)) == Count(5, is_more=False)
+    monkeypatch.setattr(admission, "COUNT_MAX", 4)
+    assert admission.count_at(own_hub.store, _desk_of(COORDINATOR)) == Count(4, is_more=True)
+    monkeypatch.setattr(admission, "COUNTED_MAX", 3)
+    assert admission.count_at(own_hub.store, _desk_of(COORDINATOR)) == Count(3, is_more=True)
+
+
+def test_what_is_dismissed_waits_no_more_is_kept_and_comes_back(own_hub: Hub) -> None:
+    device = enrolled(own_hub, "Gao 1")
+    line = complaint("test", receipt="7K4M-2QA")
+    device.send(line)
+    kept = _only(device)
+    admission.dismiss(own_hub.store, _desk(), kept.id, f" {WHY} ", Seen(kept.code, kept.field))
+    assert admission.count_waiting(own_hub.store) == {}
+    assert _listed(own_hub, "waiting") == []
+    [dismissed] = _listed(own_hub, "dismissed")
+    assert (dismissed.payload, dismissed.state, dismissed.settled_why) == (line, "dismissed", WHY)
+    assert (dismissed.settled_by, dismissed.settled_at) == (COORDINATOR.signature, NOW)
+    assert _events(own_hub, "dismiss_set_aside") == [(f"quarantine:{kept.id}", WHY)]
+
+    admission.take_up(own_hub.store, _desk(), kept.id)
+
+    assert _only(device) == kept
+    assert _listed(own_hub, "dismissed") == []
+    assert _events(own_hub, "take_up_set_aside") == [(f"quarantine:{kept.id}", kept.code)]
+    corrected = complaint("test")
+    assert admission.repair(own_hub.store, _desk(), PREFIX, kept.id, corrected, _sealing(own_hub)).verdict == "stored"
+
+
+def _listed(hub: Hub, state: State) -> list[Kept]:
+    return list(admission.page_at(hub.store, _desk(), Wanted(state), 10).rows)
+
+
+def test_dismissal_needs_a_reason_something_that_waits_and_the_right_reader(device: Sender) -> None:
+    device.send(complaint("why", receipt="7K4M-2QA", confidentiality="strict"))
+    kept, store = _only(device), device.hub.store
+    with pytest.raises(ReasonMissing):
+        admission.dismiss(store, _desk(), kept.id, "court")
+    with pytest.raises(NotFound):
+        admission.dismiss(store, _desk_of(REGIONAL), kept.id, WHY)
+    assert _fault(lambda: admission.take_up(store, _desk(), kept.id)) == "not_dismissed"
+    assert _fault(lambda: admission.dismiss(store, _desk(), kept.id, WHY, Seen("code_unknown", ""))) == "changed"
+    assert _only(device) == kept
+    admission.dismiss(store, _desk(), kept.id, WHY)
+    corrected = complaint("why", confidentiality="strict")
+    for act in (
+        lambda: admission.dismiss(store, _desk(), kept.id, WHY),
+        lambda: admission.admit(store, _desk(), PREFIX, kept.id, AS_IS),
+        lambda: admission.repair(store, _desk(), PREFIX, kept.id, corrected, _sealing(device.hub)),
+    ):
+        assert _fault(act) == "dismissed"
+    with pytest.raises(NotFound):
+        admission.take_up(store, _desk_of(REGIONAL), kept.id)
+
+
+def _fault(act: Callable[[], object]) -> object:
+    with pytest.raises(NotAdmissible) as refused:
+        act()
+    return refused.value.values["fault"]
+
+
+def test_what_is_stored_or_on_the_case_is_not_dismissed(device: Sender) -> None:
+    store = device.hub.store
+    device.send(complaint("ahead too", entered_at=AHEAD))
+    kept = _only(device)
+    admission.admit(store, _desk(), PREFIX, kept.id, AS_IS)
+    assert _fault(lambda: admission.dismiss(store, _desk(), kept.id, WHY)) == "settled"
+    device.send(revision("one", "ahead too", 1, facts={"clear": facts(relation="witness")}))
+    device.send(revision("two", "ahead too", 1, facts={"clear": facts(relation="relative")}))
+    clash = _only(device)
+    assert clash.code in admission.CASE_CODES
+    assert _fault(lambda: admission.dismiss(store, _desk(), clash.id, WHY)) == "decision"
+
+
+def test_what_was_dismissed_and_comes_again_is_not_filed(device: Sender) -> None:
+    about = revision("about", "not here yet", 1, statement=said("corrigé"))
+    told = verdicts(device.send(about))
+    kept = _only(device)
+    admission.dismiss(device.hub.store, _desk(), kept.id, WHY)
+    device.send(complaint("not here yet"))
+    admission.file_held(device.hub.store, PREFIX, NOW, None)
+    assert verdicts(device.send(about)) == told == [Verdict("held", "complaint_missing", "complaint")]
+    assert admission.show(device.hub.store, _desk(), kept.id).state == "dismissed"
+
+    admission.take_up(device.hub.store, _desk(), kept.id)
+    admission.file_held(device.hub.store, PREFIX, NOW, None)
+
+    assert admission.show(device.hub.store, _desk(), kept.id).state == "stored"
+    assert verdicts(device.send(about)) == [Verdict("already_held")]
+
+
+def test_what_is_dismissed_may_still_be_a_persons_word(device: Sender) -> None:
+    device.send(complaint("reach"))
+    never = {"complaint": an_id("reach"), "consent": {"level": "C0", "given_by": "nobody"}}
+    device.send(operation("consent_change", "odd", never))
+    kept = _only(device)
+    # It may have said anything.
+    assert "" in [each.consent_level for each in _wishes(device.hub, "reach")]
+    admission.dismiss(device.hub.store, _desk(), kept.id, WHY)
+    assert "" in [each.consent_level for each in _wishes(device.hub, "reach")]
+
+
+def _wishes(hub: Hub, name: object) -> list[Any]:
+    with hub.store.read() as connection:
+        select = sa.select(schema.received.c.id).where(schema.received.c.client_id == an_id(name))
+        return contact.wishes_of(connection, connection.scalars(select).one())
+
+
+def test_linkage_of_what_was_dismissed_stays_as_long_as_of_what_waits(own_hub: Hub) -> None:
+    device = enrolled(own_hub, "Gao 1")
+    device.send(complaint("linked", receipt="7K4M-2QA"))
+    device.send(operation("linkage", "link", {"complaint": an_id("linked"), "v": 1, "box": "A"}))
+    kept = _only(device)
+    admission.dismiss(own_hub.store, _desk(), kept.id, WHY)
+    later, long_before = NOW + timedelta(days=2), NOW - timedelta(days=2)
+    with own_hub.store.write() as connection:
+        assert linkages.drop_lost(connection, later, long_before) == 0
+        assert linkages.drop_lost(connection, later, later) == 1

@@ -12,9 +12,10 @@ from client_sync.protocol.canonical import parse
 from server.domain.errors import DeputyRefused, NotFound
 from server.domain.permission import OPERATOR
 from server.hub import Hub
-from server.services import deputies, vault
+from server.services import deputies
 from server.services.accounts import people
 from server.services.cases import due, queues, verifying
+from server.services.vault import handing_on, opening
 from server.store import deputies as deputations
 from server.store.schema import act, event, registry, wrap
 from tests.builders import (
@@ -69,7 +70,7 @@ def name(hub: Hub, by: Person, account: str, deputy: str, days: int = 9, start: 
     first = hub.clock().date() + timedelta(days=start)
     made = deputies.name(hub.store, at_desk(hub, by), account, deputy, first, first + timedelta(days=days))
     if made.is_own:
-        vault.give_deputy(hub.store, at_desk(hub, by), made.deputy_id)
+        handing_on.give_deputy(hub.store, at_desk(hub, by), made.deputy_id)
     return made
 
 
@@ -83,7 +84,7 @@ def today(hub: Hub, person: Person) -> Person:
 def opens(hub: Hub, person: Person, complaint: int) -> bool:
     """Whether the person reads the identity."""
     try:
-        return vault.open_compartment(hub.store, at_desk(hub, person), complaint, "identity", WHY).clear is not None
+        return opening.open_compartment(hub.store, at_desk(hub, person), complaint, "identity", WHY).clear is not None
     except NotFound:
         return False
 
@@ -98,7 +99,7 @@ def own_keys(hub: Hub, keys: FoundedKeys) -> set[int]:
     """The operation of a complaint of Mopti, whose keys its coordinator was given by the recovery key."""
     mopti = keys.people["mopti"]
     received(enrolled(hub, "Mopti 1", team="mopti"), "of_mopti")
-    vault.give_keys(hub.store, at_desk(hub, Person(OPERATOR, keys.recovery_keys)), mopti.actor.id)
+    handing_on.give_keys(hub.store, at_desk(hub, Person(OPERATOR, keys.recovery_keys)), mopti.actor.id)
     return sealed_again(hub, mopti)
 
 
@@ -115,7 +116,7 @@ def details(hub: Hub, action: str) -> dict[str, object]:
 def test_deputy_opens_what_was_assigned_to_who_is_away(hub: Hub, device: Sender, keys: FoundedKeys) -> None:
     gao, mopti = keys.people["gao"], keys.people["mopti"]
     complaint, _ = received(device)
-    vault.assign(hub.store, at_desk(hub, gao), complaint, gao.actor.id)
+    handing_on.assign(hub.store, at_desk(hub, gao), complaint, gao.actor.id)
     assert not opens(hub, today(hub, mopti), complaint)
     name(hub, gao, "gao", "mopti")
     assert opens(hub, today(hub, mopti), complaint)
@@ -129,7 +130,7 @@ def test_what_comes_later_is_handed_on_when_somebody_opens_it(hub: Hub, device: 
     gao, mopti = keys.people["gao"], keys.people["mopti"]
     name(hub, gao, "gao", "mopti")
     complaint, _ = received(device)
-    vault.assign(hub.store, at_desk(hub, gao), complaint, gao.actor.id)
+    handing_on.assign(hub.store, at_desk(hub, gao), complaint, gao.actor.id)
     assert not opens(hub, today(hub, mopti), complaint)
     assert opens(hub, gao, complaint)
     assert opens(hub, today(hub, mopti), complaint)
@@ -211,9 +212,9 @@ def test_what_is_strict_is_handed_on_to_named_readers_alone(hub: Hub) -> None:
     device = enrolled(hub, "Gao 1", team="gao")
     device.send(operation("complaint", "a", device.seal("a", clear_content(confidentiality="strict"))))
     number = f"SRE-{hub.clock().year}-000001"
-    vault.assign(hub.store, at_desk(hub, keys.people["gao"]), 1, keys.people["gao"].actor.id)
+    handing_on.assign(hub.store, at_desk(hub, keys.people["gao"]), 1, keys.people["gao"].actor.id)
     name(hub, keys.people["gao"], "gao", "mopti", days=0)
-    vault.open_compartment(hub.store, at_desk(hub, keys.people["gao"]), 1, "statement", WHY)
+    opening.open_compartment(hub.store, at_desk(hub, keys.people["gao"]), 1, "statement", WHY)
     deputy = today(hub, keys.people["mopti"])
     assert (opens(hub, deputy, 1), sealed_again(hub, deputy)) == (False, set())
     assert queues.waiting(hub.store, at_desk(hub, deputy), 9) == []
@@ -272,7 +273,7 @@ def test_deputy_of_a_verifier_verifies_what_was_assigned_to_the_verifier(
     oumar, fanta = (add_person(hub, each, "verifier") for each in ("Oumar", "Fanta"))
     complaint, number = received(device)
     kind = first_act(hub, complaint)
-    vault.assign(hub.store, at_desk(hub, keys.people["gao"]), complaint, oumar.actor.id)
+    handing_on.assign(hub.store, at_desk(hub, keys.people["gao"]), complaint, oumar.actor.id)
     name(hub, oumar, "Oumar", "Fanta")
     verifying.begin(hub.store, at_desk(hub, today(hub, fanta)), number, kind, after=0)
     assert details(hub, "case_verifying")["for"] == oumar.actor.id

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from server.hub import Hub
-from server.store import case_lists, due, inbox, lines
+from server.store import case_lists, due, inbox, lines, quarantine
 from server.store.lines import Count, Key, Line, Page, Reach, write_key
 from server.store.scopes import Scope
-from tests.builders import Clock, Person, add_person, complaint, enrolled
+from tests.builders import Clock, Person, add_person, complaint, enrolled, revision
 from tests.case_work import move
 
 Read = Callable[[sa.Connection, Reach], Page[Any]]
@@ -180,3 +180,22 @@ def test_key_is_read_as_it_was_written(hub: Hub, awa: Person) -> None:
         for line, read in LISTS.values():
             keys = [page.ends_at for page in _pages(connection, read) if page.ends_at is not None]
             assert [line.read_key(write_key(key)) for key in keys] == keys != []
+
+
+def test_list_of_what_was_set_aside_passes_by_what_is_settled_at_no_cost(hub: Hub) -> None:
+    sender = enrolled(hub, "Gao 1")
+    nobodys = quarantine.Wanted(code="clock_ahead", device="nobody")
+    looks = []
+    for since in (0, 20):
+        # What comes right by itself meanwhile stands before what waits.
+        sender.send(*(revision(f"r {n}", f"c {n}", 1) for n in range(since, since + 20)))
+        sender.send(*(complaint(f"c {n}") for n in range(since, since + 20)))
+        sender.send(*(complaint(f"ahead {n}", entered_at="2036-10-06T18:40:12Z") for n in range(since, since + 9)))
+        with hub.store.read() as connection:
+            pages = list(_pages(connection, lambda at, reach: quarantine.page(at, nobodys, reach)))
+            assert not any(page.rows for page in pages)
+            assert len(pages) == (since // 20 + 1) * 9 // STRETCH + 1
+            read = partial(quarantine.page, connection, nobodys, Reach(3, None, STRETCH))
+            looks.append([_looked_at(connection, *each, "quarantine") for each in _heard(hub, read)])
+    assert looks[0] == looks[1]
+    assert max(looks[1]) <= STRETCH * (1 if hub.store.engine.dialect.name == "postgresql" else 300)

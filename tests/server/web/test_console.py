@@ -48,7 +48,7 @@ def make(hub: Hub) -> Callable[..., Made]:
 Make = Callable[..., Made]
 
 
-def test_login_leads_by_passphrase_and_code_to_the_account(browser: Browser, make: Make, hub: Hub) -> None:
+def test_login_leads_by_passphrase_and_code_to_the_work(browser: Browser, make: Make, hub: Hub) -> None:
     made = make("coordinator", regions=["ml-r-gao"])
     browser.get("/login")
     first = browser.post("/login", name=made.account.name, passphrase=WORDS)
@@ -57,7 +57,7 @@ def test_login_leads_by_passphrase_and_code_to_the_account(browser: Browser, mak
     browser.get("/login/code")
     assert made.secret is not None
     second = browser.post("/login/code", code=pyotp.TOTP(made.secret).at(hub.clock()))
-    assert (second.status_code, second.location) == (303, ACCOUNT)
+    assert (second.status_code, second.location) == (303, "/console/inbox")
     page = browser.get(ACCOUNT)
     assert page.status_code == 200
     assert all(word in page.text for word in (made.account.name, "ml-r-gao", "coordinateur", "1 clé en main"))

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from server.domain.errors import NotFound
 from server.hub import Hub
-from server.services import vault
 from server.services.cases import letters, referring, sending
 from server.services.cases.letters import Letter, Words
+from server.services.vault import handing_on, opening
 from server.store.schema import metadata
 from tests.builders import ROOT, Person, Sender, clear_content, enrolled, operation, publish_keyring
 from tests.case_referrals import COFO, DIGEST, consent, land, lay_down, numbered, recall, worked_on
@@ -50,13 +50,13 @@ def case_of(hub: Hub, awa: Person, phone: Sender, level: str, **changes: Any) ->
     content = clear_content(**about | changes) | {"identity": {"clear": IDENTITY}}
     content["statement"] = {"clear": {"narrative": STORY, "lang": "fra", "withhold_note": "entre nous"}}
     number = worked_on(hub, awa, phone, operation("complaint", "a", phone.seal("a", content)))
-    vault.assign(hub.store, at_desk(hub, awa), 1, awa.actor.id)
+    handing_on.assign(hub.store, at_desk(hub, awa), 1, awa.actor.id)
     return number
 
 
 def opened(hub: Hub, who: Person, parts: list[Any]) -> Mapping[int, Words]:
     desk = at_desk(hub, who)
-    found = {each: vault.open_compartment(hub.store, desk, 1, each, "référencement") for each in parts}
+    found = {each: opening.open_compartment(hub.store, desk, 1, each, "référencement") for each in parts}
     clear = {name: each.clear for name, each in found.items()}
     is_reachable = "identity" in found and not found["identity"].is_withheld
     return {1: Words(clear.get("statement"), clear.get("identity"), is_reachable)}
@@ -71,7 +71,14 @@ def letter(hub: Hub, who: Person, number: str, *, is_opened: bool = True) -> Let
 def test_with_names_and_contact_everything_that_was_allowed_is_there(hub: Hub, awa: Person, phone: Sender) -> None:
     made = letter(hub, awa, case_of(hub, awa, phone, "C4"))
     text = made.text.decode()
-    for there in ("Awa Exemple", "+223 00 00 12 34", "par la cousine", "On a pris mon champ.", "présumé", "2026-10-03"):
+    for there in (
+        "Awa Exemple",
+        "+223 00 00 12 34",
+        "par la cousine",
+        "On a pris mon champ.",
+        "présumé",
+        "de 03/10/2026 à",
+    ):
         assert there in text
     assert made.sheets[0].parts == ("facts", "statement", "identity", "contacts")
     assert [each for each in (*NEVER, "00 00 99 99", "\x1b") if each in text] == []
@@ -103,8 +110,17 @@ def test_nothing_is_opened_without_a_word_and_facts_alone_go(hub: Hub, awa: Pers
     made = letter(hub, awa, case_of(hub, awa, phone, "C4"), is_opened=False)
     text = made.text.decode()
     assert made.sheets[0].parts == ("facts",)
-    assert [each for each in (*NEVER, "Awa", "mon champ", "+223", "cousine", "2026-10-03") if each in text] == []
-    assert "2026-10" in text
+    assert [each for each in (*NEVER, "Awa", "mon champ", "+223", "cousine", "03/10/2026") if each in text] == []
+    assert "Quand : 10/2026\n" in text
+
+
+def test_letter_says_whose_it_is(hub: Hub, awa: Person, phone: Sender) -> None:
+    planned = sending.plan(hub.store, at_desk(hub, awa), case_of(hub, awa, phone, "C3"), COFO.code)
+    for coalition, first in (("Coalition Exemple", "De : Coalition Exemple"), ("", "À : ")):
+        desk = replace(at_desk(hub, awa), coalition=coalition)
+        title, second, *_ = letters.compose(planned, {}, desk, "fr").text.decode().splitlines()
+        assert title == "RÉFÉRENCEMENT"
+        assert second.startswith(first)
 
 
 def test_two_letters_of_the_same_words_have_two_digests(hub: Hub, awa: Person, phone: Sender) -> None:
@@ -114,7 +130,7 @@ def test_two_letters_of_the_same_words_have_two_digests(hub: Hub, awa: Person, p
 
 def test_opening_for_a_letter_is_logged_with_its_reason(hub: Hub, awa: Person, phone: Sender) -> None:
     letter(hub, awa, case_of(hub, awa, phone, "C3"))
-    looks = vault.openings(hub.store, at_desk(hub, awa), 1)
+    looks = opening.openings(hub.store, at_desk(hub, awa), 1)
     assert {(each.compartment, each.reason) for each in looks} == {
         ("statement", "référencement"),
         ("identity", "référencement"),

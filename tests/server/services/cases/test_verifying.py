@@ -9,9 +9,9 @@ import pytest
 from server.domain.act import Judgement
 from server.domain.errors import FindingRefused, JudgementRefused, NotFound, StaleRevision, TransitionRefused
 from server.hub import Hub
-from server.services import vault
 from server.services.cases import verifying
 from server.services.cases.verifying import Concluded, LookedInto
+from server.services.vault import handing_on
 from tests.builders import Clock, Person, Sender, add_person, complaint, enrolled
 from tests.case_referrals import entries, numbered, told
 from tests.case_work import at_desk, attach, undo, version
@@ -87,7 +87,7 @@ def test_verifier_works_on_the_complaints_that_are_assigned_and_sees_no_others(
     attach(hub, awa, numbered(hub, 2)[0], number)
     with pytest.raises(NotFound):
         acts(hub, verifier, number)
-    vault.assign(hub.store, at_desk(hub, awa), 1, verifier.actor.id)
+    handing_on.assign(hub.store, at_desk(hub, awa), 1, verifier.actor.id)
     work = verifying.work(hub.store, at_desk(hub, verifier), number)
     assert ({each.number for each in work.acts}, work.is_handler) == ({number}, False)
     assert [(each.label, each.is_collector) for each in work.devices] == [("Gao 1", True)]
@@ -173,7 +173,7 @@ def test_verifier_concludes_what_is_assigned_and_nothing_else(hub: Hub, awa: Per
     oumar = add_person(hub, "Oumar", "verifier")
     with pytest.raises(NotFound):
         begin(hub, oumar, number)
-    vault.assign(hub.store, at_desk(hub, awa), 1, oumar.actor.id)
+    handing_on.assign(hub.store, at_desk(hub, awa), 1, oumar.actor.id)
     begin(hub, oumar, number)
     conclude(hub, oumar, number)
     assert entries(hub, number)[-1].actor == oumar.actor.signature

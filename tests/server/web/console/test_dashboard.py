@@ -99,7 +99,7 @@ def test_files_hold_the_screen_with_its_months_and_region(awa: Browser) -> None:
     assert rows[0] == ["Tableau de bord", f"de {first} à {last}"]
     assert rows[1:3] == [["Région", "Gao"], ["Reçues", "7"]]
     hidden = next(row for row in rows if row and row[0] == "Mopti")
-    assert "< 5" in hidden
+    assert "masqué" in hidden
     assert "1" not in hidden
 
 
@@ -130,3 +130,11 @@ def test_month_that_runs_is_told_of_a_year_and_not_of_a_region(counted: Hub, awa
     year = f"{PAGE}?from={counted.clock():%Y}"
     assert "dont ce mois-ci : <b>8</b>" in awa.get(year).text
     assert "dont ce mois-ci" not in awa.get(f"{year}&region=ml-r-gao").text
+
+
+@pytest.mark.usefixtures("three_regions")
+def test_classes_of_the_map_are_as_wide_as_its_numbers_ask(counted: Hub, awa: Browser) -> None:
+    assert re.findall(r"</svg> (&lt; 5|5 – 9|≥ 20)", awa.get(PAGE).text) == ["&lt; 5", "5 – 9", "≥ 20"]
+    enrolled(counted, "Gao 3", team="gao").send(*(complaint(f"many {each}") for each in range(50)))
+    statistics.count_current(counted.store, counted.gazetteer(), counted.clock())
+    assert re.findall(r"</svg> (&lt; \d+|≥ \d+)", awa.get(PAGE).text) == ["&lt; 10", "≥ 40"]

@@ -90,8 +90,9 @@ def test_device_is_revoked_since_a_moment_for_a_reason(sealing_hub: Hub, adminis
     sender = enrolled(sealing_hub, "Gao 1", team="gao")
     address = f"{LIST}/{sender.device}/revoke"
     administrator.get(address)
-    for typed in ({}, {"reason": "saisi", "day": "2026-11-31"}, {"reason": "saisi", "day": "2026-12-01"}):
-        assert administrator.post(address, **typed).status_code == 422
+    for typed in ({"day": "2026-11-31"}, {"day": "2026-12-01"}, {"time": "18:30"}):
+        assert administrator.post(address, reason="saisi", **typed).status_code == 422
+    assert administrator.post(address).status_code == 422
     assert devices.with_id(sealing_hub.store, sender.device).state == "ready"
     answer = administrator.post(address, reason="saisi", day="2026-11-20", time="18:30")
     device = devices.with_id(sealing_hub.store, sender.device)

@@ -106,7 +106,9 @@ def test_queue_says_how_much_of_the_day_is_left_and_is_a_file_too(hub: Hub, ids:
     shown = awa.get(QUEUE).text
     assert path_of(pair) in shown
     assert "paires au plus pour aujourd&#39;hui" in shown
-    [head, row] = awa.get(f"{QUEUE}?format=csv").text.splitlines()
+    file = awa.get(f"{QUEUE}?format=csv")
+    assert file.headers["Content-Disposition"] == 'attachment; filename="doublons.csv"'
+    [head, row] = file.text.splitlines()
     assert head.removeprefix("\ufeff").startswith("Paire;Question;A;B")
     assert row.startswith(written(pair))
 

@@ -204,6 +204,15 @@ def test_code_is_handed_over_on_a_slip_that_does_not_say_what_it_is(hub: Hub, cl
     assert "plainte" not in title[1].lower()
 
 
+def test_whoever_does_not_cover_what_they_wrote_down_is_told_so(hub: Hub, keys: FoundedKeys) -> None:
+    of_gao = person_at(hub, "Binta", "coordinator", regions={"ml-r-gao"})
+    for cercle, is_covered in (("ml-c-gao", True), ("ml-c-mopti", False), ("", False)):
+        page = of_gao.get(_record(of_gao, cercle=cercle, place="", narrative=f"À {cercle or 'nulle part'}.").location)
+        links = re.findall(r'href="(/console/cases/SRE-[^"]+)"', page.text)
+        assert ("Vous ne la reverrez pas ici" in page.text) != is_covered
+        assert [of_gao.get(each).status_code for each in links] == [200] * is_covered
+
+
 def test_complaint_is_found_by_the_code(hub: Hub, clerk: Browser) -> None:
     _record(clerk)
     [row] = _rows(hub, complaint)

@@ -126,5 +126,6 @@ def test_keys_act_on_the_row_that_is_chosen(awa: Browser) -> None:
     assert re.findall(r'<tr id="row-(\d+)" class="now"', text) == ids[:1]
     second = awa.get(f"{ALL}&sel={ids[1]}").text
     assert re.findall(r'<tr id="row-(\d+)" class="now"', second) == ids[1:2]
-    assert f"sel={ids[0]}#row-{ids[0]}" in second
+    around = {key: re.findall(rf'href="[^"]*(sel=[^"]*)" data-key="{key}"', second) for key in "kj"}
+    assert around == {"k": [f"sel={ids[0]}#row-{ids[0]}"], "j": [f"sel={ids[2]}#row-{ids[2]}"]}
     assert second.count('data-key="e"') == second.count('data-key="enter"') == 1

@@ -18,6 +18,6 @@ def test_each_word_of_the_console_has_its_anchor(awa: Browser, auditor: Browser)
             ("state", get_args(State)),
             ("level", VOCABULARY.lists["consent_level"]),
             ("role", ROLES),
-            ("device", ("waiting", "ready", "revoked", "silent", "replaced")),
+            ("device", ("waiting", "ready", "revoked", "silent", "replaced", "six_words", "left_over", "wipe")),
         ):
             assert {code for code in codes if f'id="{kind}-{code}"' not in text} == set()

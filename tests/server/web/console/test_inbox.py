@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+from server.domain.matching.decisions import PROPOSED, Verdict
 from server.domain.matching.review import Shelf
 from server.hub import Hub
 from server.services.cases import inbox
@@ -19,7 +20,7 @@ from server.store.case_tables import casefile
 from server.store.lines import Reach
 from server.store.match_tables import link
 from server.store.schema import opening
-from tests.browsing import Browser
+from tests.browsing import Browser, person_at
 from tests.builders import Clock, complaint, enrolled
 from tests.decided_pairs import link_row
 from tests.route_matrix import asked
@@ -179,6 +180,12 @@ def test_second_of_two_who_decide_the_same_is_shown_both_versions_and_loses_noth
     stale = binta.post(f"{INBOX}/decide", **seen | {"act": "open", "level": "U1"})
     assert stale.status_code == 409
     assert all(word in stale.text for word in ("Awa", "Binta", "U1", "U2"))
+    versions = re.findall(r'<th scope="row">([^<]*)</th><td>([^<]*)</td><td>([^<]*)</td>', stale.text)
+    # By its words; and what nobody asked for as it stands.
+    assert [mine for name, mine, theirs in versions if name in ("type", "plaintes") and mine == theirs] == [
+        "Racket à un poste de contrôle, au marché ou à la frontière",
+        numbers[0],
+    ]
     assert cases(sealing_hub)[numbers[0]][3] == "U2"
     in_pane = binta.post(f"{INBOX}/decide", headers=PANE, **seen | {"act": "open"})
     assert (in_pane.status_code, "Binta" in in_pane.text) == (409, True)
@@ -217,6 +224,45 @@ def test_lookalike_is_named_with_what_is_alike_and_a_key_joins_it(
     assert cases(sealing_hub)[numbers[0]][0] == "duplicate"
 
 
+def test_no_more_is_said_than_is_known_and_whoever_is_accused_is_not_among_the_sealed(
+    awa: Browser, sealing_hub: Hub
+) -> None:
+    speaks = {"no": 1, "roles": ["complainant", "victim"], "sex": "f", "age": "25-59"}
+    accused = {"no": 2, "roles": ["alleged_perpetrator"], "category": "police"}
+    sender = enrolled(sealing_hub, "Gao 1", team="gao")
+    for precision in ("month", "year", "week"):
+        incident = {"from": "2026-08-01", "precision": precision}
+        kinds = ["COR-RACKET", "HR-THR"]
+        sender.send(complaint(precision, incident=incident, persons=[speaks, accused], kinds=kinds, urgency=SAFE))
+    said = []
+    for number in listed(awa.get(INBOX)):
+        text = awa.get(f"{INBOX}?sel={number}").text
+        assert "</b> 1 personne." in text
+        assert "frontière · Menaces" in text
+        said += re.findall(r'<dd>([^<]*) <span class="m">\((?:au|à)', text)
+    assert sorted(said) == ["1 août 2026", "2026", "août 2026"]
+
+
+def test_pair_that_was_answered_is_the_first_to_be_joined(
+    awa: Browser, sealing_hub: Hub, numbers: tuple[str, ...]
+) -> None:
+    matching.keep_models(sealing_hub.store, sealing_hub.clock())
+    weak = {"shelf": Shelf.POSSIBLE, "probability": 0.3}
+    with sealing_hub.store.write() as connection:
+        pairs = [
+            link_row(sealing_hub, 1, 2, Random(2)) | {"shelf": Shelf.STRONG, "probability": 0.99, "state": PROPOSED},
+            link_row(sealing_hub, 1, 3, Random(3)) | weak | {"state": Verdict.CONFIRMED},
+            link_row(sealing_hub, 1, 4, Random(4)) | weak | {"state": Verdict.REJECTED},
+        ]
+        connection.execute(sa.insert(link), pairs)
+    seen = awa.get(f"{INBOX}?sel={numbers[0]}&step=join").text
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html.unescape(seen)))
+    assert f"Même fait, c'est décidé : {numbers[2]}" in words
+    assert f"1 doublon possible : {numbers[1]}" in words
+    targets = re.findall(r'name="into" value="([^"]+)" data-key="(\d)"', seen)
+    assert targets == [(f"{numbers[2]}@0", "1"), (f"{numbers[1]}@0", "2")]
+
+
 def test_group_of_one_place_and_week_is_decided_together_but_for_what_changed(
     awa: Browser, binta: Browser, sealing_hub: Hub, numbers: tuple[str, ...]
 ) -> None:
@@ -238,6 +284,16 @@ def test_group_of_one_place_and_week_is_decided_together_but_for_what_changed(
     assert cases(sealing_hub)[numbers[0]][0] == "acknowledged"
 
 
+def test_several_are_given_to_whoever_covers_all_of_them_alone(
+    awa: Browser, binta: Browser, sealing_hub: Hub, numbers: tuple[str, ...]
+) -> None:
+    person_at(sealing_hub, "Moussa", "coordinator", regions={"ml-r-kayes"})
+    for chosen, names in ((numbers[:2], {"Awa", "Binta"}), ((numbers[0], numbers[5]), {"Awa"})):
+        page = awa.get(f"{INBOX}/together?" + "&".join(f"of={each}@0" for each in chosen))
+        [offered] = re.findall(r'<select name="owner".*?</select>', page.text)
+        assert {"Awa", "Binta", "Moussa"} & set(re.findall(r"<option[^>]*>([^<]+)", offered)) == names
+
+
 def test_several_go_into_one_case_and_all_of_it_is_taken_back(
     awa: Browser, sealing_hub: Hub, numbers: tuple[str, ...]
 ) -> None:
@@ -250,6 +306,18 @@ def test_several_go_into_one_case_and_all_of_it_is_taken_back(
     assert undo(awa, after).status_code == 303
     assert [cases(sealing_hub)[each][0] for each in numbers[:3]] == ["acknowledged", "received", "received"]
     assert set(listed(awa.get(INBOX))) == set(numbers)
+
+
+def test_numbers_beside_the_list_follow_each_decision(awa: Browser, numbers: tuple[str, ...]) -> None:
+    def counted(text: str) -> list[str]:
+        return [
+            *re.findall(r'id="(?:bar|menu)-inbox"[^>]*>(\d+)', text),
+            *re.findall(r'id="rows-file"[^>]*>Exporter (\d+)', text),
+        ]
+
+    assert counted(awa.get(INBOX).text) == ["6", "6", "6"]
+    headers = PANE | {"HX-Current-URL": f"http://x{INBOX}?sel={numbers[0]}"}
+    assert counted(awa.get(decide(awa, numbers[0]).location, **headers).text) == ["5", "5", "5"]
 
 
 def test_filters_stand_in_the_address_and_the_file_has_what_the_screen_has(

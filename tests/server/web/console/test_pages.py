@@ -107,7 +107,7 @@ def test_pane_alone_is_given_to_a_script_that_asks_for_it(awa: Browser) -> None:
 
 def test_bar_says_how_much_waits_for_its_reader(hub: Hub, awa: Browser, binta: Browser, auditor: Browser) -> None:
     enrolled(hub, "Gao 1", team="gao").send(complaint("a"), complaint("b"), complaint("c", confidentiality="strict"))
-    shown = re.compile(r"Tri <b>(\d+)<span")
+    shown = re.compile(r'Tri <b id="(?:bar|menu)-inbox">(\d+)<span')
     assert [shown.findall(each.get(ACCOUNT).text) for each in (awa, binta, auditor)] == [["3"] * 2, ["2"] * 2, []]
     pane = awa.get(ACCOUNT, **{"HX-Request": "true", "HX-Target": "section#pane"})
     assert shown.findall(pane.text) == []

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from server.domain.people import NO_KEYS
 from server.domain.referral import Destination
 from server.hub import Hub
-from server.services import vault
+from server.services.vault import handing_on
 from server.store import accounts
 from server.store.referral_tables import referral, referral_complaint
 from server.store.schema import opening
@@ -112,6 +112,22 @@ def test_sent_with_confirmation_the_letter_is_given_once_and_noted(
     assert (again.status_code, len(kept(hub, "id"))) == (422, 1)
 
 
+def test_what_was_prepared_is_offered_to_be_taken_back_until_it_left(
+    hub: Hub, awa: Browser, who: Person, phone: Sender
+) -> None:
+    number = worked_on(hub, who, phone, land("a"))
+    case = f"/console/cases/{number}"
+    offered = re.compile(r'action="[^"]+/undo">.*?name="no" value="(\d+)"', re.S)
+    awa.get(f"{case}/referrals/new?to=cofo")
+    awa.post(f"{case}/referrals/new", **form_of(hub, who, number, do="prepare"))
+    assert kept(hub, "state") == [("prepared",)]
+    [prepared] = offered.findall(awa.get(case).text)
+    awa.post(f"{case}/referrals/new", **form_of(hub, who, number, do="send", confirmed="1"))
+    assert kept(hub, "state") == [("sent",)]
+    assert offered.findall(awa.get(case).text) == []
+    assert awa.post(f"{case}/undo", no=prepared).status_code == 422
+
+
 def test_names_stand_in_the_letter_alone_and_only_for_a_reason(
     hub: Hub, awa: Browser, who: Person, phone: Sender
 ) -> None:
@@ -123,7 +139,7 @@ def test_names_stand_in_the_letter_alone_and_only_for_a_reason(
     unassigned = awa.post(path, **said | {"do": "read"})
     assert (short.status_code, unassigned.status_code) == (422, 422)
     assert "ne s&#39;ouvre que pour qui en est chargé" in unassigned.text
-    vault.assign(hub.store, at_desk(hub, who), 1, who.actor.id)
+    handing_on.assign(hub.store, at_desk(hub, who), 1, who.actor.id)
     facts = awa.get(f"{path}?to=cofo").text
     draft = awa.post(path, **said | {"do": "read"})
     letter = awa.post(path, **said | {"do": "send"})

@@ -12,8 +12,8 @@ from client_sync.seal import rewrap
 from server.domain.errors import Busy, NotFound
 from server.domain.permission import OPERATOR
 from server.hub import Hub
-from server.services import vault
 from server.services.accounts import people
+from server.services.vault import handing_on
 from server.store.schema import assignment
 from tests.builders import (
     Clock,
@@ -62,7 +62,7 @@ def complaints(hub: Hub, device: Sender) -> list[int]:
 
 
 def _assign(hub: Hub, by: Person, seen: dict[int, frozenset[str]], whom: Person) -> None:
-    vault.assign_all(hub.store, hub.desk(by.actor, by.keys), seen, whom.actor.id)
+    handing_on.assign_all(hub.store, hub.desk(by.actor, by.keys), seen, whom.actor.id)
 
 
 def _assigned(hub: Hub) -> set[tuple[int, str]]:
@@ -110,7 +110,7 @@ def test_of_those_who_assign_it_at_once_one_does(hub: Hub, awa: Person, complain
 def test_nothing_is_assigned_to_whoever_leaves_between_the_look_and_the_transaction(
     hub: Hub, awa: Person, complaints: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leaver, sealing = add_person(hub, "vieux", "verifier"), "server.services.vault.rewrap"
+    leaver, sealing = add_person(hub, "vieux", "verifier"), "server.services.vault.holding.rewrap"
 
     def leave_first(*parts: Any) -> Any:
         monkeypatch.setattr(sealing, rewrap)

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from server.domain.contact import WAYS
 from server.domain.desk import Desk
 from server.hub import Hub
-from server.services import vault
-from server.services.vault import Compartment, Opened
+from server.services.vault import handing_on, opening
+from server.services.vault.holding import Compartment
+from server.services.vault.opening import Opened
 from server.store.schema import event
 from tests.builders import (
     Clock,
@@ -60,11 +61,11 @@ def _desk(hub: Hub, reader: Person) -> Desk:
 def _received(device: Sender, reader: Person, contact_ok: str) -> None:
     """A complaint that its device sealed, assigned to its reader."""
     device.send(operation("complaint", "a", device.seal("a", clear_content(contact_ok=contact_ok))))
-    vault.assign(device.hub.store, _desk(device.hub, reader), 1, reader.actor.id)
+    handing_on.assign(device.hub.store, _desk(device.hub, reader), 1, reader.actor.id)
 
 
 def _open(hub: Hub, reader: Person, compartment: Compartment = "identity") -> Opened:
-    return vault.open_compartment(hub.store, _desk(hub, reader), 1, compartment, WHY)
+    return opening.open_compartment(hub.store, _desk(hub, reader), 1, compartment, WHY)
 
 
 def test_identity_of_a_person_who_may_be_reached_is_shown_whole(hub: Hub, device: Sender, reader: Person) -> None:
@@ -82,7 +83,7 @@ def test_identity_of_a_person_who_said_never_shows_no_contact_and_is_logged(
 
     assert (opened.clear, opened.is_withheld, opened.is_unopenable) == (NAMES, True, False)
     assert (opened.reach.ways, opened.reach.limits) == (frozenset(), ("never",))
-    [look] = vault.openings(hub.store, _desk(hub, reader), 1)
+    [look] = opening.openings(hub.store, _desk(hub, reader), 1)
     assert (look.compartment, look.reason) == ("identity", WHY)
     with hub.store.read() as connection:
         assert connection.scalars(sa.select(event.c.words).where(event.c.action == "open")).all() == [WHY]
@@ -110,10 +111,10 @@ def test_identity_that_was_carried_away_is_shown_as_it_would_be_here(
     hub: Hub, device: Sender, reader: Person, contact_ok: str, shown: dict[str, object]
 ) -> None:
     _received(device, reader, contact_ok)
-    file = vault.hand_over(hub.store, _desk(hub, reader), 1, "identity", WHY)
+    file = opening.hand_over(hub.store, _desk(hub, reader), 1, "identity", WHY)
     [private] = reader.keys.private.values()
 
-    opened = vault.open_file(file, private)
+    opened = opening.open_file(file, private)
 
     assert (opened.clear, opened.reach) == (shown, _open(hub, reader).reach)
-    assert vault.open_file(file, b"k" * 32).is_unopenable
+    assert opening.open_file(file, b"k" * 32).is_unopenable
