@@ -1,0 +1,68 @@
+"""Working copies: what is asked of the process that makes them, and what it answers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# Why there is no copy: it is not what it is called, or damaged; it unfolds to more than may be looked at.
+Fault = Literal["unreadable", "too_large"]
+# Left, top, width and height of what is covered, in thousandths of a picture.
+Rectangle = tuple[int, int, int, int]
+# By place of a picture, from 0, what of it nobody is to see.
+Covered = Mapping[int, Sequence[Rectangle]]
+
+
+class NotCopied(Exception):
+    """There is no copy, for `fault`."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault: Fault = fault
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made of a file: its pictures as JPEG, in order, and its sound as Ogg Opus, empty where it has none."""
+
+    pictures: Sequence[bytes]
+    sound: bytes
+
+
+def asked(data: bytes, media_type: str, covered: Covered) -> bytes:
+    """What the process is given: a line of JSON, and the file."""
+    areas = [[no, *each] for no, those in covered.items() for each in those]
+    return json.dumps({"covered": areas, "type": media_type}).encode() + b"\n" + data
+
+
+def read_asked(given: bytes) -> tuple[bytes, str, Covered]:
+    """What `asked` wrote."""
+    head, _, data = given.partition(b"\n")
+    told = json.loads(head)
+    covered: dict[int, list[Rectangle]] = {}
+    for no, left, top, width, height in told["covered"]:
+        covered.setdefault(no, []).append((left, top, width, height))
+    return data, told["type"], covered
+
+
+def answered(made: Made | Fault) -> bytes:
+    """What the process gives: a line of JSON, and the pictures and the sound one after another."""
+    if isinstance(made, str):
+        return json.dumps({"fault": made}).encode() + b"\n"
+    parts = [*made.pictures, made.sound]
+    return json.dumps({"sizes": [len(each) for each in parts]}).encode() + b"\n" + b"".join(parts)
+
+
+def read_answered(given: bytes) -> Made:
+    """What `answered` wrote. Raises NotCopied, also for a process that ended before it was done."""
+    head, _, rest = given.partition(b"\n")
+    if not head:
+        raise NotCopied("too_large")
+    told: Mapping[str, Any] = json.loads(head)
+    if "fault" in told:
+        raise NotCopied(told["fault"])
+    parts, at = [], 0
+    for size in told["sizes"]:
+        parts.append(rest[at : at + size])
+        at += size
+    return Made(parts[:-1], parts[-1])

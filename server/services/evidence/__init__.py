@@ -1,0 +1,1 @@
+"""Evidence: files of complaints, from what a device declares to what a person looks at."""
