@@ -1,7 +1,7 @@
 """The copyist: a process of its own that makes a safe copy of a file that somebody sent, and holds nothing else.
 
-It reads from its standard input what `working_copy.asked` wrote, and makes pictures and sound anew; of the file itself no
-byte is passed on. Whatever a decoder is brought to do, it has no key, no database and no address.
+It reads from its standard input what `working_copy.asked` wrote, and makes pictures and sound anew; of the file itself
+no byte is passed on. Whatever a decoder is brought to do, it has no key, no database and no address.
 """
 
 import resource
