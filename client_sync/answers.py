@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import Length, OneOf, Range, Regexp
 
 from client_sync.errors import NotAnAnswer
 from client_sync.protocol.codes import STORED, VERDICTS
-from client_sync.protocol.limits import FRAME_RECORDS_MAX, JSON_INTEGER_MAX
+from client_sync.protocol.limits import FRAME_RECORDS_MAX, JSON_INTEGER_MAX, NEED_MAX
 from client_sync.protocol.records import read_time
 
 # Whatever a hub says, a device comes back within a day.
@@ -47,6 +47,14 @@ class FrameReport:
 
 
 @dataclass(frozen=True)
+class Needed:
+    """A file that the hub wants, from byte `offset` on."""
+
+    sha256: str
+    offset: int
+
+
+@dataclass(frozen=True)
 class HubAnswer:
     """One answer; what PROTOCOL §3.5 leaves out when there is nothing to say is None or empty."""
 
@@ -65,6 +73,7 @@ class HubAnswer:
     rolled_back: int | None
     missing_parcels: tuple[int, ...]
     anchor: Mapping[str, Any] | None
+    need: tuple[Needed, ...]
 
 
 _SIMPLY_STORED: Final = Verdict(STORED)
@@ -116,6 +125,11 @@ class _ReportShape(_Members):
     unread = ShownText(CODE_MOST_CHARS, load_default=None)
 
 
+class _NeedShape(_Members):
+    sha256 = fields.String(required=True, validate=Regexp(r"\A[0-9a-f]{64}\Z"))
+    offset = _number(required=True)
+
+
 class _AnswerShape(_Members):
     now = fields.String(required=True)
     epoch = fields.String(required=True, validate=Length(1, 64))
@@ -132,6 +146,7 @@ class _AnswerShape(_Members):
     rolled_back = _number(load_default=None)
     missing_parcels = fields.List(_number(), load_default=[])
     anchor = fields.Dict(load_default=None)
+    need = fields.List(fields.Nested(_NeedShape), load_default=[], validate=Length(max=NEED_MAX))
 
 
 _ANSWER: Final = _AnswerShape()
@@ -164,6 +179,7 @@ def read_answer(members: object) -> HubAnswer:
         rolled_back=answer["rolled_back"],
         missing_parcels=tuple(answer["missing_parcels"]),
         anchor=answer["anchor"],
+        need=tuple(Needed(each["sha256"], each["offset"]) for each in answer["need"]),
     )
 
 

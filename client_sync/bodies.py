@@ -161,6 +161,7 @@ class _Writer:
                 "version": self._version,
                 "anchor": self.link.anchor_size,
                 "order": self.link.last_order or None,
+                "files": True if self._outbox.files.pending().count else None,
             }
         )
 

@@ -65,8 +65,7 @@ def write_parcel(outbox: Outbox, *, now: datetime, version: str) -> bytes:
     if not outbox.waiting():
         raise NothingToSend
     body = gather(outbox, now, version, most_bytes=_PARCEL_MOST_BYTES)
-    with outbox.writing():
-        number = outbox.take_parcel_number()
+    number = outbox.carrying.take_number()
     head: dict[str, Any] = {
         "coding": body.coding,
         "count": body.records,
@@ -91,7 +90,7 @@ def read_parcel_file(outbox: Outbox, data: bytes, *, now: datetime) -> CarriedPa
     if head["hub"] != enrolled.hub:
         raise ParcelForAnotherHub
     if head.get(_PARCEL) == _VERSION:
-        outbox.keep_carried(head["device"], head["parcel"], data)
+        outbox.carrying.keep(head["device"], head["parcel"], data)
         return CarriedParcel(head["device"], head["parcel"])
     if head["device"] != enrolled.device:
         raise ReplyForAnotherDevice(device=head["device"])
@@ -105,13 +104,13 @@ def post_carried(outbox: Outbox, transport: HttpTransport) -> int:
     NotAnAnswer, with what was posted before that kept.
     """
     token = outbox.require_enrolled().token
-    waiting = [each for each in outbox.carried() if each.reply is None and each.refused not in _REFUSED_FOR_GOOD]
+    waiting = [each for each in outbox.carrying.all() if each.reply is None and each.refused not in _REFUSED_FOR_GOOD]
     return sum(_post(outbox, transport, carried, token) for carried in waiting)
 
 
 def replies_to_hand_back(outbox: Outbox) -> list[Carried]:
-    """Carried parcels that the hub answered: `reply` is the file for `device`, to `drop_carried` once it has it."""
-    return [carried for carried in outbox.carried() if carried.reply is not None]
+    """Carried parcels that the hub answered: `reply` is the file for `device`, to drop once it has it."""
+    return [carried for carried in outbox.carrying.all() if carried.reply is not None]
 
 
 # Twice what a sync at its best sends at once: a file has no link to break, yet has to fit a small phone.
@@ -126,21 +125,21 @@ def _post(outbox: Outbox, transport: HttpTransport, carried: Carried, token: str
         _check_reply(carried, reply)
     except (LinkCut, NotAnAnswer) as problem:
         # Should it be this parcel that never gets through, the others are tried before it next time.
-        outbox.note_carried_refused(carried, problem.code)
+        outbox.carrying.note_refused(carried, problem.code)
         raise
     except (HubRefuses, HubBusy) as refusal:
         _set_aside(outbox, carried, refusal.code)
         return False
-    outbox.keep_carried_reply(carried, reply)
+    outbox.carrying.keep_reply(carried, reply)
     return True
 
 
 def _set_aside(outbox: Outbox, carried: Carried, code: str) -> None:
     if code == ParcelUnreadable.code:
         # Damaged on its way to us: its author still has all that is in it.
-        outbox.drop_carried(carried)
+        outbox.carrying.drop(carried)
     else:
-        outbox.note_carried_refused(carried, code)
+        outbox.carrying.note_refused(carried, code)
 
 
 def _check_reply(carried: Carried, reply: bytes) -> None:
@@ -177,10 +176,10 @@ def _unsealed(enrolled: Enrolled, head: dict[str, Any], box: bytes) -> HubAnswer
 
 
 def _apply_reply(outbox: Outbox, parcel: int, answer: HubAnswer, now: datetime) -> AppliedReply:
-    applied = Applied(0, 0, 0, 0, 0, frozenset())
+    applied = Applied(0, 0, 0, 0, 0, 0, frozenset())
     known = outbox.link.epoch
     # A reply that took the long way may come from before a restore that we heard of since: it proves nothing now.
-    if answer.epoch == known or outbox.parcel_epoch(parcel) == known:
+    if answer.epoch == known or outbox.carrying.epoch_of(parcel) == known:
         applied = outbox.apply(answer, now)
     orders = obey(outbox, answer.orders)
     return AppliedReply(parcel, applied, answer.missing_parcels, tuple(orders))

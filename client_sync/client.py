@@ -7,21 +7,25 @@ from random import Random
 from typing import Final, Literal
 
 from client_sync.anchors import Outcome, note_answer, tell, witness
-from client_sync.answers import read_answer
+from client_sync.answers import Needed, read_answer
 from client_sync.bodies import Body, gather, gather_questions, next_body_bytes
 from client_sync.bundle import post_carried
 from client_sync.errors import ClientError, HubBusy, HubRefuses, LinkCut, NotAnAnswer
+from client_sync.files import Wanted
 from client_sync.obedience import ERASED, obey
 from client_sync.outbox import Applied, Outbox
 from client_sync.transport import Answer, HttpTransport
+from client_sync.uploads import USUAL_PACE, Arrived, Pace, Unfit, Uploads
 
-StepName = Literal["gather", "push", "apply_verdicts", "pull", "apply_changes"]
+StepName = Literal["gather", "push", "apply_verdicts", "pull", "apply_changes", "upload"]
 
 # A hub that always has more must not keep a phone on the line: the next session goes on from there.
 ROUND_TRIPS_MAX: Final = 200
 BACKOFF_FIRST_S: Final = 5.0
 BACKOFF_MOST_S: Final = 900.0
 _BUSY_S: Final = 60
+# What less time tells of a link is chance.
+_MEASURED_S: Final = 5.0
 _REVOKED: Final = "device_revoked"
 _SENT_AGAIN: Final = frozenset({"over_limit", "not_here"})
 _GZIP_WILL_DO: Final = ("dictionary_unknown", "coding_unknown")
@@ -32,7 +36,8 @@ _BROKEN_ON_ITS_WAY: Final = ("body_empty", "body_unreadable", "body_too_large")
 @dataclass(frozen=True)
 class Step:
     """Where a session is: for `gather` and `push` the records and bytes of the body, for `apply_verdicts` the
-    records settled, for `apply_changes` the changes applied; `waiting` operations are still on the device."""
+    records settled, for `apply_changes` the changes applied, for `upload` the files that the hub lacks and the bytes of
+    them; `waiting` operations are still on the device."""
 
     name: StepName
     records: int
@@ -49,7 +54,7 @@ class SyncReport:
     the link was `cut`, the hub asked to come back in `retry_after_s`, or it said `refused_code`. `orders` are the
     kinds of orders obeyed; with `erased` nothing of the device is left. `carried` parcels of others were posted.
     `log` is what came of the anchor of the hub's log, None when none came. `sync_after_s` is when the hub thinks that
-    it is worth coming again with nothing to send, if it said so.
+    it is worth coming again with nothing to send, if it said so. `files` arrived whole.
     """
 
     sent: int
@@ -67,6 +72,7 @@ class SyncReport:
     carried: int
     log: Outcome | None = None
     sync_after_s: int | None = None
+    files: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -94,21 +100,25 @@ class SyncClient:
         now: Callable[[], datetime] = utc_now,
         rng: Random,
         version: str,
+        pace: Pace = USUAL_PACE,
     ) -> None:
         self._outbox = outbox
         self._transport = transport
         self._now = now
         self._rng = rng
         self._version = version
+        self._pace = pace
         self._failures = 0
 
     def sync(self, progress: Callable[[Step], None] | None = None) -> SyncReport:
-        """One whole session: everything up, verdicts, changes and orders down, carried parcels last.
+        """One whole session: all texts up, verdicts, changes and orders down, carried parcels, and files last.
+
+        A text that is finalised while files go up goes before the rest of them.
 
         Never raises for a bad link or a hub that refuses: the report says how far it came, and the next
         session goes on from there. Raises NotEnrolled, and StoreFull or StoreFailed for the device's own disk.
         """
-        session = _Session(self._outbox, self._transport, self._now, self._version, progress)
+        session = _Session(self._outbox, self._transport, self._now, self._version, progress, self._pace)
         try:
             session.run()
         except (LinkCut, NotAnAnswer) as error:
@@ -141,6 +151,7 @@ class _Session:
     now: Callable[[], datetime]
     version: str
     progress: Callable[[Step], None] | None
+    pace: Pace
     cut: bool = False
     retry_after_s: int | None = None
     refused_code: str | None = None
@@ -154,24 +165,67 @@ class _Session:
     _changes: int = 0
     _round_trips: int = 0
     _carried: int = 0
+    _files: int = 0
+    _need: tuple[Needed, ...] = ()
 
     def __post_init__(self) -> None:
-        self._token = self.outbox.require_enrolled().token
+        enrolled = self.outbox.require_enrolled()
+        self._token = enrolled.token
+        self._uploads = Uploads(self.transport, enrolled.device, enrolled.token, self.pace)
         self._up_before, self._down_before = self.transport.bytes_up, self.transport.bytes_down
 
     def run(self) -> None:
-        """Ask about what may have arrived, push and pull until nothing is left, post what is carried."""
+        """Ask about what may have arrived, push and pull until nothing is left, post what is carried, send files."""
         tell(self.outbox)
         body = gather_questions(self.outbox, self.now(), self.version)
         if body is None:
             body = gather(self.outbox, self.now(), self.version)
+        self._exchange(body)
+        if not self._ends:
+            self._carried = post_carried(self.outbox, self.transport)
+        while not self._ends and (wanted := self._wanted()):
+            before = self._uploads.bytes
+            try:
+                self._uploads.run(wanted, self._note_upload, self._has_text)
+            finally:
+                self._note_speed()
+            has_moved = self._uploads.bytes > before or self._has_text()
+            # What arrived is told by the answer, and a text that came meanwhile goes now.
+            self._exchange(gather(self.outbox, self.now(), self.version))
+            if not has_moved:
+                return
+
+    def _exchange(self, body: Body) -> None:
+        """Push and pull until no text is left."""
         while self._round_trip(body):
             if self._round_trips >= ROUND_TRIPS_MAX:
                 self.cut = True
                 return
             body = gather(self.outbox, self.now(), self.version)
-        if not self._is_over and not self.cut:
-            self._carried = post_carried(self.outbox, self.transport)
+
+    @property
+    def _ends(self) -> bool:
+        return self._is_over or self.cut
+
+    def _wanted(self) -> list[Wanted]:
+        """The files that the hub asked for in its last answer, without those that were given up."""
+        needed = (each for each in self._need if each.sha256 not in self._uploads.given_up)
+        return self.outbox.files.wanted(needed)
+
+    def _has_text(self) -> bool:
+        return self.outbox.waiting() > 0
+
+    def _note_upload(self, said: Arrived | Unfit) -> None:
+        if isinstance(said, Unfit):
+            self.outbox.files.note_refused(said.sha256, said.code)
+        else:
+            self._files += self.outbox.files.note_arrived(said.sha256, said.offset)
+        pending = self.outbox.files.pending()
+        self._step("upload", pending.count, pending.bytes)
+
+    def _note_speed(self) -> None:
+        if self._uploads.seconds >= _MEASURED_S and self._uploads.bytes:
+            self.outbox.note(up_bytes_s=self._uploads.bytes / self._uploads.seconds)
 
     def note_cut(self, error: ClientError) -> None:
         """The link broke, or something else than the hub answered: try smaller bodies."""
@@ -204,6 +258,7 @@ class _Session:
             carried=self._carried,
             log=self.log,
             sync_after_s=self.sync_after_s,
+            files=self._files,
         )
 
     def _round_trip(self, body: Body) -> bool:
@@ -234,6 +289,7 @@ class _Session:
         self._count(applied)
         self.retry_after_s = said.retry_after_s
         self.sync_after_s = said.sync_after_s
+        self._need = said.need
         self.orders += obey(self.outbox, said.orders)
         if self._is_over:
             return False
@@ -245,7 +301,7 @@ class _Session:
         if waits and body.frames and not applied.frames:
             # The hub answers and reads nothing: coming again at once would go on for ever.
             self.cut = True
-        goes_on = waits or (said.has_more and applied.changes > 0)
+        goes_on = waits or (said.has_more and applied.changes + applied.files > 0)
         return goes_on and not self.cut and not self._is_over
 
     def _note_unread(self, reasons: frozenset[str]) -> None:

@@ -1,7 +1,7 @@
 """From the answers of a person to the content of a complaint (PROTOCOL §4), with the careful defaults."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -90,6 +90,20 @@ class Urgency:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A sealed file of the complaint, as `client_sync.files` took it in: hash and size of what is sent.
+
+    `key` opens it, base64url: it belongs into a draft and then into the traces, never anywhere else.
+    """
+
+    sha256: str
+    size: int
+    kind: str
+    role: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Answers:
     """The answers to the nine questions; every one but the consent may be left out.
 
@@ -122,6 +136,7 @@ class Answers:
     others: tuple[Person, ...] = ()
     consent: Consent = Consent()
     contact: Contact = Contact()
+    files: tuple[Attachment, ...] = ()
     confidentiality: str | None = None
     contact_ok: str | None = None
     channel: str = _IN_PERSON
@@ -263,12 +278,18 @@ def _told(answers: Answers) -> dict[str, Any]:
         collected_at=answers.collected_at,
         team=answers.team,
         partner=answers.partner,
+        files=[_file(attachment) for attachment in answers.files],
     )
+
+
+def _file(attachment: Attachment) -> dict[str, Any]:
+    return {name: value for name, value in asdict(attachment).items() if name != "key"}
 
 
 def _traces(answers: Answers) -> dict[str, Any]:
     gps = _given(lat=answers.lat, lon=answers.lon, accuracy_m=answers.accuracy_m)
-    return _given(place=_place(answers.place, answers.places), said=answers.place_said, gps=gps)
+    keys = {attachment.sha256: attachment.key for attachment in answers.files}
+    return _given(place=_place(answers.place, answers.places), said=answers.place_said, gps=gps, media_keys=keys)
 
 
 def _identity(answers: Answers) -> dict[str, Any]:
@@ -317,8 +338,8 @@ def _given(**members: Any) -> dict[str, Any]:
 
 def _restored(name: str, value: Any) -> Any:
     """A member of a draft in the type that it had before JSON."""
-    if name in ("perpetrators", "victims", "others"):
-        return tuple(_value_of(Person, each) for each in value)
+    if name in _SEVERAL:
+        return tuple(_value_of(_SEVERAL[name], each) for each in value)
     if name in _PARTS:
         return _value_of(_PARTS[name], value)
     return tuple(value) if isinstance(value, list) else value
@@ -333,6 +354,12 @@ def _names(kind: type[Any]) -> set[str]:
     return {each.name for each in fields(kind)}
 
 
+_SEVERAL: Final[Mapping[str, type[Any]]] = {
+    "perpetrators": Person,
+    "victims": Person,
+    "others": Person,
+    "files": Attachment,
+}
 _PARTS: Final[Mapping[str, type[Any]]] = {
     "urgency": Urgency,
     "money": Money,

@@ -133,6 +133,12 @@ class ContentRefused(ClientError):
     code = "content_refused"
 
 
+class FileRefused(ClientError):
+    """A file that is not taken in: `why` is a code, `file` what it is called. The complaint stays as it is."""
+
+    code = "file_refused"
+
+
 class InsecureAddress(ClientError):
     """An address that would carry complaints in the clear: `http://` off this machine, or no address at all."""
 

@@ -4,7 +4,6 @@ It works while the vault is locked. What was finalised can't be read back throug
 of a record and the code of what is wrong with it, the wire gets its line.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,20 +18,16 @@ from nacl.signing import SigningKey
 from sqlite_utils import Database
 
 from client_sync.answers import CODE_MOST_CHARS, FrameReport, HubAnswer, Verdict, shown
-from client_sync.errors import (
-    AlreadyEnrolled,
-    ContentRefused,
-    LineageDiffers,
-    NotEnrolled,
-    ParcelUnreadable,
-    RecordUnknown,
-)
+from client_sync.carrying import Carrying
+from client_sync.errors import AlreadyEnrolled, ContentRefused, LineageDiffers, NotEnrolled, RecordUnknown
+from client_sync.files import KIND as FILE
+from client_sync.files import Files
 from client_sync.protocol import steps
 from client_sync.protocol.anchors import ANCHOR_SEEN
 from client_sync.protocol.canonical import Unreadable, canonical, read_operation
 from client_sync.protocol.codes import AT_THE_CENTRE, REJECTED, STORED
 from client_sync.protocol.frames import Header, encode_frame, frame_digest
-from client_sync.protocol.limits import BODY_MAX_BYTES, FRAME_RECORDS_MAX
+from client_sync.protocol.limits import FRAME_RECORDS_MAX
 from client_sync.protocol.tasks import TASK_DONE
 from client_sync.received import Received
 from client_sync.sealing import (
@@ -46,7 +41,7 @@ from client_sync.sealing import (
     scope_of,
 )
 from client_sync.stores import Folder, machine_key, open_encrypted, writing
-from client_sync.tables import LINK_FLAGS, MIGRATIONS, Carried, Counts, Enrolled, InFlight, Keys, Link, Record
+from client_sync.tables import LINK_FLAGS, MIGRATIONS, Counts, Enrolled, InFlight, Keys, Link, Record
 from client_sync.tasks import CHANGES, Tasks
 from client_sync.vault import Vault
 
@@ -77,7 +72,7 @@ class Finished:
 class Applied:
     """What one answer changed: frames settled, records by the state they came to, new changes.
 
-    `unread` are the reasons why frames were not read.
+    `files` are those of which something was said, `unread` the reasons why frames were not read.
     """
 
     frames: int
@@ -85,6 +80,7 @@ class Applied:
     kept_aside: int
     rejected: int
     changes: int
+    files: int
     unread: frozenset[str]
 
 
@@ -95,6 +91,8 @@ class Outbox:
         self.folder = folder
         self.received = Received(folder, database)
         self.tasks = Tasks(folder, database)
+        self.files = Files(folder, database)
+        self.carrying = Carrying(database)
         self._database = database
 
     @classmethod
@@ -103,6 +101,7 @@ class Outbox:
         outbox = cls(folder, open_encrypted(folder.transport, machine_key(folder), MIGRATIONS))
         outbox.received.follow_vault()
         outbox.tasks.follow_vault()
+        outbox.files.follow_vault()
         return outbox
 
     def close(self) -> None:
@@ -181,7 +180,8 @@ class Outbox:
 
     def holds_last_copies(self) -> bool:
         """Whether anything written here may be nowhere else: not sent, rejected, or in no backup of the hub yet."""
-        return any(True for _ in self._database.query("SELECT 1 FROM record WHERE line IS NOT NULL LIMIT 1"))
+        lines = self._database.query("SELECT 1 FROM record WHERE line IS NOT NULL LIMIT 1")
+        return any(True for _ in lines) or self.files.holds_last_copies()
 
     @property
     def enrolled(self) -> Enrolled | None:
@@ -257,11 +257,14 @@ class Outbox:
             # The hub read what it read of this body: the rest of it is known not to be there.
             self._many("UPDATE frame SET is_unsure = 0 WHERE number = ?", [(number,) for number in sent])
             self._settle_positions(answer.position)
-            changes = self._apply_changes(answer)
-            self._prune(answer.backed_up_to)
+            changes, of_files = self._apply_changes(answer)
+            has_let_go = self._prune(answer.backed_up_to)
             self._note_answer(answer, now)
+        if has_let_go:
+            self.files.sweep()
         unread = frozenset(report.unread for report in answer.reports if report.unread is not None)
-        return Applied(frames, came_to["at_centre"], came_to["kept_aside"], came_to["rejected"], changes, unread)
+        stored, kept_aside, rejected = (came_to[state] for state in ("at_centre", "kept_aside", "rejected"))
+        return Applied(frames, stored, kept_aside, rejected, changes, of_files, unread)
 
     # From here to `note_leaving`: steps of one body, inside the caller's `writing`.
 
@@ -331,55 +334,6 @@ class Outbox:
         """Note, before bytes leave, that nobody will know whether these frames arrived."""
         self._many("UPDATE frame SET is_unsure = 1 WHERE number = ?", [(number,) for number in numbers])
 
-    def take_parcel_number(self) -> int:
-        """The number of a new parcel of this device, noted with the epoch it was written in."""
-        link = self.link
-        self._database.table("parcel").insert({"number": link.next_parcel, "epoch": link.epoch})
-        self.note(next_parcel=link.next_parcel + 1)
-        return link.next_parcel
-
-    def parcel_epoch(self, number: int) -> str | None:
-        """The epoch that was known when a parcel of ours was written."""
-        for row in self._database.query("SELECT epoch FROM parcel WHERE number = ?", [number]):
-            return None if row["epoch"] is None else str(row["epoch"])
-        return None
-
-    def keep_carried(self, device: str, parcel: int, data: bytes) -> None:
-        """Keep a parcel of another device for the road.
-
-        A file that is here already is only freed for another try, when the hub refused it. Raises
-        ParcelUnreadable for one that is larger than a hub takes.
-        """
-        if len(data) > BODY_MAX_BYTES:
-            raise ParcelUnreadable
-        digest = hashlib.sha256(data).hexdigest()
-        row = {"digest": digest, "device": device, "parcel": parcel, "data": data, "tries": 0}
-        with self.writing():
-            self._database.table("carried").insert(row, pk="digest", ignore=True)
-            self._database.execute("UPDATE carried SET refused = NULL WHERE digest = ?", [digest])
-
-    def carried(self) -> list[Carried]:
-        """Parcels of other devices, to post and to hand back the reply of; those tried least come first."""
-        select = "SELECT digest, device, parcel, data, reply, refused FROM carried ORDER BY tries, rowid"
-        return [Carried(**row) for row in self._database.query(select)]
-
-    def keep_carried_reply(self, carried: Carried, reply: bytes) -> None:
-        """Keep the reply to a carried parcel; the parcel itself is at the hub and is dropped here."""
-        update = "UPDATE carried SET data = x'', reply = ?, refused = NULL WHERE digest = ?"
-        with self.writing():
-            self._database.execute(update, [reply, carried.digest])
-
-    def note_carried_refused(self, carried: Carried, code: str) -> None:
-        """Note what kept a carried parcel from the hub; the others go before it from now on."""
-        update = "UPDATE carried SET refused = ?, tries = tries + 1 WHERE digest = ?"
-        with self.writing():
-            self._database.execute(update, [code, carried.digest])
-
-    def drop_carried(self, carried: Carried) -> None:
-        """Forget a carried parcel: its reply was handed back, or nobody can read it."""
-        with self.writing():
-            self._database.execute("DELETE FROM carried WHERE digest = ?", [carried.digest])
-
     def _many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
         self._database.conn.executemany(sql, rows)
 
@@ -393,6 +347,7 @@ class Outbox:
             if id not in held:
                 held.add(id)
                 rows += _rows(each, id, seq + len(rows), sealer, self.folder)
+                self.files.send(each.content.get("complaint", id), each.content)
         if rows:
             self._database.table("record").insert_all(rows)
             self.note(next_seq=seq + len(rows))
@@ -432,6 +387,7 @@ class Outbox:
                 "UPDATE record SET waiting = 1, position = NULL"
                 " WHERE line IS NOT NULL AND state IN ('at_centre', 'kept_aside')"
             )
+            self.files.begin_epoch()
         self.note(epoch=epoch, cursor=None, last_change=0, backed_up_to=None)
 
     def _apply_report(self, report: FrameReport, position: int | None) -> Counter[str]:
@@ -458,22 +414,27 @@ class Outbox:
                 [position],
             )
 
-    def _apply_changes(self, answer: HubAnswer) -> int:
+    def _apply_changes(self, answer: HubAnswer) -> tuple[int, int]:
+        """How many changes were new: those that a person may count, and those of files."""
         before = self.link.last_change
-        last, count = (0 if answer.is_reset else before), 0
+        last, count, of_files = (0 if answer.is_reset else before), 0, 0
         for change in answer.changes:
             n = change.get("n")
             if isinstance(n, int) and n > last:
                 self._apply_change(n, dict(change))
-                last, count = n, count + 1
+                is_of_file = change.get("kind") == FILE
+                last, count, of_files = n, count + (not is_of_file), of_files + is_of_file
         # An answer that took long, or was carried, must not lead back to changes read since.
         if answer.cursor is not None and (answer.is_reset or last > before):
             self.note(cursor=answer.cursor, last_change=last)
-        return count
+        return count, of_files
 
     def _apply_change(self, n: int, change: dict[str, Any]) -> None:
         if change.get("kind") in CHANGES:
             self.tasks.apply(n, change, self.require_enrolled().keys.box)
+            return
+        if change.get("kind") == FILE:
+            self.files.apply(change, self.link.next_seq)
             return
         id = self._named(change.get("id"))
         if change.get("kind") != "state":
@@ -496,16 +457,17 @@ class Outbox:
         known = [row for row in found if not row["waiting"]] or found
         return str(known[0]["id"]) if len(known) == 1 else None
 
-    def _prune(self, backed_up_to: int | None) -> None:
-        """Drop lines that a verified backup holds; the record stays, without what was said in it."""
+    def _prune(self, backed_up_to: int | None) -> bool:
+        """Drop lines that a verified backup holds; the record stays, without its words. Whether files went."""
         if backed_up_to is None:
-            return
+            return False
         self._database.execute(
             "UPDATE record SET line = NULL WHERE line IS NOT NULL AND waiting = 0 AND position <= ?"
             " AND state IN ('at_centre', 'kept_aside')",
             [backed_up_to],
         )
         self.note(backed_up_to=backed_up_to)
+        return self.files.prune(backed_up_to)
 
     def _note_answer(self, answer: HubAnswer, now: datetime) -> None:
         next_frame = self.link.next_frame

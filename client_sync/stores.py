@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ class Folder:
         """The key of the transport store."""
         return self.path / "machine.key"
 
+    @property
+    def files(self) -> Path:
+        """Sealed files, each under the SHA-256 of what is in it, until the hub has them for good."""
+        return self.path / "files"
+
     def make(self) -> None:
         """Make the folder, readable by its owner alone; one that is there is left as it is."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,9 +77,15 @@ class Folder:
         self.vault_tries.unlink(missing_ok=True)
 
     def wipe(self) -> None:
-        """Make everything unreadable, keys first, then delete it. Safe to repeat after a kill."""
+        """Make everything unreadable, keys first, then delete it. Safe to repeat after a kill.
+
+        No key of a closed complaint's files is here; those of drafts went with the vault.
+        """
         self._wipe([self.vault_key, self.machine_key], [self.vault, self.transport])
         self.vault_tries.unlink(missing_ok=True)
+        if self.files.exists():
+            shutil.rmtree(self.files)
+            sync_folder(self.path)
 
     def _wipe(self, keys: list[Path], databases: list[Path]) -> None:
         for key in keys:
@@ -84,7 +96,7 @@ class Folder:
             for ending in _SIDE_FILES:
                 database.with_name(database.name + ending).unlink(missing_ok=True)
         if self.path.exists():
-            _sync_folder(self.path)
+            sync_folder(self.path)
 
 
 def machine_key(folder: Folder) -> bytes:
@@ -112,7 +124,7 @@ def write_durably(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _draft_of(path: Path) -> Path:
@@ -205,10 +217,10 @@ def _erase(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     """Make a rename or a deletion durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -17,6 +17,9 @@ BODY_FIRST_BYTES: Final = 64 * 2**10
 # What complaints weigh before anything was measured: compressed size over size.
 _FIRST_RATIO: Final = 0.3
 
+# What a link bears before anything was measured: 60 kbit/s, a poor 2G.
+_FIRST_BYTES_S: Final = 7_500.0
+
 # Columns of `link` that are true or false.
 LINK_FLAGS: Final = ("dictionary_refused", "is_revoked", "is_wiped", "is_anchor_untold", "has_log_differed")
 
@@ -33,6 +36,13 @@ def v0001_outbox(database: Database) -> None:
     _create_tasks(database)
 
 
+@MIGRATIONS()
+def v0002_files(database: Database) -> None:
+    """Sealed files on the device, and how fast the link was when one went up."""
+    _create_files(database)
+    database.execute(f"ALTER TABLE link ADD COLUMN up_bytes_s REAL NOT NULL DEFAULT {_FIRST_BYTES_S}")
+
+
 @dataclass(frozen=True)
 class Link:
     """How far device and hub have come.
@@ -44,6 +54,7 @@ class Link:
     that a declared restore lost, one a line. `watched_since` is the first day, by the hub's clock, on which the hub
     answered on the line, and `answered_on` the last.
     `is_wiped` says that an administrator had the device wiped: it only brings away what nobody else has.
+    `up_bytes_s` is how fast bytes last went up.
     """
 
     next_seq: int
@@ -67,6 +78,7 @@ class Link:
     answered_on: str | None
     is_anchor_untold: bool
     has_log_differed: bool
+    up_bytes_s: float
 
 
 @dataclass(frozen=True)
@@ -338,3 +350,28 @@ def _create_tasks(database: Database) -> None:
     columns = {"id": str, "n": int, "closes_on": str, "body": bytes}
     database.table("task").create(columns, pk="id", not_null={"n", "closes_on"}, strict=True)
     database.table("task_look").create({"task": str, "body": bytes}, not_null={"task", "body"}, strict=True)
+
+
+def _create_files(database: Database) -> None:
+    """Of a file that was let go its row stays. `complaint` is null as long as it belongs to a draft."""
+    database.table("file").create(
+        {
+            "sha256": str,
+            "complaint": str,
+            "size": int,
+            "kind": str,
+            "role": str,
+            "state": str,
+            "code": str,
+            "arrived": int,
+            "packed": int,
+            "heard_seq": int,
+            "is_kept": int,
+            "taken_in_at": str,
+        },
+        pk="sha256",
+        not_null={"size", "kind", "role", "state", "arrived", "packed", "is_kept", "taken_in_at"},
+        defaults={"arrived": 0, "packed": 0, "is_kept": 1},
+        strict=True,
+    )
+    database.execute("CREATE INDEX file_complaint ON file (complaint)")

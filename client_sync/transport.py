@@ -8,6 +8,7 @@ import ipaddress
 import re
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -32,13 +33,21 @@ from client_sync.errors import (
 )
 from client_sync.protocol.canonical import Unreadable, canonical, parse
 from client_sync.protocol.coding import DICTIONARY_ID, Coding
+from client_sync.protocol.uploads import CHUNK_TYPE, FILES_PATH, TUS_VERSION, UNWANTED
 
 STALL_S: Final = 20.0
+# A chunk of a file costs little to send again, so a silence is given up sooner. A new connection is tried sooner still:
+# what asks for one is sent again by the kernel after 1, 3 and 7 s, then too late.
+UPLOAD_STALL_S: Final = 15.0
+_UPLOAD_CONNECT_S: Final = 10.0
 # Far above any answer of a hub: a page of changes is 16 KiB.
 _ANSWER_MOST_BYTES: Final = 4 * 2**20
 # The kernel's own buffer would swallow a whole body, and the wait for the answer would then include its way up.
 _SEND_BUFFER_BYTES: Final = 32 * 2**10
 _PORT: Final = {"http": 80, "https": 443}
+_DIGITS_MOST: Final = 16
+# The answer to a HEAD has no document that could name the code.
+_BARE: Final = {("HEAD", 404): UNWANTED, ("HEAD", 410): UNWANTED}
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -46,7 +55,8 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 class Answer:
     """A whole answer: its JSON document, or None when it is none, and what the exchange weighed in bytes.
 
-    Bytes are those of HTTP, headers included, TLS and TCP not.
+    Bytes are those of HTTP, headers included, TLS and TCP not. `offset` is how much of an upload the hub has, where it
+    says so.
     """
 
     status: int
@@ -55,6 +65,7 @@ class Answer:
     retry_after_s: int | None
     bytes_up: int
     bytes_down: int
+    offset: int | None = None
 
 
 class HttpTransport:
@@ -71,6 +82,7 @@ class HttpTransport:
 
     def __init__(self, url: str, pin: str | None = None, stall_s: float = STALL_S) -> None:
         self._url = _checked(url)
+        self._pin = pin
         self._stall_s = stall_s
         self._session = _session(pin)
         self.bytes_up = 0
@@ -104,24 +116,63 @@ class HttpTransport:
         headers = {"Content-Type": "application/octet-stream"} | _bearer(token)
         return self._post("/api/v1/parcels", parcel, headers).content
 
+    def begin_upload(self, sha256: str, size: int, first: bytes, token: str) -> int:
+        """Begin an upload with its first bytes, or find one that is begun; gives how many bytes the hub has.
+
+        Raises as `sync`.
+        """
+        name = b64encode(sha256.encode()).decode()
+        headers = {"Upload-Length": str(size), "Upload-Metadata": f"sha256 {name}"}
+        return self._upload("POST", FILES_PATH, first, headers, token)
+
+    def go_on_uploading(self, upload: str, offset: int, chunk: bytes, token: str) -> int:
+        """Send the next bytes of an upload; gives how many the hub has now. Raises as `sync`."""
+        return self._upload("PATCH", f"{FILES_PATH}/{upload}", chunk, {"Upload-Offset": str(offset)}, token)
+
+    def uploaded(self, upload: str, token: str) -> int:
+        """How many bytes of an upload the hub has. Raises as `sync`, HubRefuses `file_unwanted` for no such upload."""
+        return self._upload("HEAD", f"{FILES_PATH}/{upload}", None, {}, token)
+
+    def sibling(self) -> "HttpTransport":
+        """Another road to the same hub: one road serves one thread at a time."""
+        return HttpTransport(self._url, self._pin, self._stall_s)
+
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
 
+    def _upload(self, method: str, path: str, chunk: bytes | None, headers: dict[str, str], token: str) -> int:
+        headers |= {"Tus-Resumable": TUS_VERSION} | _bearer(token)
+        if chunk is not None:
+            digest = b64encode(hashlib.sha256(chunk).digest()).decode()
+            headers |= {"Content-Type": CHUNK_TYPE, "Upload-Checksum": f"sha256 {digest}"}
+        offset = self._send(method, path, chunk or b"", headers, (_UPLOAD_CONNECT_S, UPLOAD_STALL_S)).offset
+        if offset is None:
+            raise NotAnAnswer
+        return offset
+
     def _post(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        request = requests.Request("POST", self._url + path, data=_Upload(body), headers=headers)
+        return self._send("POST", path, body, headers, (self._stall_s, self._stall_s))
+
+    def _send(
+        self, method: str, path: str, body: bytes, headers: dict[str, str], patience_s: tuple[float, float]
+    ) -> Answer:
+        # A stream without an end in sight would go in pieces, which not every hub takes.
+        data = _Upload(body) if body else None
+        request = requests.Request(method, self._url + path, data=data, headers=headers)
         prepared = self._session.prepare_request(request)
         head_bytes = _head_size(prepared)
         try:
-            response = self._session.send(prepared, timeout=self._stall_s, allow_redirects=False, stream=True)
+            response = self._session.send(prepared, timeout=patience_s, allow_redirects=False, stream=True)
             content, wire_bytes = _read(response)
         except requests.exceptions.SSLError as error:
             raise CertificateRefused from error
         except requests.exceptions.RequestException as error:
             raise LinkCut from error
         finally:
-            upload: Any = prepared.body
-            self.bytes_up += head_bytes * bool(upload.tell()) + upload.tell()
+            sent = data.tell() if data is not None else 0
+            # Of a request without a body nobody knows whether it left.
+            self.bytes_up += head_bytes * bool(sent or data is None) + sent
         self.bytes_down += wire_bytes
         return _understood(response, content, head_bytes + len(body), wire_bytes)
 
@@ -245,7 +296,7 @@ def _head_size(request: requests.PreparedRequest) -> int:
     parts = urlsplit(request.url or "")
     assert isinstance(parts.scheme, str)
     host = parts.netloc if parts.port != _PORT[parts.scheme] else parts.hostname or ""
-    lines = [f"POST {request.path_url} HTTP/1.1", f"Host: {host}"]
+    lines = [f"{request.method} {request.path_url} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
     return sum(len(line) + 2 for line in lines) + 2
 
@@ -266,9 +317,10 @@ def _read(response: requests.Response) -> tuple[bytes, int]:
 def _understood(response: requests.Response, content: bytes, bytes_up: int, bytes_down: int) -> Answer:
     members = _members(content)
     wait_s = _wait_s(response, members)
-    if response.status_code in (200, 201):
-        return Answer(response.status_code, members, content, wait_s, bytes_up, bytes_down)
-    code = (members or {}).get("code")
+    if response.status_code in (200, 201, 204):
+        offset = _number(response.headers.get("Upload-Offset", ""))
+        return Answer(response.status_code, members, content, wait_s, bytes_up, bytes_down, offset)
+    code = (members or {}).get("code") or _BARE.get((str(response.request.method), response.status_code))
     if not isinstance(code, str):
         raise NotAnAnswer
     code = shown(code, CODE_MOST_CHARS)
@@ -289,5 +341,10 @@ def _wait_s(response: requests.Response, members: dict[str, Any] | None) -> int 
     said = (members or {}).get("retry_after_s")
     if isinstance(said, int) and not isinstance(said, bool) and said >= 0:
         return retry_after(said)
-    header = response.headers.get("Retry-After", "")
-    return retry_after(int(header)) if header.isdecimal() and len(header) < 9 else None
+    header = _number(response.headers.get("Retry-After", ""))
+    return None if header is None else retry_after(header)
+
+
+def _number(text: str) -> int | None:
+    """The number in a header; None for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS_MOST else None

@@ -61,7 +61,7 @@ def back(session: Session, folder: Path) -> None:
             assert carried.reply is not None
             name = f"{carried.device[:8]}-{carried.parcel}-{carried.digest[:8]}.retour"
             write_durably(folder / name, carried.reply)
-            outbox.drop_carried(carried)
+            outbox.carrying.drop(carried)
     if replies:
         session.say_count("bundle.back", len(replies))
     else:

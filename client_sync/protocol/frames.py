@@ -38,6 +38,7 @@ class Header:
     version: str | None = None
     anchor: int | None = None
     order: int | None = None
+    files: bool | None = None
 
     def line(self) -> bytes:
         """The header as it goes on the wire, with its newline."""
@@ -150,6 +151,7 @@ def _read_header(line: bytes) -> Header:
         version=_text(value.get("version")),
         anchor=_count(value.get("anchor")),
         order=_count(value.get("order")),
+        files=True if value.get("files") is True else None,
     )
 
 

@@ -12,6 +12,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 from client_sync.protocol.canonical import Unreadable, canonical, parse
 from client_sync.protocol.frames import from_text, to_text
+from client_sync.protocol.limits import COMPLAINT_FILES_MAX_BYTES, FILE_MAX_BYTES, JSON_INTEGER_MAX
 from client_sync.protocol.records import read_time
 
 Held = Literal["hub", "offline"]
@@ -71,6 +72,14 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class FileLimits:
+    """The most bytes that a device may send of one file, and of all files of one complaint."""
+
+    file_bytes: int = FILE_MAX_BYTES
+    complaint_bytes: int = COMPLAINT_FILES_MAX_BYTES
+
+
+@dataclass(frozen=True)
 class Keyring:
     """A keyring. `root` and `administrators` are Ed25519 public keys, `linkage` the hub's X25519 one."""
 
@@ -81,6 +90,7 @@ class Keyring:
     policy: Policy
     recipients: tuple[Recipient, ...]
     administrators: tuple[bytes, ...] = ()
+    limits: FileLimits | None = None
 
     def readers_for(
         self, region: str | None, team: str | None, partner: str | None, *, is_strict: bool
@@ -101,6 +111,11 @@ class Keyring:
         """Which compartments of a complaint are sealed on the device."""
         with_statement = is_strict or self.policy.seal_statement == "all"
         return _ALWAYS_SEALED | {"statement"} if with_statement else _ALWAYS_SEALED
+
+    @property
+    def file_limits(self) -> FileLimits:
+        """What it says of files; the limits of the protocol where it says nothing."""
+        return self.limits or FileLimits()
 
     def _may_read_strict(self, recipient: Recipient) -> bool:
         return recipient.is_named_reader and (recipient.held == "offline" or not self.policy.strict_offline)
@@ -236,6 +251,20 @@ class PolicyShape(Schema):
     received_days = fields.Integer(strict=True, required=True, validate=validate.Range(1, RECEIVED_MOST_DAYS))
 
 
+def _bytes() -> fields.Integer:
+    return fields.Integer(strict=True, required=True, validate=validate.Range(1, JSON_INTEGER_MAX))
+
+
+class FileLimitsShape(Schema):
+    """The organisation's limits of files on the wire."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    file_bytes = _bytes()
+    complaint_bytes = _bytes()
+
+
 class KeyringShape(Schema):
     """A keyring on the wire, without its signature. Unknown members are let by: they are signed too."""
 
@@ -249,13 +278,15 @@ class KeyringShape(Schema):
     policy = fields.Nested(PolicyShape, required=True)
     recipients = fields.List(fields.Nested(RecipientShape), required=True, validate=validate.Length(1, 500))
     administrators = fields.List(_Key(), required=True, validate=validate.Length(0, 100))
+    limits = fields.Nested(FileLimitsShape)
 
 
 _SHAPE: Final = KeyringShape()
 
 
 def _document(keyring: Keyring) -> dict[str, Any]:
-    return cast(dict[str, Any], _SHAPE.dump(keyring))
+    document = cast(dict[str, Any], _SHAPE.dump(keyring))
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def _keyring(document: Mapping[str, Any]) -> Keyring:
@@ -266,7 +297,8 @@ def _keyring(document: Mapping[str, Any]) -> Keyring:
     recipients = tuple(_recipient(each) for each in members.pop("recipients"))
     policy = Policy(**members.pop("policy"))
     administrators = tuple(members.pop("administrators"))
-    return Keyring(policy=policy, recipients=recipients, administrators=administrators, **members)
+    limits = FileLimits(**members.pop("limits")) if "limits" in members else None
+    return Keyring(policy=policy, recipients=recipients, administrators=administrators, limits=limits, **members)
 
 
 def _recipient(members: Mapping[str, Any]) -> Recipient:

@@ -31,3 +31,9 @@ ID_PREFIX_MIN_DIGITS: Final = 8
 # Claimed dates outside these years are a slip of the pen or of a clock.
 YEAR_MIN: Final = 1900
 YEAR_MAX: Final = 2200
+
+# Bytes of files that are sent, of each and of all that one complaint declares, where the keyring says nothing else.
+FILE_MAX_BYTES: Final = 25 * 2**20
+COMPLAINT_FILES_MAX_BYTES: Final = 100 * 2**20
+COMPLAINT_FILES_MAX: Final = 100
+NEED_MAX: Final = 100

@@ -188,8 +188,8 @@ def test_a_carrier_posts_a_parcel_after_its_own_and_brings_the_reply_back(outbox
     assert len(synced(carrier, said()).heard) == 1
     read_parcel_file(outbox, reply, now=NOW)
     assert outbox.waiting() == 0
-    carrier.drop_carried(carried)
-    assert carrier.carried() == []
+    carrier.carrying.drop(carried)
+    assert carrier.carrying.all() == []
 
 
 def test_a_parcel_that_the_hub_cannot_open_is_dropped_and_one_that_it_may_later_is_kept(
@@ -198,11 +198,11 @@ def test_a_parcel_that_the_hub_cannot_open_is_dropped_and_one_that_it_may_later_
     outbox.finalise("complaint", complaint())
     read_parcel_file(carrier, parcel_of(outbox), now=NOW)
     synced(carrier, said(), said(503, code="busy"))
-    assert len(carrier.carried()) == 1
+    assert len(carrier.carrying.all()) == 1
     synced(carrier, said(), http(200, b"<html>portail</html>", "text/html"))
-    assert len(carrier.carried()) == 1
+    assert len(carrier.carrying.all()) == 1
     synced(carrier, said(), said(400, code="parcel_unreadable"))
-    assert carrier.carried() == []
+    assert carrier.carrying.all() == []
 
 
 @pytest.mark.parametrize(
@@ -216,10 +216,10 @@ def test_a_parcel_that_is_refused_lets_the_next_one_by_and_is_tried_again(
     hub, report = reported(carrier, said(), refusal, answered(reply_to(second)))
     assert posted(hub) == [first, second]
     assert (report.is_whole, report.refused_code, report.carried) == (True, None, 1)
-    assert [carried.refused is None for carried in carrier.carried()] == [True, False]
+    assert [carried.refused is None for carried in carrier.carrying.all()] == [True, False]
     hub, report = reported(carrier, said(), answered(reply_to(first)))
     assert (posted(hub), report.carried) == ([first], 1)
-    assert [carried.refused for carried in carrier.carried()] == [None, None]
+    assert [carried.refused for carried in carrier.carrying.all()] == [None, None]
 
 
 @pytest.mark.parametrize("code", ["body_empty", "body_too_large", "body_unreadable", "frame_version"])
@@ -230,7 +230,7 @@ def test_a_parcel_that_no_hub_takes_is_posted_again_only_when_it_is_handed_in_ag
     _, report = reported(carrier, said(), said(400, code=code), answered(reply_to(second)))
     assert (report.is_whole, report.carried) == (True, 1)
     assert posted(synced(carrier, said())) == []
-    assert [carried.refused for carried in carrier.carried()] == [None, code]
+    assert [carried.refused for carried in carrier.carrying.all()] == [None, code]
     read_parcel_file(carrier, first, now=NOW)
     assert posted(synced(carrier, said(), answered(reply_to(first)))) == [first]
 
@@ -265,7 +265,7 @@ def test_a_parcel_larger_than_a_hub_takes_is_not_carried(outbox: Outbox, carrier
     read_parcel_file(carrier, parcel.ljust(BODY_MAX_BYTES, b"\0"), now=NOW)
     with pytest.raises(ParcelUnreadable):
         read_parcel_file(carrier, parcel.ljust(BODY_MAX_BYTES + 1, b"\0"), now=NOW)
-    assert len(carrier.carried()) == 1
+    assert len(carrier.carrying.all()) == 1
 
 
 def test_files_that_are_not_for_us_say_what_they_are(outbox: Outbox, carrier: Outbox) -> None:
