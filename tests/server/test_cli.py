@@ -24,7 +24,7 @@ from server.commands.doctor import Trouble
 from server.config import Settings
 from server.domain.calendar import MALI
 from server.domain.permission import OPERATOR
-from server.hub import Hub, utc_now
+from server.hub import VERSION, Hub, utc_now
 from server.i18n import LANGUAGES, catalogue
 from server.services import backups, devices
 from server.services.accounts import people
@@ -116,6 +116,10 @@ def test_every_command_and_option_explains_itself(seere: Run, path: tuple[str, .
     shown = seere("--language", language, *path, "--help")
     assert shown.exit_code == 0, shown.output
     assert shown.stderr == ""
+
+
+def test_it_says_its_version(seere: Run) -> None:
+    assert seere("--version").output == f"seere {VERSION}\n"
 
 
 def test_help_is_in_french_throughout(seere: Run) -> None:
