@@ -8,13 +8,16 @@ from typing import Any, Final
 
 import pyotp
 import pyrage
+from nacl.public import PrivateKey
 
 from server.domain.desk import Desk
 from server.domain.packages import Word
+from server.domain.people import NO_KEYS
 from server.domain.permission import OPERATOR
 from server.domain.referral import Destination
 from server.hub import Hub
 from server.press import press_of, seal
+from server.services import keyrings
 from server.services.accounts import people, sessions
 from server.services.accounts.people import Made, Post
 from server.services.accounts.sessions import Claim
@@ -23,29 +26,33 @@ from server.services.commission import answering, preparing, sealing, serials, s
 from server.services.commission.answering import Slip
 from server.store import accounts, packages
 from server.store.packages import Package
+from tests.browsing import WORDS, Browser
 from tests.builders import (
     ROOT,
     Clock,
     Person,
+    app_of,
     clear_content,
     enrolled,
     founded,
     open_new_hub,
     operation,
     publish_keyring,
-    with_keyring,
 )
 from tests.commission import CNDH, PERSONS, QUARTER, consent, lay_down, quarter_over
 
-WORDS: Final = "mil sorgho riz fonio"
 PNEF: Final = Destination("pnef", "pnef", "anticorruption", None, CNDH.valid_from)
 # Who prepares, who approves, who speaks for each body.
-AWA, BINTA, CLERK, OTHER_CLERK, ADMINISTRATOR = "awa", "binta", "greffe", "huissier", "issa"
+AWA, BINTA, REGIONAL, ADMINISTRATOR = "awa", "binta", "regional", "issa"
+CLERK, OTHER_CLERK, UNBOUND = "greffe", "huissier", "nouveau"
 _POSTS: Final = {
     AWA: Post("coordinator", is_named_reader=True),
     BINTA: Post("coordinator", is_named_reader=True),
-    "regional": Post("coordinator", regions=["ml-r-segou"]),
+    REGIONAL: Post("coordinator", regions=["ml-r-segou"]),
     ADMINISTRATOR: Post("administrator"),
+    CLERK: Post("commission", destination=CNDH.code),
+    OTHER_CLERK: Post("commission", destination=PNEF.code),
+    UNBOUND: Post("commission"),
 }
 FIRST: Final = "SRE-2026-000001"
 SECOND: Final = "SRE-2026-000002"
@@ -62,14 +69,29 @@ class Office:
     """The hub, who has an account on it, and the key of the commission's clerk."""
 
     hub: Hub
-    made: dict[str, Made]
     key: pyrage.x25519.Identity = field(repr=False)
+    made: dict[str, Made] = field(default_factory=dict)
+
+    def person(self, name: str) -> Made:
+        """Somebody of _POSTS, whose next code may be one that was given already."""
+        if name not in self.made:
+            hub = self.hub
+            self.made[name] = people.make(
+                hub.store, hub.secrets.totp, OPERATOR, name, _POSTS[name], WORDS, hub.clock()
+            )
+        with self.hub.store.write() as connection:
+            accounts.update(connection, self.made[name].account.id, totp_step=0)
+        return self.made[name]
+
+    def browser(self, name: str) -> Browser:
+        """The browser of somebody who has just logged in."""
+        browser = Browser(app_of(self.hub))
+        browser.log_in(self.person(name), self.hub)
+        return browser
 
     def desk(self, name: str) -> Desk:
         """The desk of somebody who has just logged in, keys in hand."""
-        hub, made = self.hub, self.made[name]
-        with hub.store.write() as connection:
-            accounts.update(connection, made.account.id, totp_step=0)
+        hub, made = self.hub, self.person(name)
         entry = sessions.log_in(hub.store, hub.secrets.totp, Claim(name, WORDS, "test"), hub.clock())
         if entry.needs_code:
             code = pyotp.TOTP(made.secret or "").at(hub.clock())
@@ -116,29 +138,32 @@ class Office:
 
 @contextmanager
 def office(folder: Path) -> Iterator[Office]:
-    """A quarter that is over: six complaints that may go without a name, two with one, and some that may not go."""
-    hub = with_keyring(open_new_hub(*founded(folder / "hub", coalition="Jama Seere"), Clock()))
-    made = {name: _made(hub, name, post) for name, post in _POSTS.items()}
-    awa = Person(made[AWA].account.actor, {})  # type: ignore[arg-type]
-    lay_down(hub, awa)
-    lay_down(hub, awa, PNEF, "PNEF")
-    for name, to in ((CLERK, CNDH), (OTHER_CLERK, PNEF)):
-        made[name] = _made(hub, name, Post("commission", destination=to.code))
-    publish_keyring(hub, bytes(ROOT))
-    opened = Office(hub, made, pyrage.x25519.Identity.generate())
-    recipient = str(opened.key.to_public())
-    serials.set_key(hub.store, hub.desk(awa.actor), CNDH.code, recipient)
-    serials.confirm_key(hub.store, hub.desk(awa.actor), CNDH.code, sealing.fingerprint(recipient))
-    phone = enrolled(hub, "Ségou 1", team="segou")
-    phone.send(*_complaints())
-    acknowledge_new(hub.store, hub.gazetteer(), hub.clock())
-    quarter_over(hub)
+    """A hub of its own in `folder`, furnished, where everybody has an account."""
+    hub = open_new_hub(*founded(folder / "hub", coalition="Jama Seere"), Clock())
+    opened = furnished(hub)
+    for name in _POSTS:
+        opened.person(name)
     yield opened
     hub.close()
 
 
-def _made(hub: Hub, name: str, post: Post) -> Made:
-    return people.make(hub.store, hub.secrets.totp, OPERATOR, name, post, WORDS, hub.clock())
+def furnished(hub: Hub) -> Office:
+    """A new hub whose quarter is over: six complaints may go to the commission without a name, two with one, and some
+    may not go."""
+    opened = Office(hub, pyrage.x25519.Identity.generate())
+    awa = Person(opened.person(AWA).account.actor, NO_KEYS)
+    opened.person(BINTA)
+    keyrings.set_recovery(hub.store, bytes(PrivateKey.generate().public_key), hub.clock())
+    publish_keyring(hub, bytes(ROOT))
+    lay_down(hub, awa)
+    lay_down(hub, awa, PNEF, "PNEF")
+    recipient, desk = str(opened.key.to_public()), hub.desk(awa.actor)
+    serials.set_key(hub.store, desk, CNDH.code, recipient)
+    serials.confirm_key(hub.store, desk, CNDH.code, sealing.fingerprint(recipient))
+    enrolled(hub, "Ségou 1", team="segou").send(*_complaints())
+    acknowledge_new(hub.store, hub.gazetteer(), hub.clock())
+    quarter_over(hub)
+    return opened
 
 
 def _complaints() -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Preparing: a package gets its number and its choice, by itself once a quarter is over, or by a person."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -201,6 +201,14 @@ def items_of(store: Store, desk: Desk, package: Package) -> list[Item]:
     serials.require(desk)
     with store.read() as connection:
         return [each.item for each in packages.items(connection, package.id)]
+
+
+def words_on(store: Store, desk: Desk, made: Sequence[Package]) -> dict[int, tuple[int, int]]:
+    """By id, how much each of these packages says, and of how much of that its destination said something; nothing of
+    one that says nothing. Raises NotFound as `one`."""
+    serials.require(desk)
+    with store.read() as connection:
+        return packages.counts_of_items(connection, [each.id for each in made])
 
 
 def approvers(store: Store, desk: Desk, package: Package) -> list[str]:

@@ -19,6 +19,7 @@ LEAVING: Final = ("N8", *(code for code in TABLES if code.startswith("T")))
 _TELL_WHO: Final = frozenset({"T1", "T2", "T4", "T5", "T6", "T11", "T11M"})
 _FAMILY: Final[Key] = ("GBV",)
 _CORRUPTION: Final = "COR-"
+_OF_CORRUPTION: Final = frozenset({"T11", "T11M"})
 _EXTORTION: Final[Key] = ("COR-SEX",)
 # Referrals there are those of survivors.
 _CENTRES: Final = "one_stop"
@@ -51,7 +52,10 @@ def told(releases: Sequence[Release], body: str = "") -> list[Release]:
     leaving = [each for each in releases if each.table.code in LEAVING]
     if may_be_accused(body):
         leaving = [each for each in leaving if each.table.code not in _TELL_WHO]
-    return _together([_alone(each) for each in leaving], _beside(releases))
+    alone = [_alone(each) for each in leaving]
+    if any(_is_all_extortion(each) for each in alone):
+        alone = [_hidden(each) if each.table.code in _OF_CORRUPTION else each for each in alone]
+    return _together(alone, _beside(releases))
 
 
 def may_be_accused(body: str) -> bool:
@@ -86,6 +90,18 @@ def _alone(release: Release) -> Release:
         rows = tuple(row for row in rows if any((row, column) in cells for column in columns))
         columns = tuple(column for column in columns if any((row, column) in cells for row in rows))
     return replace(release, rows=rows, columns=columns, cells=cells, late={})
+
+
+def _is_all_extortion(release: Release) -> bool:
+    """Whether by what a table tells by kind no corruption was told of: tables of that then tell of violence alone."""
+    return release.table.code == _BY_KIND[0] and not any(row[0].startswith(_CORRUPTION) for row in release.rows)
+
+
+def _hidden(release: Release) -> Release:
+    """A table of which nothing is told, not even what its lines are."""
+    columns = tuple(column for column in release.columns if column == TOTAL) or release.columns
+    cells = {(TOTAL, column): None for column in columns} if release.cells else {}
+    return replace(release, rows=(TOTAL,), columns=columns, cells=cells)
 
 
 def _left(dimensions: Sequence[str], keys: Sequence[Key]) -> tuple[Key, ...]:

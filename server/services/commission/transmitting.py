@@ -34,10 +34,15 @@ def note_left(store: Store, desk: Desk, number: str) -> Package:
     """Note that a sealed package left by hand.
 
     What the hub prepared by itself is let go by another person than who sealed it: two have seen each package. Raises
-    NotFound, and PackageRefused: `state`, `same_person`, and `suspended` or `not_valid` where nothing goes there now.
+    NotFound, and PackageRefused: `state`, `same_sender`, and `suspended` or `not_valid` where nothing goes there now.
     """
     _may_leave(store, desk, number)
     return _note_left(store, desk, number)
+
+
+def needs_another(package: Package, desk: Desk) -> bool:
+    """Whether the hub prepared a package by itself, and this person sealed it: somebody else lets it leave."""
+    return package.prepared_by == JOB.signature and package.sealed_by == desk.actor.signature
 
 
 def kept_file(store: Store, desk: Desk, press_folder: Path, number: str) -> Outgoing:
@@ -95,8 +100,8 @@ def _note_left(store: Store, desk: Desk, number: str) -> Package:
 
 def _check(package: Package, desk: Desk) -> None:
     rules.check_move(package.state, "transmitted")
-    if package.prepared_by == JOB.signature and package.sealed_by is not None:
-        rules.check_second(package.sealed_by, desk.actor.signature)
+    if needs_another(package, desk):
+        raise PackageRefused(fault="same_sender")
 
 
 def _outgoing(package: Package, folder: Path) -> Outgoing:

@@ -26,8 +26,8 @@ ACTION: Final[Action] = "prepare_export"
 blueprint = Blueprint("package", __name__, url_prefix="/console/exports")
 
 _ITEMS: Final = ("number", "ref", "shape", "verdict", "file_number", "reason")
-# Of a package in one of these its destination may say something.
-_TAKES: Final = frozenset({"sealed", "transmitted", "received", "closed"})
+# Of a package in one of these a word of its destination is taken in.
+_TAKES: Final = frozenset({"transmitted", "received", "closed"})
 # A passphrase stands in for these.
 _KEYS: Final = frozenset({"key_missing", "key_unconfirmed"})
 _HTTPS: Final = "https"
@@ -185,9 +185,11 @@ def _sent(desk: Desk, package: Package) -> dict[str, Any]:
     told = package_view.told(preparing.items_of(this_hub().store, desk, package))
     known = serials.listed(this_hub().store, desk)
     left = package.transmitted_at
+    sheet = answer_form.sheet(told)
     return {
-        "sheet": answer_form.sheet(told),
+        "sheet": sheet,
         "takes_answer": package.state in _TAKES,
+        "is_slip": bool(sheet.edited or request.values.get("slip")),
         "is_late": package.state == "transmitted" and left is not None and is_overdue(left, desk.now),
         "address": next((each.address for each in known if each.destination == package.destination), ""),
         # What the hub prepared by itself two people see before it leaves.

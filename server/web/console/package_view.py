@@ -31,13 +31,15 @@ _LEAST: Final = 14
 
 @dataclass(frozen=True)
 class Row:
-    """A package in words; `lines`, `named` and `withheld` count complaints."""
+    """A package in words; `lines`, `named` and `withheld` count complaints, `settled` what was answered of `items`."""
 
     package: Package
     body: str
     lines: int
     named: int
     withheld: int
+    items: int = 0
+    settled: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,12 @@ def bodies(person: Login, desk: Desk) -> dict[str, str]:
     }
 
 
-def row(package: Package, names: Mapping[str, str]) -> Row:
-    """A package in words; `names` of destinations by their codes."""
+def row(package: Package, names: Mapping[str, str], words: tuple[int, int] = (0, 0)) -> Row:
+    """A package in words; `names` of destinations by their codes; `words` as `preparing.words_on` has them."""
     counts = package.counts
     kept_back = sum(withheld(counts.get("against", {})).values())
     lines, named = counts.get("lines", 0), counts.get("named", 0)
-    return Row(package, names.get(package.destination, ""), lines, named, kept_back)
+    return Row(package, names.get(package.destination, ""), lines, named, kept_back, *words)
 
 
 def cells(texts: Catalogue, row: Row) -> list[object]:

@@ -112,5 +112,6 @@ def _quarters(desk: Desk, known: Sequence[Series]) -> list[str]:
 def _rows(person: Login) -> list[Row]:
     hub = this_hub()
     desk = hub.desk(person.actor)
-    bodies = package_view.bodies(person, desk)
-    return [package_view.row(each, bodies) for each in preparing.listed(hub.store, desk)]
+    bodies, made = package_view.bodies(person, desk), preparing.listed(hub.store, desk)
+    words = preparing.words_on(hub.store, desk, made)
+    return [package_view.row(each, bodies, words.get(each.id, (0, 0))) for each in made]

@@ -9,6 +9,7 @@ from server.domain.errors import PackageRefused, ReasonMissing
 from server.i18n import catalogue
 from server.refusals import refusal
 from server.services.accounts.sessions import Login
+from server.services.cases.overview import require
 from server.services.commission import preparing, summarising
 from server.services.commission.summarising import MAX_CHARS, Written
 from server.web.auth import for_person, this_hub
@@ -46,8 +47,10 @@ def decide(person: Login, package: str) -> Answer:
 def write(person: Login, number: str) -> Answer:
     """Do the same on the page of a case."""
     hub = this_hub()
-    about = request.form.get("about", number)
-    _do(hub.desk(person.actor), about)
+    desk, about = hub.desk(person.actor), request.form.get("about", number)
+    # Before anything is said of a form.
+    require(hub.store, desk, number)
+    _do(desk, about)
     return see(f"{url_for('case.show', number=number, words=about)}#summary")
 
 

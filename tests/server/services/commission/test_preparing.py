@@ -159,7 +159,7 @@ class TestSchedule:
         due(ready)
         folder = press_of(ready).folder
         sealed(ready, binta, preparing.one(ready.store, at_desk(ready, binta), NUMBER))
-        assert fault(lambda: transmitting.note_left(ready.store, at_desk(ready, binta), NUMBER)) == "same_person"
+        assert fault(lambda: transmitting.note_left(ready.store, at_desk(ready, binta), NUMBER)) == "same_sender"
         sent = transmitting.send_to_folder(ready.store, at_desk(ready, awa), folder, NUMBER, tmp_path)
         assert sent.state == "transmitted"
 

@@ -216,6 +216,18 @@ def test_stock_of_one_quarter_does_not_tell_what_that_of_the_next_hides(hidden: 
     assert (numbers["reopened"], numbers["closed"]) == ((None, None) if hidden else (9, 12))
 
 
+@pytest.mark.parametrize("code", ["T11", "T11M"])
+def test_table_of_corruption_tells_nothing_where_all_of_it_is_violence(code: str) -> None:
+    numbers = [(("COR-SEX",), ("2026-07", "gao"), 8), (("HR-ARR",), ("2026-07", "gao"), 30)]
+    numbers_of_sector = [(("education",), ("yes",), 8)]
+    of_sector = table(code, numbers_of_sector)
+    _, shown = told([table("T1", numbers), of_sector])
+    assert "education" not in str(shown)
+    assert set(shown.cells.values()) == {None}
+    more = table("T1", [*numbers, (("COR-EXT",), ("2026-07", "gao"), 9)])
+    assert told([more, of_sector])[1].cells == of_sector.cells
+
+
 def test_what_came_late_is_not_told() -> None:
     late: dict[Key, int | None] = {("2026-07", "gao"): 6}
     assert told([replace(table("T1", [(("HR-ARR",), ("2026-07", "gao"), 22)]), late=late)])[0].late == {}
