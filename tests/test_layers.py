@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.slots": ("server.domain",),
     "server.credential": ("server.durable", "server.slots", "server.domain"),
     "server.i18n": ("client_sync.i18n",),
+    "server.reading": ("server.hub", "server.services", "server.domain"),
     "server.store": ("server.store", "server.durable", "server.domain"),
     "server.services": (
         "server.store",
@@ -48,6 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.domain",
         "server.i18n",
         "server.refusals",
+        "server.reading",
         "client_sync.protocol",
     ),
     "server.refusals": ("server.domain", "server.i18n"),
