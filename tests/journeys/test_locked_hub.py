@@ -49,6 +49,15 @@ def start(hub: Hub) -> Iterator[Start]:
         yield lambda: serve(environ(hub.settings.data), stdin=subprocess.DEVNULL)
 
 
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a hub that nobody opens: it is the same whoever asked before."""
+    folder = tmp_path_factory.mktemp("locked") / "hub"
+    open_new_hub(*founded(folder)).close()
+    with serving() as serve:
+        yield address_of(serve(environ(folder), stdin=subprocess.DEVNULL))
+
+
 def _line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline()
@@ -111,23 +120,22 @@ def test_wrong_passphrase_opens_nothing_and_the_next_has_to_wait(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/sync", "/api/v1/enrol", "/health", "/api/v1/openapi.json", "/nowhere"])
-def test_locked_hub_answers_every_door_alike(start: Start, path: str) -> None:
-    address = address_of(start())
-    answers = [requests.request(how, f"{address}{path}", timeout=LONGEST_WAIT_S) for how in ("GET", "POST")]
+def test_locked_hub_answers_every_door_alike(locked: str, path: str) -> None:
+    answers = [requests.request(how, f"{locked}{path}", timeout=LONGEST_WAIT_S) for how in ("GET", "POST")]
     assert {(each.status_code, each.json()["code"]) for each in answers} == {(503, "locked")}
 
 
 @pytest.mark.parametrize("path", ["/", "/login"])
-def test_page_of_a_locked_hub_says_so(start: Start, path: str) -> None:
+def test_page_of_a_locked_hub_says_so(locked: str, path: str) -> None:
     browser = {"Accept-Language": "fr", "Accept": "text/html,*/*;q=0.8"}
-    page = requests.get(f"{address_of(start())}{path}", headers=browser, timeout=LONGEST_WAIT_S)
+    page = requests.get(f"{locked}{path}", headers=browser, timeout=LONGEST_WAIT_S)
     assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert "n'est pas encore ouvert" in page.text.replace("&#39;", "'")
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_device_takes_a_locked_hub_for_a_busy_one(start: Start, sender: Sender) -> None:
-    transport = HttpTransport(address_of(start()))
+def test_device_takes_a_locked_hub_for_a_busy_one(locked: str, sender: Sender) -> None:
+    transport = HttpTransport(locked)
     try:
         with pytest.raises(HubBusy) as busy:
             transport.sync(sender.frame([complaint("one")]), "identity", sender.token)
