@@ -21,6 +21,17 @@ def pytest_configure() -> None:
     share_compiled()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    # On a database of its own a test takes PostgreSQL three times as long as SQLite. The store's tests, and those of
+    # a shared hub, are tried there too by `make test`; the others by `make prove-ci`.
+    for item in items:
+        is_alone = "store" not in item.path.parts and "shared_hub" not in item.fixturenames
+        if item.get_closest_marker("postgres") and is_alone and not item.get_closest_marker("prove"):
+            item.add_marker("prove")
+            item.add_marker("ci")
+
+
 def pytest_collection_finish() -> None:
     # What was imported stays: the collector need not walk over it again and again.
     gc.collect()
