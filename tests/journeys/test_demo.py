@@ -21,6 +21,7 @@ from fixtures.demo.recount import read_back as month_read_back
 from tests.story import STORES, Told, free_port, start, told
 from tests.terminal import Terminal
 
+pytestmark = pytest.mark.ci
 # A moment to call things late by, which none of the rows hangs on.
 NOW = "2026-01-01T00:00:00Z"
 STORY = r"""
@@ -239,7 +240,6 @@ def test_a_complaint_that_is_there_again_is_counted_twice(stores: Path) -> None:
 
 
 @pytest.mark.prove
-@pytest.mark.ci
 def test_without_a_terminal_it_serves_until_it_is_stopped() -> None:
     port = free_port()
     with start(port, PYTHONUNBUFFERED="1") as running:
@@ -264,7 +264,6 @@ def terminal() -> Iterator[Terminal]:
 
 
 @pytest.mark.prove
-@pytest.mark.ci
 def test_keys_cut_the_link_kill_the_hub_pass_time_and_stop(terminal: Terminal) -> None:
     port, settings = free_port(), termios.tcgetattr(terminal.theirs)
     running = start(port, at=terminal.theirs)

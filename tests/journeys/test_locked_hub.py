@@ -144,6 +144,7 @@ def test_device_takes_a_locked_hub_for_a_busy_one(locked: str, sender: Sender) -
     assert (busy.value.code, busy.value.retry_after_s, CODES["locked"].status) == ("locked", 120, 503)
 
 
+@pytest.mark.ci
 def test_no_job_runs_while_the_hub_is_locked(hub: Hub, start: Start, tmp_path: Path) -> None:
     process = start()
     address_of(process)
@@ -207,6 +208,7 @@ def test_without_terminal_or_service_a_command_says_what_it_needs(hub: Hub) -> N
     assert (done.returncode, "SEERE_PASSPHRASE_FILE" in done.stderr) == (1, True)
 
 
+@pytest.mark.ci
 def test_new_hub_gets_the_passphrase_that_was_typed_twice(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     for again, made in ((PASSPHRASE, False), (OTHER, True)):
@@ -227,6 +229,7 @@ def test_passphrase_is_changed_by_whoever_knows_the_old_one(hub: Hub) -> None:
     assert astuple(credential.unlock(hub.settings.credential, OTHER)) == astuple(hub.secrets)
 
 
+@pytest.mark.ci
 def test_image_of_a_hub_that_is_off_holds_no_key_of_it(hub: Hub, sender: Sender, start: Start, tmp_path: Path) -> None:
     address = address_of(start())
     assert _unlock(hub, PASSPHRASE, tmp_path).returncode == 0

@@ -82,6 +82,7 @@ def test_server_says_its_address_and_answers_there(running: Serving) -> None:
     assert requests.get(f"{running.address}/health", timeout=30).json() == {"status": "ok"}
 
 
+@pytest.mark.ci
 def test_term_ends_it_cleanly_and_frees_the_folder(start: Start) -> None:
     process = start()
     address_of(process)
@@ -166,6 +167,7 @@ def test_whole_frames_of_a_cut_body_are_kept(running: Serving) -> None:
         assert _stored(sender.hub, 3) == 3
 
 
+@pytest.mark.ci
 def test_connections_beyond_the_soft_limit_of_files_keep_nobody_out(start: Start) -> None:
     parts = urlsplit(address_of(start("sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh")))
     address = (parts.hostname or "", parts.port or 0)
