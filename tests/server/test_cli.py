@@ -359,6 +359,19 @@ def test_quarantine_is_seen_repaired_and_admitted(seere: Run, as_awa: Run, hub: 
     assert sorted(change["state"] for change in sender.changes()) == ["stored", "stored"]
 
 
+def test_what_nothing_is_to_be_done_about_is_dismissed_and_taken_up(as_awa: Run, seere: Run, hub: Hub) -> None:
+    enrolled(hub, "Gao 1").send(complaint("bad", receipt="7K4M-2QA"))
+    refused = as_awa("quarantine", "dismiss", "1", "--reason", "essai")
+    assert (refused.exit_code, "10" in refused.stderr) == (1, True)
+    assert as_awa("quarantine", "dismiss", "1", "--reason", "essai de la formation").exit_code == 0
+    assert "Rien n'attend" in seere("quarantine", "list").stdout
+    assert "essai de la formation" in as_awa("quarantine", "show", "1").stdout
+    assert as_awa("quarantine", "dismiss", "1", "--reason", "essai de la formation").exit_code == 1
+    assert as_awa("quarantine", "take-up", "1").exit_code == 0
+    assert "receipt_invalid : 1" in seere("quarantine", "list").stdout
+    assert as_awa("quarantine", "take-up", "1").exit_code == 1
+
+
 def test_content_from_outside_can_t_steer_the_terminal(as_awa: Run, hub: Hub) -> None:
     enrolled(hub, "Gao 1").send(complaint("a", receipt="\x1b[2J"))
     shown = as_awa("quarantine", "show", "1", "--content")
