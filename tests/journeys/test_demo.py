@@ -263,7 +263,9 @@ def terminal() -> Iterator[Terminal]:
     terminal.close()
 
 
+# The whole story, and then keys that each wait for the one before.
 @pytest.mark.prove
+@pytest.mark.timeout(300)
 def test_keys_cut_the_link_kill_the_hub_pass_time_and_stop(terminal: Terminal) -> None:
     port, settings = free_port(), termios.tcgetattr(terminal.theirs)
     running = start(port, at=terminal.theirs)
