@@ -1,4 +1,4 @@
-"""A hub with packages to look at: two who prepare and approve them, clerks of two bodies, and complaints of a quarter."""
+"""A hub with packages to look at: two who prepare and approve them, clerks of two bodies, a quarter of complaints."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -339,7 +339,7 @@ def _with_series(hub: Hub) -> Desk:
 
 
 def _sent(hub: Hub, number: Number, state: Any) -> Package:
-    digests = {name: "ab" * 32 for name in ("manifest", "zip", "file")}
+    digests = dict.fromkeys(("manifest", "zip", "file"), "ab" * 32)
     return Package(
         id=0,
         destination=number.prefix.lower(),

@@ -152,7 +152,8 @@ def _fill(made: Quarter, size: int, dice: Random, *, is_planted: bool) -> None:
         for no in range(start, min(start + _FRAME, size)):
             level = dice.choices(LEVELS, _WEIGHTS)[0]
             planted = [next(texts) for _ in range(_CANARIES_EACH)] if texts else []
-            content = _content(made, no, level, dice.choices(cercles, weights)[0], dice, [each.text for each in planted])
+            place = dice.choices(cercles, weights)[0]
+            content = _content(made, no, level, place, dice, [each.text for each in planted])
             made.planted[level] += planted
             sealed = sender.seal(f"q{no}", content)
             if planted:
@@ -163,7 +164,7 @@ def _fill(made: Quarter, size: int, dice: Random, *, is_planted: bool) -> None:
 
 
 def _content(made: Quarter, no: int, level: str, place: str, dice: Random, planted: Sequence[str]) -> dict[str, Any]:
-    """What a device says; `planted`: texts that nobody consented to be told, one for each place where a person writes."""
+    """What a device says; `planted`: texts that nobody agreed to tell, one for each place where a person writes."""
     rights = [each for each in VOCABULARY.kinds if each.startswith("HR-") and not VOCABULARY.follows_gbv_rules(each)]
     # The last two are no business of the commission, or are told in totals alone.
     kind = dice.choices([*rights, "COR-RACKET", "GBV-2"], [*(1 / (1 + at) for at in range(len(rights))), 0.6, 0.3])[0]
@@ -173,6 +174,7 @@ def _content(made: Quarter, no: int, level: str, place: str, dice: Random, plant
         name = FORMULAS[no // 7 % len(FORMULAS)] + f" {no}"
     is_named = level in ("C3", "C4")
     happened = date(2026, 10, 1) + timedelta(days=dice.randrange(50))
+    accused = dice.choice(_ACCUSED)
     facts = {
         "kinds": [kind],
         "channel": "in_person",
@@ -180,7 +182,7 @@ def _content(made: Quarter, no: int, level: str, place: str, dice: Random, plant
         "incident": {"from": happened.isoformat(), "precision": "day"},
         "persons": [
             {"no": 1, "roles": ["complainant", "victim"], "sex": dice.choice("fm"), "age": dice.choice(_AGES)},
-            {"no": 2, "roles": ["alleged_perpetrator"], **({"category": who} if (who := dice.choice(_ACCUSED)) else {})},
+            {"no": 2, "roles": ["alleged_perpetrator"], **({"category": accused} if accused else {})},
             {"no": 3, "roles": ["witness"], "sex": "f"},
         ],
         "consent": {
@@ -213,7 +215,7 @@ def _content(made: Quarter, no: int, level: str, place: str, dice: Random, plant
 
 
 def _write_beside(made: Quarter, dice: Random) -> None:
-    """What people at the hub write: notes, summaries that nobody reviewed, and reviewed ones that look like formulas."""
+    """What people at the hub write: notes, summaries not reviewed, and reviewed ones that look like formulas."""
     hub = made.hub
     first, second = (at_desk(hub, each) for each in (made.first, made.second))
     with hub.store.read() as connection:

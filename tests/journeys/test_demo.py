@@ -20,6 +20,7 @@ from fixtures.demo.recount import Month, recount
 from tests.story import STORES, Told, free_port, start, told
 from tests.terminal import Terminal
 
+pytestmark = pytest.mark.ci
 # A moment to call things late by, which none of the rows hangs on.
 NOW = "2026-01-01T00:00:00Z"
 STORY = r"""
@@ -258,7 +259,6 @@ def test_a_complaint_that_is_there_again_is_counted_twice(stores: Path) -> None:
 
 
 @pytest.mark.prove
-@pytest.mark.ci
 def test_without_a_terminal_it_serves_until_it_is_stopped() -> None:
     port = free_port()
     with start(port, PYTHONUNBUFFERED="1") as running:
@@ -282,8 +282,9 @@ def terminal() -> Iterator[Terminal]:
     terminal.close()
 
 
+# The whole story, and then keys that each wait for the one before.
 @pytest.mark.prove
-@pytest.mark.ci
+@pytest.mark.timeout(300)
 def test_keys_cut_the_link_kill_the_hub_pass_time_and_stop(terminal: Terminal) -> None:
     port, settings = free_port(), termios.tcgetattr(terminal.theirs)
     running = start(port, at=terminal.theirs)

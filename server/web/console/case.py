@@ -13,6 +13,7 @@ from server.domain.desk import Desk
 from server.domain.errors import NotFound, RegroupingRefused, StaleRevision, TransitionRefused, UrgencyRefused
 from server.domain.permission import UNREADABLE, Action, permit
 from server.i18n import Catalogue, catalogue
+from server.reading import read
 from server.refusals import refusal
 from server.services import keyrings
 from server.services.accounts.sessions import Login
@@ -21,8 +22,6 @@ from server.services.cases.due import Which
 from server.services.cases.moving import Intent
 from server.services.cases.overview import Overview, overview, require
 from server.services.commission import answering, summarising
-from server.services.duplicates import renewing
-from server.services.vault import opening
 from server.services.vault.opening import Opener
 from server.web.auth import for_person, this_hub
 from server.web.console import case_view, clock_line
@@ -227,11 +226,8 @@ def _words(desk: Desk, seen: Overview, wanted: str) -> Words:
 
 
 def _opened(desk: Desk, complaint: int, words: Words) -> Words:
-    hub = this_hub()
-    opened = opening.open_compartment(hub.store, desk, complaint, "statement")
+    opened = read(this_hub(), desk, complaint, "statement")
     clear = opened.clear or {}
-    if clear:
-        renewing.retell(hub.store, hub.secrets.linkage, complaint, "statement", clear, desk.now)
     said: dict[str, Any] = {name: str(clear[name]) for name in ("narrative", "summary", "lang") if clear.get(name)}
     said |= {"lang": _TAGS.get(said["lang"], said["lang"])} if "lang" in said else {}
     return replace(words, **said, openers=opened.openers, is_unopenable=opened.is_unopenable)

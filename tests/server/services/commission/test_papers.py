@@ -295,8 +295,8 @@ def test_withdrawal_says_no_more_than_that_a_line_stands_no_more() -> None:
     assert {(row["motif_code"], row["motif"]) for row in rows[: len(whys)]} == {
         (
             "withdrawn",
-            "Ne vaut plus : l'accord de la personne a changé, la plainte est redite autrement sous une autre référence, "
-            "ou une règle du réseau ne permet plus de la confier. Retirez la ligne et toute copie.",
+            "Ne vaut plus : l'accord de la personne a changé, la plainte est redite autrement sous une autre "
+            "référence, ou une règle du réseau ne permet plus de la confier. Retirez la ligne et toute copie.",
         )
     }
     assert [row["motif_code"] for row in rows[len(whys) :]] == ["changed", "erased"]
