@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from server.commands import key_files
+from server.services.accounts import passphrases
+from tests.builders import SOFT
 from tests.compiled import share_compiled
 from tests.memory import ram
 from tests.postgres import Cluster, running_cluster
@@ -19,6 +22,16 @@ def pytest_configure() -> None:
     if folder := ram():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
     share_compiled()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    # On a database of its own a test takes PostgreSQL three times as long as SQLite. The store's tests, and those of
+    # a shared hub, are tried there too by `make test`; the others by `make prove-ci`.
+    for item in items:
+        is_alone = "store" not in item.path.parts and "shared_hub" not in item.fixturenames
+        if item.get_closest_marker("postgres") and is_alone and not item.get_closest_marker("prove"):
+            item.add_marker("ci")
 
 
 def pytest_collection_finish() -> None:
@@ -33,6 +46,31 @@ def shipped() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", PYTHONPATH, prepend=os.pathsep)
         yield
+
+
+# What a guess at a passphrase costs in earnest.
+_HARD = (
+    (passphrases, "HARDNESS", passphrases.HARDNESS),
+    (passphrases, "NOBODYS", passphrases.NOBODYS),
+    (key_files, "HARDNESS", key_files.HARDNESS),
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def soft() -> Iterator[None]:
+    """Passphrases of people and of key files cost next to nothing, but for a test that asks for `hard`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (passphrases, key_files):
+            patch.setattr(module, "HARDNESS", SOFT)
+        patch.setattr(passphrases, "NOBODYS", passphrases.hashed("words that nobody knows"))
+        yield
+
+
+@pytest.fixture
+def hard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passphrases cost what they cost in earnest."""
+    for module, name, value in _HARD:
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture(scope="session")

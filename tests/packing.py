@@ -10,7 +10,7 @@ from server.domain.packages import Number
 from server.domain.referral import Destination
 from server.services.commission.bags import Bag
 from server.services.commission.content import Content
-from server.services.commission.minisign import seed_of
+from server.services.commission.minisign import public_file, seed_of
 
 NUMBER: Final = "CNDH-2026-T3-0007"
 SEED: Final = seed_of(bytes(range(32)))
@@ -26,6 +26,7 @@ _CONTENT: Final = Content(
     against={},
     tables=(),
     key_id="00112233aabbccdd",
+    public_key=public_file(SEED),
     previous=("CNDH-2026-T2-0006", "ab" * 32),
     version="0.1.0",
     places=None,

@@ -44,7 +44,7 @@ class Cluster:
 
     def drop_database(self, url: str) -> None:
         """Removes a database, whoever is still connected to it."""
-        _run(url, "DROP DATABASE IF EXISTS {0} WITH (FORCE)")
+        drop_database(url)
 
     def drop_all(self) -> None:
         """Removes every database that is ours."""
@@ -60,6 +60,11 @@ def create_database(url: str) -> None:
     _run(url, "CREATE DATABASE {0} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C' STRATEGY FILE_COPY")
 
 
+def drop_database(url: str) -> None:
+    """Removes the database behind `url`, if there is one, whoever is still connected to it."""
+    _run(url, "DROP DATABASE IF EXISTS {0} WITH (FORCE)")
+
+
 def copy_database(of: str, url: str) -> None:
     """Makes what is behind `url` a copy of another database of the same server, on which nobody is connected."""
     name = make_url(of).database
@@ -73,10 +78,26 @@ def _run(url: str, *statements: str, of: str = "") -> None:
     address = make_url(url)
     assert address.database is not None
     names = sql.Identifier(address.database), sql.Identifier(of or address.database)
-    elsewhere = address.set(drivername="postgresql", database="postgres")
-    with psycopg.connect(_text(elsewhere), autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(sql.SQL(statement).format(*names))
+    connection = _elsewhere(address)
+    for statement in statements:
+        connection.execute(sql.SQL(statement).format(*names))
+
+
+# Kept until its server stops: to connect takes as long as to make a database.
+_kept: dict[URL, psycopg.Connection] = {}
+
+
+def _elsewhere(address: URL) -> psycopg.Connection:
+    """A connection to the database of the server where nobody is at work."""
+    maintenance = address.set(drivername="postgresql", database="postgres")
+    if maintenance not in _kept:
+        _kept[maintenance] = psycopg.connect(_text(maintenance), autocommit=True)
+    return _kept[maintenance]
+
+
+def _leave(cluster: "Cluster") -> None:
+    if connection := _kept.pop(cluster.maintenance.set(database="postgres"), None):
+        connection.close()
 
 
 @contextmanager
@@ -90,13 +111,17 @@ def running_cluster(environ: Mapping[str, str]) -> Iterator[Cluster]:
         cluster = Cluster(make_url(given).set(drivername="postgresql"))
         yield cluster
         cluster.drop_all()
+        _leave(cluster)
         return
     # Not pytest's own folder: that one is closed to the user we step down to, and its path is too
     # long for a socket (107 bytes).
     folder = Path(tempfile.mkdtemp(prefix="seere-pg-", dir=ram()))
     try:
         with _started(folder) as cluster:
-            yield cluster
+            try:
+                yield cluster
+            finally:
+                _leave(cluster)
     finally:
         shutil.rmtree(folder)
 

@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.i18n": ("client_sync.i18n",),
     "server.figure_words": ("server.domain", "server.i18n", "client_sync.protocol"),
     "server.press": ("server.hub", "server.services", "server.domain"),
+    "server.reading": ("server.hub", "server.services", "server.domain"),
     "server.store": ("server.store", "server.durable", "server.domain"),
     "server.services": (
         "server.store",
@@ -53,6 +54,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.refusals",
         "server.figure_words",
         "server.press",
+        "server.reading",
         "client_sync.protocol",
     ),
     "server.refusals": ("server.domain", "server.i18n"),

@@ -1,30 +1,35 @@
 """`seere commission`: what a destination gets of a quarter, from its series to what it answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import click
 
-from server.commands import commission_words, referral_words
+from server.commands import commission_words, key_files, referral_words
+from server.commands.key_files import KeyFile
 from server.commands.operator import Operator, pass_operator
-from server.commands.person import acting, as_person, ask_new, naming
+from server.commands.person import acting, as_person, naming
 from server.commands.plain import plain
-from server.commands.spoken import SpokenCommand, SpokenGroup
+from server.commands.spoken import Refused, SpokenCommand, SpokenGroup
 from server.domain.desk import Desk
-from server.domain.packages import WAYS, Way
+from server.domain.packages import WAYS, Verdict, Way, Word
 from server.hub import Hub
-from server.press import press_of, seal
+from server.press import hand_over, press_of, seal
 from server.services.commission import (
     answering,
+    approving,
+    carrying,
     minisign,
     preparing,
+    sealing,
     serials,
     summarising,
     transmitting,
     verifying,
 )
+from server.services.commission.answering import Slip, Taken
 from server.services.commission.preparing import Package, Prepared
 from server.services.commission.summarising import Written
 
@@ -32,6 +37,7 @@ _Command = Callable[..., None]
 _number = click.argument("number")
 _destination = click.argument("destination")
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -72,8 +78,9 @@ def series(
 def key(operator: Operator, destination: str, recipient: str, as_name: str) -> None:
     """Take in the key of a destination."""
     with _at_work(operator, as_name, destination) as (hub, desk):
-        fingerprint = serials.set_key(hub.store, desk, destination, recipient.strip())
-    operator.say("commission.key_taken", code=plain(destination), fingerprint=fingerprint, name=as_name)
+        serials.set_key(hub.store, desk, destination, recipient.strip())
+    # Its fingerprint is not shown: it is heard, and typed.
+    operator.say("commission.key_taken", code=plain(destination), name=as_name)
 
 
 @command.command(cls=SpokenCommand)
@@ -98,11 +105,14 @@ def list_(operator: Operator, as_name: str) -> None:
         bodies = {each.code: each for each in serials.destinations_of(hub.store, desk)}
         made = preparing.listed(hub.store, desk)
         signer = press_of(hub).signer
+        restored = serials.waiting_to_resume(hub.store, desk)
     for each in known:
         commission_words.say_series(operator, each, bodies[each.destination], desk.places)
     if not known:
         operator.say("commission.no_series", name=as_name)
         return
+    for each in restored:
+        operator.say("commission.unsure", prefix=each.prefix, code=plain(each.destination), name=as_name)
     for package in made:
         commission_words.say_package(operator, package)
     if not made:
@@ -112,11 +122,26 @@ def list_(operator: Operator, as_name: str) -> None:
 
 @command.command(cls=SpokenCommand)
 @_destination
+@click.argument("last", nargs=-1, metavar="[NUMBER…]")
+@as_person
+@pass_operator
+def resume(operator: Operator, destination: str, last: tuple[str, ...], as_name: str) -> None:
+    """After a restore: which package of each year was the last that anybody saw; none where none is missing."""
+    reason = operator.texts.text("commission.given_up_why")
+    with _at_work(operator, as_name, destination) as (hub, desk):
+        if not last and not operator.agrees("commission.resume_sure"):
+            raise operator.refuse("usage.nothing_done")
+        lost = serials.resume(hub.store, desk, destination, last, reason)
+    click.echo(operator.texts.plural("commission.resumed", lost, code=plain(destination)))
+
+
+@command.command(cls=SpokenCommand)
+@_destination
 @click.argument("quarter")
 @as_person
 @pass_operator
 def prepare(operator: Operator, destination: str, quarter: str, as_name: str) -> None:
-    """Give a package its number, and choose what it says; a number: choose anew."""
+    """Give a package its number, and choose what it says."""
     with _at_work(operator, as_name, destination) as (hub, desk):
         made = preparing.prepare(hub.store, desk, hub.secrets.pepper, destination, quarter.upper())
     _say_made(operator, made, as_name)
@@ -152,26 +177,64 @@ def show(operator: Operator, number: str, as_name: str) -> None:
 @command.command(cls=SpokenCommand)
 @_number
 @click.option("--passphrase-way", "by_passphrase", is_flag=True)
+@click.option("--names", type=_FILE, metavar="FILE")
 @as_person
 @pass_operator
-def approve(operator: Operator, number: str, by_passphrase: bool, as_name: str) -> None:
+def approve(operator: Operator, number: str, by_passphrase: bool, names: Path | None, as_name: str) -> None:
     """Seal what was prepared, once this second person saw it and said yes."""
     with _at_work(operator, as_name, number) as (hub, desk):
         package = preparing.one(hub.store, desk, number)
         found, waiting = _looked_at(hub, desk, number)
         commission_words.say_head(operator, package, _body(operator, hub, desk, package))
         commission_words.say_prepared(operator, found, waiting, as_name)
+        approving.check(approving.without_key(found) if by_passphrase else found, desk)
         if not operator.agrees("commission.approve_sure"):
             raise operator.refuse("usage.nothing_done")
-        passphrase = ask_new(operator, "commission.ask_passphrase") if by_passphrase else ""
+        passphrase = _drawn(operator) if by_passphrase else ""
+        opened = None if names is None else names.read_bytes()
         with operator.busy("commission.sealing"):
-            sealed = seal(hub, desk, number, found.choice.digest(), passphrase)
+            sealed = seal(hub, desk, number, found.choice.digest(), passphrase, opened)
         folder = press_of(hub).folder
     operator.say("commission.sealed", number=sealed.number.text, folder=folder, bytes=sealed.bytes)
     commission_words.say_digests(operator, sealed)
     if by_passphrase:
         operator.say("commission.passphrase_apart")
-    operator.say("commission.how_send", number=sealed.number.text, name=as_name)
+    is_for_another = transmitting.needs_another(sealed, desk)
+    key = "commission.how_another_sends" if is_for_another else "commission.how_send"
+    operator.say(key, number=sealed.number.text, name=as_name)
+
+
+@command.command("hand-over", cls=SpokenCommand)
+@_number
+@click.option("--out", required=True, type=_NEW_FILE, metavar="FILE")
+@as_person
+@pass_operator
+def hand_over_(operator: Operator, number: str, out: Path, as_name: str) -> None:
+    """Sealed identities that a package needs, for the machine where whoever approves keeps the key."""
+    if out.exists():
+        raise operator.refuse("usage.file_there", file=out)
+    with _at_work(operator, as_name, number) as (hub, desk):
+        handed = hand_over(hub, desk, number)
+    operator.write_new(out, [handed.file])
+    until = operator.moment(handed.until)
+    click.echo(operator.texts.plural("commission.handed", handed.names, file=out, until=until))
+    operator.say("commission.handed_words", words=handed.words)
+    operator.say("commission.how_names", file=out.name, number=number, name=as_name)
+
+
+@command.command(cls=SpokenCommand)
+@click.argument("file", type=_FILE)
+@click.option("--key", required=True, type=_FILE, metavar="FILE")
+@click.option("--out", required=True, type=_NEW_FILE, metavar="FILE")
+@pass_operator
+def names(operator: Operator, file: Path, key: Path, out: Path) -> None:
+    """Open what was handed over by a key kept here, and seal the names for that package; needs no hub."""
+    typed = operator.answer(operator.texts.text("commission.ask_words"))
+    private = key_files.open_by_asking(operator, KeyFile.read(key, "reader"))
+    opened = carrying.open_names(file.read_bytes(), private, typed)
+    operator.write_new(out, [opened.file])
+    click.echo(operator.texts.plural("commission.names_sealed", opened.names, file=out, number=plain(opened.package)))
+    operator.say("commission.names_gone", file=file)
 
 
 @command.command(cls=SpokenCommand)
@@ -196,13 +259,16 @@ def send(operator: Operator, number: str, folder: Path | None, as_name: str) -> 
 
 @command.command(cls=SpokenCommand)
 @_number
-@click.argument("file", type=_FILE)
+@click.argument("file", type=_FILE, required=False)
+@click.option("--typed", "is_typed", is_flag=True)
 @as_person
 @pass_operator
-def answer(operator: Operator, number: str, file: Path, as_name: str) -> None:
-    """Take in what a destination says of a package."""
+def answer(operator: Operator, number: str, file: Path | None, is_typed: bool, as_name: str) -> None:
+    """Take in what a destination says of a package: by its file, or typed from its paper slip."""
+    if is_typed != (file is None):
+        raise operator.refuse("commission.which_answer")
     with _at_work(operator, as_name, number) as (hub, desk):
-        taken = answering.take_answer(hub.store, desk, number, answering.unpacked(file.read_bytes()))
+        taken = _taken(operator, hub, desk, number, file)
     state = operator.texts.text(f"packages.state_{taken.package.state}")
     click.echo(operator.texts.plural("commission.taken", taken.settled, number=number, state=state))
 
@@ -276,6 +342,50 @@ def _looked_at(hub: Hub, desk: Desk, number: str) -> tuple[Prepared, list[Writte
     found = preparing.look(hub.store, desk, hub.secrets.pepper, number)
     complaints = [each.complaint for each in found.choice.candidates]
     return found, summarising.unreviewed(hub.store, desk, complaints)
+
+
+def _taken(operator: Operator, hub: Hub, desk: Desk, number: str, file: Path | None) -> Taken:
+    if file is not None:
+        return answering.take_answer(hub.store, desk, number, answering.unpacked(file.read_bytes()))
+    refs = {each.ref for each in preparing.items_of(hub.store, desk, preparing.one(hub.store, desk, number))}
+    return answering.take_slip(hub.store, desk, number, _slip(operator, refs))
+
+
+def _slip(operator: Operator, refs: Collection[str]) -> Slip:
+    """A paper slip as it is typed: its head, then all is accepted, or one line an item, until an empty one."""
+    digits, at, by = (operator.answer(operator.texts.text(f"commission.ask_{each}")) for each in ("digits", "at", "by"))
+    if operator.agrees("commission.ask_all"):
+        return Slip(digits, at, by, None)
+    words = list[Word]()
+    while line := operator.answer(operator.texts.text("commission.ask_item")).strip():
+        try:
+            words.append(_word(operator, line, refs))
+        except Refused as refused:
+            # Where somebody is there to type it again, what was typed before stays.
+            if not operator.has_terminal:
+                raise
+            refused.show()
+    return Slip(digits, at, by, words)
+
+
+def _word(operator: Operator, line: str, refs: Collection[str]) -> Word:
+    """`P-… yes NUMBER`, or `P-… no REASON`; refuses what is neither, and a reference that the package has not."""
+    ref, said, more = (*line.split(maxsplit=2), "", "", "")[:3]
+    verdicts: dict[str, Verdict] = dict.fromkeys(operator.texts.text("usage.yes").split(), "accepted")
+    verdicts |= dict.fromkeys(operator.texts.text("usage.no").split(), "rejected")
+    verdict = verdicts.get(said.lower())
+    if verdict is None or ref.upper() not in refs:
+        raise operator.refuse("commission.bad_item", text=line)
+    return Word(ref.upper(), verdict, **{"file_number" if verdict == "accepted" else "reason": more})
+
+
+def _drawn(operator: Operator) -> str:
+    """A passphrase that the hub draws, shown this once."""
+    words = sealing.new_passphrase()
+    with operator.own_screen():
+        operator.say("commission.passphrase", words=words)
+        operator.wait_for_enter("commission.passphrase_written")
+    return words
 
 
 def _body(operator: Operator, hub: Hub, desk: Desk, package: Package) -> str:

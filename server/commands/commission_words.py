@@ -32,10 +32,10 @@ def say_series(operator: Operator, each: Series, to: Destination, places: Gazett
     if not each.key:
         operator.say("commission.key_none", code=plain(each.destination))
         return
-    fingerprint = serials.fingerprint_of(each)
     if each.key_at is None:
-        operator.say("commission.key_unheard", fingerprint=fingerprint, code=plain(each.destination))
+        operator.say("commission.key_unheard", code=plain(each.destination))
     else:
+        fingerprint = serials.fingerprint_of(each)
         operator.say("commission.key_heard", fingerprint=fingerprint, day=operator.day(each.key_at))
 
 

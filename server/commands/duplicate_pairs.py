@@ -18,11 +18,11 @@ from server.domain.matching.decisions import PROPOSED, Judged, Reason, Verdict
 from server.domain.matching.review import Estimate
 from server.domain.places import Gazetteer
 from server.hub import Hub
+from server.reading import read
 from server.services.accounts.sessions import Login
 from server.services.duplicates import choosing, deciding, renewing, wording
 from server.services.duplicates.choosing import Queue, ShownPair
 from server.services.duplicates.deciding import Explained, Reached, ShownDecision, View
-from server.services.vault import opening
 from server.services.vault.holding import Compartment
 from server.services.vault.opening import Opened
 
@@ -222,10 +222,7 @@ def _open_both(hub: Hub, desk: Desk, shown: Explained, compartment: Compartment,
     opened = []
     for number, each in zip(shown.numbers, shown.reports, strict=True):
         with naming(number, compartment):
-            part = opening.open_compartment(hub.store, desk, each.complaint, compartment, reason)
-        if part.clear is not None:
-            renewing.retell(hub.store, hub.secrets.linkage, each.complaint, compartment, part.clear, desk.now)
-        opened.append(part)
+            opened.append(read(hub, desk, each.complaint, compartment, reason))
     return opened
 
 

@@ -13,7 +13,7 @@ from server.commands.plain import plain, readable
 from server.commands.spoken import SpokenCommand, refusal_in_full
 from server.domain.contact import WAYS, Reach
 from server.domain.errors import ContactNotAllowed
-from server.services.duplicates import renewing
+from server.reading import read
 from server.services.vault import opening
 from server.services.vault.holding import Compartment
 from server.services.vault.opening import Look, Opened, Opener
@@ -51,9 +51,7 @@ def command(
             export.write_bytes(opening.hand_over(hub.store, desk, complaint, compartment, reason))
             operator.say("open.exported", file=export)
             return
-        opened = opening.open_compartment(hub.store, desk, complaint, compartment, reason)
-        if opened.clear is not None:
-            renewing.retell(hub.store, hub.secrets.linkage, complaint, compartment, opened.clear, desk.now)
+        opened = read(hub, desk, complaint, compartment, reason)
         looks = opening.openings(hub.store, desk, complaint)
     _show(operator, opened)
     for look in looks:

@@ -1,4 +1,4 @@
-"""`seere quarantine`: what was kept and not filed: see it, put it right, admit it."""
+"""`seere quarantine`: what was kept and not filed: see it, put it right, admit it, or let nothing be done about it."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ from server.services.intake.sealing import Sealing
 
 @click.group(cls=SpokenGroup)
 def command() -> None:
-    """List, show, repair, admit."""
+    """List, show, repair, admit, dismiss, take up."""
 
 
 @command.command("list", cls=SpokenCommand)
@@ -72,6 +72,8 @@ def show(operator: Operator, id: int, content: bool, as_name: str) -> None:
         state=operator.texts.text(f"quarantine.state_{kept.state}"),
         meaning=operator.texts.text(f"reason.{kept.code}"),
     )
+    if kept.settled_why and kept.settled_at:
+        operator.say("quarantine.why_dismissed", day=operator.day(kept.settled_at), why=plain(kept.settled_why))
     if payload is not None:
         click.echo(_readable(payload))
 
@@ -111,6 +113,29 @@ def admit(operator: Operator, id: int | None, code: str | None, as_is: bool, pla
         with operator.busy("quarantine.admitting"):
             tally = admission.admit_waiting(hub.store, desk, prefix, [code or ""], word)
     operator.say("quarantine.tally", stored=tally.stored, left=tally.left)
+
+
+@command.command("dismiss", cls=SpokenCommand)
+@click.argument("id", type=int)
+@click.option("--reason", required=True, metavar="TEXT")
+@as_person
+@pass_operator
+def dismiss(operator: Operator, id: int, reason: str, as_name: str) -> None:
+    """Let nothing be done about one: it is kept, and waits no more."""
+    with operator.hub() as hub, acting(operator, hub, as_name) as person:
+        admission.dismiss(hub.store, hub.desk(person.actor), id, reason)
+    operator.say("quarantine.dismissed", id=id, name=as_name)
+
+
+@command.command("take-up", cls=SpokenCommand)
+@click.argument("id", type=int)
+@as_person
+@pass_operator
+def take_up(operator: Operator, id: int, as_name: str) -> None:
+    """Let one wait again that was dismissed."""
+    with operator.hub() as hub, acting(operator, hub, as_name) as person:
+        admission.take_up(hub.store, hub.desk(person.actor), id)
+    operator.say("quarantine.taken_up", id=id)
 
 
 def _sealing(hub: Hub) -> Sealing:

@@ -34,6 +34,8 @@ COLUMNS: Final = (
 # What somebody who knows a person could know her by, in the order in which lines give it up; twice: two rungs.
 GIVEN_UP: Final = ("victims", "happened", "place", "author", "age", "kind", "received", "sex", "age")
 _SEVERAL: Final = "several"
+# What a line without a name has of consent, whatever more its person would let others have.
+_UNNAMED: Final = "C2"
 _MONTH_CHARS: Final = 7
 _FAMILY_SEPARATOR: Final = "-"
 
@@ -60,11 +62,13 @@ class Victim:
 class Candidate:
     """A complaint that may go to a destination, as lines go by it.
 
-    `ref`: under which the destination knows it, `parts`: what consent lets it have. `happened` is a day, as ISO 8601
-    has it, or empty; `received` the quarter and `received_month` the month in which the hub got it.
+    `case`: that has it, None where nobody opened one. `ref`: under which the destination knows it, `parts`: what
+    consent lets it have. `happened` is a day, as ISO 8601 has it, or empty; `received` the quarter and `received_month`
+    the month in which the hub got it. `summary_tells_cercle`: whether its words do.
     """
 
     complaint: int
+    case: int | None
     ref: str
     consent: str
     parts: frozenset[Part]
@@ -80,6 +84,7 @@ class Candidate:
     status: str
     urgency: str
     summary: str
+    summary_tells_cercle: bool
 
     @property
     def is_named(self) -> bool:
@@ -106,8 +111,13 @@ class Line:
 
 
 def shown(candidates: Sequence[Candidate]) -> dict[int, Said | None]:
-    """By complaint, what an unnamed line says of its person, no nearer than it may; None: too few are alike."""
-    return blurred({each.complaint: _ladders(each) for each in candidates if not each.is_named}, GIVEN_UP)
+    """By complaint, what an unnamed line says of its person, no nearer than it may; None: too few are alike.
+
+    Complaints of one case count once: neighbours who tell of the same man don't hide him.
+    """
+    unnamed = [each for each in candidates if not each.is_named]
+    sources = {each.complaint: (each.case is None, each.case or each.complaint) for each in unnamed}
+    return blurred({each.complaint: _ladders(each) for each in unnamed}, GIVEN_UP, sources)
 
 
 def line(candidate: Candidate, said: Said | None, named: Named | None) -> Line:
@@ -116,28 +126,34 @@ def line(candidate: Candidate, said: Said | None, named: Named | None) -> Line:
     A name, and whatever is nearer than a cercle and a month, stands in lines of those alone who let that destination
     have it. Raises ValueError where the one of both that such a line needs is missing.
     """
-    common = {"ref": candidate.ref, **said_of_case(candidate)}
+    common = {"ref": candidate.ref}
     if not candidate.is_named:
         if said is None:
             raise ValueError("no line without a name says all that is known")
         where = dict(zip(("region", "cercle"), said["place"].split("/"), strict=False))
+        common |= said_of_case(candidate, with_cercle=bool(where.get("cercle")))
         near = {name: said[name] for name in ("received", "happened", "kind", "author", "victims", "sex", "age")}
         return _line(candidate, "line", common | near | where)
     if named is None:
         raise ValueError("no named line without a name")
+    common |= said_of_case(candidate, with_cercle=True)
     near = _near(candidate) | {"name": named.name, "phone": named.phone if "contacts" in candidate.parts else ""}
     return _line(candidate, "named", common | near)
 
 
-def said_of_case(candidate: Candidate) -> dict[str, str]:
-    """What a line says of what became of a complaint, by which nobody knows its person; empty where nothing is."""
+def said_of_case(candidate: Candidate, *, with_cercle: bool) -> dict[str, str]:
+    """What a line says of what became of a complaint, by which nobody knows its person; empty where nothing is.
+
+    `with_cercle`: whether the line says that; a summary is no nearer than the line that it stands in.
+    """
+    is_too_near = candidate.summary_tells_cercle and not with_cercle and not candidate.is_named
     return {
         "verification": candidate.verification,
         "verified_late": "1" if candidate.verified_late else "",
         "status": candidate.status,
         "urgency": candidate.urgency,
-        "consent": candidate.consent,
-        "summary": candidate.summary,
+        "consent": candidate.consent if candidate.is_named else _UNNAMED,
+        "summary": "" if is_too_near else candidate.summary,
     }
 
 

@@ -1,13 +1,14 @@
 """Small cells: which numbers of a table are hidden, so that none of them can be worked out from those shown."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 # What stands for fewer than this is hidden.
 LEAST: Final = 5
 
 Cell = tuple[int, int]
+_C = TypeVar("_C", bound=Hashable)
 # Nodes of the graph of hidden cells: lines of the table, and one for rows that have no sum.
 _Line = tuple[str, int]
 _NO_ROW: Final[_Line] = ("none", 0)
@@ -64,6 +65,28 @@ def hidden(grid: Grid) -> frozenset[Cell]:
         if not more:
             return frozenset(found)
         found |= more
+
+
+def more_hidden(
+    numbers: Mapping[_C, int | None], lines: Collection[Collection[_C]], last: Callable[[_C], bool]
+) -> frozenset[_C]:
+    """The cells of several tables that are not shown where these are read together.
+
+    `numbers` as each table shows them, None for a hidden one; a cell that is not among them is 0. Of each of `lines` no
+    number, or more than one, is hidden afterwards, unless there is no other in it: the smallest is hidden with the one
+    that is, one of those that are `last` only where no other is left.
+    """
+    found = {cell for cell, number in numbers.items() if number is None}
+    is_over = False
+    while not is_over:
+        is_over = True
+        for line in lines:
+            held = [cell for cell in line if cell in found]
+            others = {cell: number for cell in line if cell not in found and (number := numbers.get(cell))}
+            if len(held) == 1 and others:
+                found.add(min(others, key=lambda cell: (last(cell), others[cell])))
+                is_over = False
+    return frozenset(found)
 
 
 def _cells(grid: Grid) -> Iterator[Cell]:

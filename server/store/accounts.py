@@ -46,12 +46,15 @@ class Account:
     left_at: datetime | None = None
     last_login_on: str | None = None
     change_by: datetime | None = None
+    destination: str | None = None
 
     @property
     def actor(self) -> Actor:
         """The person, as permission knows people."""
         regions, teams, partners = (frozenset(each) for each in (self.regions, self.teams, self.partners))
-        return Actor(self.id, self.role, regions, teams, partners, self.is_named_reader)
+        return Actor(
+            self.id, self.role, regions, teams, partners, self.is_named_reader, destination=self.destination
+        )
 
 
 @dataclass(frozen=True)

@@ -103,4 +103,6 @@ summary: Final = sa.Table(
     column("by", sa.String(80)),
     column("reviewed_at", UtcTime, null=True),
     column("reviewed_by", sa.String(80), null=True),
+    # Why a second person sent it back to who wrote it; empty where nobody did.
+    column("back", sa.String(500), server_default=""),
 )

@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.packages import Item, Number, Shape, State, Way
+from server.store import state
 from server.store.dialect import locked
 from server.store.package_tables import package, package_item, series, summary
 from server.store.schema import act, complaint, person, quarantine, received
@@ -15,6 +16,10 @@ from server.store.schema import act, complaint, person, quarantine, received
 # Of a package in one of these states its destination has what it says, or is about to.
 _LEFT: Final = ("sealed", "transmitted", "received", "closed")
 _LINES: Final = ("line", "named")
+# In the state of the hub, before the prefix of a series.
+_RESTORED: Final = "restored_"
+# And before the number of a package, of what opens names that were opened elsewhere.
+_NAMES: Final = "names_"
 _NAMED: Final = frozenset({"complainant", "victim"})
 
 
@@ -92,14 +97,21 @@ class Told:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a complaint is about in words that may leave; `reviewed_by` a second person, None before."""
+    """What a complaint is about in words that may leave; `reviewed_by` a second person, None before. `back`: why one
+    sent it back to who wrote it, empty where nobody did."""
 
     complaint: int
     text: str = field(repr=False)
     at: datetime
     by: str
-    reviewed_at: datetime | None
-    reviewed_by: str | None
+    reviewed_at: datetime | None = None
+    reviewed_by: str | None = None
+    back: str = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a second person has to read it."""
+        return self.reviewed_by is None and not self.back
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,9 @@ _SUMMARY: Final = tuple(summary.c[name] for name in Summary.__dataclass_fields__
 
 
 def add_series(connection: sa.Connection, made: Series) -> None:
-    """Keep a series that is new."""
+    """Keep a series that is new; where the database was put back once, it may have been there before."""
+    if is_restored(connection, ""):
+        state.keep(connection, _RESTORED + made.prefix, "")
     connection.execute(sa.insert(series).values(**vars(made) | {"since": made.since.isoformat()}))
 
 
@@ -143,6 +157,41 @@ def next_no(connection: sa.Connection, destination: str, year: int) -> int:
     columns = package.c
     select = sa.select(sa.func.max(columns.no)).where(columns.destination == destination, columns.year == year)
     return (connection.scalar(select) or 0) + 1
+
+
+def mark_restored(connection: sa.Connection) -> int:
+    """The database is an older one: packages may have been made since of which it knows nothing, and series; gives how
+    many series it knows."""
+    known = all_series(connection)
+    for prefix in ("", *(each.prefix for each in known)):
+        state.keep(connection, _RESTORED + prefix, "")
+    return len(known)
+
+
+def is_restored(connection: sa.Connection, prefix: str) -> bool:
+    """Whether nobody said yet which package of a series was the last one before the database was put back; of no
+    prefix, whether it was ever put back."""
+    return state.get(connection, _RESTORED + prefix) is not None
+
+
+def resume(connection: sa.Connection, prefix: str) -> None:
+    """Somebody said it."""
+    state.drop(connection, _RESTORED + prefix)
+
+
+def keep_names_key(connection: sa.Connection, number: Number, text: str) -> None:
+    """Keep what opens the names of a package that come back from elsewhere, in place of an older one."""
+    state.keep(connection, _NAMES + number.text, text)
+
+
+def names_key(connection: sa.Connection, number: Number) -> str | None:
+    """What opens the names of a package that come back from elsewhere; None where none are out."""
+    return state.get(connection, _NAMES + number.text)
+
+
+def drop_names_key(connection: sa.Connection, number: Number) -> None:
+    """Whatever names of a package come back from elsewhere, nobody opens them any more."""
+    state.drop(connection, _NAMES + number.text)
 
 
 def add(connection: sa.Connection, made: Package) -> int:
@@ -224,6 +273,14 @@ def items(connection: sa.Connection, id: int) -> list[Told]:
     return [_told(row) for row in connection.execute(select.order_by(package_item.c.ref, package_item.c.shape))]
 
 
+def counts_of_items(connection: sa.Connection, ids: Collection[int]) -> dict[int, tuple[int, int]]:
+    """By package, how much it says, and of how much of that its destination said something."""
+    columns = package_item.c
+    counts = columns.package, sa.func.count(), sa.func.count(columns.verdict)
+    select = sa.select(*counts).where(columns.package.in_(ids)).group_by(columns.package)
+    return {id: (items, settled) for id, items, settled in connection.execute(select)}
+
+
 def of_complaints(
     connection: sa.Connection, complaints: Collection[int]
 ) -> list[tuple[Package, Told, datetime | None]]:
@@ -272,6 +329,28 @@ def standing(connection: sa.Connection, destination: str) -> dict[str, Told]:
         elif told.item.ref in found:
             found[told.item.ref] = _corrected(found[told.item.ref], told)
     return found
+
+
+def voided(connection: sa.Connection, destination: str) -> dict[int, int]:
+    """By complaint, how many lines of it a destination was told are void; of an erased one nothing is known."""
+    columns, of = package_item.c, package.c
+    select = (
+        sa.select(columns.complaint, sa.func.count())
+        .join(package, of.id == columns.package)
+        .where(of.destination == destination, of.state.in_(_LEFT), columns.shape == "void")
+        .where(columns.complaint.is_not(None))
+        .group_by(columns.complaint)
+    )
+    return {row[0]: row[1] for row in connection.execute(select)}
+
+
+def is_quarter_there(connection: sa.Connection, destination: str, quarter: str) -> bool:
+    """Whether a destination has a package of a quarter, or is about to."""
+    columns = package.c
+    select = sa.select(columns.id).where(
+        columns.destination == destination, columns.quarter == quarter, columns.state.in_(_LEFT)
+    )
+    return connection.scalar(select.limit(1)) is not None
 
 
 def received_between(
@@ -344,11 +423,9 @@ def keep_summary(connection: sa.Connection, made: Summary) -> None:
     connection.execute(sa.insert(summary).values(**vars(made)))
 
 
-def review(connection: sa.Connection, complaint_id: int, by: str, at: datetime) -> None:
-    """A second person has read a summary."""
-    connection.execute(
-        sa.update(summary).where(summary.c.complaint == complaint_id).values(reviewed_by=by, reviewed_at=at)
-    )
+def change_summary(connection: sa.Connection, complaint_id: int, **values: Any) -> None:
+    """Set columns of a summary."""
+    connection.execute(sa.update(summary).where(summary.c.complaint == complaint_id).values(**values))
 
 
 def forget(connection: sa.Connection, complaint_id: int) -> None:

@@ -20,6 +20,8 @@ from tests.benchmarks.load import BATCH, complaint_lines, randoms
 from tests.benchmarks.readers import World, key_surprises, open_share, settled, surprises
 from tests.builders import STORED, Clock, enrolled, open_test_hub, operation, verdicts
 
+pytestmark = pytest.mark.ci
+
 CANARIES = 60
 
 
@@ -94,9 +96,7 @@ def test_every_case_opens_whoever_is_lost_and_by_any_two_lists(world: World) -> 
     assert open_share(world) == 1
 
 
-@pytest.mark.parametrize(
-    ("walks", "steps"), [(3, 30), pytest.param(6, 60, marks=[pytest.mark.prove, pytest.mark.ci])]
-)
+@pytest.mark.parametrize(("walks", "steps"), [(3, 30), pytest.param(6, 60, marks=pytest.mark.prove)])
 def test_no_way_of_reaching_a_person_is_offered_that_was_not_allowed(
     hub_url: str, tmp_path: Path, walks: int, steps: int
 ) -> None:

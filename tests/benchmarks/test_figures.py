@@ -44,6 +44,7 @@ def test_the_99th_percentile_of_200_waits_is_the_third_longest() -> None:
     assert quantile([float(wait) for wait in range(200, 0, -1)], 0.99) == 198
 
 
+@pytest.mark.ci
 def test_a_population_cut_short_is_completed_without_a_row_twice(folder: Path) -> None:
     populated(100)
     # What a build of 250 leaves behind that was stopped after its first frame.
@@ -54,6 +55,7 @@ def test_a_population_cut_short_is_completed_without_a_row_twice(folder: Path) -
     assert (counts.complaints, counts.devices, counts.set_aside) == (250, 1, 0)
 
 
+@pytest.mark.ci
 def test_a_population_with_other_tables_is_built_anew(folder: Path) -> None:
     with opened(populated(100).folder) as hub, hub.store.write() as connection:
         connection.exec_driver_sql("CREATE TABLE left_over (id INTEGER)")
@@ -62,6 +64,7 @@ def test_a_population_with_other_tables_is_built_anew(folder: Path) -> None:
     assert "left_over" not in names
 
 
+@pytest.mark.ci
 def test_load_that_is_not_newly_stored_is_void(folder: Path) -> None:
     with opened(folder / "hub") as hub:
         sender = enrol(hub)
@@ -72,6 +75,7 @@ def test_load_that_is_not_newly_stored_is_void(folder: Path) -> None:
             run(process.address, [load])
 
 
+@pytest.mark.ci
 def test_figures_are_void_when_a_limit_does_not_bind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof, "_LESS_THAN_A_FRAME", harness.UNBOUNDED)
     with pytest.raises(Void, match="over_limit"):

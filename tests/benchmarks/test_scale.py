@@ -69,6 +69,7 @@ def test_a_report_that_is_put_there_has_the_keys_that_the_hub_gives_one_that_com
         assert list(kept[number].heads) == [duplicates.head_of(key) for key in keys]
 
 
+@pytest.mark.ci
 def test_recall_is_that_of_reports_whose_keys_are_there(filled: Crowded, tmp_path: Path) -> None:
     with scale.arena(filled, tmp_path / "hub", warm_up=0) as arena:
         first, then = arena.late(scale.ANYWHERE, 2)
@@ -91,6 +92,7 @@ def test_a_filled_hub_is_used_again_until_the_code_that_made_it_changes(filled: 
     assert stamp.read_text() != "of another day"
 
 
+@pytest.mark.ci
 def test_links_are_the_same_in_another_order(tmp_path: Path) -> None:
     told = Crowd(steady.SEED, 40)
     mixed = Random(1).sample(told.history, len(told.history))

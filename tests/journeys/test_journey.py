@@ -6,10 +6,10 @@ import pytest
 
 from tests.benchmarks.journey import travel
 
+pytestmark = pytest.mark.ci
 
-@pytest.mark.parametrize(
-    ("complaints", "steps"), [(16, 60), pytest.param(40, 150, marks=[pytest.mark.prove, pytest.mark.ci])]
-)
+
+@pytest.mark.parametrize(("complaints", "steps"), [(16, 60), pytest.param(40, 150, marks=pytest.mark.prove)])
 def test_every_complaint_of_three_weeks_comes_to_its_end_and_nothing_to_anybody_else(
     tmp_path: Path, complaints: int, steps: int
 ) -> None:

@@ -49,6 +49,15 @@ def start(hub: Hub) -> Iterator[Start]:
         yield lambda: serve(environ(hub.settings.data), stdin=subprocess.DEVNULL)
 
 
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a hub that nobody opens: it is the same whoever asked before."""
+    folder = tmp_path_factory.mktemp("locked") / "hub"
+    open_new_hub(*founded(folder)).close()
+    with serving() as serve:
+        yield address_of(serve(environ(folder), stdin=subprocess.DEVNULL))
+
+
 def _line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline()
@@ -111,23 +120,22 @@ def test_wrong_passphrase_opens_nothing_and_the_next_has_to_wait(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/sync", "/api/v1/enrol", "/health", "/api/v1/openapi.json", "/nowhere"])
-def test_locked_hub_answers_every_door_alike(start: Start, path: str) -> None:
-    address = address_of(start())
-    answers = [requests.request(how, f"{address}{path}", timeout=LONGEST_WAIT_S) for how in ("GET", "POST")]
+def test_locked_hub_answers_every_door_alike(locked: str, path: str) -> None:
+    answers = [requests.request(how, f"{locked}{path}", timeout=LONGEST_WAIT_S) for how in ("GET", "POST")]
     assert {(each.status_code, each.json()["code"]) for each in answers} == {(503, "locked")}
 
 
 @pytest.mark.parametrize("path", ["/", "/login"])
-def test_page_of_a_locked_hub_says_so(start: Start, path: str) -> None:
+def test_page_of_a_locked_hub_says_so(locked: str, path: str) -> None:
     browser = {"Accept-Language": "fr", "Accept": "text/html,*/*;q=0.8"}
-    page = requests.get(f"{address_of(start())}{path}", headers=browser, timeout=LONGEST_WAIT_S)
+    page = requests.get(f"{locked}{path}", headers=browser, timeout=LONGEST_WAIT_S)
     assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
     assert "n'est pas encore ouvert" in page.text.replace("&#39;", "'")
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_device_takes_a_locked_hub_for_a_busy_one(start: Start, sender: Sender) -> None:
-    transport = HttpTransport(address_of(start()))
+def test_device_takes_a_locked_hub_for_a_busy_one(locked: str, sender: Sender) -> None:
+    transport = HttpTransport(locked)
     try:
         with pytest.raises(HubBusy) as busy:
             transport.sync(sender.frame([complaint("one")]), "identity", sender.token)
@@ -136,6 +144,7 @@ def test_device_takes_a_locked_hub_for_a_busy_one(start: Start, sender: Sender) 
     assert (busy.value.code, busy.value.retry_after_s, CODES["locked"].status) == ("locked", 120, 503)
 
 
+@pytest.mark.ci
 def test_no_job_runs_while_the_hub_is_locked(hub: Hub, start: Start, tmp_path: Path) -> None:
     process = start()
     address_of(process)
@@ -199,6 +208,7 @@ def test_without_terminal_or_service_a_command_says_what_it_needs(hub: Hub) -> N
     assert (done.returncode, "SEERE_PASSPHRASE_FILE" in done.stderr) == (1, True)
 
 
+@pytest.mark.ci
 def test_new_hub_gets_the_passphrase_that_was_typed_twice(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     for again, made in ((PASSPHRASE, False), (OTHER, True)):
@@ -219,6 +229,7 @@ def test_passphrase_is_changed_by_whoever_knows_the_old_one(hub: Hub) -> None:
     assert astuple(credential.unlock(hub.settings.credential, OTHER)) == astuple(hub.secrets)
 
 
+@pytest.mark.ci
 def test_image_of_a_hub_that_is_off_holds_no_key_of_it(hub: Hub, sender: Sender, start: Start, tmp_path: Path) -> None:
     address = address_of(start())
     assert _unlock(hub, PASSPHRASE, tmp_path).returncode == 0

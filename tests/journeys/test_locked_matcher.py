@@ -40,6 +40,7 @@ def waiting(hub: Hub) -> int:
         return unmatched.count(connection)
 
 
+@pytest.mark.ci
 def test_matcher_begins_when_the_hub_is_unlocked_knows_no_secret_by_its_start_and_ends_with_it(
     hub: Hub, tmp_path: Path
 ) -> None:

@@ -95,6 +95,7 @@ def test_an_answer_cut_at_any_byte_is_made_up_for(hub: RunningHub, device: Field
     assert set(device.states()) == {"at_centre"}
 
 
+@pytest.mark.ci
 def test_a_link_that_always_breaks_after_a_while_still_brings_everything(hub: RunningHub, device: FieldDevice) -> None:
     device.write(*range(400))
     sessions = 0

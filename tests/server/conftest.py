@@ -9,43 +9,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from server.cli import main
-from server.commands import key_files
 from server.domain.permission import OPERATOR
 from server.hub import Hub, utc_now
-from server.services.accounts import passphrases, people
+from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.store import accounts
-from tests.builders import NOW, PASSPHRASE, SOFT, Clock, Sender, enrolled, open_test_hub, passphrase_file
+from tests.builders import NOW, PASSPHRASE, Clock, Sender, enrolled, open_test_hub, passphrase_file
 
 ENGINES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 Enrol = Callable[..., Sender]
 Run = Callable[..., Result]
 Join = Callable[[str, Post], Run]
-
-
-# What a guess at a passphrase costs in earnest.
-_HARD = (
-    (passphrases, "HARDNESS", passphrases.HARDNESS),
-    (passphrases, "NOBODYS", passphrases.NOBODYS),
-    (key_files, "HARDNESS", key_files.HARDNESS),
-)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def soft() -> Iterator[None]:
-    """Passphrases of people and of key files cost next to nothing, but for a test that asks for `hard`."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (passphrases, key_files):
-            patch.setattr(module, "HARDNESS", SOFT)
-        patch.setattr(passphrases, "NOBODYS", passphrases.hashed("words that nobody knows"))
-        yield
-
-
-@pytest.fixture
-def hard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passphrases cost what they cost in earnest."""
-    for module, name, value in _HARD:
-        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture(scope="module", params=ENGINES)

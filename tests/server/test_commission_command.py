@@ -14,19 +14,23 @@ import pyrage
 import pytest
 import pyzipper
 from click.testing import CliRunner, Result
+from nacl.public import PrivateKey
 
+from client_sync.protocol.canonical import canonical
 from server.cli import main
+from server.commands.key_files import make_key
 from server.commands.operator import Operator
+from server.config import Settings
 from server.domain.permission import OPERATOR
 from server.hub import Hub
 from server.i18n import catalogue
-from server.services import places
+from server.services import keyrings, places
 from server.services.accounts import people
 from server.services.accounts.people import Post
 from server.services.cases import destinations
 from server.services.cases.acknowledging import acknowledge_new
 from server.services.commission import minisign
-from server.store import accounts
+from server.store import accounts, packages
 from tests.builders import (
     COORDINATOR,
     PASSPHRASE,
@@ -49,7 +53,6 @@ NUMBER = f"CNDH-{QUARTER}-0001"
 FIRST = "SRE-2026-000001"
 NAMED = "SRE-2026-000006"
 NAME = "Awa Exemple"
-WORDS = "mil sorgho riz fonio coton"
 Run = Callable[..., Result]
 
 
@@ -180,8 +183,8 @@ def test_quarter_goes_from_its_series_to_its_answer(
     assert f"{NUMBER}  en préparation  6 lignes, 0 retenue" in prepared
     shown = work(seere, "show", NUMBER, name="Binta")
     assert "6 plaintes regardées" in shown
-    assert "Lignes sans identité : 5" in shown
-    assert "Lignes avec identité : 1" in shown
+    assert "lignes sans identité : 5" in shown
+    assert "lignes avec identité : 1" in shown
     assert "Rien ne bloque." in shown
     assert NAME not in shown
     assert "ne l'approuve pas" in refused(seere, "approve", NUMBER, typed=("oui",))
@@ -218,8 +221,11 @@ def test_key_is_taken_in_by_what_its_holder_reads_aloud(seere: Run, phone: Sende
     assert "déjà une série" in refused(seere, "series", CNDH.code, "ORG", "--since", "2026-01-01")
     assert "Pas de clé" in work(seere, "list")
     assert "Ce n'est pas une clé age" in refused(seere, "key", CNDH.code, "age1nothing")
-    assert fingerprint(key) in work(seere, "key", CNDH.code, str(key.to_public()))
-    assert "pas encore comparée" in work(seere, "list")
+    # Who does not call the clerk has nothing to type.
+    assert fingerprint(key) not in work(seere, "key", CNDH.code, str(key.to_public()))
+    listed = work(seere, "list")
+    assert "pas encore comparée" in listed
+    assert fingerprint(key) not in listed
     other = fingerprint(pyrage.x25519.Identity.generate())
     assert "n'est pas celle de cette clé" in refused(seere, "confirm", CNDH.code, other)
     assert "la même empreinte" in work(seere, "confirm", CNDH.code, fingerprint(key).upper())
@@ -237,16 +243,16 @@ def test_body_without_a_key_gets_it_by_a_passphrase(seere: Run, phone: Sender, h
     quarter_over(hub)
     work(seere, "prepare", CNDH.code, QUARTER)
     assert "--passphrase-way" in refused(seere, "approve", NUMBER, name="Binta", typed=("oui",))
-    way = ("approve", NUMBER, "--passphrase-way")
-    assert "ne convient pas" in refused(seere, *way, name="Binta", typed=("oui", "trop court"))
-    said = work(seere, *way, name="Binta", typed=("oui", WORDS))
-    assert WORDS not in said
+    said = work(seere, "approve", NUMBER, "--passphrase-way", name="Binta", typed=("oui",))
+    [words] = re.findall("montrée cette seule fois : (.*)", said)
+    assert len(words.split()) == 10
     assert "de vive voix" in said
+    assert words not in work(seere, "show", NUMBER, name="Binta")
     file = hub.settings.data / "packages" / f"{NUMBER}.zip"
     with pyzipper.AESZipFile(file) as archive:
         [name] = archive.namelist()
         inner = tmp_path / name
-        inner.write_bytes(archive.read(name, pwd=WORDS.encode()))
+        inner.write_bytes(archive.read(name, pwd=words.encode()))
     assert "tel qu'il a été scellé" in work(seere, "verify", str(file))
     assert "ouvert, tel qu'il a été écrit" in work(seere, "verify", str(inner))
 
@@ -257,9 +263,9 @@ def test_package_goes_to_an_address_and_its_answer_comes_from_there(
     secret = tmp_path / "cle.txt"
     secret.write_text(str(key))
     with commission(LOOPBACK, secret) as cndh:
-        address = ("--way", "https", "--address", cndh.url, "--pin", LOOPBACK_PIN)
-        assert "64 chiffres" in refused(seere, "series", CNDH.code, "CNDH", "--since", "2026-01-01", *address[:-1], "ab")
-        work(seere, "series", CNDH.code, "CNDH", "--since", "2026-01-01", *address)
+        series = ("series", CNDH.code, "CNDH", "--since", "2026-01-01", "--way", "https", "--address", cndh.url)
+        assert "64 chiffres" in refused(seere, *series, "--pin", "ab")
+        work(seere, *series, "--pin", LOOPBACK_PIN)
         work(seere, "key", CNDH.code, str(key.to_public()))
         work(seere, "confirm", CNDH.code, fingerprint(key))
         quarter_over(hub)
@@ -268,11 +274,50 @@ def test_package_goes_to_an_address_and_its_answer_comes_from_there(
         assert "l'organisme l'a, tel qu'il a été scellé" in work(seere, "send", NUMBER)
         refs = {ref for number, ref in map(tuple, cndh.books["items"]) if number == NUMBER}
         assert len(refs) == len(cndh.books["items"]) == 6
-        assert seere("jobs", "run", "package_answers").exit_code in (0, 2)
-        CliRunner().invoke(main, ["jobs", "run", "package_answers"], obj=Operator(hub.settings, catalogue("fr"), hub.clock))
+        by_hand = Operator(hub.settings, catalogue("fr"), hub.clock)
+        done = CliRunner().invoke(main, ["jobs", "run", "package_answers"], obj=by_hand)
+        assert done.exit_code == 0, done.output
     shown = work(seere, "show", NUMBER)
     assert re.search(r"[1-6] réponses? sur 6", shown)
     assert cndh.url in work(seere, "list")
+
+
+def sent(seere: Run, key: pyrage.x25519.Identity, stick: Path) -> dict[str, bytes]:
+    """A package that went to the clerk, as the clerk reads it."""
+    sealed(seere)
+    work(seere, "send", NUMBER, "--to", str(stick))
+    return opened(stick / f"{NUMBER}.zip.age", key)
+
+
+def test_paper_slip_is_typed_line_by_line(seere: Run, series: str, key: pyrage.x25519.Identity, stick: Path) -> None:
+    bag = sent(seere, key, stick)
+    digits = sha256(bag["manifest-sha256.txt"]).hexdigest()
+    first, second, *others = (line["ref"] for line in json.loads(bag["data/plaintes.json"])["lines"])
+    typed = ("answer", NUMBER, "--typed")
+    head = (f"{digits[:4]} {digits[4:8].upper()}", "12 janvier", "Mme Greffière")
+    assert "--typed" in refused(seere, "answer", NUMBER)
+    assert "deux premières cases" in refused(seere, *typed, typed=(digits[:7], *head[1:], "oui"))
+    other = "0" * 8 if digits[0] != "0" else "f" * 8
+    assert "n'est pas celle de l'envoi" in refused(seere, *typed, typed=(other, *head[1:], "oui"))
+    assert "ne se lit pas" in refused(seere, *typed, typed=(*head, "non", "P-AAAAAAAAAA oui 1", ""))
+    assert "ne se lit pas" in refused(seere, *typed, typed=(*head, "non", f"{first} peut-être", ""))
+    lines = (f"{first.lower()} oui CNDH/2026/0114", f"{second} non hors mandat", "")
+    assert "2 réponses nouvelles. État : accusé reçu" in work(seere, *typed, typed=(*head, "non", *lines))
+    shown = work(seere, "show", NUMBER)
+    assert "signé : Mme Greffière" in shown
+    assert re.search(rf"{first} .*acceptée  CNDH/2026/0114", shown)
+    assert re.search(rf"{second} .*refusée  hors mandat", shown)
+    # What was accepted under a number keeps it.
+    assert f"{len(others) + 1} réponses nouvelles. État : clos" in work(seere, *typed, typed=(*head, "oui"))
+    assert re.search(rf"{first} .*acceptée  CNDH/2026/0114", work(seere, "show", NUMBER))
+    assert "0 réponse nouvelle" in work(seere, *typed, typed=(*head, "oui"))
+
+
+def test_slip_of_a_package_that_never_was_or_is_not_sealed_is_refused(seere: Run, series: str) -> None:
+    work(seere, "prepare", CNDH.code, QUARTER)
+    slip = ("ab" * 4, "12 janvier", "Greffe", "oui")
+    assert "n'en est pas là" in refused(seere, "answer", NUMBER, "--typed", typed=slip)
+    assert "introuvable" in refused(seere, "answer", f"{NUMBER[:-1]}9", "--typed", typed=slip)
 
 
 def test_package_that_is_given_up_keeps_its_number(seere: Run, series: str) -> None:
@@ -379,6 +424,82 @@ def zipped(path: Path, files: dict[str, bytes]) -> Path:
         for name, data in files.items():
             archive.writestr(name, data)
     return path
+
+
+@pytest.fixture
+def at_home(hub: Hub, seere: Run, tmp_path: Path) -> Path:
+    """Binta's key, in a file that never comes near the hub; the keyring has it, and none that the hub holds for her."""
+    file = tmp_path / "chez-binta" / "binta.key"
+    file.parent.mkdir()
+    private = PrivateKey(make_key(file, "reader", "clé de Binta", PASSPHRASE))
+    [account] = [each.id for each in everybody(hub) if each.name == "Binta"]
+    for each in keyrings.listed(hub.store):
+        if each.name == "Binta":
+            keyrings.remove(hub.store, each.kid, hub.clock())
+    keyrings.add_offline(hub.store, account, bytes(private.public_key), hub.clock())
+    publish_keyring(hub, bytes(ROOT))
+    return file
+
+
+def everybody(hub: Hub) -> list[accounts.Account]:
+    with hub.store.read() as connection:
+        return accounts.listed(connection)
+
+
+def elsewhere(folder: Path, *arguments: object, typed: tuple[str, ...]) -> Result:
+    """`seere commission names` on a machine that has no hub."""
+    operator = Operator(Settings(data=folder / "nothing"), catalogue("fr"), Clock())
+    command = ["commission", "names", *map(str, arguments)]
+    return CliRunner().invoke(main, command, input="".join(f"{line}\n" for line in typed), obj=operator)
+
+
+def test_who_keeps_the_key_at_home_opens_the_names_there(
+    seere: Run, at_home: Path, series: str, key: pyrage.x25519.Identity, stick: Path, hub: Hub
+) -> None:
+    out, names = stick / "identites.json", stick / "noms.json"
+    work(seere, "prepare", CNDH.code, QUARTER)
+    said = refused(seere, "approve", NUMBER, name="Binta", typed=("oui",))
+    assert "seere commission hand-over" in said
+    handed = work(seere, "hand-over", NUMBER, "--out", str(out), name="Binta")
+    assert "1 identité scellée" in handed
+    assert "existe déjà" in refused(seere, "hand-over", NUMBER, "--out", str(out), name="Binta")
+    [words] = re.findall("ces mots sont demandés : (.*)", handed)
+    call = (out, "--key", at_home, "--out", names)
+    wrong = elsewhere(at_home.parent, *call, typed=("abeille " * 8, PASSPHRASE))
+    assert (wrong.exit_code, names.exists()) == (1, False)
+    assert "quelqu'un a changé le fichier" in wrong.output
+    done = elsewhere(at_home.parent, *call, typed=(words, PASSPHRASE))
+    assert done.exit_code == 0, done.output
+    assert f"1 nom scellé pour l'envoi {NUMBER}" in done.output
+    assert NAME.encode() not in out.read_bytes() + names.read_bytes()
+    assert "pas été scellés par votre clé" in refused(
+        seere, "approve", NUMBER, "--names", str(altered(names)), name="Binta", typed=("oui",)
+    )
+    work(seere, "approve", NUMBER, "--names", str(names), name="Binta", typed=("oui",))
+    bag = opened(hub.settings.data / "packages" / f"{NUMBER}.zip.age", key)
+    assert NAME in bag["data/plaintes.csv"].decode("utf-8-sig")
+
+
+def altered(names: Path) -> Path:
+    """The same names with one character of their box changed."""
+    said = json.loads(names.read_bytes())
+    said["box"] = ("B" if said["box"][0] == "A" else "A") + said["box"][1:]
+    other = names.with_name("autres.json")
+    other.write_bytes(canonical(said))
+    return other
+
+
+def test_restored_hub_asks_for_the_last_number_before_it_draws_another(seere: Run, series: str, hub: Hub) -> None:
+    with hub.store.write() as connection:
+        packages.mark_restored(connection)
+    assert f"seere commission resume {CNDH.code} CNDH-2026-T3-0007" in work(seere, "list")
+    assert "seere commission resume" in refused(seere, "prepare", CNDH.code, QUARTER)
+    assert "Rien n'a été changé" in refused(seere, "resume", CNDH.code, typed=("non",))
+    assert "n'est pas un numéro de la série CNDH" in refused(seere, "resume", CNDH.code, "OCLEI-2026-T4-0001")
+    assert "1 numéro est donné pour perdu" in work(seere, "resume", CNDH.code, NUMBER)
+    assert f"{NUMBER[:-1]}2" in work(seere, "prepare", CNDH.code, QUARTER)
+    assert "sauvegarde qui a été rétablie" in work(seere, "show", NUMBER)
+    assert "rien à dire" in refused(seere, "resume", CNDH.code, typed=("oui",))
 
 
 def test_words_are_there_in_english_too(seere: Run, series: str) -> None:

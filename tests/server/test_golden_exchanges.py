@@ -6,7 +6,9 @@ import pytest
 
 from fixtures.protocol.__main__ import record
 from fixtures.protocol.exchanges import EXCHANGES
-from fixtures.protocol.world import FOLDER, World, devices_of, read
+from fixtures.protocol.world import FOLDER, SECRETS, World, devices_of, read
+from tests.builders import app_of
+from tests.laid_tables import lay_tables
 
 
 def test_every_exchange_is_written_down() -> None:
@@ -16,8 +18,10 @@ def test_every_exchange_is_written_down() -> None:
 @pytest.mark.parametrize("name", EXCHANGES)
 def test_hub_answers_as_written(name: str, database_url: str, tmp_path: Path) -> None:
     exchange = read(name)
-    database = "" if database_url.startswith("sqlite") else database_url
-    world = World(tmp_path, database, devices_of(exchange))
+    is_sqlite = database_url.startswith("sqlite")
+    lay_tables(database_url, SECRETS.database if is_sqlite else None)
+    database = "" if is_sqlite else database_url
+    world = World(tmp_path, database, devices_of(exchange), app_of)
 
     for step in exchange["steps"]:
         if "meanwhile" in step:

@@ -242,6 +242,7 @@ def attempts(hub: Hub) -> dict[int, int]:
         return {row.complaint: row.attempts for row in rows}
 
 
+@pytest.mark.ci
 def test_complaint_that_kills_the_child_six_times_is_matched_by_its_facts(
     lone_hub: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -279,6 +280,7 @@ def test_less_and_less_is_made_of_what_goes_on_failing(lone_hub: Hub) -> None:
     assert [bool(each.keys) for each in made] == [True, True, True, True, False]
 
 
+@pytest.mark.ci
 def test_page_that_kills_the_child_is_matched_one_by_one_and_counted_against_the_poisonous_one(
     lone_hub: Hub,
 ) -> None:
@@ -291,6 +293,7 @@ def test_page_that_kills_the_child_is_matched_one_by_one_and_counted_against_the
     assert ((*pair, "same_incident") in links(hub), attempts(hub)) == (True, {bad: 1})
 
 
+@pytest.mark.ci
 def test_child_that_dies_of_anything_is_blamed_on_no_complaint(lone_hub: Hub) -> None:
     child = Killed(lone_hub.settings, lone_hub.secrets)
     child.is_broken = True
@@ -356,6 +359,7 @@ def features(hub: Hub, number: int) -> profiles.Profile:
     return profile
 
 
+@pytest.mark.ci
 def test_hub_that_opens_takes_up_the_profiles_of_an_old_scheme(lone_hub: Hub) -> None:
     hub = lone_hub
     two_reports(hub)
@@ -384,6 +388,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("way", ["killed", "left"])
 def test_child_ends_with_its_parent(tmp_path: Path, way: str) -> None:
     open_test_hub("sqlite", tmp_path / "hub", Clock()).close()

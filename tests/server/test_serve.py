@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,11 +62,27 @@ def start(folder: Path) -> Iterator[Start]:
         yield lambda *before, **settings: serve(_environ(folder, **settings), *before)
 
 
-def test_server_says_its_address_and_answers_there(start: Start) -> None:
-    address = address_of(start())
-    assert requests.get(f"{address}/health", timeout=30).json() == {"status": "ok"}
+@dataclass(frozen=True)
+class Serving:
+    """A hub that serves for the whole module: where it is, and where it listens."""
+
+    folder: Path
+    address: str
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("running") / "hub"
+    with_keyring(open_new_hub(*founded(folder))).close()
+    with serving() as serve:
+        yield Serving(folder, address_of(serve(_environ(folder))))
+
+
+def test_server_says_its_address_and_answers_there(running: Serving) -> None:
+    assert requests.get(f"{running.address}/health", timeout=30).json() == {"status": "ok"}
+
+
+@pytest.mark.ci
 def test_term_ends_it_cleanly_and_frees_the_folder(start: Start) -> None:
     process = start()
     address_of(process)
@@ -75,17 +92,15 @@ def test_term_ends_it_cleanly_and_frees_the_folder(start: Start) -> None:
     address_of(start())
 
 
-def test_second_hub_on_the_same_file_is_refused(start: Start, folder: Path) -> None:
-    address_of(start())
-    second = _seere(folder, "serve", "--port", "0")
+def test_second_hub_on_the_same_file_is_refused(running: Serving) -> None:
+    second = _seere(running.folder, "serve", "--port", "0")
     assert second.returncode == 1
     assert "tourne déjà" in second.stderr
 
 
-def test_operator_works_while_the_hub_serves(start: Start, folder: Path) -> None:
-    address_of(start())
-    assert _seere(folder, "enrol", "--label", "Gao 1", "--no-qr").returncode == 0
-    assert _seere(folder, "devices", "list").returncode == 0
+def test_operator_works_while_the_hub_serves(running: Serving) -> None:
+    assert _seere(running.folder, "enrol", "--label", "Gao 1", "--no-qr").returncode == 0
+    assert _seere(running.folder, "devices", "list").returncode == 0
 
 
 def test_taken_port_is_said_and_another_is_offered(folder: Path) -> None:
@@ -103,12 +118,19 @@ def test_server_makes_no_hub_where_there_is_none(tmp_path: Path) -> None:
     assert not (tmp_path / "typo").exists()
 
 
-@pytest.fixture
-def sender(folder: Path) -> Iterator[Sender]:
-    """A device of the hub in the folder; it speaks to whatever serves it."""
+@contextmanager
+def _device_of(folder: Path) -> Iterator[Sender]:
+    """A device of the hub in a folder; it speaks to whatever serves it."""
     hub = open_new_hub(*founded(folder))
     yield enrolled(hub, "Gao 1")
     hub.close()
+
+
+@pytest.fixture
+def sender(folder: Path) -> Iterator[Sender]:
+    """A device of the hub of the test."""
+    with _device_of(folder) as sender:
+        yield sender
 
 
 def _request(sender: Sender, body: bytes, length: int) -> bytes:
@@ -137,13 +159,15 @@ def _send_a_part(connection: socket.socket, sender: Sender) -> None:
     connection.sendall(_request(sender, whole + torn[: len(torn) // 2], len(whole + torn)))
 
 
-def test_whole_frames_of_a_cut_body_are_kept(start: Start, sender: Sender) -> None:
-    parts = urlsplit(address_of(start()))
-    with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
-        _send_a_part(connection, sender)
-    assert _stored(sender.hub, 3) == 3
+def test_whole_frames_of_a_cut_body_are_kept(running: Serving) -> None:
+    parts = urlsplit(running.address)
+    with _device_of(running.folder) as sender:
+        with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
+            _send_a_part(connection, sender)
+        assert _stored(sender.hub, 3) == 3
 
 
+@pytest.mark.ci
 def test_connections_beyond_the_soft_limit_of_files_keep_nobody_out(start: Start) -> None:
     parts = urlsplit(address_of(start("sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh")))
     address = (parts.hostname or "", parts.port or 0)
@@ -355,12 +379,12 @@ def test_documented_proxy_hands_on_whole_bodies_and_those_that_fall_silent(proxy
         assert _stored(sender.hub, 4) == 4
 
 
-def test_body_that_is_too_large_is_refused_in_words_of_the_protocol(start: Start, folder: Path) -> None:
-    sender = enrolled(open_new_hub(*founded(folder)), "Gao 1")
-    refused = requests.post(
-        f"{address_of(start())}/api/v1/sync",
-        data=b"\0" * (BODY_MAX_BYTES + 1),
-        headers={"Authorization": f"Bearer {sender.token}"},
-        timeout=LONGEST_WAIT_S,
-    )
+def test_body_that_is_too_large_is_refused_in_words_of_the_protocol(running: Serving) -> None:
+    with _device_of(running.folder) as sender:
+        refused = requests.post(
+            f"{running.address}/api/v1/sync",
+            data=b"\0" * (BODY_MAX_BYTES + 1),
+            headers={"Authorization": f"Bearer {sender.token}"},
+            timeout=LONGEST_WAIT_S,
+        )
     assert (refused.status_code, refused.json()["code"]) == (413, "body_too_large")

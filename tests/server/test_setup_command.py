@@ -119,6 +119,7 @@ def _lists(person: Person) -> list[list[str]]:
     return [[word for _, word in sorted(words, key=lambda each: int(each[0]))] for words in screens]
 
 
+@pytest.mark.ci
 def test_interrupted_setup_goes_on_and_makes_nothing_twice(sit: Callable[..., Person], tmp_path: Path) -> None:
     first = sit("setup")
     _found_hub(first)
@@ -174,6 +175,7 @@ def _is_ready_for_a_device(hub: Hub) -> None:
     assert enrolled(hub, "Gao 1").admission.keyring
 
 
+@pytest.mark.ci
 def test_setup_of_a_ready_hub_asks_for_its_passphrase_alone(sit: Callable[..., Person]) -> None:
     _set_up(sit)
     again = sit("setup")
@@ -184,6 +186,7 @@ def test_setup_of_a_ready_hub_asks_for_its_passphrase_alone(sit: Callable[..., P
     assert re.findall(r"Étape (\d) sur 6", again.shown) == list("123456")
 
 
+@pytest.mark.ci
 def test_custodian_sees_one_list_and_misspells_a_word_of_it(sit: Callable[..., Person]) -> None:
     lists = _lists(_set_up(sit))
     assert [len(words) for words in lists] == [33, 33, 33]

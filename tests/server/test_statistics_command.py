@@ -106,6 +106,7 @@ def test_months_that_are_none_are_refused(seere: Run, months: tuple[str, ...]) -
     assert "ne dit pas des mois" in refused.output
 
 
+@pytest.mark.ci
 def test_program_logs_in_and_asks_as_the_operations_page_shows(hub: Hub, tmp_path: Path) -> None:
     page = (ROOT / "server/docs/operations.md").read_text("utf-8")
     [example] = [block for block in re.findall(r"```sh\n(.*?)```", page, re.S) if "/api/v1/statistics" in block]

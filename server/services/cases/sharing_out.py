@@ -68,7 +68,7 @@ def share_out(store: Store, desk: Desk, seen: Mapping[str, int], owner: str) -> 
     """
     with store.read() as connection:
         account = _account(connection, owner)
-    found = together.each(seen.items(), lambda ref, after: _given(store, desk, ref, after, account), MANY_MAX)
+    found = together.each(seen.items(), lambda ref, after: _given(store, desk, ref, after, account.login), MANY_MAX)
     refused = {ref: _OBSTACLES.get(error.code, "failed") for ref, error in found.stays.items()}
     entries = {ref: told for ref, told in found.done.items() if isinstance(told, int)}
     stays = {ref: told for ref, told in found.done.items() if not isinstance(told, int)}
@@ -80,9 +80,11 @@ def take_back(store: Store, desk: Desk, entries: Mapping[str, int]) -> Mapping[s
     return together.each(entries.items(), lambda ref, no: undoing.undo(store, desk, ref, no), MANY_MAX).stays
 
 
-def _given(store: Store, desk: Desk, ref: str, after: int, owner: Account) -> int | Obstacle:
+def _given(store: Store, desk: Desk, ref: str, after: int, login: str) -> int | Obstacle:
     """The number of the entry, or what is in its way."""
     with store.write() as connection:
+        # As the account stands now: meanwhile it may have been closed, or have lost its regions.
+        owner = _account(connection, login)
         _, case = opening.take_seen(connection, desk, ref, after, {"owner": owner.name})
         # What was chosen is the case of this reference, not one that took its complaint in since.
         obstacle = "joined" if case.file.ref != ref else _obstacle(case, owner)

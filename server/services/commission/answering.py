@@ -15,7 +15,7 @@ from server.domain import timeline as steps
 from server.domain.casework import BODY
 from server.domain.desk import Desk
 from server.domain.errors import Busy, NotFound, PackageRefused, trace_of
-from server.domain.packages import ANSWER_WITHIN, FILE_NUMBER, Answer, Item, Number, Shape, State, Verdict
+from server.domain.packages import ANSWER_WITHIN, FILE_NUMBER, Answer, Item, Number, Shape, State, Verdict, Word
 from server.domain.permission import JOB, STRICT, Action, Target, permit, signature_of
 from server.domain.places import Gazetteer
 from server.domain.referral import Destination
@@ -45,6 +45,8 @@ _AWAITED: Final[frozenset[State]] = frozenset({"transmitted", "received"})
 _FILE: Final = "accuse.json"
 # What takes back an entry of any case.
 _UNDONE: Final = "undone"
+# So much of a manifest is typed from paper: two boxes of the slip.
+SLIP_CHARS: Final = 8
 # Of complaints, or of cases, that one statement names.
 _PAGE: Final = 500
 
@@ -58,11 +60,22 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class Slip:
+    """A paper slip as somebody typed it. `digits`: the first of the manifest's SHA-256, at least 8; `words` on items,
+    None where all that the package says is accepted."""
+
+    digits: str
+    at: str
+    by: str
+    words: Sequence[Word] | None
+
+
+@dataclass(frozen=True)
 class Known:
     """What a destination has of a complaint by a package, and what it said of it; `at`: when."""
 
     package: str
-    destination: str
+    destination: Destination
     item: Item
     transmitted_at: datetime | None
     at: datetime | None
@@ -76,22 +89,21 @@ def unpacked(content: bytes) -> Any:
         raise PackageRefused(fault="answer_unreadable", member="JSON") from None
 
 
-def take_answer(store: Store, desk: Desk, number: str, said: Any, *, is_theirs: bool = False) -> Taken:
+def take_answer(store: Store, desk: Desk, number: str, said: Any) -> Taken:
     """Take in what a destination says of a package: all of it, or nothing.
 
-    `said` is what stands in an `accuse.json`, or the same made of what somebody ticked, or typed from a slip.
-    `is_theirs`: the actor speaks for that destination. What was said before changes nothing. A package that nobody
-    noted as gone is noted so: nobody says which manifest it has who does not have it. Of a closed one no word is owed,
-    and one may be put right.
+    `said` is what stands in an `accuse.json`, or the same made of what somebody ticked, or typed from a slip. What was
+    said before changes nothing. A package that nobody noted as gone is noted so: nobody says which manifest it has who
+    does not have it. Of a closed one no word is owed, and one may be put right.
 
-    Raises NotFound for whoever takes no answers in, and PackageRefused: `answer_unreadable`, `unknown_package`,
-    `other_package` where the answer is on another one, `state` for one that was not sealed or was cancelled,
-    `other_manifest`, and as `settled`.
+    Raises NotFound for whoever neither takes answers in nor speaks for that destination, and PackageRefused:
+    `unknown_package`, `answer_unreadable`, `other_package` where the answer is on another one, `state` for one that was
+    not sealed or was cancelled, `other_manifest`, and as `settled`.
     """
-    _require(desk, is_theirs=is_theirs)
-    answer = rules.read_answer(said)
     with store.write() as connection:
-        package = _meant(connection, number, answer)
+        package = _meant(connection, desk, number)
+        answer = rules.read_answer(said)
+        _check_meant(package, answer)
         told = packages.items(connection, package.id)
         changed = rules.settled([each.item for each in told], answer.words)
         if not changed and package.answered_at is not None:
@@ -108,6 +120,29 @@ def take_answer(store: Store, desk: Desk, number: str, said: Any, *, is_theirs: 
         details = {"settled": len(changed), "state": package.state}
         preparing.note(connection, desk, "package_answer", package, details)
     return Taken(package, len(changed))
+
+
+def take_slip(store: Store, desk: Desk, number: str, slip: Slip) -> Taken:
+    """Take in what stands on a paper slip. Of the manifest its first characters tell one package from another.
+
+    That all is accepted leaves what was accepted before as it is, under the number that it has. Raises as
+    `take_answer`, and PackageRefused (`slip_digits`) for fewer characters than 8.
+    """
+    with store.read() as connection:
+        package = _meant(connection, desk, number, is_locked=False)
+        items = [each.item for each in packages.items(connection, package.id)]
+    digits = "".join(slip.digits.split()).lower()
+    if len(digits) < SLIP_CHARS:
+        raise PackageRefused(fault="slip_digits", most=SLIP_CHARS)
+    if package.manifest is None:
+        raise PackageRefused(fault="state", state=package.state, to="received")
+    if not package.manifest.startswith(digits):
+        raise PackageRefused(fault="other_manifest", number=package.number.text)
+    words = slip.words
+    if words is None:
+        words = [Word(ref, "accepted") for ref in {each.ref: None for each in items if each.verdict != "accepted"}]
+    said = {"package": package.number.text, "manifest_sha256": package.manifest, "received_at": slip.at, "by": slip.by}
+    return take_answer(store, desk, number, said | {"items": [vars(each) for each in words]})
 
 
 def note_sent(connection: sa.Connection, desk: Desk, package: Package) -> None:
@@ -136,8 +171,9 @@ def known_of(store: Store, desk: Desk, number: str) -> list[Known]:
         if not all(permit(desk.actor, _HANDLES, each) for each in targets):
             raise NotFound(object=number)
         found = packages.of_complaints(connection, complaints)
+        to = destinations.find(connection, {package.destination for package, _, _ in found})
     return [
-        Known(package.number.text, package.destination, told.item, package.transmitted_at, settled_at)
+        Known(package.number.text, to[package.destination], told.item, package.transmitted_at, settled_at)
         for package, told, settled_at in found
         if package.state != "cancelled"
     ]
@@ -202,24 +238,30 @@ def note_silent(store: Store, now: datetime) -> int:
     return told
 
 
-def _require(desk: Desk, *, is_theirs: bool) -> None:
-    if not permit(desk.actor, ANSWERS, Target(is_own=is_theirs)):
-        serials.require(desk)
+def speaks_for(desk: Desk, destination: str) -> bool:
+    """Whether the actor answers for that destination."""
+    return permit(desk.actor, ANSWERS, Target(is_own=desk.actor.destination == destination))
 
 
-def _meant(connection: sa.Connection, number: str, answer: Answer) -> Package:
-    """The package that an answer is on, locked until commit."""
+def _meant(connection: sa.Connection, desk: Desk, number: str, *, is_locked: bool = True) -> Package:
+    """The package that an answer is on, locked until commit. To whom it is not sent it is not there."""
     read = Number.read(number)
-    package = None if read is None else packages.find(connection, read, is_locked=True)
+    package = None if read is None else packages.find(connection, read, is_locked=is_locked)
+    if package is None or not speaks_for(desk, package.destination):
+        serials.require(desk)
     if package is None:
         raise PackageRefused(fault="unknown_package", number=number)
+    return package
+
+
+def _check_meant(package: Package, answer: Answer) -> None:
+    """Raises PackageRefused where an answer is not on this package, or this one never left."""
     if answer.package != package.number.text:
         raise PackageRefused(fault="other_package", number=package.number.text, other=answer.package)
     if package.state not in _OUT:
         raise PackageRefused(fault="state", state=package.state, to="received")
     if answer.manifest != package.manifest:
         raise PackageRefused(fault="other_manifest", number=package.number.text)
-    return package
 
 
 def _gone(connection: sa.Connection, desk: Desk, package: Package) -> Package:

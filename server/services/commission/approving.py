@@ -11,10 +11,9 @@ from server.domain import packages as rules
 from server.domain.desk import Desk
 from server.domain.errors import Busy, NotFound, PackageRefused
 from server.domain.packages import Item
-from server.domain.permission import UNREADABLE, Action, permit
 from server.domain.release import Candidate, Line, Named
 from server.domain.statistics import Release
-from server.services.commission import bags, papers, preparing, sealing
+from server.services.commission import bags, minisign, papers, preparing, sealing, serials
 from server.services.commission.choosing import Choice, Keyed
 from server.services.commission.content import Content
 from server.services.commission.preparing import Prepared, find, note
@@ -22,7 +21,6 @@ from server.store import packages
 from server.store.engine import Store
 from server.store.packages import Package, Told
 
-APPROVES: Final[Action] = "approve_export"
 _LOCK: Final = "packages.lock"
 
 
@@ -63,11 +61,17 @@ def check(prepared: Prepared, desk: Desk) -> None:
 
     Raises NotFound for whoever approves no packages, and PackageRefused: `same_person`, and by what is in the way.
     """
-    if not permit(desk.actor, APPROVES, replace(UNREADABLE, is_own=False)):
+    if not serials.may_approve(desk.actor):
         raise NotFound(object="packages")
     rules.check_second(prepared.package.prepared_by, desk.actor.signature)
     if prepared.blockers:
         raise PackageRefused(fault=prepared.blockers[0])
+
+
+def without_key(prepared: Prepared) -> Prepared:
+    """As it stands where a passphrase takes the place of a key."""
+    left = tuple(each for each in prepared.blockers if each not in ("key_missing", "key_unconfirmed"))
+    return replace(prepared, blockers=left)
 
 
 def approve(
@@ -89,7 +93,7 @@ def approve(
     """
     with _alone(press.folder):
         prepared = preparing.look(store, desk, press.pepper, number)
-        check(_without_key(prepared) if passphrase else prepared, desk)
+        check(without_key(prepared) if passphrase else prepared, desk)
         if seen != prepared.choice.digest():
             raise PackageRefused(fault="changed")
         names = _names(store, prepared.choice.named, number, open_name)
@@ -127,6 +131,7 @@ def _keep(
         rules.check_move(package.state, "sealed")
         packages.set_items(connection, package.id, _told(prepared.choice, lines, press))
         packages.change(connection, package.id, **values)
+        packages.drop_names_key(connection, package.number)
         note(connection, desk, "package_seal", package, {name: values[name] for name in ("file", "manifest", "zip")})
     return replace(package, **values)
 
@@ -195,10 +200,11 @@ def _content(
         lines=lines,
         voids=prepared.choice.voids,
         corrections=prepared.choice.corrections,
-        against=prepared.choice.counts_against(),
+        against=prepared.choice.counts_told(),
         tables=tables,
         key_id=Keyed.of(press.pepper, prepared.choice.destination.code).id,
         previous=before,
+        public_key=minisign.public_file(press.signer),
         version=press.version,
         places=desk.places,
     )
@@ -209,12 +215,6 @@ def _before(store: Store, destination: str) -> tuple[str, str] | None:
     with store.read() as connection:
         last = packages.last_sealed(connection, destination)
     return None if last is None or last.manifest is None else (last.number.text, last.manifest)
-
-
-def _without_key(prepared: Prepared) -> Prepared:
-    """As it stands where a passphrase takes the place of a key."""
-    left = tuple(each for each in prepared.blockers if each not in ("key_missing", "key_unconfirmed"))
-    return replace(prepared, blockers=left)
 
 
 @contextmanager

@@ -100,6 +100,8 @@ class Bag:
         content = self.content
         facts = {
             "package": content.number.text,
+            "to": content.destination.body,
+            "quarter": content.number.quarter,
             "previous": content.previous and dict(zip(("package", "manifest_sha256"), content.previous, strict=True)),
             "as_of": self._as_of,
             "from": content.coalition,
@@ -108,6 +110,9 @@ class Bag:
             "key_id": content.key_id,
             "least_alike": anonymity.LEAST,
             "least_shown": suppression.LEAST,
+            "lines": len(content.lines),
+            "voids": len(content.voids),
+            "corrections": len(content.corrections),
             "files": [
                 {"name": name, "bytes": each.bytes, "sha256": each.digest} for name, each in sorted(payload.items())
             ],

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import sqlalchemy as sa
 
@@ -17,7 +17,8 @@ from server.domain import release
 from server.domain.act import ACCUSED_ROLES, VICTIM, Act
 from server.domain.anonymity import Said
 from server.domain.complaint import Person
-from server.domain.places import LAW_2023, Gazetteer
+from server.domain.folding import fold
+from server.domain.places import LAW_2023, LEVELS, Gazetteer
 from server.domain.referral import PROGRAMMES, Accused, Block, Destination, Sendable
 from server.domain.release import Candidate, Line, Named, Somewhere
 from server.domain.statistics import Period, quarter_text
@@ -47,13 +48,17 @@ _COMPLAINANT: Final = "complainant"
 _RECEIVED: Final = "received"
 
 
+# Why else a line stands no more: it was erased; it says something else by now, of somebody whose name its destination
+# has and keeps; it would say something else, and if it does then under a reference that nobody can join to this one.
+Ended = Literal["erased", "changed", "retold"]
+
+
 @dataclass(frozen=True)
 class Void:
-    """A line that its destination has and that stands no more, and why: what stands against it now, that it was
-    erased, or that it says something else by now."""
+    """A line that its destination has and that stands no more, and why: by what stands against it now, or else."""
 
     told: Told
-    why: Against | Literal["erased", "changed"]
+    why: Against | Ended
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Choice:
     """All that a package says, but for names, which are opened when it is sealed.
 
     By complaint: `said` is what a line without a name says of its person, `against` what stands against a line.
+    `of_quarter`: those that the hub got in the quarter, None where a package of it is there already.
     """
 
     destination: Destination
@@ -78,6 +84,7 @@ class Choice:
     against: Mapping[int, Against]
     voids: Sequence[Void]
     corrections: Sequence[Correction]
+    of_quarter: frozenset[int] | None
 
     @property
     def named(self) -> list[Candidate]:
@@ -103,10 +110,17 @@ class Choice:
         """How many have no line, by what stands against one."""
         return dict(sorted(Counter(self.against.values()).items()))
 
+    def counts_told(self) -> dict[str, int] | None:
+        """As many of these as the destination may be told of: each complaint once, with its quarter, so that no number
+        is another one less a few. None: it was told before."""
+        if self.of_quarter is None:
+            return None
+        return dict(sorted(Counter(why for id, why in self.against.items() if id in self.of_quarter).items()))
+
     def digest(self) -> str:
         """SHA-256 of what is chosen, in hexadecimal digits: whoever approves another choice is told so."""
         said = {
-            "candidates": [[str(each), str(self.said.get(each.complaint))] for each in self.candidates],
+            "candidates": [[_plain(each), self.said.get(each.complaint)] for each in self.candidates],
             "corrections": [[each.told.item.ref, dict(each.now)] for each in self.corrections],
             "voids": [[each.told.item.ref, each.why] for each in self.voids],
         }
@@ -129,9 +143,13 @@ class Keyed:
         """By which two packages show that they go by the same key: 16 hexadecimal digits."""
         return hashlib.sha256(b"key id\0" + self.key).hexdigest()[:_HASH_CHARS]
 
-    def ref(self, number: str) -> str:
-        """How the destination knows the complaint of a registry number: `P-` and ten letters or digits."""
-        made = hmac.digest(self.key, f"complaint\0{number}".encode(), "sha256")
+    def ref(self, number: str, voids: int = 0) -> str:
+        """How the destination knows the complaint of a registry number: `P-` and ten letters or digits.
+
+        `voids`: how many lines of it became void there. What is told anew is known by another reference: who could join
+        both would see that one of those who were alike is not, and of the other all that either line says.
+        """
+        made = hmac.digest(self.key, f"complaint\0{number}\0{voids or ''}".encode(), "sha256")
         return "P-" + b32encode(made).decode()[:_REF_CHARS]
 
     def hashes(self, line: Line) -> dict[str, str]:
@@ -160,22 +178,31 @@ def choose(
     to = destinations.find(connection, [series.destination])[series.destination]
     standing = packages.standing(connection, series.destination)
     there = {each.complaint: each for each in standing.values() if each.complaint is not None}
-    looker = _Looker(connection, to, keyed, places, day)
+    looker = _Looker(connection, to, keyed, places, day, packages.voided(connection, series.destination))
     voids = [Void(each, "erased") for each in standing.values() if each.complaint is None]
     corrections: list[Correction] = []
     stands: dict[int, Candidate | Against] = {}
     for ids in _pages(sorted(there)):
         for id, found in looker.look(ids).items():
+            told = there[id]
             if isinstance(found, str):
-                voids.append(Void(there[id], found))
-            elif _is_another(there[id], found, keyed):
-                voids.append(Void(there[id], "changed"))
-                stands[id] = found
+                voids.append(Void(told, found))
+            elif not _is_another(told, found, keyed):
+                corrections += _corrections(told, found, keyed)
+            elif told.item.shape == "named" and found.is_named:
+                voids.append(Void(told, "changed"))
+                stands[id] = replace(found, ref=told.item.ref)
             else:
-                corrections += _corrections(there[id], found, keyed)
+                voids.append(Void(told, "retold"))
+                stands[id] = looker.retold(found)
     since = datetime.combine(series.since, time(), UTC)
-    for page in packages.received_between(connection, since, Period.read(quarter, quarter).until, _PAGE):
+    period = Period.read(quarter, quarter)
+    of_quarter = set()
+    for page in packages.received_between(connection, since, period.until, _PAGE):
         stands |= looker.look([id for id in page if id not in there])
+    for page in packages.received_between(connection, max(since, period.since), period.until, _PAGE):
+        of_quarter |= set(page)
+    is_told = packages.is_quarter_there(connection, series.destination, quarter)
     candidates = sorted((each for each in stands.values() if isinstance(each, Candidate)), key=lambda each: each.ref)
     said = release.shown(candidates)
     against = {id: each for id, each in stands.items() if isinstance(each, str)}
@@ -187,6 +214,7 @@ def choose(
         against=against,
         voids=sorted(voids, key=lambda each: each.told.item.ref),
         corrections=sorted(corrections, key=lambda each: each.told.item.ref),
+        of_quarter=None if is_told else frozenset(of_quarter),
     )
 
 
@@ -194,9 +222,16 @@ class _Looker:
     """Complaints as lines to one destination go by them."""
 
     def __init__(
-        self, connection: sa.Connection, to: Destination, keyed: Keyed, places: Gazetteer | None, day: date
+        self,
+        connection: sa.Connection,
+        to: Destination,
+        keyed: Keyed,
+        places: Gazetteer | None,
+        day: date,
+        voids: Mapping[int, int],
     ) -> None:
         self._connection, self._to, self._keyed, self._places, self._day = connection, to, keyed, places, day
+        self._voids = voids
 
     def look(self, ids: Sequence[int]) -> dict[int, Candidate | Against]:
         """By complaint, in their order, what a line may say of it, or what stands against one."""
@@ -210,8 +245,14 @@ class _Looker:
         found: dict[int, Candidate | Against] = {}
         for id in ids:
             why = far.get(id) or against[id]
-            found[id] = why or self._candidate(id, facts, files.get(held.get(id, 0)))
+            found[id] = why or self._candidate(id, facts, held.get(id), files.get(held.get(id, 0)))
         return found
+
+    def retold(self, found: Candidate) -> Candidate:
+        """A complaint of which the line that is there becomes void, as one that is told for the first time."""
+        number = registry.numbers_of(self._connection, [found.complaint])[found.complaint]
+        ref = self._keyed.ref(number, self._voids.get(found.complaint, 0) + 1)
+        return _without_past(replace(found, ref=ref))
 
     def _far(self, ids: Sequence[int]) -> dict[int, Against]:
         """Those that are no business of that destination, and those whose own word lets out numbers alone: of the rest
@@ -254,14 +295,18 @@ class _Looker:
             return None
         return "numbers" if blocks[0] == "consent_level" and each.consent["level"] in _NUMBERS else blocks[0]
 
-    def _candidate(self, id: int, facts: "_Facts", file: CaseFile | None) -> Candidate:
+    def _candidate(self, id: int, facts: "_Facts", case: int | None, file: CaseFile | None) -> Candidate:
         report, summary, sendable = facts.reports[id], facts.summaries.get(id), facts.standings[id].sendable
         stated = [finding for kind in report.kinds if (finding := facts.findings.get((id, kind)))]
-        return Candidate(
+        said = summary.text if summary is not None and summary.reviewed_by else ""
+        parts, near = rules.parts(sendable, self._to), self._nearest_told(said, report.place_id)
+        voids = self._voids.get(id, 0)
+        found = Candidate(
             complaint=id,
-            ref=self._keyed.ref(facts.numbers[id]),
+            case=case,
+            ref=self._keyed.ref(facts.numbers[id], voids),
             consent=str(sendable.consent["level"]),
-            parts=rules.parts(sendable, self._to),
+            parts=parts,
             received=quarter_text(Quarter.of(report.received_at.date())),
             received_month=report.received_at.date().isoformat()[:_MONTH_CHARS],
             happened=report.incident_from or "",
@@ -273,8 +318,26 @@ class _Looker:
             verified_late=any(each.is_late for _, each in stated),
             status=_RECEIVED if file is None else file.status,
             urgency="" if file is None else file.urgency,
-            summary=summary.text if summary is not None and summary.reviewed_by else "",
+            # Without a name no line says a place nearer than a cercle, nor do its words.
+            summary=said if "identity" in parts or near in ("", "region", "cercle") else "",
+            summary_tells_cercle=near == "cercle",
         )
+        return _without_past(found) if voids else found
+
+    def _nearest_told(self, text: str, place: str | None) -> str:
+        """The level of the nearest of the places around a complaint that a text names; empty where it names none.
+
+        A name that a wider one bears too is taken for that one's.
+        """
+        if self._places is None or place is None or not text:
+            return ""
+        words, wider, found = f" {fold(text)} ", set[str](), ""
+        # From the region inwards.
+        for each in sorted(self._places.upward(place), key=lambda each: LEVELS.index(each.level)):
+            names = {fold(name) for name in (each.name, *each.aliases)} - wider
+            found = each.level if any(f" {name} " in words for name in names) else found
+            wider |= names
+        return found
 
     def _where(self, place: str | None) -> Somewhere:
         if self._places is None or place is None:
@@ -310,6 +373,11 @@ class _Facts:
         )
 
 
+def _plain(each: Candidate) -> dict[str, Any]:
+    """All of a candidate as JSON has it: a set has another order in each process."""
+    return vars(each) | {"parts": sorted(each.parts), "victim": vars(each.victim), "where": vars(each.where)}
+
+
 def _is_another(told: Told, now: Candidate, keyed: Keyed) -> bool:
     """Whether a line says something else of its person by now, or may say more or less than it did."""
     if set(told.parts) != now.parts:
@@ -318,9 +386,14 @@ def _is_another(told: Told, now: Candidate, keyed: Keyed) -> bool:
     return any(told.hashes.get(name, "") not in {keyed.hash(name, text) for text in texts} for name, texts in ways)
 
 
+def _without_past(found: Candidate) -> Candidate:
+    """What is told anew without a name has no words: those of the line that became void may be the same."""
+    return found if found.is_named else replace(found, summary="")
+
+
 def _corrections(told: Told, now: Candidate, keyed: Keyed) -> list[Correction]:
     """What of a line says something else by now, though not of its person."""
-    says = release.said_of_case(now).items()
+    says = release.said_of_case(now, with_cercle="cercle" in told.hashes).items()
     changed = {name: text for name, text in says if told.hashes.get(name, "") != keyed.hash(name, text)}
     was = {name: told.hashes.get(name, "") for name in changed}
     return [Correction(told, changed, was)] if changed else []

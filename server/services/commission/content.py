@@ -16,10 +16,11 @@ from server.services.commission.choosing import Correction, Void
 class Content:
     """A package before it is written: the same content makes the same bytes, wherever and whenever.
 
-    `lines` in the order of their references; `against`: how many complaints have no line, by what stands against one;
-    `tables` of the quarter, small numbers hidden. `key_id`: of the key that references go by. `previous`: the number
-    and the SHA-256 of the manifest of the package sealed before; None for the first. `as_of`: what is said is as of
-    then. `coalition`: who sends it; `version` of this program.
+    `lines` in the order of their references; `against`: how many complaints of the quarter have no line, by what stands
+    against one, None where a package said it before; `tables` of the quarter, small numbers hidden. `key_id`: of the
+    key that references go by; `public_key`: the file of the one that its signature is checked by. `previous`: the
+    number and the SHA-256 of the manifest of the package sealed before; None for the first. `as_of`: what is said is
+    as of then. `coalition`: who sends it; `version` of this program.
     """
 
     number: Number
@@ -29,9 +30,10 @@ class Content:
     lines: Sequence[Line] = field(repr=False)
     voids: Sequence[Void]
     corrections: Sequence[Correction] = field(repr=False)
-    against: Mapping[str, int]
+    against: Mapping[str, int] | None
     tables: Sequence[Release]
     key_id: str
+    public_key: bytes
     previous: tuple[str, str] | None
     version: str
     places: Gazetteer | None = field(repr=False)

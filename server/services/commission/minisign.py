@@ -14,6 +14,7 @@ _KEY: Final = b"Ed"
 # Of the BLAKE2b-512 of a file: what `minisign` makes and takes since 0.11 without being asked.
 _PREHASHED: Final = b"ED"
 _ID_BYTES: Final = 8
+_FINGERPRINT_CHARS: Final = 24
 _PURPOSE: Final = b"seere: signatures of packages"
 
 
@@ -39,6 +40,16 @@ def public_key(seed: bytes) -> str:
 def public_file(seed: bytes) -> bytes:
     """The same key as a file, which `minisign -p` takes."""
     return f"untrusted comment: minisign public key {key_id(seed)}\n{public_key(seed)}\n".encode()
+
+
+def key_in(file: bytes) -> str:
+    """The key in such a file: 56 characters."""
+    return file.decode().splitlines()[1]
+
+
+def fingerprint(file: bytes) -> str:
+    """What people compare of such a file by voice: 24 hexadecimal digits, the first that `sha256sum` says of it."""
+    return hashlib.sha256(file).hexdigest()[:_FINGERPRINT_CHARS]
 
 
 def signature(seed: bytes, data: bytes, comment: str) -> bytes:

@@ -12,7 +12,7 @@ from server.refusals import why_blocked
 
 # Of what goes into numbers alone, and of what is no business of that destination, nothing is withheld.
 _NOT_WITHHELD: Final = frozenset({"numbers", "elsewhere"})
-_OF_ITSELF: Final = frozenset({"erased", "changed"})
+_OF_ITSELF: Final = frozenset({"erased", "changed", "retold"})
 
 
 def withheld(against: Mapping[str, int]) -> dict[str, int]:

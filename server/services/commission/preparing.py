@@ -1,31 +1,35 @@
 """Preparing: a package gets its number and its choice, by itself once a quarter is over, or by a person."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
 from server.domain import packages as rules
 from server.domain.desk import Desk
-from server.domain.errors import NotFound, PackageRefused, PeriodInvalid
+from server.domain.errors import NotFound, PackageRefused, PeriodInvalid, trace_of
 from server.domain.packages import Item, Number
 from server.domain.permission import JOB
 from server.domain.places import Gazetteer
 from server.domain.reason import checked_reason
-from server.domain.referral import Destination
 from server.domain.statistics import Period, quarter_text
 from server.domain.verification import Quarter
 from server.services.commission import serials
 from server.services.commission.choosing import Choice, Keyed, choose
-from server.store import audit, destinations, packages
+from server.store import accounts, audit, destinations, notices, packages
 from server.store.engine import Store
 from server.store.packages import Package as Package
 from server.store.packages import Series as Series
 
+log = logging.getLogger(__name__)
+
+# The notice that a package waits for a second person.
+PREPARED: Final = "package_prepared"
 # What is in the way of sealing, the weightiest first.
-Blocker = Literal["suspended", "not_valid", "key_missing", "key_unconfirmed", "changed", "summaries"]
+Blocker = Literal["restored", "suspended", "not_valid", "key_missing", "key_unconfirmed", "changed", "summaries"]
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,9 @@ class Prepared:
 def prepare(store: Store, desk: Desk, pepper: bytes, destination: str, quarter: str) -> Package:
     """Give the next number to a package of a quarter that is over, and choose what it says; nothing leaves.
 
-    Raises NotFound for whoever prepares none and for a destination without a series, PeriodInvalid, and
-    PackageRefused: `quarter_open` where the quarter is not over, `open` where another is prepared, `suspended` or
-    `not_valid` where nothing goes to that destination now.
+    Whoever may approve it has a notice. Raises NotFound for whoever prepares none and for a destination without a
+    series, PeriodInvalid, and PackageRefused: `quarter_open` where the quarter is not over, `open` where another is
+    prepared, `suspended` or `not_valid` where nothing goes to that destination now, `restored` as `serials.resume`.
     """
     serials.require(desk)
     _check_over(quarter, desk.now)
@@ -56,7 +60,8 @@ def prepare(store: Store, desk: Desk, pepper: bytes, destination: str, quarter: 
         held = packages.series_of(connection, destination, is_locked=True)
         if held is None:
             raise NotFound(object=destination)
-        _check_open(destinations.find(connection, [destination])[destination], desk)
+        serials.check_open(destinations.find(connection, [destination])[destination], desk.now.date())
+        serials.check_resumed(connection, held)
         if packages.open_one(connection, destination) is not None:
             raise PackageRefused(fault="open", destination=destination)
         choice = choose(connection, held, Keyed.of(pepper, destination), quarter, desk.places, desk.now.date())
@@ -75,20 +80,27 @@ def prepare(store: Store, desk: Desk, pepper: bytes, destination: str, quarter: 
         )
         made = replace(made, id=packages.add(connection, made))
         note(connection, desk, "package_prepare", made, choice.counts())
+        _tell_approvers(connection, made)
     return made
 
 
 def prepare_anew(store: Store, desk: Desk, pepper: bytes, number: str) -> Package:
-    """Choose anew what a prepared package says, under its number. Raises NotFound, and PackageRefused (`state`)."""
+    """Choose anew what a prepared package says, under its number.
+
+    Raises NotFound, and PackageRefused: `state`, and `suspended`, `not_valid` and `restored` as `prepare`.
+    """
     serials.require(desk)
     with store.write() as connection:
         package, held = _prepared(connection, number)
+        serials.check_open(destinations.find(connection, [held.destination])[held.destination], desk.now.date())
+        serials.check_resumed(connection, held)
         choice = choose(
             connection, held, Keyed.of(pepper, held.destination), package.quarter, desk.places, desk.now.date()
         )
         values: dict[str, Any] = {"as_of": desk.now, "prepared_by": desk.actor.signature}
         values |= {"counts": choice.counts(), "choice": choice.digest()}
         packages.change(connection, package.id, **values)
+        packages.drop_names_key(connection, package.number)
         note(connection, desk, "package_prepare", package, choice.counts())
     return replace(package, **values)
 
@@ -96,22 +108,24 @@ def prepare_anew(store: Store, desk: Desk, pepper: bytes, number: str) -> Packag
 def prepare_due(store: Store, places: Gazetteer | None, pepper: bytes, now: datetime) -> int:
     """Prepare the last quarter that is over for each destination that had no package of it; gives how many.
 
-    What a destination that is suspended, or another package that is prepared, keeps back waits for the next run.
+    What a destination that is suspended, or another package that is prepared, keeps back waits for the next run. Safe
+    to run again.
     """
-    desk, quarter = Desk(JOB, places, now), quarter_text(_before(Quarter.of(now.date())))
-    with store.read() as connection:
-        known = packages.all_series(connection)
-        had = {(each.destination, each.quarter) for each in packages.listed(connection)}
-    begun = Period.read(quarter, quarter).until.date()
-    due = [each for each in known if (each.destination, quarter) not in had and each.since < begun]
-    made = 0
-    for each in due:
+    desk, made = Desk(JOB, places, now), 0
+    for destination, quarter in _due(store, now):
         try:
-            prepare(store, desk, pepper, each.destination, quarter)
-        except PackageRefused:
-            continue
-        made += 1
+            prepare(store, desk, pepper, destination, quarter)
+        except PackageRefused as refused:
+            # Somebody was quicker, or suspended it at this moment.
+            log.warning("package_waits", extra=trace_of(refused) | {"code": str(refused.values["fault"])})
+        else:
+            made += 1
     return made
+
+
+def is_any_due(store: Store, now: datetime) -> bool:
+    """Whether a package can be prepared that no destination had yet."""
+    return bool(_due(store, now))
 
 
 def look(store: Store, desk: Desk, pepper: bytes, number: str) -> Prepared:
@@ -123,8 +137,9 @@ def look(store: Store, desk: Desk, pepper: bytes, number: str) -> Prepared:
         choice = choose(connection, held, keyed, package.quarter, desk.places, desk.now.date())
         written = packages.summaries(connection, [each.complaint for each in choice.candidates])
         position = packages.position(connection)
-    unreviewed = sum(each.reviewed_by is None for each in written.values())
-    blockers = tuple(_blockers(package, held, choice, unreviewed, desk))
+        is_resumed = serials.is_resumed(connection, held)
+    unreviewed = sum(each.is_waiting for each in written.values())
+    blockers = tuple(_blockers(package, held, choice, unreviewed, desk, is_resumed=is_resumed))
     return Prepared(package, held, choice, blockers, unreviewed, position)
 
 
@@ -159,6 +174,7 @@ def cancel(store: Store, desk: Desk, number: str, reason: str) -> Package:
             "reason": why,
         }
         packages.change(connection, package.id, **values)
+        packages.drop_names_key(connection, package.number)
         note(connection, desk, "package_cancel", package, {}, why)
     return replace(package, **values)
 
@@ -187,6 +203,21 @@ def items_of(store: Store, desk: Desk, package: Package) -> list[Item]:
         return [each.item for each in packages.items(connection, package.id)]
 
 
+def words_on(store: Store, desk: Desk, made: Sequence[Package]) -> dict[int, tuple[int, int]]:
+    """By id, how much each of these packages says, and of how much of that its destination said something; nothing of
+    one that says nothing. Raises NotFound as `one`."""
+    serials.require(desk)
+    with store.read() as connection:
+        return packages.counts_of_items(connection, [each.id for each in made])
+
+
+def approvers(store: Store, desk: Desk, package: Package) -> list[str]:
+    """The names of those who may approve a package which somebody else prepared. Raises NotFound as `one`."""
+    serials.require(desk)
+    with store.read() as connection:
+        return [each.name for each in _approvers(connection, package)]
+
+
 def find(connection: sa.Connection, number: str, *, is_locked: bool = False) -> Package:
     """The package of a number that somebody typed. Raises NotFound."""
     read = Number.read(number)
@@ -211,9 +242,37 @@ def note(
     )
 
 
-def _blockers(package: Package, held: Series, choice: Choice, unreviewed: int, desk: Desk) -> list[Blocker]:
+def _due(store: Store, now: datetime) -> list[tuple[str, str]]:
+    """Destinations of which the last quarter that is over had no package, with that quarter; of those alone to which
+    something goes, and to which nothing is prepared."""
+    quarter = quarter_text(_before(Quarter.of(now.date())))
+    begun = Period.read(quarter, quarter).until.date()
+    with store.read() as connection:
+        known = [each for each in packages.all_series(connection) if each.since < begun]
+        there = destinations.find(connection, [each.destination for each in known])
+        made = packages.listed(connection)
+        stopped = {each.destination for each in known if not serials.is_resumed(connection, each)}
+    stopped |= {each.destination for each in made if each.state == "prepared" or each.quarter == quarter}
+    stopped |= {code for code, each in there.items() if each.suspended_at or not each.is_valid(now.date())}
+    return [(each.destination, quarter) for each in known if each.destination not in stopped]
+
+
+def _tell_approvers(connection: sa.Connection, made: Package) -> None:
+    whom = [each.id for each in _approvers(connection, made)]
+    notices.tell_each(connection, whom, code=PREPARED, key=f"{PREPARED}:{made.number.text}", at=made.as_of)
+
+
+def _approvers(connection: sa.Connection, made: Package) -> list[accounts.Account]:
+    known = [each for each in accounts.listed(connection) if each.state == accounts.ACTIVE]
+    return [each for each in known if each.actor.signature != made.prepared_by and serials.may_approve(each.actor)]
+
+
+def _blockers(
+    package: Package, held: Series, choice: Choice, unreviewed: int, desk: Desk, *, is_resumed: bool
+) -> list[Blocker]:
     to = choice.destination
     found: dict[Blocker, bool] = {
+        "restored": not is_resumed,
         "suspended": to.suspended_at is not None,
         "not_valid": not to.is_valid(desk.now.date()),
         "key_missing": not held.key,
@@ -239,13 +298,6 @@ def _check_over(quarter: str, now: datetime) -> None:
         raise PeriodInvalid(text=quarter)
     if now < period.until:
         raise PackageRefused(fault="quarter_open", quarter=quarter)
-
-
-def _check_open(to: Destination, desk: Desk) -> None:
-    if to.suspended_at is not None:
-        raise PackageRefused(fault="suspended", destination=to.code)
-    if not to.is_valid(desk.now.date()):
-        raise PackageRefused(fault="not_valid", destination=to.code)
 
 
 def _before(quarter: Quarter) -> Quarter:

@@ -7,23 +7,21 @@ word was typed by anybody.
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from itertools import groupby
 from typing import Any, Final
 
 from sqlite_utils import Database
 
 from server.domain.places import Gazetteer
-from server.domain.statistics import SHARE, TABLES, TOTAL, Key, Period, Release, Table, quarter_text
+from server.domain.statistics import TABLES, Period, Release, Table, quarter_text
 from server.domain.suppression import LEAST
 from server.figure_words import Words
-from server.services.commission.papers.figures import as_told
+from server.services.commission.tables import TYPED, told
 
 # What a reader of the file reads; French first.
 _LANGUAGES: Final = ("fr", "en")
 _LICENCE: Final = ("CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/")
-# Names that people gave to teams and organisations: by them a reader could tell who collects.
-_TYPED: Final = frozenset({"team", "partner"})
-# Of measures, and of shares, one that is not there is not known; of what is counted it is 0.
+# Of measures, one that is not there is not known; of what is counted it is 0.
 _MEASURE: Final = "measure"
 _BETWEEN: Final = " · "
 _ABOUT: Final = dict.fromkeys(("name", *_LANGUAGES), str)
@@ -50,7 +48,7 @@ def bundle(releases: Iterable[Release], places: Gazetteer | None, publisher: str
     told by region alone.
     """
     words = {language: Words(language, places) for language in _LANGUAGES}
-    known = [without_names(as_told(each)) for each in releases]
+    known = [table for _, each in groupby(releases, key=lambda each: each.period) for table in told(list(each))]
     with closing(sqlite3.connect(":memory:")) as connection:
         database = Database(connection)
         _fill(database, "about", _ABOUT, "name", _about(words, publisher))
@@ -62,20 +60,6 @@ def bundle(releases: Iterable[Release], places: Gazetteer | None, publisher: str
             _fill(database, code, _NUMBERS, ("period", "row", "column"), numbers, of_periods=True)
         connection.commit()
         return connection.serialize()
-
-
-def without_names(release: Release) -> Release:
-    """A table without what is broken down by a name that somebody typed; its sums stay."""
-    rows = _left(release.table.rows, release.rows)
-    columns = _left(release.table.columns, release.columns)
-    cells = {key: number for key, number in release.cells.items() if key[0] in rows and key[1] in columns}
-    return replace(release, rows=rows, columns=columns, cells=cells)
-
-
-def _left(dimensions: Sequence[str], keys: Sequence[Key]) -> tuple[Key, ...]:
-    if _TYPED.isdisjoint(dimensions):
-        return tuple(keys)
-    return tuple(key for key in keys if key in (TOTAL, SHARE))
 
 
 def _fill(
@@ -101,14 +85,14 @@ def _numbers(release: Release, words: Mapping[str, Words]) -> Iterator[dict[str,
     is_measured = _MEASURE in table.columns
     for row in release.rows:
         for column in release.columns:
-            if (row, column) not in release.cells and (is_measured or column == SHARE):
+            if is_measured and (row, column) not in release.cells:
                 continue
             yield {
                 "period": _name(release.period),
                 "row": _BETWEEN.join(row),
                 "column": _BETWEEN.join(column),
                 "number": release.cells.get((row, column), 0),
-                "unit": "percent" if column == SHARE else table.unit,
+                "unit": table.unit,
                 **{f"row_{language}": each.key(table.rows, row) for language, each in words.items()},
                 **{f"column_{language}": each.key(table.columns, column) for language, each in words.items()},
             }
@@ -139,7 +123,7 @@ def _definition(table: Table, words: Mapping[str, Words]) -> dict[str, Any]:
 
 
 def _by(dimensions: Sequence[str]) -> str:
-    return _BETWEEN.join(each for each in dimensions if each not in _TYPED)
+    return _BETWEEN.join(each for each in dimensions if each not in TYPED)
 
 
 def _note(words: Words, table: Table) -> str:

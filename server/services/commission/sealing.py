@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import secrets
 from base64 import b32decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pyrage
 import pyzipper
 from nacl.bindings import crypto_scalarmult
 
+from client_sync.protocol.words import to_words
 from server import durable
 from server.domain.errors import PackageRefused, StorageFailed, StorageFull
 
@@ -27,6 +29,8 @@ _GROUP_CHARS: Final = 4
 _PASSPHRASE_MAX_CHARS: Final = 99
 # An AES ZIP makes a key of a passphrase by 1,000 rounds of SHA-1, which slows nobody down: its length has to.
 _PASSPHRASE_MIN_CHARS: Final = 20
+# A byte each, 80 bits, and no more than 89 characters.
+_PASSPHRASE_WORDS: Final = 10
 _RW_R_R: Final = 0o100644 << 16
 _UNIX: Final = 3
 
@@ -60,6 +64,11 @@ def fingerprint(recipient: str) -> str:
     return " ".join(digits[at : at + _GROUP_CHARS] for at in range(0, _FINGERPRINT_CHARS, _GROUP_CHARS))
 
 
+def new_passphrase() -> str:
+    """Ten French words, drawn at random, for a clerk who has 7-Zip alone: said by voice, typed on any keyboard."""
+    return " ".join(to_words(secrets.token_bytes(_PASSPHRASE_WORDS)))
+
+
 def check_passphrase(text: str) -> None:
     """Raises PackageRefused (`passphrase`) for fewer than 20 characters, more than 7-Zip takes, which are 99, or any
     that not every keyboard and not every 7-Zip writes alike: accents, and a space at either end."""
@@ -71,6 +80,11 @@ def check_passphrase(text: str) -> None:
 def file_name(number: str, *, by_passphrase: bool) -> str:
     """How the sealed file of a package is called: `….zip.age`, or `….zip` where a passphrase opens it."""
     return f"{number}.zip" if by_passphrase else f"{number}.zip.age"
+
+
+def opened_name(number: str) -> str:
+    """How the ZIP is called that comes out of one that a passphrase opens: beside that, it must not take its place."""
+    return f"{number}-ouvert.zip"
 
 
 def seal(chunks: Iterable[bytes], folder: Path, number: str, *, recipient: str = "", passphrase: str = "") -> Sealed:
@@ -91,8 +105,7 @@ def seal(chunks: Iterable[bytes], folder: Path, number: str, *, recipient: str =
         with durable.writing(path) as file:
             through = _Through(iter(chunks), file)
             if passphrase:
-                # Opened beside the sealed file, it must not take its place.
-                _lock(through, f"{number}-ouvert.zip", passphrase)
+                _lock(through, opened_name(number), passphrase)
             else:
                 _encrypt(through, recipient)
     except OSError as error:

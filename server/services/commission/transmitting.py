@@ -9,7 +9,7 @@ from server.domain import packages as rules
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, PackageRefused
 from server.domain.permission import JOB
-from server.services.commission import answering, delivering, serials
+from server.services.commission import answering, delivering, sealing, serials
 from server.services.commission.delivering import Outgoing
 from server.services.commission.preparing import find, note
 from server.store import destinations, packages
@@ -34,15 +34,58 @@ def note_left(store: Store, desk: Desk, number: str) -> Package:
     """Note that a sealed package left by hand.
 
     What the hub prepared by itself is let go by another person than who sealed it: two have seen each package. Raises
-    NotFound, and PackageRefused: `state`, `same_person`, and `suspended` or `not_valid` where nothing goes there now.
+    NotFound, and PackageRefused: `state`, `same_sender`, and `suspended` or `not_valid` where nothing goes there now.
+    """
+    _may_leave(store, desk, number)
+    return _note_left(store, desk, number)
+
+
+def needs_another(package: Package, desk: Desk) -> bool:
+    """Whether the hub prepared a package by itself, and this person sealed it: somebody else lets it leave."""
+    return package.prepared_by == JOB.signature and package.sealed_by == desk.actor.signature
+
+
+def kept_file(store: Store, desk: Desk, press_folder: Path, number: str) -> Outgoing:
+    """The file of a sealed package, for whoever carries it.
+
+    Raises NotFound, and PackageRefused: `state`, and `suspended` or `not_valid` where nothing goes there now.
     """
     serials.require(desk)
+    with store.read() as connection:
+        package = find(connection, number)
+        [to] = destinations.find(connection, [package.destination]).values()
+    serials.check_open(to, desk.now.date())
+    return _outgoing(package, press_folder)
+
+
+def _send(
+    store: Store, desk: Desk, number: str, deliver: Callable[[Outgoing, Series], object], press_folder: Path
+) -> Package:
+    """Deliver, then note it: what was delivered and not noted is delivered again, and known as the same."""
+    package, held = _may_leave(store, desk, number)
+    deliver(_outgoing(package, press_folder), held)
+    return _note_left(store, desk, number)
+
+
+def _may_leave(store: Store, desk: Desk, number: str) -> tuple[Package, Series]:
+    """A sealed package, and how it goes. Raises as `note_left`."""
+    serials.require(desk)
+    with store.read() as connection:
+        package = find(connection, number)
+        held = packages.series_of(connection, package.destination)
+        [to] = destinations.find(connection, [package.destination]).values()
+    if held is None:
+        raise NotFound(object=number)
+    _check(package, desk)
+    serials.check_open(to, desk.now.date())
+    return package, held
+
+
+def _note_left(store: Store, desk: Desk, number: str) -> Package:
+    """Note that a package left, whatever was decided of its destination meanwhile: it is there."""
     with store.write() as connection:
         package = find(connection, number, is_locked=True)
         _check(package, desk)
-        [to] = destinations.find(connection, [package.destination], is_locked=True).values()
-        if to.suspended_at is not None:
-            raise PackageRefused(fault="suspended", destination=to.code)
         values: dict[str, Any] = {
             "state": "transmitted",
             "transmitted_at": desk.now,
@@ -55,36 +98,10 @@ def note_left(store: Store, desk: Desk, number: str) -> Package:
     return left
 
 
-def kept_file(store: Store, desk: Desk, press_folder: Path, number: str) -> Outgoing:
-    """The file of a sealed package, for whoever carries it. Raises NotFound, and PackageRefused (`state`)."""
-    serials.require(desk)
-    with store.read() as connection:
-        package = find(connection, number)
-    return _outgoing(package, press_folder)
-
-
-def _send(
-    store: Store, desk: Desk, number: str, deliver: Callable[[Outgoing, Series], object], press_folder: Path
-) -> Package:
-    """Deliver, then note it: what was delivered and not noted is delivered again, and known as the same."""
-    serials.require(desk)
-    with store.read() as connection:
-        package = find(connection, number)
-        held = packages.series_of(connection, package.destination)
-        [to] = destinations.find(connection, [package.destination]).values()
-    if held is None:
-        raise NotFound(object=number)
-    _check(package, desk)
-    if to.suspended_at is not None:
-        raise PackageRefused(fault="suspended", destination=to.code)
-    deliver(_outgoing(package, press_folder), held)
-    return note_left(store, desk, number)
-
-
 def _check(package: Package, desk: Desk) -> None:
     rules.check_move(package.state, "transmitted")
-    if package.prepared_by == JOB.signature and package.sealed_by is not None:
-        rules.check_second(package.sealed_by, desk.actor.signature)
+    if needs_another(package, desk):
+        raise PackageRefused(fault="same_sender")
 
 
 def _outgoing(package: Package, folder: Path) -> Outgoing:
@@ -95,4 +112,4 @@ def _outgoing(package: Package, folder: Path) -> Outgoing:
 
 def package_file(package: Package) -> str:
     """What the file of a sealed package is called."""
-    return f"{package.number.text}.zip.age" if package.key else f"{package.number.text}.zip"
+    return sealing.file_name(package.number.text, by_passphrase=not package.key)

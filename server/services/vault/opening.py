@@ -1,6 +1,6 @@
 """Opening: what is sealed is shown to whom that is permitted, once it was noted who looks and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -64,6 +64,16 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """A sealed identity as it goes to the machine of whoever opens it; `keys`: by key id, those of that person."""
+
+    record: str
+    lineage: str
+    box: bytes = field(repr=False)
+    keys: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Look:
     """Who opened which compartment, when and why, as the team sees it."""
 
@@ -108,10 +118,37 @@ def release_identity(store: Store, desk: Desk, complaint: int, purpose: str) -> 
     Whoever approves what leaves opens it by that right, without an assignment; `purpose` is what it is opened for, as
     the log keeps it. Raises NotFound where there is no such complaint, and in the same way where this is not permitted.
     """
-    case = holding.case(store, desk, complaint)
-    if not permit(desk.actor, "approve_export", case.target):
-        raise NotFound(object=complaint)
+    case = _released(store, desk, complaint)
     return _open_part(store, desk, complaint, case, case.find("identity"), "identity", purpose)
+
+
+def release_given(store: Store, desk: Desk, complaint: int, purpose: str, clear: Mapping[str, Any]) -> Opened:
+    """As `release_identity`, of an identity that the actor opened elsewhere, by a key that is on no hub."""
+    case = _released(store, desk, complaint)
+    with store.write() as connection:
+        reach = contact.reach(contacts.wishes_of(connection, complaint))
+        _note_opening(connection, desk, complaint, "identity", case, purpose)
+    return _shown("identity", clear, reach, _openers_of(case, case.find("identity").part), is_sealed=True)
+
+
+def carry_identities(store: Store, desk: Desk, complaints: Sequence[int], purpose: str) -> dict[int, Carried]:
+    """Sealed identities for whoever approves what leaves and keeps the key elsewhere: those that don't open here.
+
+    Each is logged as an opening, since nobody will see when it is opened there; none, where one of them has no key of
+    the actor's at all. Raises NotFound as `release_identity`.
+    """
+    cases = {complaint: _released(store, desk, complaint) for complaint in complaints}
+    parts = {complaint: case.find("identity").part for complaint, case in cases.items()}
+    found = {
+        complaint: _carried(cases[complaint], part, desk)
+        for complaint, part in parts.items()
+        if part is not None and part.prove(cases[complaint].usable(desk), "identity") is None
+    }
+    if all(each.keys for each in found.values()):
+        with store.write() as connection:
+            for complaint in found:
+                _note_opening(connection, desk, complaint, "identity", cases[complaint], purpose, "hand_over")
+    return found
 
 
 def hand_over(store: Store, desk: Desk, complaint: int, compartment: Compartment, reason: str | None = None) -> bytes:
@@ -183,6 +220,20 @@ def _permitted(
     if reason is None and compartment != "identity":
         return case, TRIAGE
     return case, checked_reason(reason or "")
+
+
+def _released(store: Store, desk: Desk, complaint: int) -> Case:
+    """A complaint of which the actor may let the identity go. Raises NotFound."""
+    case = holding.case(store, desk, complaint)
+    if not permit(desk.actor, "approve_export", case.target):
+        raise NotFound(object=complaint)
+    return case
+
+
+def _carried(case: Case, part: Sealed, desk: Desk) -> Carried:
+    own = {kid for kid, each in case.known.items() if each.account == desk.actor.id and case.is_in_use(kid)}
+    keys = {kid: box for kid, box in part.keys.items() if kid in own}
+    return Carried(part.binding.record, part.binding.lineage, part.boxes.boxes["identity"], keys)
 
 
 def _open_part(

@@ -11,8 +11,9 @@ from server.domain.casework import CASEWORK, STATUSES, URGENCIES
 from server.domain.contact import WAYS
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, RegroupingRefused, StaleRevision, TransitionRefused, UrgencyRefused
-from server.domain.permission import Action
+from server.domain.permission import UNREADABLE, Action, permit
 from server.i18n import Catalogue, catalogue
+from server.reading import read
 from server.refusals import refusal
 from server.services import keyrings
 from server.services.accounts.sessions import Login
@@ -20,8 +21,7 @@ from server.services.cases import due, joining, looking, moving, noting, owning,
 from server.services.cases.due import Which
 from server.services.cases.moving import Intent
 from server.services.cases.overview import Overview, overview, require
-from server.services.duplicates import renewing
-from server.services.vault import opening
+from server.services.commission import answering, summarising
 from server.services.vault.opening import Opener
 from server.web.auth import for_person, this_hub
 from server.web.console import case_view, clock_line
@@ -178,6 +178,7 @@ def split(person: Login, number: str) -> Response:
 def _shown(person: Login, number: str) -> str:
     hub, desk, texts = this_hub(), _desk(person), catalogue(person.language)
     seen = overview(hub.store, desk, number)
+    words = _words(desk, seen, request.args.get("words", ""))
     places, now = desk.places, desk.now
     return page(
         "case.html",
@@ -195,13 +196,17 @@ def _shown(person: Login, number: str) -> str:
         line=clock_line.draw(seen, texts, now),
         ways=case_view.ways(seen, texts),
         acts=case_view.act_rows(seen, texts, places),
-        words=_words(desk, seen, request.args.get("words", "")),
+        words=words,
         files=case_view.files(seen, texts),
         deadlines=case_view.deadlines(seen, texts, now),
         tasks=case_view.tasks(seen, texts),
         referrals=case_view.referrals(seen, texts, places),
         people=case_view.people(seen, texts),
         consents=case_view.consents(seen, texts),
+        known=case_view.known(answering.known_of(hub.store, desk, seen.asked), texts, places),
+        may_pack=permit(desk.actor, "prepare_export", UNREADABLE),
+        summary=summarising.of(hub.store, desk, words.number),
+        summary_chars=summarising.MAX_CHARS,
         meanings=case_view.meanings(seen, texts),
         history=case_view.history(seen, texts, now),
         beside=looking.others(hub.store, desk, seen.ids.values()),
@@ -221,11 +226,8 @@ def _words(desk: Desk, seen: Overview, wanted: str) -> Words:
 
 
 def _opened(desk: Desk, complaint: int, words: Words) -> Words:
-    hub = this_hub()
-    opened = opening.open_compartment(hub.store, desk, complaint, "statement")
+    opened = read(this_hub(), desk, complaint, "statement")
     clear = opened.clear or {}
-    if clear:
-        renewing.retell(hub.store, hub.secrets.linkage, complaint, "statement", clear, desk.now)
     said: dict[str, Any] = {name: str(clear[name]) for name in ("narrative", "summary", "lang") if clear.get(name)}
     said |= {"lang": _TAGS.get(said["lang"], said["lang"])} if "lang" in said else {}
     return replace(words, **said, openers=opened.openers, is_unopenable=opened.is_unopenable)

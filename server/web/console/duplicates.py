@@ -13,11 +13,11 @@ from server.domain.matching.decisions import Judged, Reason, Verdict
 from server.domain.matching.levels import Level
 from server.domain.matching.model import Band
 from server.i18n import Catalogue, catalogue
+from server.reading import read
 from server.services.accounts.sessions import Login
-from server.services.duplicates import choosing, deciding, renewing, wording
+from server.services.duplicates import choosing, deciding, wording
 from server.services.duplicates.choosing import Queue, ShownPair
 from server.services.duplicates.deciding import Explained
-from server.services.vault import opening
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv
 from server.web.console.neighbours import neighbours
@@ -222,11 +222,7 @@ def _url(link: int | None) -> str:
 
 def _narrative(desk: Desk, complaint: int) -> str:
     """What the complaint tells, empty where no key at hand opens it; the log says that it was read."""
-    hub = this_hub()
-    clear = opening.open_compartment(hub.store, desk, complaint, "statement").clear
-    if clear is None:
-        return ""
-    renewing.retell(hub.store, hub.secrets.linkage, complaint, "statement", clear, desk.now)
+    clear = read(this_hub(), desk, complaint, "statement").clear or {}
     return str(clear.get("narrative") or "")
 
 

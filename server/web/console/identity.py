@@ -12,12 +12,12 @@ from server.domain.desk import Desk
 from server.domain.errors import ContactNotAllowed, ReasonMissing
 from server.domain.permission import may_ever
 from server.i18n import Catalogue, catalogue
+from server.reading import read
 from server.refusals import refusal
 from server.services.accounts.sessions import Login
 from server.services.cases import identities, phrases
 from server.services.cases.identities import Access, Closed
-from server.services.duplicates import renewing
-from server.services.vault import handing_on, opening
+from server.services.vault import handing_on
 from server.services.vault.opening import Opened
 from server.web.auth import for_person, this_hub
 from server.web.console.pages import Answer, page, see
@@ -143,11 +143,7 @@ def _opened(desk: Desk, texts: Catalogue, closed: Closed, form: Mapping[str, str
     """Opened for what the form says: a purpose of the list, and words. Raises ReasonMissing."""
     hub = this_hub()
     purpose = texts.text("identity.purpose", reason=texts.text(f"identity.reason_{form['reason']}"))
-    opened = opening.open_compartment(
-        hub.store, desk, closed.complaint, "identity", form.get("words", ""), purpose=purpose
-    )
-    if opened.clear is not None:
-        renewing.retell(hub.store, hub.secrets.linkage, closed.complaint, "identity", opened.clear, desk.now)
+    opened = read(hub, desk, closed.complaint, "identity", form.get("words", ""), purpose=purpose)
     said = (opened.clear or {}).get("contact")
     return Shown(
         number=closed.number,

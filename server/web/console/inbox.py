@@ -19,13 +19,13 @@ from server.domain.matching import link_ids
 from server.domain.triage import DISPOSITIONS, Disposition
 from server.domain.urgency import LOWERING
 from server.i18n import Catalogue, catalogue
+from server.reading import read
 from server.refusals import refusal
 from server.services.accounts.sessions import Login
 from server.services.cases import due, inbox, looking, triaging
 from server.services.cases.inbox import VIEWS, Asked, Item, Lookalike, Page, Row
 from server.services.cases.together import MANY_MAX
 from server.services.cases.triaging import Decided, Undo, Wish
-from server.services.vault import opening
 from server.services.vault.opening import Opened
 from server.web.auth import for_person, this_hub
 from server.web.console import chosen
@@ -232,7 +232,7 @@ def _words(desk: Desk, item: Item, reason: str | None) -> Opened | None:
     """The statement, opened for triage; of what is for named readers alone, for a reason that was given."""
     if item.is_strict and reason is None:
         return None
-    return opening.open_compartment(this_hub().store, desk, item.complaint, "statement", reason)
+    return read(this_hub(), desk, item.complaint, "statement", reason)
 
 
 def _near(kind: str) -> list[str]:

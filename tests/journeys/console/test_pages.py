@@ -50,6 +50,7 @@ def _troubles(
     return found
 
 
+@pytest.mark.ci
 def test_every_argument_of_a_page_has_examples(hub: Hub) -> None:
     people_of(hub)
     assert {arguments_of(rule) for rule in page_rules(create_app(hub))} == EXAMPLES.keys()
@@ -57,6 +58,7 @@ def test_every_argument_of_a_page_has_examples(hub: Hub) -> None:
         assert all(examples(connection) for examples in EXAMPLES.values())
 
 
+@pytest.mark.ci
 @pytest.mark.timeout(300)
 def test_every_page_at_a_glance(browser: Browser, address: str, hub: Hub) -> None:
     assert _troubles(browser, address, hub, HEAD, GLANCE, "load") == []
@@ -95,6 +97,7 @@ def test_page_that_asks_for_the_code_is_as_good_as_the_others(browser: Browser, 
     tab.page.context.close()
 
 
+@pytest.mark.ci
 def test_what_is_wrong_with_a_page_is_found(browser: Browser, address: str) -> None:
     tab = open_tab(browser, NOBODY)
     tab.page.goto(f"{address}/login")

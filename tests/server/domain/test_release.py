@@ -14,6 +14,7 @@ FACTS = frozenset({"facts"})
 AISSATA = Named("Aïssata Inventée", "+223 00 00 00 00")
 ONE = Candidate(
     complaint=1,
+    case=None,
     ref="P-AAAA2222BB",
     consent="C2",
     parts=FACTS,
@@ -29,6 +30,7 @@ ONE = Candidate(
     status="in_progress",
     urgency="U2",
     summary="Arrêtée au marché, libérée contre paiement.",
+    summary_tells_cercle=False,
 )
 NAMED = replace(ONE, complaint=9, consent="C3", parts=frozenset({"facts", "identity"}))
 
@@ -98,6 +100,35 @@ def test_no_group_of_lines_is_below_five_whatever_a_quarter_brings() -> None:
     sizes = Counter(str(sorted(each.items())) for each in said.values() if each is not None)
     assert sizes
     assert min(sizes.values()) >= LEAST
+
+
+def test_neighbours_who_tell_of_the_same_man_do_not_hide_him() -> None:
+    of_one_case = [replace(each, case=40) for each in _alike(LEAST + 2)]
+    assert set(shown(of_one_case).values()) == {None}
+    of_others = [replace(ONE, complaint=id, case=id) for id in range(40, 40 + LEAST)]
+    said = shown([*of_one_case, *of_others[1:]])
+    assert None not in said.values()
+    # A case and a complaint without one are not the same for having the same number.
+    alone = [replace(each, complaint=each.complaint + 100, case=None) for each in of_others[:2]]
+    known = [replace(each, case=140 + at) for at, each in enumerate(of_others[: LEAST - 2])]
+    assert None not in shown([*known, *alone]).values()
+
+
+def test_line_without_a_name_says_of_consent_what_it_goes_by() -> None:
+    chose_nobody = [replace(each, consent="C4") for each in _alike(LEAST)]
+    assert line(chose_nobody[0], shown(chose_nobody)[1], None).said["consent"] == "C2"
+    assert line(NAMED, None, AISSATA).said["consent"] == "C3"
+
+
+def test_summary_that_tells_the_cercle_goes_with_lines_that_do() -> None:
+    near = [replace(each, summary="Arrêtée à Bla.", summary_tells_cercle=True) for each in _alike(LEAST - 1)]
+    elsewhere = replace(ONE, complaint=77, where=Somewhere("ml-r-segou", "ml-c-niono", ""))
+    said = shown([*near, elsewhere])
+    assert "summary" not in line(near[0], said[1], None).said
+    assert line(elsewhere, said[77], None).said["summary"] == ONE.summary
+    more = shown([*near, replace(near[0], complaint=50)])
+    assert line(near[0], more[1], None).said["summary"] == "Arrêtée à Bla."
+    assert line(replace(near[0], parts=NAMED.parts), None, AISSATA).said["summary"] == "Arrêtée à Bla."
 
 
 def test_several_victims_are_told_apart_only_where_they_are_alike() -> None:

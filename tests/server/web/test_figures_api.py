@@ -8,11 +8,10 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from server.app import create_app
 from server.domain.people import Role
 from server.hub import Hub
 from server.web import figures_api
-from tests.builders import Clock, complaint, enrolled, open_test_hub
+from tests.builders import Clock, app_of, complaint, enrolled, open_test_hub
 from tests.route_matrix import Visitor
 
 PATH = "/api/v1/statistics"
@@ -28,7 +27,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 @pytest.fixture
 def app(hub: Hub) -> Flask:
-    return create_app(hub)
+    return app_of(hub)
 
 
 def _get(hub: Hub, app: Flask, query: str = "", role: Role | None = "auditor", accept: str = "*/*") -> TestResponse:

@@ -12,8 +12,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.transport.serialization import Binary
 
-from server.app import create_app
-from tests.builders import Clock, Sender, enrolled, open_test_hub
+from tests.builders import Clock, Sender, app_of, enrolled, open_test_hub
 
 DOCUMENT = "/api/v1/openapi.json"
 # A schema can't say which bytes are a frame, nor the four limits of PROTOCOL §2 on JSON.
@@ -38,7 +37,7 @@ def sender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Flask]:
     hub = open_test_hub("sqlite", tmp_path, Clock())
-    yield create_app(hub)
+    yield app_of(hub)
     hub.close()
 
 

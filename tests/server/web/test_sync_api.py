@@ -14,7 +14,6 @@ from werkzeug.test import TestResponse
 
 from client_sync.protocol.codes import CODES
 from client_sync.protocol.enrolment import CODE_ALPHABET, CODE_CHARS, code_words, grouped_code
-from server.app import create_app
 from server.hub import Hub
 from server.i18n import catalogue
 from server.logs import Formatter
@@ -32,6 +31,7 @@ from tests.builders import (
     Clock,
     Sender,
     an_id,
+    app_of,
     application,
     complaint,
     enrolled,
@@ -55,7 +55,7 @@ def _invite(hub: Hub, **options: Any) -> Invitation:
 
 
 def _ask(hub: Hub, sent: dict[str, Any]) -> TestResponse:
-    return create_app(hub).test_client().post(ENROL, json=sent)
+    return app_of(hub).test_client().post(ENROL, json=sent)
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ _NOT_JSON = [b"", b"{", b"[]", b'"\\ud800"', b"[" * 100_000, b"\xff", b'{"a":1e9
 
 @pytest.mark.parametrize("body", _NOT_JSON)
 def test_enrolment_that_is_no_object_is_refused(hub: Hub, body: bytes) -> None:
-    client = create_app(hub).test_client()
+    client = app_of(hub).test_client()
 
     response = client.post(ENROL, data=body, content_type="application/json")
 

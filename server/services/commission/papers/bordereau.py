@@ -12,13 +12,15 @@ from server.domain.places import place_name
 from server.domain.referral import Destination
 from server.domain.statistics import Period
 from server.figure_words import Words
-from server.services.commission.bags import MANIFEST
+from server.services.commission import minisign
+from server.services.commission.bags import MANIFEST, PUBLIC_KEY
 from server.services.commission.content import Content
 from server.services.commission.papers import figures
 from server.services.commission.papers.columns import CODES, code_of, label_of
 from server.services.commission.papers.figures import Counts
 from server.services.commission.papers.pages import render
 from server.services.commission.papers.reasons import withheld
+from server.services.commission.tables import may_be_accused
 
 _TEMPLATE: Final = "bordereau.html"
 # So many references stand on the paper one by one; of more, the first and the last of about so many at a time.
@@ -61,6 +63,9 @@ def html(content: Content, words: Words) -> str:
         as_of=day(content, words),
         previous=content.previous,
         key_id=content.key_id,
+        key_file=PUBLIC_KEY,
+        key=minisign.key_in(content.public_key),
+        key_print=minisign.fingerprint(content.public_key),
         version=content.version,
         vocabulary=VOCABULARY.version,
         tables=_tables(content, words),
@@ -138,6 +143,12 @@ def _name(of: str, code: str, words: Words) -> str:
     return words.text("papers.coded", code=code, words=name) if of == "consent" else name
 
 
-def _withheld(content: Content, words: Words) -> Counts:
+def _withheld(content: Content, words: Words) -> Counts | None:
+    """How many have no line, and why; None where an earlier package of the quarter said it."""
+    if content.against is None:
+        return None
     told = withheld(content.against)
+    if may_be_accused(content.destination.body):
+        # By reasons it could work out how many accuse its own people; that there are none would tell of the first one.
+        return Counts((), figures.alone(sum(told.values()) or 1))
     return figures.counted((words.text(f"papers.withheld_{why}"), number) for why, number in told.items())

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
-from server.services.commission.choosing import Against, Void
+from server.services.commission.choosing import Against, Ended, Void
 
 # What a body is told of why it has no line. `protection` is all of these as one: its own people are accused, too few
 # are alike, no line is sent of such violence; apart, they would tell whom they protect.
 Withheld = Literal["numbers", "consent", "protection", "facts"]
 # Why a line that it has stands no more. `withdrawn` does not say whether a person took consent back: else what is left
-# would tell a body that its own people are accused, or of what violence somebody speaks.
+# would tell a body that its own people are accused, or of what violence somebody speaks, or that one of those who were
+# alike is not. `changed` is said of those alone whose name it has.
 Voided = Literal["withdrawn", "changed", "erased"]
 
 WITHHELD: Final[tuple[Withheld, ...]] = get_args(Withheld)
@@ -53,5 +54,5 @@ def withheld(against: Mapping[str, int]) -> dict[Withheld, int]:
 
 def of_void(void: Void) -> Voided:
     """What a body is told of why a line stands no more."""
-    why: Against | Voided = void.why
+    why: Against | Ended = void.why
     return why if why == "changed" or why == "erased" else "withdrawn"

@@ -1,4 +1,4 @@
-"""Packages: how they go to a destination, what each had, what was said of it, and summaries that may leave."""
+"""Packages: how they go to a destination and who speaks for it, what each had, what was said, and summaries."""
 
 from typing import Final
 
@@ -80,12 +80,14 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
         sa.Column("by", sa.String(80), nullable=False),
         sa.Column("reviewed_at", UtcTime),
         sa.Column("reviewed_by", sa.String(80)),
+        sa.Column("back", sa.String(500), nullable=False, server_default=""),
     ),
 }
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables, and say of accounts for which destination they speak."""
+    op.add_column("account", sa.Column("destination", sa.String(80)))
     for name, items in _TABLES.items():
         options = {"sqlite_autoincrement": True} if name == "package" else {}
         op.create_table(name, *items, **options)
@@ -95,3 +97,4 @@ def downgrade() -> None:
     """Drop them all."""
     for name in reversed(_TABLES):
         op.drop_table(name)
+    op.drop_column("account", "destination")

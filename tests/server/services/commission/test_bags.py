@@ -81,6 +81,8 @@ def test_facts_name_the_package_before_and_every_file() -> None:
     assert files[0]["sha256"] == SHA256_OF_A
     assert facts == {
         "package": "CNDH-2026-T3-0007",
+        "to": "cndh",
+        "quarter": "2026-T3",
         "previous": {"package": "CNDH-2026-T2-0006", "manifest_sha256": "ab" * 32},
         "as_of": "2026-10-05T08:30:15Z",
         "from": "Coalition d'essai",
@@ -89,6 +91,9 @@ def test_facts_name_the_package_before_and_every_file() -> None:
         "key_id": "00112233aabbccdd",
         "least_alike": 5,
         "least_shown": 5,
+        "lines": 0,
+        "voids": 0,
+        "corrections": 0,
     }
 
 

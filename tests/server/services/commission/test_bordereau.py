@@ -1,9 +1,11 @@
 """The papers that a person reads: the bordereau with its slip, the same as PDF, and how to check a package."""
 
+import hashlib
 import re
 import sys
 import zlib
 from collections.abc import Callable, Sequence
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 from subprocess import run
@@ -12,6 +14,7 @@ from typing import Any, Final
 import pyrage
 import pytest
 
+from server.domain.referral import Destination
 from server.services.commission import minisign, papers
 from server.services.commission.bags import Bag
 from server.services.commission.content import Content
@@ -155,9 +158,33 @@ def test_withheld_are_told_by_why_and_who_is_protected_is_not() -> None:
     assert ["Total", "77"] in page.rows
     nothing = bordereau(content(against={"elsewhere": 3}))
     assert "Rien : chaque plainte qui concerne votre organisme a sa ligne" in nothing.text
+    before = bordereau(content(against=None))
+    assert "Dit dans un envoi précédent : celui-ci porte sur le même trimestre." in before.text
     few = bordereau(content(against={"own_people": 2}))
     assert ["Total", "< 5"] in few.rows
     assert "La protection des personnes" not in few.text
+
+
+@pytest.mark.parametrize("against", [{}, {"own_people": 1}, {"own_people": 4}, {"numbers": 3, "own_people": 1}])
+def test_body_whose_own_people_may_be_accused_sees_no_difference_between_none_and_a_few(
+    against: dict[str, int],
+) -> None:
+    to = Destination("police", "police", "corridor", None, date(2017, 1, 1))
+    page = file_of(content(destination=to, against=against), "bordereau.html")
+    assert page == file_of(content(destination=to, against={"few_alike": 1}), "bordereau.html")
+    more = bordereau(content(destination=to, against={"numbers": 30, "consent_body": 20, "own_people": 9}))
+    assert ["Total", "59"] in more.rows
+    assert "La protection des personnes" not in more.text
+
+
+def test_paper_has_the_key_that_signs_and_how_it_sounds() -> None:
+    file = minisign.public_file(SEED)
+    page = bordereau(content())
+    assert page.row("Notre clé publique (minisign)") == [minisign.public_key(SEED)]
+    [said] = [row[1] for row in page.rows if row[0].startswith("Empreinte de seere.pub")]
+    assert hashlib.sha256(file).hexdigest().startswith(said.replace(" ", ""))
+    assert len(said.split()) == 6
+    assert said in Page(file_of(content(), "verifier.html").decode()).text
 
 
 def test_violence_is_told_by_region_alone() -> None:
@@ -219,7 +246,10 @@ def test_how_to_check_is_told_for_each_system() -> None:
     assert all(f"Sous {system}" in page.text for system in ("Windows", "Linux", "macOS"))
     assert "N'ouvrez rien, n'effacez rien" in page.text
     assert "-p ../seere.pub" in html
-    assert len([row for row in page.rows if len(row) == 3]) == 9
+    assert len([row for row in page.rows if len(row) == 3]) == 10
+    # What comes out of 7-Zip is called otherwise than what went in.
+    assert page.text.count(f"{NUMBER}-ouvert.zip") >= 6
+    assert f"7zz x {NUMBER}-ouvert.zip" in html
 
 
 def typed(html: str, system: str) -> list[str]:
@@ -241,7 +271,7 @@ def test_commands_of_the_page_check_a_package_as_they_stand(tmp_path: Path, prog
     (tmp_path / "cle.txt").write_text(f"{identity}\n")
     (tmp_path / "seere.pub").write_bytes(minisign.public_file(SEED))
     commands = typed(file_of(of, "verifier.html").decode(), "Linux")
-    assert len(commands) == 5
+    assert len(commands) == 7
     done = run(["bash", "-ec", "\n".join(commands)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Signature and comment signature verified" in done.stdout
@@ -251,6 +281,6 @@ def test_commands_of_the_page_check_a_package_as_they_stand(tmp_path: Path, prog
     # … and refuse it once one byte of it is another.
     file = tmp_path / NUMBER / "data" / "codes.csv"
     file.write_bytes(file.read_bytes()[:-1] + b"!")
-    again = run(["bash", "-ec", commands[3]], cwd=tmp_path / NUMBER, capture_output=True, text=True, check=False)
+    again = run(["bash", "-ec", commands[5]], cwd=tmp_path / NUMBER, capture_output=True, text=True, check=False)
     assert again.returncode != 0
     assert "data/codes.csv: FAILED" in again.stdout

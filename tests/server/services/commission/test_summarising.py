@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from server.domain.errors import NotFound, PackageRefused, StaleRevision
+from server.domain.errors import NotFound, PackageRefused
 from server.hub import Hub
 from server.services import retention
 from server.services.commission import preparing, summarising
@@ -51,8 +51,9 @@ def test_summary_that_was_written_anew_is_read_anew(ready: Hub, awa: Person, bin
     assert before is not None
     ready.clock.pass_(minutes=1)  # type: ignore[attr-defined]
     summarising.write(ready.store, at_desk(ready, awa), NUMBER, "Autre chose.")
-    with pytest.raises(StaleRevision):
+    with pytest.raises(PackageRefused) as refused:
         summarising.review(ready.store, at_desk(ready, binta), NUMBER, before.at)
+    assert refused.value.values["fault"] == "summary_anew"
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 601, "a\x00b"])

@@ -7,11 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from server.app import create_app
 from server.hub import Hub
 from server.services import statistics
 from tests.browsing import Browser
-from tests.builders import Clock, complaint, enrolled
+from tests.builders import Clock, app_of, complaint, enrolled
 
 # Forms, and what shows one thing, or some that were chosen before.
 NO_LISTS = {
@@ -27,7 +26,7 @@ def lists(hub: Hub) -> dict[str, str]:
     """Addresses of all other pages of the console, by endpoint."""
     return {
         rule.endpoint: rule.rule
-        for rule in create_app(hub).url_map.iter_rules()
+        for rule in app_of(hub).url_map.iter_rules()
         if rule.rule.startswith("/console") and "GET" in (rule.methods or ()) and rule.endpoint not in NO_LISTS
     }
 

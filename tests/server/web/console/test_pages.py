@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from server.app import create_app
 from server.hub import Hub
 from server.web import refused
 from server.web.console import listing
@@ -55,7 +54,7 @@ def test_browser_keeps_how_the_console_is_shown(awa: Browser, said: str, attribu
 
 
 def test_form_sent_by_a_script_after_the_session_is_answered_beside_it(hub: Hub) -> None:
-    browser = Browser(create_app(hub))
+    browser = Browser(app_of(hub))
     browser.get("/login")
     answer = browser.post(f"{ACCOUNT}/language", language="en", headers={"HX-Request": "true"})
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (401, "#ended")
@@ -114,7 +113,7 @@ def test_bar_says_how_much_waits_for_its_reader(hub: Hub, awa: Browser, binta: B
 
 
 def test_spreadsheet_runs_nothing_of_a_list(hub: Hub) -> None:
-    with create_app(hub).test_request_context("/?format=csv", headers=HTML):
+    with app_of(hub).test_request_context("/?format=csv", headers=HTML):
         assert listing.wants_csv()
         answer = listing.csv_answer("liste", ["Titre"], [["=1+1"], ["+223 00"], ["Racket ; poste"], [None], [7]])
     text = answer.get_data().decode("utf-8")
