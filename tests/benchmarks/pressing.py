@@ -32,7 +32,7 @@ def main(folder: Path, passphrase: str, now: datetime, destination: str, quarter
     package = preparing.prepare(hub.store, first, hub.secrets.pepper, destination, quarter)
     press.seal(hub, second, package.number.text, package.choice)
     took_s = perf_counter() - began
-    print(took_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(took_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
     hub.close()
 
 
