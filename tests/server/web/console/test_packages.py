@@ -275,6 +275,7 @@ class TestAnswers:
         assert browser.post(url, **form, **said).status_code == 303
         assert office.found(mine).state == "received"
         assert _rows(browser.get(f"{url}?format=csv"))[1][4] == "CNDH/2027/0114"
+        assert [row[0] for row in _rows(browser.get(f"{THEIRS}?format=csv"))[1:]] == [NUMBER]
 
     def test_what_did_not_leave_the_destination_does_not_see(self, office: Office) -> None:
         office.seal(office.prepare())
