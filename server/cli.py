@@ -11,7 +11,7 @@ from server import logs
 from server.commands.operator import Operator
 from server.commands.spoken import Misused, SpokenGroup, refusing, speak, texts_of
 from server.config import SettingInvalid, from_environ
-from server.hub import utc_now
+from server.hub import VERSION, utc_now
 from server.i18n import LANGUAGES
 
 COMMANDS: Final = (
@@ -34,6 +34,7 @@ COMMANDS: Final = (
     "deputies",
     "referrals",
     "destinations",
+    "commission",
     "tasks",
     "duplicates",
     "places",
@@ -76,7 +77,7 @@ def _choose_language(ctx: click.Context, _: click.Parameter, value: str | None) 
 
 @click.group(cls=LazyGroup)
 @click.option("--language", type=click.Choice(LANGUAGES), is_eager=True, expose_value=False, callback=_choose_language)
-@click.version_option(package_name="seere", message="%(prog)s %(version)s")
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Run a hub by hand."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from secrets import token_hex
+from typing import Final
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ from server.store import migrations, state
 from server.store.engine import Store, open_store
 from server.store.places import CurrentPlaces
 
+# As pyproject.toml says: a checkout that is used where it lies has no metadata to ask.
+VERSION: Final = "0.1.0"
 Clock = Callable[[], datetime]
 
 

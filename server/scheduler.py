@@ -27,6 +27,7 @@ from server.services import (
     statistics,
 )
 from server.services.cases import acknowledging, escalating, following, referring, tasking, telling
+from server.services.commission import answering, carrying, preparing
 from server.services.intake import admission
 from server.services.maintenance import Claim, Run
 
@@ -231,6 +232,17 @@ def _refer(hub: Hub) -> None:
     referring.note_taken_back(hub.store, hub.gazetteer(), hub.clock())
 
 
+def _look_after_packages(hub: Hub) -> None:
+    carrying.forget_old(hub.store, hub.clock())
+    preparing.prepare_due(hub.store, hub.gazetteer(), hub.secrets.pepper, hub.clock())
+
+
+def _hear_of_packages(hub: Hub) -> None:
+    # Before anybody is told that a destination is silent.
+    answering.fetch_all(hub.store, hub.gazetteer(), hub.clock())
+    answering.note_silent(hub.store, hub.clock())
+
+
 JOBS: Final = (
     Job(
         "acknowledge",
@@ -289,11 +301,23 @@ JOBS: Final = (
         lambda hub: admission.file_held(hub.store, hub.settings.registry_prefix, hub.clock(), hub.gazetteer()),
     ),
     Job(
+        "packages",
+        _each(hours=1),
+        _look_after_packages,
+        is_wanted=lambda hub: (
+            preparing.is_any_due(hub.store, hub.clock()) or carrying.is_any_old(hub.store, hub.clock())
+        ),
+    ),
+    Job(
+        "package_answers",
+        _each(hours=6),
+        _hear_of_packages,
+        is_wanted=lambda hub: answering.is_any_awaited(hub.store),
+    ),
+    Job(
         "retention",
         _daily(3),
-        lambda hub: retention.erase_due(
-            hub.store, retention.keeping(hub.settings, hub.secrets.database), hub.clock()
-        ),
+        lambda hub: retention.erase_due(hub.store, retention.keeping(hub.settings, hub.secrets.database), hub.clock()),
     ),
     Job("silent_devices", _daily(6), _tell_devices),
     Job("silent_referrals", _each(hours=1), _refer),

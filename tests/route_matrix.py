@@ -16,9 +16,11 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from server.domain.desk import Desk
 from server.domain.matching import link_ids
+from server.domain.packages import Number
 from server.domain.people import Role
-from server.domain.permission import NOTHING, OPERATOR, Action, Actor, Target, permit
+from server.domain.permission import NOTHING, OPERATOR, UNREADABLE, Action, Actor, Target, permit
 from server.domain.referral import Destination
 from server.domain.task import Window
 from server.hub import Hub
@@ -28,10 +30,12 @@ from server.services.accounts.people import Made, Post
 from server.services.accounts.sessions import Claim
 from server.services.cases import destinations, queues, sending, tasking
 from server.services.cases.tasking import Errand
+from server.services.commission import preparing, serials
 from server.services.duplicates import matching
 from server.services.intake import admission
-from server.store import accounts, complaints, erasures, registry
+from server.store import accounts, complaints, erasures, packages, registry
 from server.store import devices as enrolments
+from server.store.packages import Package
 from server.web.auth import Guard
 from tests.builders import COORDINATOR, PASSPHRASE, an_id, complaint, enrolled
 from tests.decision_walks import add_link
@@ -43,6 +47,11 @@ PUBLIC_BY_LIBRARY = {"api-docs.openapi_json": "the description of the protocol h
 # Public pages that make or end what the others are called with.
 DOORS = frozenset({"login.log_out"})
 HTML = {"Accept": "text/html"}
+# To the first of them somebody of the commission belongs.
+BODIES = [
+    Destination("cndh", "cndh", "commission", None, date(2020, 1, 1)),
+    Destination("oclei", "oclei", "anticorruption", None, date(2020, 1, 1)),
+]
 OWN, ANOTHERS, ENDED, NEVER = "own", "another's", "ended", "never existed"
 
 
@@ -76,6 +85,7 @@ class Visitor:
     hub: Hub
     app: Flask
     role: Role | None
+    is_named_reader: bool = False
     made: Made | None = None
 
     def __post_init__(self) -> None:
@@ -93,7 +103,10 @@ class Visitor:
     def _log_in(self, role: Role) -> None:
         name = f"{role} {uuid4()}"
         key, now = self.hub.secrets.totp, self.hub.clock()
-        self.made = people.make(self.hub.store, key, OPERATOR, name, Post(role), PASSPHRASE, now)
+        if role == "commission":
+            destinations.add(self.hub.store, self.hub.desk(COORDINATOR), BODIES)
+        post = Post(role, is_named_reader=self.is_named_reader, destination=BODIES[0].code)
+        self.made = people.make(self.hub.store, key, OPERATOR, name, post, PASSPHRASE, now)
         self.call("POST", "/login", name=name, passphrase=PASSPHRASE)
         if self.made.secret is not None:
             self.call("POST", "/login/code", code=pyotp.TOTP(self.made.secret).at(now))
@@ -237,7 +250,7 @@ def _new_task(hub: Hub, number: str, seen: int) -> str:
 
 def _new_referral(hub: Hub, number: str, seen: int) -> str:
     desk = hub.desk(COORDINATOR)
-    destinations.add(hub.store, desk, [Destination("oclei", "oclei", "anticorruption", None, date(2020, 1, 1))])
+    destinations.add(hub.store, desk, BODIES)
     return sending.prepare(hub.store, desk, number, "oclei", after=seen).kept.id
 
 
@@ -285,6 +298,66 @@ def _new_aside(hub: Hub, whose: str) -> Object:
     return Object(str(kept.id), Target(is_strict=whose == ANOTHERS))
 
 
+def _packages(visitor: Visitor, whose: str) -> Object:
+    """No package is anybody's, and in it may be anything: one that is prepared, and three numbers of none."""
+    if whose != OWN:
+        return Object(f"OCLEI-2026-T3-000{[OWN, ANOTHERS, ENDED, NEVER].index(whose) + 1}", None)
+    hub = visitor.hub
+    made: dict[str, str] = visitor.app.extensions.setdefault("packages of the matrix", {})
+    if not made:
+        desk = _with_series(hub)
+        made[OWN] = preparing.prepare(hub.store, desk, hub.secrets.pepper, "oclei", "2026-T3").number.text
+    return Object(made[OWN], UNREADABLE)
+
+
+def _deliveries(visitor: Visitor, whose: str) -> Object:
+    """A package that was sent to the visitor's body, one to another, one that did not leave, and a number of none."""
+    to, no, state = {
+        OWN: ("CNDH", 1, "transmitted"),
+        ANOTHERS: ("OCLEI", 9, "transmitted"),
+        ENDED: ("CNDH", 2, "cancelled"),
+        NEVER: ("CNDH", 7, None),
+    }[whose]
+    number = Number(to, "2026-T2", no)
+    hub = visitor.hub
+    _with_series(hub)
+    with hub.store.write() as connection:
+        if state is not None and packages.find(connection, number) is None:
+            packages.add(connection, _sent(hub, number, state))
+    return Object(number.text, Target(is_own=whose == OWN) if state == "transmitted" else None)
+
+
+def _with_series(hub: Hub) -> Desk:
+    """The desk of a coordinator, once packages may go to each of BODIES."""
+    desk = hub.desk(COORDINATOR)
+    destinations.add(hub.store, desk, BODIES)
+    known = {each.destination for each in serials.listed(hub.store, desk)}
+    for each in BODIES:
+        if each.code not in known:
+            serials.add(hub.store, desk, each.code, each.code.upper(), date(2026, 1, 1), "folder")
+    return desk
+
+
+def _sent(hub: Hub, number: Number, state: Any) -> Package:
+    digests = dict.fromkeys(("manifest", "zip", "file"), "ab" * 32)
+    return Package(
+        id=0,
+        destination=number.prefix.lower(),
+        prefix=number.prefix,
+        quarter=number.quarter,
+        no=number.no,
+        state=state,
+        as_of=hub.clock(),
+        prepared_by=COORDINATOR.signature,
+        counts={},
+        choice="",
+        sealed_at=hub.clock(),
+        sealed_by=COORDINATOR.signature,
+        transmitted_at=hub.clock(),
+        **digests,
+    )
+
+
 # By the name of the argument in a path, how such an object is had.
 OBJECTS: Mapping[str, Callable[[Visitor, str], Object]] = {
     "own_session": _sessions,
@@ -298,7 +371,11 @@ OBJECTS: Mapping[str, Callable[[Visitor, str], Object]] = {
     "referral": _referrals,
     "pair": _pairs,
     "aside": _asides,
+    "package": _packages,
+    "delivery": _deliveries,
 }
+# What is asked for where a path names nothing: one's own, but for what may be anybody's.
+WHOLE: Mapping[str, Target] = {"prepare_export": UNREADABLE, "approve_export": UNREADABLE}
 
 
 def routes(app: Flask) -> list[tuple[Rule, str, str]]:
@@ -311,12 +388,12 @@ def routes(app: Flask) -> list[tuple[Rule, str, str]]:
     ]
 
 
-def _path(app: Flask, rule: Rule, visitor: Visitor, whose: str) -> tuple[str, Target | None]:
+def _path(app: Flask, rule: Rule, visitor: Visitor, whose: str, action: str = "") -> tuple[str, Target | None]:
     made = {name: OBJECTS[name](visitor, whose) for name in rule.arguments}
     with app.test_request_context():
         path = app.url_map.bind("localhost").build(rule.endpoint, {name: each.name for name, each in made.items()})
     targets = [each.target for each in made.values()]
-    return path, None if None in targets else (targets[0] if targets else Target(is_own=True))
+    return path, None if None in targets else (targets[0] if targets else WHOLE.get(action, Target(is_own=True)))
 
 
 def asked(answer: TestResponse) -> tuple[int, bytes]:
@@ -327,18 +404,18 @@ def asked(answer: TestResponse) -> tuple[int, bytes]:
     return answer.status_code, re.sub(rb'csrf_token" value="[^"]+"', b"", body)
 
 
-def surprises(hub: Hub, app: Flask, role: Role | None) -> list[Surprise]:
+def surprises(hub: Hub, app: Flask, role: Role | None, *, is_named_reader: bool = False) -> list[Surprise]:
     """Where somebody of a role, None for nobody, is not answered as `permit` says; and where one object that is
     not to be seen, absent or another's, does not look like the next.
     """
-    visitor = Visitor(hub, app, role)
+    visitor = Visitor(hub, app, role, is_named_reader)
     someone = visitor if role is not None else Visitor(hub, app, "verifier")
     permitted = [each for each in routes(app) if each[2].startswith("permit:")]
     found = [each for route in permitted for each in _unlike_permit(visitor, someone, *route)]
     return found + [
         Surprise(method, rule.rule, "look different", 404)
-        for rule, method, _ in permitted
-        if rule.arguments and len({asked(visitor.call(method, path)) for path in _hidden(app, someone, rule)}) > 1
+        for rule, method, guard in permitted
+        if len({asked(visitor.call(method, path)) for path in _hidden(visitor, someone, rule, guard)}) > 1
     ]
 
 
@@ -356,18 +433,25 @@ def differences(hub: Hub, app: Flask, role: Role) -> list[Surprise]:
 
 
 def _unlike_permit(visitor: Visitor, someone: Visitor, rule: Rule, method: str, guard: str) -> list[Surprise]:
-    action: Action = guard.removeprefix("permit:")  # type: ignore[assignment]
+    action = _action(guard)
     found = []
     for whose in (OWN, ANOTHERS, ENDED, NEVER) if rule.arguments else (OWN,):
-        path, target = _path(visitor.app, rule, someone, whose)
+        path, target = _path(visitor.app, rule, someone, whose, action)
         answer = visitor.call(method, path)
         if _kind(answer) != _expected(visitor.actor, action, target):
             found.append(Surprise(method, rule.rule, whose, answer.status_code))
     return found
 
 
-def _hidden(app: Flask, someone: Visitor, rule: Rule) -> list[str]:
-    return [_path(app, rule, someone, whose)[0] for whose in (ANOTHERS, ENDED, NEVER)]
+def _hidden(visitor: Visitor, someone: Visitor, rule: Rule, guard: str) -> list[str]:
+    """Where objects are that the visitor is not to see."""
+    whose = (ANOTHERS, ENDED, NEVER) if rule.arguments else ()
+    found = (_path(visitor.app, rule, someone, each) for each in whose)
+    return [path for path, target in found if _expected(visitor.actor, _action(guard), target) != "answered"]
+
+
+def _action(guard: str) -> Action:
+    return guard.removeprefix("permit:")  # type: ignore[return-value]
 
 
 def _kind(answer: TestResponse) -> str:

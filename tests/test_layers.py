@@ -28,6 +28,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.slots": ("server.domain",),
     "server.credential": ("server.durable", "server.slots", "server.domain"),
     "server.i18n": ("client_sync.i18n",),
+    "server.figure_words": ("server.domain", "server.i18n", "client_sync.protocol"),
+    "server.press": ("server.hub", "server.services", "server.domain"),
     "server.reading": ("server.hub", "server.services", "server.domain"),
     "server.store": ("server.store", "server.durable", "server.domain"),
     "server.services": (
@@ -37,6 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.domain",
         "server.i18n",
         "server.refusals",
+        "server.figure_words",
         "client_sync.protocol",
         "client_sync.seal",
         "client_sync.complaint",
@@ -49,6 +52,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.domain",
         "server.i18n",
         "server.refusals",
+        "server.figure_words",
+        "server.press",
         "server.reading",
         "client_sync.protocol",
     ),
@@ -79,6 +84,7 @@ CLIENT_LIBRARIES = frozenset(
 # Imports inside a function: (module, library) and why it has to wait.
 LATE_IMPORTS = {
     ("server.commands.duplicate_audit", "server"): "its libraries are those of an extra: without it, it says so",
+    ("server.services.commission.papers.printing", "weasyprint"): "of an extra: without it there is no PDF",
     ("server.store.migrations", "alembic"): "slow to import, and needed once a release: not on every start",
 }
 

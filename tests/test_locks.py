@@ -8,6 +8,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from client_sync.commands import session
+from server import hub
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("run", "test")
 # What a small machine on a slow link should have to fetch to run a hub.
@@ -56,3 +59,8 @@ def test_tests_run_on_what_runs_in_the_field() -> None:
 
 def test_hub_stays_small() -> None:
     assert len(_pins("run")) <= MOST_RUN_PACKAGES
+
+
+def test_programs_say_the_version_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert {hub.VERSION, session.VERSION} == {project["version"]}

@@ -61,6 +61,11 @@ def test_each_role_is_answered_as_permit_says_whoever_the_object_is(hub: Hub, ap
     assert surprises(hub, app, role) == []
 
 
+def test_named_reader_is_answered_as_permit_says_whoever_the_object_is(hub: Hub, app: Flask) -> None:
+    """What leaves in a package may be anybody's: of those who handle cases this one alone prepares any."""
+    assert surprises(hub, app, "coordinator", is_named_reader=True) == []
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_who_is_logged_in_is_to_every_other_guard_like_anybody(hub: Hub, app: Flask, role: Role) -> None:
     assert differences(hub, app, role) == []

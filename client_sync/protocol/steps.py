@@ -1,5 +1,6 @@
 """Steps: what a device is told of a complaint of its own, as codes on the wire and as words for people."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any, Final
 from client_sync.protocol.vocabulary import LANGUAGES, VOCABULARY, label
 
 KIND: Final = "step"
+# The number that a body gave a complaint, as people of that body say it: the one field that is no code.
+FILE_NUMBER: Final = re.compile(r"(?=[^0-9]*[0-9])(?=.{1,40}\Z)[A-Z0-9]{1,10}(?:[ /._-][A-Z0-9]{1,10})*")
 _SOURCE_LANGUAGE: Final = "fr"
 _ORDER: Final = {name: at for at, name in enumerate(("t", "code", "f", "next", "wait", "on"))}
 
@@ -112,6 +115,8 @@ def _read_next(on: date, opens_after: int, closes_after: int) -> Expected:
 def _field_word(language: str, name: str, code: str) -> str | None:
     if _word(language, "field", name) is None:
         return None
+    if name == "file_number":
+        return code if FILE_NUMBER.fullmatch(code) else None
     is_listed = name == "body" and code in VOCABULARY.codes("body")
     return label(name, code, language) if is_listed else _word(language, name, code)
 

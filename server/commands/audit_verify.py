@@ -311,9 +311,7 @@ def _check_proof(members: dict[str, Any], key: str, witnesses: Sequence[Witness]
     verdict.day, verdict.anchored, verdict.root = _day(members["anchor"]), head.size, head.root
 
 
-def _witnessed(
-    seen: Iterable[dict[str, Any]], key: str, head: dict[str, Any], verdict: Verdict
-) -> Iterator[Witness]:
+def _witnessed(seen: Iterable[dict[str, Any]], key: str, head: dict[str, Any], verdict: Verdict) -> Iterator[Witness]:
     anchor = head.get("anchor")
     hub = anchor.get("hub") if isinstance(anchor, dict) else head.get("hub")
     for each in seen:

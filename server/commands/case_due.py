@@ -110,9 +110,7 @@ def extend(operator: Operator, /, **said: Any) -> None:
 @seen_after
 @as_person
 @pass_operator
-def followed_up(
-    operator: Operator, number: str, answer: str, days: str | None, seen: int, as_name: str
-) -> None:
+def followed_up(operator: Operator, number: str, answer: str, days: str | None, seen: int, as_name: str) -> None:
     """Note how it is for the person after the case was closed."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(number), stale(operator):
         desk, after = hub.desk(person.actor), None if days is None else int(days)

@@ -81,9 +81,7 @@ def attach(operator: Operator, number: str, into: str, seen: int, into_seen: int
     """Join the case of a complaint to another."""
     with operator.hub() as hub, acting(operator, hub, as_name) as person, naming(f"{number}, {into}"):
         with stale(operator):
-            made = joining.attach(
-                hub.store, hub.desk(person.actor), number, into, after=seen, into_after=into_seen
-            )
+            made = joining.attach(hub.store, hub.desk(person.actor), number, into, after=seen, into_after=into_seen)
     operator.say("cases.attached", number=made.left, into=made.joined, no=made.no, name=as_name)
 
 

@@ -70,4 +70,3 @@ def _next(operator: Operator, stand: Stand, now: datetime) -> str:
     if stand.next_at <= now:
         return operator.texts.text("jobs.next_now")
     return operator.texts.text("jobs.next_at", at=operator.moment(stand.next_at))
-

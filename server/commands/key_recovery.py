@@ -81,9 +81,7 @@ def drill(operator: Operator) -> None:
 @click.option("--recovery", is_flag=True)
 @click.option("--as", "as_name", metavar="NAME")
 @pass_operator
-def rewrap(
-    operator: Operator, name: str | None, for_recovery: bool, recovery: bool, as_name: str | None
-) -> None:
+def rewrap(operator: Operator, name: str | None, for_recovery: bool, recovery: bool, as_name: str | None) -> None:
     """Give somebody the keys of what they may read: from the recovery key, or from a colleague's session."""
     if (name is None) != for_recovery or (as_name is None) != recovery:
         raise operator.refuse("keys.rewrap_which")

@@ -34,6 +34,7 @@ def _post(command: Command) -> Command:
     """The options that say what a person is in the network."""
     for option in (
         click.option("--named-reader", is_flag=True),
+        click.option("--destination", default="", metavar="CODE"),
         click.option("--partner", multiple=True, metavar="CODE"),
         click.option("--team", multiple=True, metavar="CODE"),
         click.option("--region", multiple=True, metavar="ID"),
@@ -78,9 +79,7 @@ def list_(operator: Operator) -> None:
 def scope(operator: Operator, /, person_name: str, **said: Any) -> None:
     """Give another role or scope, as a whole."""
     with operator.hub() as hub:
-        changed = people.set_post(
-            hub.store, hub.secrets.totp, OPERATOR, person_name, _post_of(**said), hub.clock()
-        )
+        changed = people.set_post(hub.store, hub.secrets.totp, OPERATOR, person_name, _post_of(**said), hub.clock())
     operator.say("people.changed", name=changed.account.name)
     _show_secret(operator, changed)
     operator.say("people.publish")
@@ -132,9 +131,14 @@ def add_person(operator: Operator, hub: Hub, name: str, post: Post) -> None:
 
 
 def _post_of(
-    role: Any, region: tuple[str, ...], team: tuple[str, ...], partner: tuple[str, ...], named_reader: bool
+    role: Any,
+    region: tuple[str, ...],
+    team: tuple[str, ...],
+    partner: tuple[str, ...],
+    named_reader: bool,
+    destination: str,
 ) -> Post:
-    return Post(role, region, team, partner, named_reader)
+    return Post(role, region, team, partner, named_reader, destination)
 
 
 def _show_secret(operator: Operator, made: Made) -> None:
@@ -157,7 +161,7 @@ def _show_secret(operator: Operator, made: Made) -> None:
 
 def _cells(operator: Operator, account: Account) -> list[str]:
     texts = operator.texts
-    scope = ", ".join((*account.regions, *account.teams, *account.partners))
+    scope = ", ".join((*account.regions, *account.teams, *account.partners, *filter(None, [account.destination])))
     state = f"people.state_{account.state}"
     return [
         account.name,

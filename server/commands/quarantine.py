@@ -99,9 +99,7 @@ def repair(operator: Operator, id: int, file: Path, as_name: str) -> None:
 @click.option("--place", metavar="PLACE")
 @as_person
 @pass_operator
-def admit(
-    operator: Operator, id: int | None, code: str | None, as_is: bool, place: str | None, as_name: str
-) -> None:
+def admit(operator: Operator, id: int | None, code: str | None, as_is: bool, place: str | None, as_name: str) -> None:
     """Read again under today's rules, one or all of a code."""
     if (id is None) == (code is None):
         raise operator.refuse("quarantine.which")

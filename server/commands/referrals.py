@@ -78,15 +78,11 @@ def offer(operator: Operator, number: str, with_blocked: bool, as_name: str) -> 
 @_to_destination
 @_only
 @seen_after
-def prepare(
-    operator: Operator, number: str, destination: str, only: tuple[str, ...], seen: int, as_name: str
-) -> None:
+def prepare(operator: Operator, number: str, destination: str, only: tuple[str, ...], seen: int, as_name: str) -> None:
     """Note what is meant to go; nothing leaves."""
     with _at_work(operator, as_name, number, destination) as (hub, desk):
         made = sending.prepare(hub.store, desk, number, destination, only, after=seen)
-    operator.say(
-        "referrals.prepared", number=number, code=plain(destination), version=made.version, name=as_name
-    )
+    operator.say("referrals.prepared", number=number, code=plain(destination), version=made.version, name=as_name)
 
 
 @command.command(cls=SpokenCommand)
@@ -126,9 +122,7 @@ def send(
 @_to_destination
 @_letter
 @_reason
-def print_(
-    operator: Operator, number: str, destination: str, letter: Path, reason: str, as_name: str
-) -> None:
+def print_(operator: Operator, number: str, destination: str, letter: Path, reason: str, as_name: str) -> None:
     """Write the letter into a file: a draft before it is sent, then a copy, or what asks for it back."""
     with _at_work(operator, as_name, number, destination) as (hub, desk):
         of_case = [each for each in referring.listed(hub.store, desk, number) if each.destination.code == destination]
@@ -233,7 +227,7 @@ def say_view(operator: Operator, view: View, places: Gazetteer | None) -> None:
     texts, kept = operator.texts, view.kept
     operator.say(
         "referrals.item",
-        id=kept.id[:referral_words.SHORT],
+        id=kept.id[: referral_words.SHORT],
         number=view.ref,
         body=referral_words.body(operator, view.destination, places),
         code=plain(view.destination.code),

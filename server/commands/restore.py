@@ -56,6 +56,8 @@ def command(
     if restored.lost_numbers:
         click.echo(operator.texts.plural("restore.lost", restored.lost_numbers))
     _show_erasures(operator, restored)
+    if restored.series:
+        click.echo(operator.texts.plural("restore.packages", restored.series))
     operator.say("restore.devices")
 
 

@@ -44,9 +44,7 @@ def list_(operator: Operator) -> None:
 @click.option("--yes", is_flag=True)
 @as_person
 @pass_operator
-def erase(
-    operator: Operator, number: str | None, aside: int | None, because: str, yes: bool, as_name: str
-) -> None:
+def erase(operator: Operator, number: str | None, aside: int | None, because: str, yes: bool, as_name: str) -> None:
     """Erase a complaint, or what was set aside, with all that came about it."""
     if (number is None) == (aside is None):
         raise operator.refuse("retention.which")
@@ -88,9 +86,7 @@ def lift(operator: Operator, number: str, as_name: str) -> None:
     _change_hold(operator, number, as_name, retention.lift)
 
 
-def _change_hold(
-    operator: Operator, number: str, as_name: str, change: Callable[[Store, Desk, str], Hold]
-) -> None:
+def _change_hold(operator: Operator, number: str, as_name: str, change: Callable[[Store, Desk, str], Hold]) -> None:
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
         _say_hold(operator, number, change(hub.store, hub.desk(person.actor), number))
 

@@ -7,14 +7,16 @@ from typing import Final
 import click
 from rich.table import Table
 
+from server import figure_words
 from server.commands.operator import Operator, pass_operator
 from server.commands.person import acting, as_person
 from server.commands.plain import plain
 from server.commands.spoken import SpokenCommand
 from server.domain.permission import may_ever
 from server.domain.statistics import NETWORK, TABLES, Period, Release
-from server.services import figure_words, statistics
-from server.services.figure_words import Worded, Words
+from server.figure_words import Worded, Words
+from server.services import statistics
+from server.services.commission import public_data
 
 FORMATS: Final = ("table", "csv", "json")
 # What stands beside each other on a screen; a wider table is told line by line.
@@ -30,6 +32,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.option("--format", "form", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True)
 @click.option("--separator", type=click.Choice([",", ";"]), default=",", show_default=True)
 @click.option("--output", type=_FILE)
+@click.option("--open-data", type=_FILE, metavar="FILE")
 @as_person
 @pass_operator
 def command(
@@ -40,10 +43,16 @@ def command(
     form: str,
     separator: str,
     output: Path | None,
+    open_data: Path | None,
     as_name: str,
     **months: str | None,
 ) -> None:
-    """One table of some months; of this quarter, where none are named."""
+    """One table of some months; of this quarter, where none are named. Or all of what was frozen, for the public."""
+    if open_data is not None:
+        if table or by or output or any(months.values()):
+            raise operator.refuse("statistics.open_data_alone")
+        _publish(operator, open_data, as_name)
+        return
     if table and by:
         raise operator.refuse("statistics.table_or_by")
     with operator.hub() as hub, acting(operator, hub, as_name) as person:
@@ -58,6 +67,21 @@ def command(
         operator.say("statistics.how", name=as_name)
         return
     _hand_out(operator, _bytes(form, separator, release, shown), output)
+
+
+def _publish(operator: Operator, file: Path, name: str) -> None:
+    """Write what was frozen for whoever wants to read it."""
+    with operator.hub() as hub, acting(operator, hub, name) as person:
+        if not may_ever(person.actor, "read_statistics"):
+            raise operator.refuse("statistics.no_scope")
+        desk = hub.desk(person.actor)
+        releases = statistics.every_frozen(hub.store, desk)
+        if not releases:
+            raise operator.refuse("statistics.nothing_frozen")
+        data = public_data.bundle(releases, desk.places, hub.settings.coalition)
+    operator.write_new(file, [data])
+    quarters = len({each.period for each in releases})
+    click.echo(operator.texts.plural("statistics.published", quarters, file=file))
 
 
 def _bytes(form: str, separator: str, release: Release, shown: Worded) -> bytes:

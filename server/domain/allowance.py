@@ -38,9 +38,7 @@ class Allowance:
 
     def charged(self, records: int, size_bytes: int) -> "Allowance":
         """What is left after it."""
-        return replace(
-            self, records_left=self.records_left - records, bytes_left=self.bytes_left - size_bytes
-        )
+        return replace(self, records_left=self.records_left - records, bytes_left=self.bytes_left - size_bytes)
 
     def wait_s(self, records: int, size_bytes: int, refill: Refill) -> int:
         """Seconds until so much may be sent, at least 1."""

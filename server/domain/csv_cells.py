@@ -1,5 +1,6 @@
 """Cells of CSV files: numbers as they are, and no text that a spreadsheet would take for a formula."""
 
+import re
 import unicodedata
 from typing import Final
 
@@ -9,6 +10,10 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@")
 _ENDS: Final = ("\t", "\r", "\n")
 # Categories of what nobody sees before a text: controls, byte order marks, zero width, blanks of any width.
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+# What is all digits, and what stands between them: of "04" a spreadsheet makes 4, of the ages "5-11" a day of November.
+_LIKE_A_NUMBER: Final = re.compile(r"\s*\d[\d\s.,:/eE-]*")
+# A month or a day of ISO 8601 stays one.
+_WHEN: Final = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])(?:-\d\d)?")
 
 
 def harmless(value: object) -> str | int | float:
@@ -17,6 +22,12 @@ def harmless(value: object) -> str | int | float:
         return value
     text = "" if value is None else str(value)
     return f"'{text}" if _could_run(text) else text
+
+
+def kept(text: str) -> str:
+    """A text as a cell that stays that text: as `harmless`, and no number or day is made of a code or a telephone."""
+    is_changed = _LIKE_A_NUMBER.fullmatch(text) and not _WHEN.fullmatch(text)
+    return f"'{text}" if is_changed else str(harmless(text))
 
 
 def _could_run(text: str) -> bool:

@@ -322,6 +322,12 @@ class FindingRefused(SeereError):
     code = "finding_refused"
 
 
+class PackageRefused(SeereError):
+    """A package, its series or an answer to it can't be like that: its `fault` says why."""
+
+    code = "package_refused"
+
+
 class ReferralRefused(SeereError):
     """A referral can't be sent, or take this step now; `fault` says why."""
 

@@ -47,6 +47,7 @@ class Actor:
     """Who acts: an account with its role and scopes (empty: all of that kind), or the operator at the terminal.
 
     `id` is that of the account. An operator runs the hub and has no role. `stands_for`: whose deputy it is today.
+    `destination`: the code of that for which somebody of the commission speaks, None where nobody said for which.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Actor:
     is_named_reader: bool = False
     is_operator: bool = False
     stands_for: tuple["Actor", ...] = ()
+    destination: str | None = None
 
     @property
     def persons(self) -> tuple["Actor", ...]:

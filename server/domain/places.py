@@ -358,8 +358,7 @@ def _tables(files: Mapping[str, Iterable[str]]) -> _Tables:
     if missing is not None:
         raise PlaceListInvalid(fault="file_missing", file=missing)
     return {
-        file: list(_rows(file, files[file], columns)) if file in files else []
-        for file, columns in COD_COLUMNS.items()
+        file: list(_rows(file, files[file], columns)) if file in files else [] for file, columns in COD_COLUMNS.items()
     }
 
 
@@ -504,9 +503,7 @@ def _child_ids(prefix: str, units: Iterable[tuple[str, str]], parents: Sequence[
         for each, parent in zip(bare, parents, strict=True)
     ]
     repeated = _repeated(full)
-    return (
-        f"{each}--{code[-3:]}" if each in repeated else each for each, code in zip(full, codes, strict=True)
-    )
+    return (f"{each}--{code[-3:]}" if each in repeated else each for each, code in zip(full, codes, strict=True))
 
 
 def _repeated(values: Iterable[str]) -> frozenset[str]:

@@ -29,10 +29,7 @@ def of(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def changed_fields(before: Compartments, after: Compartments) -> tuple[str, ...]:
     """Paths of the fields in which `after` differs; a sealed compartment is one field."""
     return tuple(
-        path
-        for name in COMPARTMENTS
-        if name in after
-        for path in _changed(name, before.get(name, {}), after[name])
+        path for name in COMPARTMENTS if name in after for path in _changed(name, before.get(name, {}), after[name])
     )
 
 
@@ -132,9 +129,7 @@ def _overlap(path: str, other: str) -> bool:
     return path == other or path.startswith(f"{other}.") or other.startswith(f"{path}.")
 
 
-def _with_fields(
-    compartments: Compartments, fields: Sequence[str], source: Compartments
-) -> dict[str, dict[str, Any]]:
+def _with_fields(compartments: Compartments, fields: Sequence[str], source: Compartments) -> dict[str, dict[str, Any]]:
     result = {name: dict(compartment) for name, compartment in compartments.items()}
     for path in fields:
         _set(result, path, value_at(source, path))

@@ -305,9 +305,7 @@ def stored(release: Release) -> dict[str, Any]:
     return {"rows": list(map(list, release.rows)), "columns": list(map(list, release.columns)), "cells": cells}
 
 
-def restored(
-    table: Table, period: Period, told: Mapping[str, Any], at: datetime, *, is_final: bool = True
-) -> Release:
+def restored(table: Table, period: Period, told: Mapping[str, Any], at: datetime, *, is_final: bool = True) -> Release:
     """What `stored` wrote; `is_final`: of a quarter that is over."""
     rows, columns = (tuple(tuple(key) for key in told[name]) for name in ("rows", "columns"))
     cells = {(tuple(row), tuple(column)): number for row, column, number in told["cells"]}

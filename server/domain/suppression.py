@@ -1,13 +1,14 @@
 """Small cells: which numbers of a table are hidden, so that none of them can be worked out from those shown."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 # What stands for fewer than this is hidden.
 LEAST: Final = 5
 
 Cell = tuple[int, int]
+_C = TypeVar("_C", bound=Hashable)
 # Nodes of the graph of hidden cells: lines of the table, and one for rows that have no sum.
 _Line = tuple[str, int]
 _NO_ROW: Final[_Line] = ("none", 0)
@@ -54,8 +55,9 @@ def hidden(grid: Grid) -> frozenset[Cell]:
     """The cells that are not shown: those from 1 to LEAST - 1, and as many others as keep them from being worked out.
 
     Afterwards no hidden number follows from the shown ones and the sums of the lines; and what is hidden in one line
-    under a shown sum comes to LEAST or more. The numbers of several lines that are hidden together may be bounded more
-    closely than that. A 0 is shown unless it has to be hidden for others, so that one mark stands for all of these.
+    under a shown sum comes to LEAST or more, and to more than one each. The numbers of several lines that are hidden
+    together may be bounded more closely than that. A 0 is shown unless it has to be hidden for others, so that one mark
+    stands for all of these.
     """
     found = {cell for cell in _cells(grid) if 0 < grid.value(cell) < LEAST}
     while True:
@@ -63,6 +65,28 @@ def hidden(grid: Grid) -> frozenset[Cell]:
         if not more:
             return frozenset(found)
         found |= more
+
+
+def more_hidden(
+    numbers: Mapping[_C, int | None], lines: Collection[Collection[_C]], last: Callable[[_C], bool]
+) -> frozenset[_C]:
+    """The cells of several tables that are not shown where these are read together.
+
+    `numbers` as each table shows them, None for a hidden one; a cell that is not among them is 0. Of each of `lines` no
+    number, or more than one, is hidden afterwards, unless there is no other in it: the smallest is hidden with the one
+    that is, one of those that are `last` only where no other is left.
+    """
+    found = {cell for cell, number in numbers.items() if number is None}
+    is_over = False
+    while not is_over:
+        is_over = True
+        for line in lines:
+            held = [cell for cell in line if cell in found]
+            others = {cell: number for cell in line if cell not in found and (number := numbers.get(cell))}
+            if len(held) == 1 and others:
+                found.add(min(others, key=lambda cell: (last(cell), others[cell])))
+                is_over = False
+    return frozenset(found)
 
 
 def _cells(grid: Grid) -> Iterator[Cell]:
@@ -74,7 +98,9 @@ def _to_fill_lines(grid: Grid, found: set[Cell]) -> Iterator[Cell]:
     for cells, signs in grid.lines():
         held = [(cell, sign) for cell, sign in zip(cells, signs, strict=True) if cell in found]
         is_sum_known = len({sign for _, sign in held}) == 1
-        if len(held) == 1 or (is_sum_known and sum(grid.value(cell) for cell, _ in held) < LEAST):
+        # Where each hidden number is 1, their sum tells as much: hidden are those that are not 0.
+        least = max(LEAST, len(held) + 1)
+        if len(held) == 1 or (is_sum_known and sum(grid.value(cell) for cell, _ in held) < least):
             open_cells = [cell for cell in cells if cell not in found]
             if open_cells:
                 yield min(open_cells, key=grid.cost)

@@ -13,6 +13,7 @@ from server.domain.case import Step
 from server.domain.casework import CASEWORK, Transition
 from server.domain.deadlines import Term
 from server.domain.errors import TimelineBroken
+from server.domain.packages import FILE_NUMBER
 
 _ARRIVED: Final = "acknowledged"
 # Somebody was told by word, and the field of an entry that says how.
@@ -21,6 +22,10 @@ TOLD_BY: Final = "way"
 # In what a deputy left, the id of whose place it was done in.
 FOR: Final = "for"
 _CODE: Final = re.compile(r"[a-z0-9_]{1,40}")
+# The one field of a step that is no code: the number that a body gave.
+_NUMBER: Final = "file_number"
+# What a device is told that a complaint is, of which it was told nothing yet.
+_BEGUN: Final = CASEWORK.statuses["received"].public
 
 
 class Entry(Protocol):
@@ -89,7 +94,7 @@ class PublicStep:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A public step that is no move."""
+    """A public step that is no move. `code`: what the complaint is from then on; empty: what it was before."""
 
     code: str
     template: str
@@ -126,15 +131,17 @@ def quieted(step: Step) -> Step:
     return Step(_STRICT_TEMPLATES.get(step.template, step.template), fields)
 
 
-def public_steps(
-    entries: Sequence[Entry], complaint: int, calendar: Calendar, *, is_strict: bool
-) -> list[PublicStep]:
+def public_steps(entries: Sequence[Entry], complaint: int, calendar: Calendar, *, is_strict: bool) -> list[PublicStep]:
     """All that entries of a case tell the device of this complaint: in order, without what was taken back.
 
     `is_strict`: as the case is now. Raises TimelineBroken where a field is no code: words never leave.
     """
-    told = (entry for entry in standing(entries) if entry.complaint in (None, complaint))
-    return [_public(entry, complaint, calendar, is_strict=is_strict) for entry in told if entry.step is not None]
+    found: list[PublicStep] = []
+    for entry in standing(entries):
+        if entry.complaint in (None, complaint) and entry.step is not None:
+            before = found[-1].code if found else _BEGUN
+            found.append(_public(entry, complaint, before, calendar, is_strict=is_strict))
+    return found
 
 
 def to_tell(steps: Sequence[PublicStep], last: Step | None, now: datetime) -> list[PublicStep]:
@@ -158,9 +165,7 @@ def may_tell(tells_at: datetime, now: datetime) -> bool:
     return not now < tells_at <= now + TELLS_WITHIN
 
 
-def untold(
-    entries: Sequence[Entry], complaints: Collection[int], seen: Collection[tuple[int, int]]
-) -> frozenset[int]:
+def untold(entries: Sequence[Entry], complaints: Collection[int], seen: Collection[tuple[int, int]]) -> frozenset[int]:
     """Those of the complaints of a case of which nobody is known to have heard what became of it.
 
     `seen`: complaint and number of the entry, of each step that somebody saw on the complaint's device; an entry that
@@ -189,7 +194,8 @@ def _is_move(entry: Entry) -> bool:
     return "to" in entry.fields and entry.fields["to"] != entry.fields.get("from")
 
 
-def _public(entry: Entry, complaint: int, calendar: Calendar, *, is_strict: bool) -> PublicStep:
+def _public(entry: Entry, complaint: int, before: str, calendar: Calendar, *, is_strict: bool) -> PublicStep:
+    """`before`: what the complaint was by the step before it."""
     members = entry.step or {}
     step = Step(members["template"], members["fields"])
     _check_codes(entry.no, step.fields)
@@ -199,7 +205,7 @@ def _public(entry: Entry, complaint: int, calendar: Calendar, *, is_strict: bool
     return PublicStep(
         no=entry.no,
         complaint=complaint,
-        code=_CODES[step.template],
+        code=_CODES[step.template] or before,
         said=step,
         at=entry.at,
         tells_at=entry.tells_at or tells_at(entry.at),
@@ -208,15 +214,16 @@ def _public(entry: Entry, complaint: int, calendar: Calendar, *, is_strict: bool
 
 
 def _check_codes(no: int, fields: Mapping[str, object]) -> None:
-    for value in fields.values():
-        if not isinstance(value, str) or not _CODE.fullmatch(value):
+    for name, value in fields.items():
+        form = FILE_NUMBER if name == _NUMBER else _CODE
+        if not isinstance(value, str) or not form.fullmatch(value):
             raise TimelineBroken(no=no, fault="words")
 
 
 def _kinds(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, _Kind]]:
     for name, row in rows.items():
         fields = tuple(row.get("fields", ()))
-        yield name, _Kind(row["code"], row["template"], row.get("strict_template"), fields)
+        yield name, _Kind(row.get("code", ""), row["template"], row.get("strict_template"), fields)
 
 
 def _strict_templates() -> dict[str, str]:

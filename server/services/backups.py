@@ -26,7 +26,7 @@ from server.domain.errors import BackupUnusable
 from server.domain.permission import OPERATOR
 from server.domain.retention import backups_before, gone_at
 from server.durable import sync_folder
-from server.store import audit, backups, changes, devices, erasure_list, erasures, migrations, registry, state
+from server.store import audit, backups, changes, devices, erasure_list, erasures, migrations, packages, registry, state
 from server.store.backups import SERVER_COPY, SQLITE_COPY, Backup, Contents
 from server.store.engine import Store, open_store
 from server.store.erasure_list import ErasureList
@@ -102,7 +102,8 @@ class Restored:
 
     `erased_again` counts complaints that the backup still had; None where no erasure list was found. What was erased
     after `list_written_at`, when the newest of the lists was written, is on none of them. `is_list_older`: they end
-    before the backup, and so can't know what was erased since.
+    before the backup, and so can't know what was erased since. `series`: of packages, that wait for somebody to say
+    which was the last.
     """
 
     manifest: Manifest
@@ -111,6 +112,7 @@ class Restored:
     erased_again: int | None
     list_written_at: datetime | None
     is_list_older: bool
+    series: int
 
 
 @dataclass(frozen=True)
@@ -372,9 +374,10 @@ def _begin(store: Store, start: _Start, manifest: Manifest) -> Restored:
             audit.record(
                 connection, at=start.now, actor=OPERATOR.signature, action="restore", object="hub", details=details
             )
+            series = packages.mark_restored(connection)
             last = start.last
             lost = 0 if last is None else registry.declare_lost(connection, last.prefix, last.year, last.number)
-            return Restored(manifest, start.epoch, lost, again, written_at, is_older)
+            return Restored(manifest, start.epoch, lost, again, written_at, is_older, series)
     finally:
         store.close()
 

@@ -240,9 +240,7 @@ def set_burst(store: Store, device_id: str, records: int, until: datetime, now: 
     with store.write() as connection:
         device = _known(connection, device_id)
         left = max(device.records_left, float(records))
-        devices.update(
-            connection, device.id, burst_records=records, burst_until=until, records_left=left
-        )
+        devices.update(connection, device.id, burst_records=records, burst_until=until, records_left=left)
         audit.record(connection, at=now, actor=OPERATOR.signature, action="limit", object=f"device:{device.id}")
 
 
@@ -342,9 +340,7 @@ def _admit_again(
     return Admission(device.id, device.lineage, token, *scope, published.root, published.document)
 
 
-def _lineage_for(
-    connection: sa.Connection, invitation: Enrolment, application: Application, device_id: str
-) -> str:
+def _lineage_for(connection: sa.Connection, invitation: Enrolment, application: Application, device_id: str) -> str:
     """The lineage of the device that it replaces, where operator and device name the same one; else a new one.
 
     A device that goes on with what it sent before must not be given a lineage that does not know it.

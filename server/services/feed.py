@@ -81,9 +81,7 @@ def _orders(connection: sa.Connection, device: Device, after: int) -> dict[str, 
     return {"orders": [{"order": order.body, "sig": order.sig} for order in orders]} if orders else {}
 
 
-def _reports(
-    connection: sa.Connection, device: Device, asked: Sequence[tuple[int, str]]
-) -> list[dict[str, Any]]:
+def _reports(connection: sa.Connection, device: Device, asked: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
     """The reports asked for, up to a page of bytes; what is left out is asked for again."""
     known = devices.frame_reports(connection, device.lineage, asked)
     reports: list[dict[str, Any]] = []

@@ -328,6 +328,4 @@ def _end(connection: sa.Connection, desk: Desk, found: Hold) -> Hold:
 
 
 def _note_hold(connection: sa.Connection, desk: Desk, action: str, complaint: int) -> None:
-    audit.record(
-        connection, at=desk.now, actor=desk.actor.signature, action=action, object=f"complaint:{complaint}"
-    )
+    audit.record(connection, at=desk.now, actor=desk.actor.signature, action=action, object=f"complaint:{complaint}")

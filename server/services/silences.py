@@ -21,9 +21,7 @@ _MATCHER_REST: Final = timedelta(hours=1)
 _MATCHER_SIGN: Final = timedelta(minutes=10)
 
 
-def tell_devices(
-    store: Store, places: Gazetteer | None, now: datetime, days: int, back_since: datetime | None
-) -> int:
+def tell_devices(store: Store, places: Gazetteer | None, now: datetime, days: int, back_since: datetime | None) -> int:
     """Tell administrators, and the coordinators who cover its team and a region of what it sent, of each device that
     was silent for so many days; gives how many notices that makes. Of one silence each hears once.
 

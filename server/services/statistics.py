@@ -33,6 +33,7 @@ _NOT_RECOUNTED: Final = frozenset({"T7", "T11M", "T12"})
 OVERVIEW: Final = ("N1", "N3", "N6", "N7", "N8", "T3", "T7", "T8", "T12")
 # What the log calls reading all of these at once.
 _OVERVIEW_NAME: Final = "overview"
+_EVERY_NAME: Final = "every_frozen"
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,31 @@ def table(store: Store, desk: Desk, code: str, period: Period) -> Release:
             release = replace(release, late=counting.late(release))
     _note_reading(store, desk, code, period)
     return release
+
+
+def published(store: Store, desk: Desk, period: Period) -> list[Release]:
+    """Every table of a quarter that is over, as `table` gives it. Raises NotFound for whoever may read no figures."""
+    return [table(store, desk, code, period) for code in TABLES]
+
+
+def every_frozen(store: Store, desk: Desk) -> list[Release]:
+    """Every table of every quarter that was frozen, as it was then, quarter by quarter.
+
+    The log keeps who read them. Raises NotFound for whoever may read no figures.
+    """
+    if not permit(desk.actor, "read_statistics"):
+        raise NotFound(object=_EVERY_NAME)
+    with store.read() as connection:
+        kept = {name: figures.all_frozen(connection, name) for name in sorted(figures.periods(connection))}
+    periods = {name: Period.read(name, name) for name in kept}
+    if kept:
+        _note_reading(store, desk, _EVERY_NAME, Period.read(min(kept), max(kept)))
+    return [
+        rules.restored(TABLES[code], periods[name], found[code].cells, found[code].at)
+        for name, found in kept.items()
+        for code in TABLES
+        if code in found
+    ]
 
 
 def freeze_closed(store: Store, now: datetime) -> int:

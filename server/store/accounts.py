@@ -46,12 +46,15 @@ class Account:
     left_at: datetime | None = None
     last_login_on: str | None = None
     change_by: datetime | None = None
+    destination: str | None = None
 
     @property
     def actor(self) -> Actor:
         """The person, as permission knows people."""
         regions, teams, partners = (frozenset(each) for each in (self.regions, self.teams, self.partners))
-        return Actor(self.id, self.role, regions, teams, partners, self.is_named_reader)
+        return Actor(
+            self.id, self.role, regions, teams, partners, self.is_named_reader, destination=self.destination
+        )
 
 
 @dataclass(frozen=True)
@@ -199,9 +202,7 @@ def wait_of(connection: sa.Connection, who: str) -> Wait | None:
 
 def lock_wait(connection: sa.Connection, who: str, now: datetime) -> Wait:
     """How long this name has to wait, locked until commit, so that guesses made at once are counted one by one."""
-    insert_new(
-        connection, login_wait, [{"who": who, "failures": 0, "next_try_at": now}], ["who"], login_wait.c.who
-    )
+    insert_new(connection, login_wait, [{"who": who, "failures": 0, "next_try_at": now}], ["who"], login_wait.c.who)
     select = sa.select(login_wait.c.failures, login_wait.c.next_try_at).where(login_wait.c.who == who)
     row = connection.execute(locked(connection, select)).one()
     return Wait(row.failures, row.next_try_at)
@@ -243,4 +244,3 @@ def drop_failures(connection: sa.Connection, before: datetime) -> int:
 def _one(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Account | None:
     row = connection.execute(sa.select(*_ACCOUNT).where(condition)).one_or_none()
     return None if row is None else Account(*row)
-

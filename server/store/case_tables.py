@@ -105,9 +105,7 @@ waiting: Final = sa.Table(
     slug("partner", null=True),
     column("place_id", sa.String(80), null=True),
     sa.Index("ix_case_waiting_order", "urgency", "since", "complaint", "team", "partner", "place_id"),
-    sa.Index(
-        "ix_case_waiting_queue", "queue", "urgency", "since", "complaint", "team", "partner", "place_id", "kind"
-    ),
+    sa.Index("ix_case_waiting_queue", "queue", "urgency", "since", "complaint", "team", "partner", "place_id", "kind"),
     sa.Index("ix_case_waiting_owner", "owner", "urgency", "since", "complaint"),
     one_of("urgency", *URGENCIES),
     one_of("queue", *QUEUES),

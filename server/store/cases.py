@@ -76,9 +76,7 @@ _OTHER = tuple(table.alias(f"other_{table.name}") for table in (complaint, recei
 _ANSWERING = ("answer", "revision", "consent_change")
 
 
-def open_for(
-    connection: sa.Connection, complaint_id: int, *, ref: str, status: str, urgency: str, at: datetime
-) -> int:
+def open_for(connection: sa.Connection, complaint_id: int, *, ref: str, status: str, urgency: str, at: datetime) -> int:
     """Open the case of one complaint, which is locked and has none; gives its id. It is in its status since the
     complaint was received."""
     came = sa.select(received.c.received_at).where(received.c.id == complaint_id).scalar_subquery()
@@ -327,7 +325,8 @@ def remove(connection: sa.Connection, complaint_id: int) -> list[int]:
     for table in (note, look, step_waiting, told_step, finding, judgement, referral_complaint, case_complaint):
         connection.execute(sa.delete(table).where(table.c.complaint == complaint_id))
     # An entry without its complaint says nothing of anybody, and a timeline without an entry leads nowhere.
-    connection.execute(sa.update(timeline).where(timeline.c.complaint == complaint_id).values(complaint=None))
+    nobodys = {"complaint": None, "step": None}
+    connection.execute(sa.update(timeline).where(timeline.c.complaint == complaint_id).values(nobodys))
     if own is not None:
         connection.execute(sa.update(casefile).where(casefile.c.id == own).values(complaint=None))
     for id, others in members(connection, {each for each in (own, holder) if each is not None}).items():

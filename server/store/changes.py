@@ -42,9 +42,7 @@ def append(
         .returning(lineage.c.changes)
     ).one()
     connection.execute(
-        sa.insert(change).values(
-            lineage=lineage_id, n=n, kind=kind, client_id=client_id, body=dict(body), at=at
-        )
+        sa.insert(change).values(lineage=lineage_id, n=n, kind=kind, client_id=client_id, body=dict(body), at=at)
     )
     return n
 

@@ -239,9 +239,7 @@ def add_conflicts(
 
 def conflicts(connection: sa.Connection, complaint_id: int) -> list[str]:
     """Fields of a complaint that wait for a person's word, in the order they came."""
-    select = sa.select(conflict.c.field).where(
-        conflict.c.complaint == complaint_id, conflict.c.state == "open"
-    )
+    select = sa.select(conflict.c.field).where(conflict.c.complaint == complaint_id, conflict.c.state == "open")
     return list(connection.scalars(select.order_by(conflict.c.id)))
 
 
@@ -348,7 +346,5 @@ def _file_parts(connection: sa.Connection, complaints: Sequence[tuple[int, Compl
     dialect.insert_many(connection, act, ("complaint", "no", "kind"), acts)
     persons = [(id, *_person_values(who)) for id, one in complaints for who in one.persons]
     dialect.insert_many(connection, person, ("complaint", *_PERSON), persons)
-    files = [
-        (id, no, *_file_values(each)) for id, one in complaints for no, each in enumerate(one.files, 1)
-    ]
+    files = [(id, no, *_file_values(each)) for id, one in complaints for no, each in enumerate(one.files, 1)]
     dialect.insert_many(connection, file, ("complaint", "no", *_FILE), files)

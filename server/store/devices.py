@@ -242,9 +242,7 @@ def _enrolment(connection: sa.Connection, select: sa.Select[Any]) -> Enrolment |
 
 def use_enrolment(connection: sa.Connection, code_hash: str, device_id: str) -> None:
     """Mark a one-time code as used."""
-    connection.execute(
-        sa.update(enrolment).where(enrolment.c.code_hash == code_hash).values(used_by=device_id)
-    )
+    connection.execute(sa.update(enrolment).where(enrolment.c.code_hash == code_hash).values(used_by=device_id))
 
 
 def drop_enrolment(connection: sa.Connection, code_hash: str) -> bool:

@@ -189,9 +189,7 @@ def insert_many(
 
 
 @cache
-def _sqlite_insert(
-    table: sa.Table, names: tuple[str, ...]
-) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...]]:
+def _sqlite_insert(table: sa.Table, names: tuple[str, ...]) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...]]:
     """The statement, and for each place that needs it how a value becomes SQLite's."""
     dialect = sqlite.dialect(json_serializer=_json_text)
     quote = dialect.identifier_preparer.quote
@@ -225,9 +223,7 @@ def insert_new(
     return list(connection.execute(statement, list(rows)).scalars())
 
 
-def put(
-    connection: sa.Connection, table: sa.Table, row: Mapping[str, Any], key: Sequence[str]
-) -> None:
+def put(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any], key: Sequence[str]) -> None:
     """Insert the row, or set its other columns where `key` is there already."""
     insert = (sqlite if is_sqlite(connection) else postgresql).insert(table).values(**row)
     others = {name: insert.excluded[name] for name in row if name not in key}
@@ -394,9 +390,7 @@ def lock_for_migration(connection: sa.Connection) -> None:
 def draw_ids(connection: sa.Connection, table: sa.Table, count: int) -> list[int]:
     """The next `count` ids of a table with an integer key, never given before; inside a write transaction."""
     if is_sqlite(connection):
-        last = connection.scalar(
-            sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}
-        )
+        last = connection.scalar(sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
         return list(range((last or 0) + 1, (last or 0) + 1 + count))
     sequence = sa.func.pg_get_serial_sequence(table.name, "id")
     numbers = sa.select(sa.func.nextval(sequence)).select_from(sa.func.generate_series(1, count))

@@ -221,9 +221,7 @@ def _renew(
     return {key: each.id for key, each in stood.items()} | {(row.kind, row.subject): row.id for row in rows}
 
 
-def _await(
-    connection: sa.Connection, case: CaseFile, heard: Sequence[Heard], waits: Mapping[int, Deadline]
-) -> None:
+def _await(connection: sa.Connection, case: CaseFile, heard: Sequence[Heard], waits: Mapping[int, Deadline]) -> None:
     """Put what is due of a case, by id, where it is found."""
     if not waits:
         return

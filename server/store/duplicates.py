@@ -363,9 +363,7 @@ _UNTURNED: Final = (
     .order_by(complaint.c.id)
 )
 _ACTS: Final = (
-    sa.select(act.c.complaint, act.c.kind)
-    .where(act.c.complaint.in_(_MANY))
-    .order_by(act.c.complaint, act.c.no)
+    sa.select(act.c.complaint, act.c.kind).where(act.c.complaint.in_(_MANY)).order_by(act.c.complaint, act.c.no)
 )
 _PERSONS: Final = (
     sa.select(person.c.complaint, person.c.no, person.c.roles, person.c.sex, person.c.age, person.c.category)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.retention import kept_id
-from server.store import audit, cases, due, duplicates, tasks
+from server.store import audit, cases, due, duplicates, packages, tasks
 from server.store.dialect import among, insert_new, locked
 from server.store.schema import (
     act,
@@ -140,9 +140,7 @@ def wipe(connection: sa.Connection, subject: Subject, at: datetime, gone_at: dat
         audit.erase_words(connection, object)
     pending = linkage_pending.c
     connection.execute(
-        sa.delete(linkage_pending).where(
-            pending.lineage == subject.lineage, pending.complaint == subject.client_id
-        )
+        sa.delete(linkage_pending).where(pending.lineage == subject.lineage, pending.complaint == subject.client_id)
     )
     connection.execute(sa.delete(quarantine).where(quarantine.c.id.in_([each.id for each in asides])))
     if subject.complaint is not None:
@@ -158,9 +156,7 @@ def keep(connection: sa.Connection, left: Sequence[Erased], gone_at: datetime) -
 
 def known(connection: sa.Connection, client_ids: Collection[str]) -> set[tuple[str, str]]:
     """(lineage, id) of those that were erased, among these ids of whatever lineage; an id as `kept_id` gives it."""
-    select = sa.select(erasure.c.lineage, erasure.c.client_id).where(
-        among(connection, erasure.c.client_id, client_ids)
-    )
+    select = sa.select(erasure.c.lineage, erasure.c.client_id).where(among(connection, erasure.c.client_id, client_ids))
     return {(lineage, client_id) for lineage, client_id in connection.execute(select)}
 
 
@@ -288,6 +284,7 @@ def _remove_filed(connection: sa.Connection, complaint_id: int, operations: Sequ
         sa.update(registry).where(registry.c.complaint == complaint_id).values(complaint=None, erased_at=at)
     )
     duplicates.remove(connection, complaint_id)
+    packages.forget(connection, complaint_id)
     tasks.remove(connection, complaint_id, at)
     going_on = cases.remove(connection, complaint_id)
     cases.renew_standing(connection, going_on)

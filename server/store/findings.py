@@ -29,9 +29,7 @@ def claimed(connection: sa.Connection, complaints: Collection[int]) -> dict[int,
     """By complaint, what findings on its acts go by."""
     columns = complaint.c
     select = (
-        sa.select(
-            columns.id, columns.incident_from, columns.incident_to, received.c.received_at, received.c.lineage
-        )
+        sa.select(columns.id, columns.incident_from, columns.incident_to, received.c.received_at, received.c.lineage)
         .join(received, received.c.id == columns.id)
         .where(columns.id.in_(complaints))
     )
@@ -114,9 +112,7 @@ def add_judgement(
 def take_back_judgement(connection: sa.Connection, complaint_id: int, person_no: int, no: int) -> bool:
     """Remove the decision of that number; False where a later one stands."""
     columns = judgement.c
-    return _remove_last(
-        connection, judgement, (columns.complaint == complaint_id) & (columns.person == person_no), no
-    )
+    return _remove_last(connection, judgement, (columns.complaint == complaint_id) & (columns.person == person_no), no)
 
 
 def _remove_last(connection: sa.Connection, table: sa.Table, of_one: sa.ColumnElement[bool], no: int) -> bool:

@@ -131,9 +131,7 @@ def decided(connection: sa.Connection, relation: str) -> list[Decided]:
     columns, taken_back = decision.c, decision.alias()
     is_undone = sa.exists().where(taken_back.c.link == columns.link, taken_back.c.undoes == columns.no)
     select = (
-        sa.select(
-            link.c.a, link.c.b, columns.model, columns.reasons, columns.verdict, columns.link
-        )
+        sa.select(link.c.a, link.c.b, columns.model, columns.reasons, columns.verdict, columns.link)
         .join(link, link.c.id == columns.link)
         .where(link.c.relation == relation, columns.verdict != Verdict.UNDONE, ~columns.is_second, ~is_undone)
         .where(*_present())
@@ -141,9 +139,7 @@ def decided(connection: sa.Connection, relation: str) -> list[Decided]:
     )
     # Of several on one link the last one holds.
     by_link = {row.link: row for row in connection.execute(select)}
-    return [
-        Decided((row.a, row.b), _evidence(row), row.verdict == Verdict.CONFIRMED) for row in by_link.values()
-    ]
+    return [Decided((row.a, row.b), _evidence(row), row.verdict == Verdict.CONFIRMED) for row in by_link.values()]
 
 
 def open_pages(connection: sa.Connection, relation: str) -> Iterator[list[Open]]:

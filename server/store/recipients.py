@@ -116,9 +116,7 @@ def retire(connection: sa.Connection, kids: Collection[str], at: datetime) -> No
     """Let keys open what was sealed to them, and nothing new be sealed to them."""
     columns = recipient.c
     connection.execute(
-        sa.update(recipient)
-        .where(columns.kid.in_(kids), columns.state == CURRENT)
-        .values(state=OLD, retired_at=at)
+        sa.update(recipient).where(columns.kid.in_(kids), columns.state == CURRENT).values(state=OLD, retired_at=at)
     )
 
 
@@ -153,9 +151,7 @@ def add_wraps(connection: sa.Connection, boxes: Sequence[tuple[int, str, str]], 
     here = set(connection.scalars(sa.select(received.c.id).where(received.c.id.in_({id for id, _, _ in boxes}))))
     in_use = sa.select(recipient.c.kid).where(recipient.c.state != REMOVED)
     kids = set(connection.scalars(in_use.where(recipient.c.kid.in_({kid for _, kid, _ in boxes}))))
-    rows = [
-        {"received": id, "kid": kid, "box": box, "at": at} for id, kid, box in boxes if id in here and kid in kids
-    ]
+    rows = [{"received": id, "kid": kid, "box": box, "at": at} for id, kid, box in boxes if id in here and kid in kids]
     return len(insert_new(connection, wrap, rows, ["received", "kid"], wrap.c.received))
 
 

@@ -96,9 +96,7 @@ def change(connection: sa.Connection, id: str, moved: Referral) -> None:
 def set_parts(connection: sa.Connection, id: str, parts: Sequence[Part]) -> None:
     """Put these complaints in place of those that a referral has."""
     connection.execute(sa.delete(referral_complaint).where(referral_complaint.c.referral == id))
-    connection.execute(
-        sa.insert(referral_complaint), [vars(each) | {"parts": list(each.parts)} for each in parts]
-    )
+    connection.execute(sa.insert(referral_complaint), [vars(each) | {"parts": list(each.parts)} for each in parts])
 
 
 def of_cases(connection: sa.Connection, ids: Collection[int]) -> list[Kept]:

@@ -88,7 +88,5 @@ def _last(connection: sa.Connection, prefix: str, year: int) -> int:
 def _set_last(connection: sa.Connection, prefix: str, year: int, last: int) -> None:
     counter = registry_counter.c
     connection.execute(
-        sa.update(registry_counter)
-        .where(counter.prefix == prefix, counter.year == year)
-        .values(last=last)
+        sa.update(registry_counter).where(counter.prefix == prefix, counter.year == year).values(last=last)
     )

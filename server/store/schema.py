@@ -368,6 +368,8 @@ account: Final = sa.Table(
     column("teams", JSON),
     column("partners", JSON),
     column("is_named_reader", sa.Boolean),
+    # For which somebody of the commission speaks; no foreign key, since SQLite adds none to a table that is there.
+    column("destination", sa.String(80), null=True),
     column("made_at", UtcTime),
     column("left_at", UtcTime, null=True),
     # The day alone: when somebody is at work is nobody's business.

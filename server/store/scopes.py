@@ -57,9 +57,7 @@ def limits(
     return within_any(scope, lambda each: _limits(connection, each, complaint, lineage, device))
 
 
-def within_any(
-    scope: Scope, found: Callable[[Scope], list[sa.ColumnElement[bool]]]
-) -> list[sa.ColumnElement[bool]]:
+def within_any(scope: Scope, found: Callable[[Scope], list[sa.ColumnElement[bool]]]) -> list[sa.ColumnElement[bool]]:
     """What has to hold where all that is `found` of the scope does, or all of one that it looks through also."""
     if not scope.also:
         return found(scope)
@@ -78,8 +76,6 @@ def _limits(
     if not scope.with_strict:
         found.append(complaint.c.confidentiality != STRICT)
     if scope.assignee is not None:
-        has_it = sa.exists().where(
-            assignment.c.complaint == complaint.c.id, assignment.c.account == scope.assignee
-        )
+        has_it = sa.exists().where(assignment.c.complaint == complaint.c.id, assignment.c.account == scope.assignee)
         found.append(has_it)
     return found

@@ -102,9 +102,7 @@ def pending(connection: sa.Connection, after: int, limit: int) -> list[Source]:
     )
     rows = connection.execute(select).all()
     later = _revisions(connection, [row.id for row in rows if row.revision > 1])
-    return [
-        Source(row.id, State(row.revision, row.confidentiality), row.line, later.get(row.id, ())) for row in rows
-    ]
+    return [Source(row.id, State(row.revision, row.confidentiality), row.line, later.get(row.id, ())) for row in rows]
 
 
 def keep(connection: sa.Connection, readings: Sequence[Reading]) -> None:
@@ -125,9 +123,7 @@ def keep(connection: sa.Connection, readings: Sequence[Reading]) -> None:
     connection.execute(sa.delete(search_pending).where(search_pending.c.complaint.in_(settled)))
 
 
-def find(
-    connection: sa.Connection, wanted: Wanted, scope: Scope, before: int | None, limit: int
-) -> list[Found]:
+def find(connection: sa.Connection, wanted: Wanted, scope: Scope, before: int | None, limit: int) -> list[Found]:
     """At most `limit` complaints that are looked for, the newest first; `before`: only those with a lower id."""
     key: sa.ColumnClause[Any] = complaint.c.id
     select = (

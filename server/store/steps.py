@@ -1,6 +1,6 @@
 """Steps: which of a complaint wait to be told to its device, which were told, and which of these somebody saw there."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,9 +44,7 @@ class Reached:
 _TOLD = tuple((change if name == "body" else told_step).c[name] for name in Told.__dataclass_fields__)
 
 
-def await_telling(
-    connection: sa.Connection, casefile: int, no: int, complaint: int | None, tells_at: datetime
-) -> None:
+def await_telling(connection: sa.Connection, casefile: int, no: int, complaint: int | None, tells_at: datetime) -> None:
     """Have the step of an entry told to each complaint that its case has now, or to that one alone."""
     columns = case_complaint.c
     of_case = columns.casefile == casefile if complaint is None else columns.complaint == complaint
@@ -54,6 +52,16 @@ def await_telling(
     rows = sa.select(columns.complaint, columns.casefile, *told).where(of_case, columns.casefile == casefile)
     names = ["complaint", "casefile", "no", "tells_at"]
     connection.execute(sa.insert(step_waiting).from_select(names, rows))
+
+
+def await_each(connection: sa.Connection, waiting: Sequence[tuple[int, int, int, datetime]]) -> None:
+    """Have each of these told: case and number of the entry, the complaint, and from when."""
+    rows = [
+        {"casefile": casefile, "no": no, "complaint": complaint, "tells_at": tells_at}
+        for casefile, no, complaint, tells_at in waiting
+    ]
+    if rows:
+        connection.execute(sa.insert(step_waiting), rows)
 
 
 def await_elsewhere(
@@ -112,9 +120,7 @@ def told(connection: sa.Connection, complaints: Collection[int]) -> dict[int, li
 def seen_of(connection: sa.Connection, casefile: int) -> set[tuple[int, int]]:
     """Complaint and number of the entry, of each step of a case that somebody saw on the complaint's device."""
     columns = told_step.c
-    select = sa.select(columns.complaint, columns.no).where(
-        columns.casefile == casefile, columns.seen_at.is_not(None)
-    )
+    select = sa.select(columns.complaint, columns.no).where(columns.casefile == casefile, columns.seen_at.is_not(None))
     return {(complaint, no) for complaint, no in connection.execute(select)}
 
 

@@ -1,4 +1,4 @@
-"""The doors of a demonstration: five ways into its month without a passphrase, for who reads its terminal alone."""
+"""The doors of a demonstration: six ways into its month without a passphrase, for who reads its terminal alone."""
 
 from typing import Final
 

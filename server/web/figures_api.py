@@ -6,11 +6,12 @@ from typing import Any, Final
 from flask import Response, jsonify, request
 from flask_smorest import Blueprint
 
+from server import figure_words
 from server.domain.errors import Busy, PeriodInvalid
 from server.domain.statistics import NETWORK, TABLES, Period
-from server.services import figure_words, statistics
+from server.figure_words import Words
+from server.services import statistics
 from server.services.accounts.sessions import Login
-from server.services.figure_words import Words
 from server.web.auth import for_person, this_hub
 from server.web.errors import problem
 from server.web.schemas import FigureShape

@@ -97,9 +97,7 @@ def sync(device: Device) -> Response:
 def carry(carrier: Device) -> Response:
     """Take in a parcel that another device made, and give the sealed reply to carry back."""
     hub = this_hub()
-    parcel = parcels.open_parcel(
-        hub.store, request.get_data(cache=False), hub.identity.id, hub.identity.box_key
-    )
+    parcel = parcels.open_parcel(hub.store, request.get_data(cache=False), hub.identity.id, hub.identity.box_key)
     frames = parcels.of_author(parcel, read_body(parcel.body))
     members = answer(hub, parcel.device, frames, carried_by=carrier.id)
     missing = parcels.note(hub.store, parcel, carrier.id, hub.clock())
@@ -123,9 +121,7 @@ def read_body(body: Inflated) -> list[Frame]:
     return frames
 
 
-def answer(
-    hub: Hub, device: Device, frames: Sequence[Frame], carried_by: str | None = None
-) -> dict[str, Any]:
+def answer(hub: Hub, device: Device, frames: Sequence[Frame], carried_by: str | None = None) -> dict[str, Any]:
     """Take the frames in, then say what the device is to know; the intake is on disk before it is said."""
     with hub.store.read() as connection:
         epoch, places = epoch_of(connection), hub.places.read(connection)

@@ -11,14 +11,15 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from client_sync.protocol.vocabulary import VOCABULARY
+from server import figure_words
 from server.domain import statistics as rules
 from server.domain.casework import Status, queue_of
 from server.domain.permission import JOB
 from server.domain.statistics import TABLES, Period
 from server.domain.verification import Quarter
+from server.figure_words import Words
 from server.hub import Hub
-from server.services import figure_words, places, statistics
-from server.services.figure_words import Words
+from server.services import places, statistics
 from server.store.case_tables import case_complaint, casefile, waiting
 from server.store.dialect import insert_many
 from server.store.due_tables import deadline

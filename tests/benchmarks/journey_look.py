@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from client_sync.protocol.steps import KIND
+from client_sync.protocol.steps import FILE_NUMBER, KIND
 from client_sync.protocol.tasks import TASK, TASK_GONE
 from server.store.step_tables import told_step
 from tests.benchmarks.canaries import opened_device, tables_into
@@ -27,7 +27,8 @@ _PHONE_NUMBER: Final = re.compile(rb"\+223 ?00 ?\d\d ?\d\d ?\d\d")
 _CODE: Final = re.compile(r"[a-z0-9_]{1,40}")
 _STEP: Final = frozenset({"n", "id", "kind", "t", "on", "code", "f", "next", "wait"})
 _TASK: Final = frozenset({"n", "kind", "task", "what", "from", "to", "by", "place", "box"})
-_NAMES_A_BODY: Final = frozenset({"body", "programme", "outcome", "inadmissible"})
+_NAMES_A_BODY: Final = frozenset({"body", "programme", "outcome", "inadmissible", "file_number"})
+_OF_A_BODY: Final = frozenset({"referred", "body_answered", "package_accepted", "package_rejected"})
 # Of what is never in clear at the hub: all but the statement of a complaint that is not strict.
 _SEALED: Final = frozenset("ntgwr")
 _TO_WHOM_SHE_COMES: Final = frozenset({"at_next_meeting"})
@@ -131,12 +132,13 @@ def _of_change(trip: Trip, phone: Phone, change: Mapping[str, Any]) -> Iterator[
         yield f"a change of kind {kind} of nobody's, or with {sorted(change.keys() - _STEP)}"
         return
     fields = change.get("f", {})
-    codes = [change["t"], change.get("code", change["t"]), *fields, *fields.values()]
-    if not all(_CODE.fullmatch(each) for each in codes):
+    said = {name: value for name, value in fields.items() if name != "file_number"}
+    codes = [change["t"], change.get("code", change["t"]), *fields, *said.values()]
+    if not all(_CODE.fullmatch(each) for each in codes) or not FILE_NUMBER.fullmatch(fields.get("file_number", "1")):
         yield "words in a step"
     if any("duplicate" in each or "joined" in each for each in codes):
         yield "a duplicate is said"
-    if whose[0].is_strict and (_NAMES_A_BODY & fields.keys() or change["t"] in ("referred", "body_answered")):
+    if whose[0].is_strict and (_NAMES_A_BODY & fields.keys() or change["t"] in _OF_A_BODY):
         yield "a strict case says where it is"
 
 

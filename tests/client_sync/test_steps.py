@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from client_sync.protocol.steps import _WORDS, Expected, Said, between, full_day, read, words, write
+from client_sync.protocol.steps import _WORDS, FILE_NUMBER, Expected, Said, between, full_day, read, words, write
 from client_sync.protocol.vocabulary import LANGUAGES
+from server.domain import packages
 from server.domain.calendar import MALI
 from server.domain.casework import CASEWORK
 from server.domain.referral import BODIES, PROGRAMMES
@@ -134,6 +135,19 @@ def test_what_comes_next_is_said_of_each_template_that_has_something_to_come(lan
         assert found is not None
         by_step.setdefault(found.step, set()).add(_WORDS[language]["next"][each])
     assert all(len(said) == 1 for said in by_step.values())
+
+
+def test_number_that_a_body_gave_is_said_as_it_stands_and_nothing_else_in_its_place() -> None:
+    told = Said("worked_on", "package_accepted", ON, {"body": "cndh", "file_number": "CNDH/2027/0114"})
+    assert _said(told) == [
+        "L'organisme a enregistré la plainte.",
+        "Organisme : Commission nationale des droits de l'homme (CNDH).",
+        "Son numéro là-bas : CNDH/2027/0114.",
+    ]
+    for other in ("Awa Exemple", "\x1b[2J1", ""):
+        assert len(_said(Said("worked_on", "package_accepted", ON, {"file_number": other}))) == 1
+    # What the hub lets out, and what a device lets in.
+    assert FILE_NUMBER.pattern == packages.FILE_NUMBER.pattern
 
 
 def test_no_word_is_left_over() -> None:

@@ -149,12 +149,7 @@ def _rarity(level: Level, ours: Sequence[Veil], theirs: Sequence[Veil]) -> float
     """Of the rarest name that both have; where none is the same, as rare as names that are so alike."""
     if level < Level.NEAR:
         return _ALIKE_BITS[level]
-    agreeing = [
-        min(a.rarity, b.rarity)
-        for a in ours
-        for b in theirs
-        if compare_veils(Kind.PERSON, [a], [b]) >= level
-    ]
+    agreeing = [min(a.rarity, b.rarity) for a in ours for b in theirs if compare_veils(Kind.PERSON, [a], [b]) >= level]
     return _RARITY_FROM_BITS + _RARITY_STEP_BITS * max(agreeing)
 
 

@@ -92,9 +92,7 @@ def words_that_stand(history: Sequence[Decision], *, is_second: bool) -> list[De
     """The verdicts that nobody took back, in order: those that decide, or those beside them."""
     gone = undone(history)
     return [
-        each
-        for each in history
-        if each.is_second is is_second and each.verdict in DECIDING and each.no not in gone
+        each for each in history if each.is_second is is_second and each.verdict in DECIDING and each.no not in gone
     ]
 
 

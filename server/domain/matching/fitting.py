@@ -172,9 +172,7 @@ def _log1p_exp(value: float) -> float:
     return value + log1p(exp(-value)) if value > 0 else log1p(exp(value))
 
 
-def refit(
-    model: Model, labelled: Sequence[Labelled], version: str, made_from: str, spread: Spread = OWN
-) -> Model:
+def refit(model: Model, labelled: Sequence[Labelled], version: str, made_from: str, spread: Spread = OWN) -> Model:
     """The model with weights of its own for each field, drawn back to those it had; and calibrated.
 
     `model` is one for the form of the pairs. Raises FitFailed when the fit does not converge, when only matches or

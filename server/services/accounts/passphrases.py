@@ -28,9 +28,7 @@ TRIES_FROM_ONE: Final = 4
 _SIGN_UP_WORDS: Final = 8
 
 # Of words that nobody knows: what is compared with where there is no account, at the same cost.
-NOBODYS: Final = (
-    "$argon2id$v=19$m=19456,t=2,p=1$EURABTTMjEh01pp2/WGnWA$I4MzoFBoEQ0A/oE7ubcpa9jttDey+VJHmsXg49r3k40"
-)
+NOBODYS: Final = "$argon2id$v=19$m=19456,t=2,p=1$EURABTTMjEh01pp2/WGnWA$I4MzoFBoEQ0A/oE7ubcpa9jttDey+VJHmsXg49r3k40"
 
 _hashings = BoundedSemaphore(AT_ONCE)
 _tries: Final[Counter[str]] = Counter()
@@ -45,9 +43,7 @@ def sign_up_words() -> str:
 def hashed(passphrase: str) -> str:
     """The passphrase as it is kept: an argon2id text with its own salt. Raises Busy when too many are at it."""
     with _hashing():
-        kept = pwhash.argon2id.str(
-            normal_bytes(passphrase), opslimit=HARDNESS.passes, memlimit=HARDNESS.memory_bytes
-        )
+        kept = pwhash.argon2id.str(normal_bytes(passphrase), opslimit=HARDNESS.passes, memlimit=HARDNESS.memory_bytes)
     return kept.decode("ascii")
 
 

@@ -16,7 +16,7 @@ from server.domain.people import KEY_ROLES, SECOND_FACTOR_ROLES, Role, is_login_
 from server.domain.permission import Actor, permit
 from server.domain.reason import checked_reason
 from server.services.accounts import held_keys, passphrases, second_factor
-from server.store import accounts, audit, recipients
+from server.store import accounts, audit, destinations, recipients
 from server.store.accounts import Account
 from server.store.engine import Store
 from server.store.recipients import Published
@@ -24,13 +24,17 @@ from server.store.recipients import Published
 
 @dataclass(frozen=True)
 class Post:
-    """What a person is in the network: role, scopes (empty: all of that kind), and whether a named reader."""
+    """What a person is in the network: role, scopes (empty: all of that kind), and whether a named reader.
+
+    `destination`: the code of that for which somebody of the commission speaks; of other roles it says nothing.
+    """
 
     role: Role
     regions: Sequence[str] = ()
     teams: Sequence[str] = ()
     partners: Sequence[str] = ()
     is_named_reader: bool = False
+    destination: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ def make(
     """Make an account, with keys where the role reads what is sealed; `key` is the hub's for second factors.
 
     `change_by`: until when the passphrase lets its holder in, to choose another; None where the holder chose it.
-    Raises NotFound where the actor does not manage people, NameRefused and PassphraseRefused.
+    Raises NotFound where the actor does not manage people, or the destination is none, NameRefused and
+    PassphraseRefused.
     """
     _check_manager(actor)
     login, written = login_name(name), written_name(name)
@@ -92,12 +97,13 @@ def make(
     )
     made = held_keys.new_key(id, passphrase, now)[0] if post.role in KEY_ROLES else None
     with store.write() as connection:
+        _check_destination(connection, post)
         if accounts.by_login(connection, login) is not None:
             raise NameRefused(fault="taken", name=name)
         accounts.add(connection, account)
         if made is not None:
             recipients.add(connection, made)
-        details = {"keys": [made.kid] if made else [], "named": post.is_named_reader, "role": post.role}
+        details = {"keys": [made.kid] if made else [], **_said(post)}
         _note(connection, actor, "make_account", id, now, details)
     return Made(account, secret)
 
@@ -150,12 +156,13 @@ def set_post(
     why = _why(reason)
     with store.write() as connection:
         account = _for_another(connection, actor, name)
+        _check_destination(connection, post)
         secret = _secret_for(post.role) if account.totp is None else None
         factor = {"totp": second_factor.closed(secret, key)} if secret else {}
         accounts.update(connection, account.id, **_columns(post), **factor)
         accounts.end_sessions(connection, account.id)
         taken = [] if post.role in KEY_ROLES else _take_keys(connection, account.id, now)
-        details = {"from": account.role, "keys_removed": taken, "named": post.is_named_reader, "role": post.role}
+        details = {"from": account.role, "keys_removed": taken, **_said(post)}
         _note(connection, actor, "set_post", account.id, now, details, why)
         changed = _known(connection, name)
     return Made(changed, secret)
@@ -193,9 +200,7 @@ def reset(
             raise Busy
         secret = _secret_for(account.role)
         factor = second_factor.closed(secret, key) if secret else None
-        accounts.update(
-            connection, account.id, passphrase=kept, change_by=change_by, totp=factor, totp_step=0
-        )
+        accounts.update(connection, account.id, passphrase=kept, change_by=change_by, totp=factor, totp_step=0)
         accounts.end_sessions(connection, account.id)
         taken = _take_keys(connection, account.id, now)
         if made is not None:
@@ -320,7 +325,25 @@ def _columns(post: Post) -> dict[str, Any]:
         "teams": sorted(set(post.teams)),
         "partners": sorted(set(post.partners)),
         "is_named_reader": post.is_named_reader,
+        "destination": _speaks_for(post) or None,
     }
+
+
+def _speaks_for(post: Post) -> str:
+    return post.destination if post.role == "commission" else ""
+
+
+def _said(post: Post) -> dict[str, object]:
+    """What the log keeps of a post."""
+    to = {"destination": code} if (code := _speaks_for(post)) else {}
+    return {"named": post.is_named_reader, "role": post.role, **to}
+
+
+def _check_destination(connection: sa.Connection, post: Post) -> None:
+    """Raises NotFound for a destination that there is not."""
+    code = _speaks_for(post)
+    if code and code not in destinations.find(connection, [code]):
+        raise NotFound(object=code)
 
 
 def _take_keys(connection: sa.Connection, account_id: str, now: datetime) -> list[str]:

@@ -204,9 +204,7 @@ def set_language(store: Store, actor: Actor, language: str, now: datetime) -> No
         _note(connection, actor.id, "set_language", now, language=language)
 
 
-def change_passphrase(
-    store: Store, key: bytes, token: str, old: str, new: str, origin: str, now: datetime
-) -> None:
+def change_passphrase(store: Store, key: bytes, token: str, old: str, new: str, origin: str, now: datetime) -> None:
     """Put a new passphrase in the place of the old one, under which the keys are closed again; other sessions end.
 
     Raises SessionOver, LoginRefused, LoginTooSoon and PassphraseRefused, also for the old one again.
@@ -254,9 +252,7 @@ def _closed_again(held: list[KnownKey], old: str, new: str) -> dict[str, bytes]:
     return {kid: passphrases.close_slot(each, new) for kid, each in private.items()}
 
 
-def _enter(
-    connection: sa.Connection, guesser: _Guesser, keys: HeldKeys, now: datetime, *, needs_code: bool
-) -> Entry:
+def _enter(connection: sa.Connection, guesser: _Guesser, keys: HeldKeys, now: datetime, *, needs_code: bool) -> Entry:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     sealed = held_keys.seal_for_session(keys, token)
     row = accounts.Session(_hashed(token), guesser.account, sealed, needs_code, now, now)

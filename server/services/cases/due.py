@@ -122,9 +122,7 @@ def possible(stands: Deadline, now: datetime) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def note(
-    connection: sa.Connection, desk: Desk, case: Case, code: str, known: Known, said: Mapping[str, Any]
-) -> None:
+def note(connection: sa.Connection, desk: Desk, case: Case, code: str, known: Known, said: Mapping[str, Any]) -> None:
     """Leave an entry about one deadline of a case that is held, and reckon what is due anew."""
     fields = {"deadline": known.stands.kind, "subject": known.subject, **said}
     holding.leave(connection, case, holding.entry_of(desk, case, code, fields=fields), {})

@@ -70,9 +70,7 @@ def by_receipt(store: Store, desk: Desk, receipt: str) -> list[Answer]:
         held = cases.holding(connection, found)
         files = cases.find(connection, held.values())
         versions = {id: files[case].revision for id, case in held.items()}
-        return [
-            Answer(numbers[id], versions.get(id, 0), rows[id], _steps(connection, id, desk.now)) for id in found
-        ]
+        return [Answer(numbers[id], versions.get(id, 0), rows[id], _steps(connection, id, desk.now)) for id in found]
 
 
 def _hearing(id: int, told: Sequence[Told], reached: Reached, words: Sequence[Entry], now: datetime) -> Hearing:

@@ -67,9 +67,7 @@ def look(connection: sa.Connection, desk: Desk, complaint: int) -> Case | None:
     return found
 
 
-def read(
-    connection: sa.Connection, desk: Desk, ids: Collection[int], *, is_locked: bool = False
-) -> dict[int, Case]:
+def read(connection: sa.Connection, desk: Desk, ids: Collection[int], *, is_locked: bool = False) -> dict[int, Case]:
     """Cases by id, whoever may handle them."""
     files = cases.find(connection, ids, is_locked=is_locked)
     members = cases.members(connection, files)
@@ -138,9 +136,7 @@ def version(connection: sa.Connection, case: Case) -> Version:
     return told_version(case, entries, names, registry.numbers_of(connection, case.complaints))
 
 
-def told_version(
-    case: Case, entries: Sequence[Entry], names: Mapping[str, str], numbers: Mapping[int, str]
-) -> Version:
+def told_version(case: Case, entries: Sequence[Entry], names: Mapping[str, str], numbers: Mapping[int, str]) -> Version:
     """As `version`, of a case whose entries, names by how the log names people and registry numbers were read."""
     by, at = (names.get(entries[-1].actor, ""), entries[-1].at) if entries else ("", case.file.opened_at)
     fields = {"status": case.file.status, "urgency": case.file.urgency}

@@ -66,9 +66,7 @@ def split(store: Store, desk: Desk, numbers: Sequence[str], *, after: int) -> Re
     return _out(store, desk, numbers, after, "split")
 
 
-def take_back(
-    connection: sa.Connection, desk: Desk, entries: Sequence[Entry], held: Mapping[int, Case]
-) -> None:
+def take_back(connection: sa.Connection, desk: Desk, entries: Sequence[Entry], held: Mapping[int, Case]) -> None:
     """Undo a regrouping by the two entries that it left; the cases are held. Raises RegroupingRefused.
 
     Each complaint is again where it was, since then.

@@ -79,9 +79,7 @@ class Page:
     meant: Meant | None
 
 
-def listed(
-    store: Store, desk: Desk, asked: Asked, order: Order, after: Key | None = None, limit: int = PAGE
-) -> Page:
+def listed(store: Store, desk: Desk, asked: Asked, order: Order, after: Key | None = None, limit: int = PAGE) -> Page:
     """At most `limit` cases of which the actor handles every complaint, after a row; none for whoever handles none.
 
     By a text, those of the newest complaints that it finds.

@@ -130,9 +130,7 @@ def _newest(
     return matches[:limit]
 
 
-def _permitted(
-    connection: sa.Connection, desk: Desk, found: Sequence[Found], actions: Sequence[Action]
-) -> list[Match]:
+def _permitted(connection: sa.Connection, desk: Desk, found: Sequence[Found], actions: Sequence[Action]) -> list[Match]:
     """Those on which the desk may do all of that, in order."""
     ids = [each.id for each in found]
     standings = sealed.standings(connection, ids)

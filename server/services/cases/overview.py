@@ -96,9 +96,7 @@ def require(store: Store, desk: Desk, number: str) -> None:
 def _consents(connection: sa.Connection, desk: Desk, numbers: Mapping[int, str]) -> dict[str, Consented]:
     found = referrals.standings(connection, numbers)
     day = desk.now.date()
-    return {
-        numbers[id]: Consented(each.sendable, parts_at_most(each.sendable, day)) for id, each in found.items()
-    }
+    return {numbers[id]: Consented(each.sendable, parts_at_most(each.sendable, day)) for id, each in found.items()}
 
 
 def _openings(connection: sa.Connection, complaints: Collection[int]) -> list[tuple[str, datetime]]:

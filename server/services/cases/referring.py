@@ -219,9 +219,7 @@ def _step(
         return noted(connection, made)
 
 
-def _keep(
-    connection: sa.Connection, desk: Desk, case: Case, kept: Kept, moved: Referral, code: str
-) -> Kept:
+def _keep(connection: sa.Connection, desk: Desk, case: Case, kept: Kept, moved: Referral, code: str) -> Kept:
     """Put a referral where a step brings it, with its entry, which can be taken back for a while."""
     referrals.change(connection, kept.id, moved)
     fields = _fields(connection, kept, **({"outcome": moved.outcome} if moved.state == "answered" else {}))
@@ -322,9 +320,7 @@ def _case_of(connection: sa.Connection, desk: Desk, kept: Kept) -> Case | None:
     return held[members[0].complaint]
 
 
-def _taken(
-    connection: sa.Connection, desk: Desk, number: str, named: str, after: int, to: str
-) -> tuple[Case, Kept]:
+def _taken(connection: sa.Connection, desk: Desk, number: str, named: str, after: int, to: str) -> tuple[Case, Kept]:
     """The case in hand, and the one of its referrals that is meant, as it stands now."""
     _lock_sent(connection, holding.complaint_of(connection, number))
     _, case = opening.take_seen(connection, desk, number, after, {"referral": named})
@@ -405,9 +401,7 @@ def _readable(connection: sa.Connection, desk: Desk, complaints: Collection[int]
     return registry.numbers_of(connection, may)
 
 
-def _refs(
-    connection: sa.Connection, desk: Desk, files: Mapping[int, CaseFile], asked: Case | None
-) -> dict[int, str]:
+def _refs(connection: sa.Connection, desk: Desk, files: Mapping[int, CaseFile], asked: Case | None) -> dict[int, str]:
     """References of cases; in place of one that is not for the actor, that of the case that was asked for."""
     if asked is None:
         return {id: each.ref for id, each in files.items()}

@@ -258,9 +258,7 @@ def fields_of(kept: Kept, to: Destination, sent: Sequence[int], **more: str) -> 
 
 def told(referral: Referral) -> dict[str, Any]:
     """A referral as an entry of a timeline keeps it."""
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value for name, value in vars(referral).items()
-    }
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in vars(referral).items()}
 
 
 def read_told(kept: Mapping[str, Any]) -> Referral:
@@ -270,9 +268,7 @@ def read_told(kept: Mapping[str, Any]) -> Referral:
     return Referral(**{**kept, **times})
 
 
-def _tell(
-    connection: sa.Connection, desk: Desk, case: Case, kept: Kept, to: Destination, sent: Sequence[int]
-) -> None:
+def _tell(connection: sa.Connection, desk: Desk, case: Case, kept: Kept, to: Destination, sent: Sequence[int]) -> None:
     """Leave the entries: of a case that is referred already this one tells devices, else its move does."""
     given = {BODY: to.body}
     is_referred = case.facts.status == "referred"

@@ -19,6 +19,8 @@ from server.store.engine import Store
 from server.store.timeline import Entry
 
 _KEPT: Final = frozenset({holding.OPENED, holding.UNDONE, holding.ESCALATED})
+# What entries of tasks and of packages name.
+_GIVEN: Final = frozenset({"task", "package"})
 
 
 def undo(store: Store, desk: Desk, number: str, no: int | None = None) -> str:
@@ -60,8 +62,8 @@ def undo(store: Store, desk: Desk, number: str, no: int | None = None) -> str:
 
 def undoable(entries: Sequence[Entry]) -> list[Entry]:
     """Those that can be taken back, as far as entries tell: the opening can't, nor what the hub told people, nor what a
-    device was given, and nothing twice."""
-    gone = {each.undoes for each in entries} | {each.no for each in entries if "task" in each.fields}
+    device was given, nor what went and came with a package, and nothing twice."""
+    gone = {each.undoes for each in entries} | {each.no for each in entries if _GIVEN.intersection(each.fields)}
     return [each for each in entries if each.no not in gone and each.code not in _KEPT]
 
 

@@ -301,5 +301,3 @@ def _lineage(connection: sa.Connection, complaint: int, device: str) -> str:
         if each.lineage in given or (team is not None and team == devices.team_of(connection, each.lineage)):
             return each.lineage
     raise FindingRefused(fault="device", faults=("device",))
-
-

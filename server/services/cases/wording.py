@@ -50,6 +50,8 @@ def _named(texts: Catalogue, fields: Mapping[str, Any], accounts: Mapping[str, s
     found = {name: status(texts, fields[end]) for name, end in (("source", "from"), ("to", "to")) if end in fields}
     if TOLD_BY in fields:
         found[TOLD_BY] = way(texts, fields[TOLD_BY])
+    if "package" in fields:
+        found["package"] = fields["package"]
     if "account" in fields:
         found["account"] = accounts.get(fields["account"], _NOBODY)
     return found | _of_bodies(texts, fields) | _of_acts(texts, fields) | _of_deadlines(texts, fields)

@@ -69,9 +69,7 @@ def relink(pages: Iterable[Sequence[Row]], relation: Relation, partners: float, 
         database.execute("SET enable_external_access = false")
         tell("reading")
         count = _load(database, pages)
-        linker = Linker(
-            DuckDBAPI(database).register("complaint"), _settings(relation, partners, count), log_level=None
-        )
+        linker = Linker(DuckDBAPI(database).register("complaint"), _settings(relation, partners, count), log_level=None)
         tell("learning")
         linker.training.estimate_u_using_random_sampling(max_pairs=_STRANGERS, seed=_SEED)
         for columns in _LEARNED_WITHIN[relation]:
@@ -233,8 +231,6 @@ _WORDING: Final = _compared(
     **{label: f"{_shared('minima')} >= {share} * len(minima_l)" for label, share in _WORDING_SHARES.items()},
 )
 _COMPARISONS: Final = {
-    Relation.SAME_INCIDENT: [
-        _role(VICTIMS), _role(ACCUSED), _PLACE, _WHEN, _KINDS, _BODIES, _MONEY, _STORY, _WORDING
-    ],
+    Relation.SAME_INCIDENT: [_role(VICTIMS), _role(ACCUSED), _PLACE, _WHEN, _KINDS, _BODIES, _MONEY, _STORY, _WORDING],
     Relation.SAME_COMPLAINANT: [_role(COMPLAINANTS), _role(VICTIMS), _PHONES, _PLACE, _STORY],
 }

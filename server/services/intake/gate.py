@@ -65,9 +65,7 @@ def _gates() -> dict[str, Any]:
     # Only what comes often is worth compiling.
     schemas = {"complaint": _complaint(predicates)}
     schemas |= {op: _object(SHAPES[op], predicates) for op in ("linkage", "seen")}
-    return {
-        op: jsonschema_rs.validator_for(schema, keywords={_FITS: Fits}) for op, schema in schemas.items()
-    }
+    return {op: jsonschema_rs.validator_for(schema, keywords={_FITS: Fits}) for op, schema in schemas.items()}
 
 
 def _complaint(predicates: list[Callable[[Any], bool]]) -> JsonSchema:

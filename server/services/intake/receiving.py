@@ -191,9 +191,7 @@ def _allowance(device: Device, now: datetime, refill: Refill) -> Allowance:
     return device.allowance.refilled(now, refill)
 
 
-def _seen_before(
-    connection: sa.Connection, device: Device, checked: Sequence[_Checked]
-) -> dict[int, set[str]]:
+def _seen_before(connection: sa.Connection, device: Device, checked: Sequence[_Checked]) -> dict[int, set[str]]:
     """Marks by number of the frames that came under numbers that this body uses again."""
     numbers = {each.frame.header.frame for each in checked if each.lines}
     low = [number for number in numbers if number <= device.last_frame]
@@ -251,9 +249,7 @@ def _report(number: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     if held:
         report["already_held"] = _ranges(held)
     named = [
-        _named(at, outcome)
-        for at, outcome in enumerate(outcomes)
-        if outcome.verdict not in (STORED, ALREADY_HELD)
+        _named(at, outcome) for at, outcome in enumerate(outcomes) if outcome.verdict not in (STORED, ALREADY_HELD)
     ]
     if named:
         report["named"] = named

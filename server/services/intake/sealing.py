@@ -116,9 +116,7 @@ def _rewritten(line: Line, operation: Operation, content: dict[str, Any], hash: 
     return replace(line, bytes=kept, hash=hash, operation=replace(operation, content=content, line=kept, hash=hash))
 
 
-def _without_words(
-    line: Line, operation: Operation, device: Device, sealing: Sealing, is_strict: Strictness
-) -> Line:
+def _without_words(line: Line, operation: Operation, device: Device, sealing: Sealing, is_strict: Strictness) -> Line:
     """An operation without compartments, with what was typed in it, and what no form knows, in a box."""
     # It says nothing of a person beside its box.
     if operation.op == LINKAGE:
@@ -134,9 +132,7 @@ def _without_words(
     return _rewritten(line, operation, known | boxes, keyed(line.hash, sealing.pepper))
 
 
-def _sealed_content(
-    operation: Operation, device: Device, sealing: Sealing, is_strict: Strictness
-) -> dict[str, Any]:
+def _sealed_content(operation: Operation, device: Device, sealing: Sealing, is_strict: Strictness) -> dict[str, Any]:
     """The content with what the keyring says sealed, and of the rest only what the form knows."""
     content = operation.content
     names = COMPARTMENTS_OF[operation.op]

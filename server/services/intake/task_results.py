@@ -23,9 +23,7 @@ DONE: Final = "task_done"
 _BY_TASK: Final = "task"
 
 
-def file_result(
-    connection: sa.Connection, origin: Origin, operation: Received, content: Mapping[str, Any]
-) -> Outcome:
+def file_result(connection: sa.Connection, origin: Origin, operation: Received, content: Mapping[str, Any]) -> Outcome:
     """Keep what a device says it did; of a task that went with its complaint nothing is kept.
 
     It counts for a task that its lineage was told of, or is to be: what comes when that has ended, or was done by
@@ -62,9 +60,7 @@ def withhold(connection: sa.Connection, named: Collection[tuple[str, str]]) -> N
 def _ways(connection: sa.Connection, found: Task) -> tuple[Way, ...]:
     wishes = contact.wishes_of(connection, found.complaint)
     try:
-        return rules.ways(
-            cast(Kind, found.kind), wishes, has_chosen=tasks.has_chosen(connection, found.complaint)
-        )
+        return rules.ways(cast(Kind, found.kind), wishes, has_chosen=tasks.has_chosen(connection, found.complaint))
     except (TaskRefused, ContactNotAllowed):
         return ()
 

@@ -38,9 +38,7 @@ def change_passphrase(person: Login) -> Answer:
     if new != form.get("again", ""):
         return _shown(person, differs=True), 400
     try:
-        sessions.change_passphrase(
-            hub.store, hub.secrets.totp, session[TOKEN], old, new, caller(), hub.clock()
-        )
+        sessions.change_passphrase(hub.store, hub.secrets.totp, session[TOKEN], old, new, caller(), hub.clock())
     except PassphraseRefused as refused:
         return _shown(person, wrong=refusal(catalogue(person.language), refused)), 400
     except (LoginRefused, LoginTooSoon) as refused:

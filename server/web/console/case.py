@@ -11,7 +11,7 @@ from server.domain.casework import CASEWORK, STATUSES, URGENCIES
 from server.domain.contact import WAYS
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, RegroupingRefused, StaleRevision, TransitionRefused, UrgencyRefused
-from server.domain.permission import Action
+from server.domain.permission import UNREADABLE, Action, permit
 from server.i18n import Catalogue, catalogue
 from server.reading import read
 from server.refusals import refusal
@@ -21,6 +21,7 @@ from server.services.cases import due, joining, looking, moving, noting, owning,
 from server.services.cases.due import Which
 from server.services.cases.moving import Intent
 from server.services.cases.overview import Overview, overview, require
+from server.services.commission import answering, summarising
 from server.services.vault.opening import Opener
 from server.web.auth import for_person, this_hub
 from server.web.console import case_view, clock_line
@@ -177,6 +178,7 @@ def split(person: Login, number: str) -> Response:
 def _shown(person: Login, number: str) -> str:
     hub, desk, texts = this_hub(), _desk(person), catalogue(person.language)
     seen = overview(hub.store, desk, number)
+    words = _words(desk, seen, request.args.get("words", ""))
     places, now = desk.places, desk.now
     return page(
         "case.html",
@@ -194,13 +196,17 @@ def _shown(person: Login, number: str) -> str:
         line=clock_line.draw(seen, texts, now),
         ways=case_view.ways(seen, texts),
         acts=case_view.act_rows(seen, texts, places),
-        words=_words(desk, seen, request.args.get("words", "")),
+        words=words,
         files=case_view.files(seen, texts),
         deadlines=case_view.deadlines(seen, texts, now),
         tasks=case_view.tasks(seen, texts),
         referrals=case_view.referrals(seen, texts, places),
         people=case_view.people(seen, texts),
         consents=case_view.consents(seen, texts),
+        known=case_view.known(answering.known_of(hub.store, desk, seen.asked), texts, places),
+        may_pack=permit(desk.actor, "prepare_export", UNREADABLE),
+        summary=summarising.of(hub.store, desk, words.number),
+        summary_chars=summarising.MAX_CHARS,
         meanings=case_view.meanings(seen, texts),
         history=case_view.history(seen, texts, now),
         beside=looking.others(hub.store, desk, seen.ids.values()),

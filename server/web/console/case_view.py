@@ -10,12 +10,14 @@ from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.domain.act import ACCUSED_ROLES, Act, Involvement
 from server.domain.case import Choice
 from server.domain.deadlines import Deadline, Term
+from server.domain.packages import Verdict
 from server.domain.places import Gazetteer, cercle_name, place_name, region_name
 from server.domain.referral import Part
 from server.domain.task import OPEN
 from server.i18n import Catalogue
 from server.services.cases import due, phrases, undoing, wording
 from server.services.cases.overview import Consented, Overview
+from server.services.commission import answering
 
 # What is settled, or said, on the form of a move itself: nothing to wait for.
 ON_FORM: Final = {"owner_set": "owner", "kind_set": "kind", "urgency_set": "urgency"}
@@ -53,11 +55,13 @@ _LEVEL_LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     "C3": ("check", "done"),
     "C4": ("check", "done"),
 }
+_VERDICT_LOOKS: Final[Mapping[Verdict, tuple[str, str]]] = {"accepted": ("check", "done"), "rejected": ("bar", "soon")}
 _PICTURES: Final[Mapping[str, str]] = {
     "opened": "tray", "moved": "play", "attached": "link", "detached": "link", "split": "link", "undone": "undo",
     "verifying": "eye", "found": "eye", "judged": "flag", "told": "phone", "owned": "people", "escalated": "clock",
     "paused": "clock", "resumed": "clock", "extended": "clock", "followed_up": "check", "task_set": "map",
-    "task_recalled": "map", "task_over": "map", "task_done": "map",
+    "task_recalled": "map", "task_over": "map", "task_done": "map", "package_sent": "send", "package_accepted": "check",
+    "package_noted": "check", "package_rejected": "bar", "package_disputed": "bar",
 }  # fmt: skip
 _FILE_PICTURES: Final[Mapping[str, str]] = {"audio": "mic", "photo": "camera", "video": "camera"}
 
@@ -154,6 +158,21 @@ class Sent:
     due_on: date | None
     outcome: str
     taken_back: int
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a body has of a complaint by a package, by the reference under which it knows it, and what it said of that;
+    `left`: when it went, None before."""
+
+    package: str
+    body: str
+    ref: str
+    shape: str
+    left: datetime | None
+    verdict: Look | None
+    file_number: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -277,6 +296,23 @@ def referrals(seen: Overview, texts: Catalogue, places: Gazetteer | None) -> lis
             taken_back=len(each.taken_back) + each.others_taken_back,
         )
         for each in reversed(seen.sent)
+    ]
+
+
+def known(found: Sequence[answering.Known], texts: Catalogue, places: Gazetteer | None) -> list[Known]:
+    """What bodies have of its complaints by packages, the last first."""
+    return [
+        Known(
+            package=each.package,
+            body=phrases.body(texts, each.destination, places),
+            ref=each.item.ref,
+            shape=texts.text(f"packages.shape_{each.item.shape}"),
+            left=each.transmitted_at,
+            verdict=_verdict(texts, each.item.verdict),
+            file_number=each.item.file_number,
+            reason=each.item.reason,
+        )
+        for each in reversed(found)
     ]
 
 
@@ -420,6 +456,12 @@ def _meaning(each: Consented, texts: Catalogue) -> tuple[str, str]:
     if each.parts & named:
         return "named", bodies
     return ("facts_to", bodies) if bodies else ("facts", "")
+
+
+def _verdict(texts: Catalogue, verdict: Verdict | None) -> Look | None:
+    if verdict is None:
+        return None
+    return Look(texts.text(f"packages.{verdict}").capitalize(), *_VERDICT_LOOKS[verdict])
 
 
 def _level(texts: Catalogue, level: str) -> Look:

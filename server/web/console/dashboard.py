@@ -10,6 +10,7 @@ from flask import Blueprint, request, url_for
 from flask_babel import format_date
 from werkzeug.wrappers import Response
 
+from server import figure_words
 from server.domain.errors import Busy, PeriodInvalid
 from server.domain.statistics import (
     AGES,
@@ -26,10 +27,10 @@ from server.domain.statistics import (
     quarter_text,
 )
 from server.domain.verification import Quarter
+from server.figure_words import Worded, Words
 from server.i18n import Catalogue, catalogue
-from server.services import figure_words, maintenance, statistics
+from server.services import maintenance, statistics
 from server.services.accounts.sessions import Login
-from server.services.figure_words import Worded, Words
 from server.services.statistics import REGIONS, Overview
 from server.web.auth import for_person, this_hub
 from server.web.console.listing import csv_answer, wants_csv

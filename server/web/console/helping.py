@@ -39,9 +39,7 @@ def show(person: Login) -> str:
         keys={key: texts.text(f"glossary.key_{name}") for key, name in _KEYS.items()},
         statuses=[(code, texts.text(f"glossary.status_{code}")) for code in STATUSES],
         urgencies=[(code, texts.text(f"glossary.urgency_{code}")) for code in URGENCIES],
-        states=[
-            (code, phrases.finding(texts, code), texts.text(f"glossary.state_{code}")) for code in _STATES
-        ],
+        states=[(code, phrases.finding(texts, code), texts.text(f"glossary.state_{code}")) for code in _STATES],
         roles=[(code, texts.text(f"role.{code}"), texts.text(f"people_page.role_{code}")) for code in ROLES],
         devices=[
             (name, texts.text(f"glossary.word_device_{name}"), texts.text(f"glossary.device_{name}"))

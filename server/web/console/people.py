@@ -9,12 +9,13 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from server.domain.errors import NameRefused, NotFound, ReasonMissing, SeereError
-from server.domain.people import KEY_ROLES, ROLES, SIGN_UP_MAX, login_name
+from server.domain.people import KEY_ROLES, ROLES, SIGN_UP_MAX, Role, login_name
 from server.domain.places import place_name
 from server.i18n import LANGUAGES, Catalogue, catalogue
 from server.services.accounts import passphrases, people, second_factor
 from server.services.accounts.people import Colleague, Made, Post
 from server.services.accounts.sessions import Login
+from server.services.cases import destinations, phrases
 from server.web.auth import for_person, this_hub
 from server.web.console import qr
 from server.web.console.listing import csv_answer, wants_csv
@@ -25,6 +26,8 @@ from server.web.formats import day, moment
 blueprint = Blueprint("people", __name__, url_prefix="/console/people")
 
 _COLUMNS: Final = ("name", "role", "scope", "strict", "keys", "login", "state")
+# Who speaks for a destination, and has no other scope.
+_CLERK: Final[Role] = "commission"
 # As a team is called on a device.
 _CODE_MAX_CHARS: Final = 80
 
@@ -57,7 +60,7 @@ def add(person: Login) -> Answer:
     words, until = passphrases.sign_up_words(), hub.clock() + SIGN_UP_MAX
     name, language = form.get("name", ""), form.get("language", "")
     try:
-        post = _post(form, ())
+        post = _post(person, form, ())
         if language not in LANGUAGES:
             raise Unsaid("people_page.language_lacks")
         made = people.make(
@@ -100,7 +103,7 @@ def set_post(person: Login, account: str) -> Answer:
     hub, found = this_hub(), _found(person, account)
     before = found.account
     try:
-        post = _post(request.form, before.regions)
+        post = _post(person, request.form, before.regions)
         made = people.set_post(
             hub.store, hub.secrets.totp, person.actor, before.name, post, hub.clock(), reason=_reason()
         )
@@ -289,6 +292,7 @@ def _choices(person: Login, said: dict[str, Any]) -> dict[str, Any]:
         "roles": {each: texts.text(f"role.{each}") for each in ROLES},
         "role_means": {each: texts.text(f"people_page.role_{each}") for each in ROLES},
         "regions": _regions(said["regions"]),
+        "bodies": _bodies(person),
         "teams": sorted({team for each in known for team in each.account.teams}),
         "partners": sorted({partner for each in known for partner in each.account.partners}),
     }
@@ -296,7 +300,7 @@ def _choices(person: Login, said: dict[str, Any]) -> dict[str, Any]:
 
 def _said(form: MultiDict[str, str]) -> dict[str, Any]:
     """What a form says of a role and a scope, as it was typed."""
-    typed = {name: form.get(name, "") for name in ("role", "teams", "partners", "named")}
+    typed = {name: form.get(name, "") for name in ("role", "teams", "partners", "named", "destination")}
     return typed | {"regions": _listed(form.getlist("regions"))}
 
 
@@ -312,6 +316,7 @@ def _fields(found: Colleague) -> dict[str, str]:
     return {
         "role": account.role,
         "named": "yes" if account.is_named_reader else "",
+        "destination": account.destination or "",
         **{name: ", ".join(listed) for name, listed in lists.items()},
     }
 
@@ -323,7 +328,14 @@ def _regions(standing: Sequence[str]) -> dict[str, str]:
     return known | {id: id for id in standing if id not in known}
 
 
-def _post(form: MultiDict[str, str], standing: Sequence[str]) -> Post:
+def _bodies(person: Login) -> dict[str, str]:
+    """What destinations are called, by their codes."""
+    hub, texts = this_hub(), catalogue(person.language)
+    desk = hub.desk(person.actor)
+    return {each.code: phrases.body(texts, each, desk.places) for each in destinations.listed(hub.store, desk)}
+
+
+def _post(person: Login, form: MultiDict[str, str], standing: Sequence[str]) -> Post:
     """The role and scope that a form says; regions that stand stay, listed or not. Raises Unsaid."""
     role = next((each for each in ROLES if each == form.get("role")), None)
     if role is None:
@@ -337,7 +349,10 @@ def _post(form: MultiDict[str, str], standing: Sequence[str]) -> Post:
     is_named = bool(form.get("named"))
     if is_named and role not in KEY_ROLES:
         raise Unsaid("people_page.named_keyless")
-    return Post(role, regions, teams, partners, is_named)
+    to = form.get("destination", "") if role == _CLERK else ""
+    if to and to not in _bodies(person):
+        raise Unsaid("people_page.destination_unknown")
+    return Post(role, regions, teams, partners, is_named, to)
 
 
 def _listed(values: Sequence[str]) -> list[str]:
@@ -381,6 +396,8 @@ def _last_login(texts: Catalogue, found: Colleague) -> str:
 
 def _scope(texts: Catalogue, found: Colleague) -> str:
     account, places = found.account, this_hub().gazetteer()
+    if account.role == _CLERK:
+        return account.destination or texts.text("people_page.destination_none")
     regions = [place_name(places, each) for each in account.regions]
     return ", ".join((*regions, *account.teams, *account.partners)) or texts.text("people.everywhere")
 

@@ -3,16 +3,24 @@
 from dataclasses import dataclass
 from typing import Final
 
-from server.domain.permission import Action, Actor, may_ever
+from server.domain.permission import UNREADABLE, Action, Actor, Target, may_ever, permit
 
 
 @dataclass(frozen=True)
 class Section:
-    """A place of the console: `page.section_<name>` is what it is called, `path` where it begins."""
+    """A place of the console: `page.section_<name>` is what it is called, `path` where it begins.
+
+    `target`: what it is about, where that is one thing for all; None where some of it may be somebody's.
+    """
 
     name: str
     path: str
     action: Action
+    target: Target | None = None
+
+    def is_for(self, actor: Actor) -> bool:
+        """Whether this actor may ever use it."""
+        return may_ever(actor, self.action) if self.target is None else permit(actor, self.action, self.target)
 
 
 _ALL: Final = (
@@ -22,6 +30,9 @@ _ALL: Final = (
     Section("cases", "/console/cases", "handle_case"),
     Section("follow_ups", "/console/follow-ups", "handle_case"),
     Section("referrals", "/console/referrals", "handle_case"),
+    # In a package may be anybody's complaint.
+    Section("packages", "/console/exports", "prepare_export", UNREADABLE),
+    Section("received", "/console/received", "receive_export"),
     Section("dashboard", "/console/dashboard", "read_statistics"),
     Section("devices", "/console/devices", "manage_devices"),
     Section("people", "/console/people", "manage_people"),
@@ -29,8 +40,8 @@ _ALL: Final = (
 
 
 def sections_for(actor: Actor) -> tuple[Section, ...]:
-    """The sections that the role of this actor may ever use."""
-    return tuple(each for each in _ALL if may_ever(actor, each.action))
+    """The sections that this actor may ever use."""
+    return tuple(each for each in _ALL if each.is_for(actor))
 
 
 def home_of(actor: Actor) -> str:

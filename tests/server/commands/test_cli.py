@@ -13,7 +13,7 @@ from click.testing import Result
 
 from client_sync.protocol.frames import to_text
 from server.cli import COMMANDS, main
-from server.hub import Hub, utc_now
+from server.hub import VERSION, Hub, utc_now
 from server.i18n import LANGUAGES
 from server.services import devices
 from server.slots import close_slot
@@ -48,6 +48,10 @@ def test_every_command_and_option_explains_itself(seere: Run, path: tuple[str, .
     shown = seere("--language", language, *path, "--help")
     assert shown.exit_code == 0, shown.output
     assert shown.stderr == ""
+
+
+def test_it_says_its_version(seere: Run) -> None:
+    assert seere("--version").output == f"seere {VERSION}\n"
 
 
 def test_help_is_in_french_throughout(seere: Run) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.domain.csv_cells import harmless
+from server.domain.csv_cells import harmless, kept
 
 
 @pytest.mark.parametrize("before", ["", "  ", "\n", "\r\n", "\t", "\u00a0", "\u202f", "\ufeff", "\u200b\u2060", "\x00"])
@@ -30,3 +30,15 @@ def test_number_stays_a_number(number: float) -> None:
 
 def test_nothing_is_an_empty_cell() -> None:
     assert harmless(None) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["04", "5-11", "70000001", "70 00 00 01", "1/2", "12e4567890123456", " 04", "=1", "\t04"]
+)
+def test_code_or_telephone_of_which_a_spreadsheet_would_make_something_else_is_made_text(text: str) -> None:
+    assert kept(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "2026-08", "2026-08-14", "2026-T3", "P-24E5", "60+", "3 personnes", "U1"])
+def test_text_that_stays_what_it_is_is_kept_as_it_is(text: str) -> None:
+    assert kept(text) == text

@@ -143,10 +143,7 @@ def _mali() -> Path:
 @pytest.fixture(name="whole", scope="module")
 def _whole(mali: Path) -> Gazetteer:
     with ExitStack() as opened:
-        files = {
-            name: opened.enter_context((mali / name).open(encoding="utf-8", newline=""))
-            for name in COD_COLUMNS
-        }
+        files = {name: opened.enter_context((mali / name).open(encoding="utf-8", newline="")) for name in COD_COLUMNS}
         return parse_cod(files, version="2026.1")
 
 
@@ -277,9 +274,7 @@ def test_a_missing_column_is_named_with_its_file(file: str) -> None:
         (LOCALITIES_2015, "-3.1,", "ouest,", {"fault": "position_invalid", "value": "Madina"}),
     ],
 )
-def test_a_row_that_can_not_be_read_is_named(
-    file: str, before: str, after: str, values: dict[str, object]
-) -> None:
+def test_a_row_that_can_not_be_read_is_named(file: str, before: str, after: str, values: dict[str, object]) -> None:
     assert before in SMALL_COD[file]
     with pytest.raises(PlaceListInvalid) as refused:
         parse_cod(small_cod(**{file: SMALL_COD[file].replace(before, after)}), version="2026.1")
@@ -358,9 +353,7 @@ def test_the_whole_lists_are_read_to_the_last_row(whole: Gazetteer) -> None:
     assert len(whole.by_id) == 20 + 53 + 701 + 71 + 18_769
 
 
-def test_the_shipped_list_says_of_every_place_what_the_whole_lists_say(
-    whole: Gazetteer, shipped: Gazetteer
-) -> None:
+def test_the_shipped_list_says_of_every_place_what_the_whole_lists_say(whole: Gazetteer, shipped: Gazetteer) -> None:
     def facts(place: Place) -> tuple[object, ...]:
         return (place.id, place.level, place.parent_id, place.valid_from, place.codes, place.regions)
 

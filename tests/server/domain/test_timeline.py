@@ -179,6 +179,28 @@ def test_a_complaint_does_not_hear_what_is_anothers_alone() -> None:
     assert [each.no for each in _steps(entries, complaint=8)] == [2, 4]
 
 
+def test_what_a_destination_says_of_a_line_leaves_the_complaint_what_it_is() -> None:
+    answered = _answered(5)
+    for path in (TO_PROGRESS, (*TO_PROGRESS, "resolved")):
+        before = _steps(_walk(*path))[-1].code
+        assert _steps([*_walk(*path), replace(answered, no=9)])[-1].code == before
+    assert [each.code for each in _steps([answered, replace(answered, no=6)])] == ["received", "received"]
+
+
+def test_what_a_destination_says_of_a_strict_complaint_is_that_there_is_an_answer() -> None:
+    for name in ("package_accepted", "package_rejected"):
+        said = step_of(name, {"body": "cndh", "file_number": "CNDH/2027/0114"}, is_strict=True)
+        assert said == Step("package_answered_unnamed", {})
+    assert _steps([_answered(2)], is_strict=True)[-1].said == Step("package_answered_unnamed", {})
+
+
+@pytest.mark.parametrize("number", ["Awa Exemple", "voir 12 au greffe", "", "GREFFE", "1" * 41, "12  13", "A 1\n"])
+def test_what_is_no_number_of_a_file_never_leaves(number: str) -> None:
+    with pytest.raises(TimelineBroken) as error:
+        _steps([_answered(2, number)])
+    assert error.value.values["fault"] == "words"
+
+
 @pytest.mark.parametrize("words", ["Allez voir Awa", "", 7, "x" * 41])
 def test_words_never_leave(words: object) -> None:
     with pytest.raises(TimelineBroken) as error:
@@ -221,3 +243,9 @@ def _days(template: str, at: datetime) -> tuple[date, date]:
 def _verifying(no: int) -> Made:
     told = step_of("verifying", {}, is_strict=False)
     return Made(no, _at(no), step={"template": told.template, "fields": told.fields}, tells_at=_at(no) + 10 * MINUTE)
+
+
+def _answered(no: int, file_number: str = "RG 114/26") -> Made:
+    told = step_of("package_accepted", {"body": "cndh", "file_number": file_number}, is_strict=False)
+    said = {"template": told.template, "fields": told.fields}
+    return Made(no, _at(no), {"sent": [7]}, said, _at(no) + 10 * MINUTE, complaint=7)

@@ -124,9 +124,7 @@ def test_a_finding_is_looked_at_again_for_a_reason_alone() -> None:
         (date(2036, 1, 1), date(2026, 12, 1), True),
     ],
 )
-def test_a_finding_is_late_after_the_quarter_of_the_facts(
-    happened_by: date | None, today: date, is_late: bool
-) -> None:
+def test_a_finding_is_late_after_the_quarter_of_the_facts(happened_by: date | None, today: date, is_late: bool) -> None:
     assert _concluded(happened_by=happened_by, today=today).is_late is is_late
 
 

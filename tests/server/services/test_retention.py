@@ -562,7 +562,7 @@ def test_every_table_that_points_at_a_complaint_is_emptied() -> None:
         "finding",
         "judgement",
         "referral_complaint",
-    }
+    } | {"package_item", "summary"}
 
 
 @pytest.mark.postgres

@@ -403,9 +403,7 @@ _TABLES: Final[dict[str, tuple[sa.schema.SchemaItem, ...]]] = {
 }
 
 # Their ids are never given twice, not even after the last row was deleted.
-_NEVER_GIVEN_TWICE: Final = frozenset(
-    {"backup", "received", "quarantine", "conflict", "legal_hold", "opening"}
-)
+_NEVER_GIVEN_TWICE: Final = frozenset({"backup", "received", "quarantine", "conflict", "legal_hold", "opening"})
 
 
 def upgrade() -> None:
@@ -418,4 +416,3 @@ def downgrade() -> None:
     """Drop them all."""
     for name in reversed(_TABLES):
         op.drop_table(name)
-

@@ -87,9 +87,9 @@ class Words:
             yield f"statistics.{code}"
 
 
-def worded(release: Release, words: Words) -> Worded:
-    """A table in words."""
-    table = release.table
+def worded(release: Release, words: Words, hidden: str = "") -> Worded:
+    """A table in words; `hidden` stands for a hidden number, the words' own where it is empty."""
+    table, mark = release.table, hidden or words.text("statistics.hidden")
     columns = [words.key(table.columns, column) for column in release.columns]
     return Worded(
         title=words.text(f"statistics.title_{table.code}"),
@@ -99,21 +99,25 @@ def worded(release: Release, words: Words) -> Worded:
             (words.key(table.rows, row), *(release.cells.get((row, column), 0) for column in release.columns))
             for row in release.rows
         ],
-        notes=list(_notes(release, words)),
-        hidden=words.text("statistics.hidden"),
+        notes=list(_notes(release, words, mark)),
+        hidden=mark,
     )
 
 
 def as_csv(shown: Worded, separator: str) -> bytes:
     """A table as spreadsheets read it: UTF-8 with a byte order mark, and no text that is taken for a formula."""
     file = io.StringIO()
-    writer = csv.writer(file, delimiter=separator)
-    for note in (f"{shown.title} ({shown.unit})", *shown.notes):
-        writer.writerow([harmless(note)])
-    writer.writerow(map(harmless, shown.heads))
-    for line in shown.lines:
-        writer.writerow(shown.hidden if cell is None else harmless(cell) for cell in line)
+    csv.writer(file, delimiter=separator).writerows(rows(shown))
     return (_BOM + file.getvalue()).encode()
+
+
+def rows(shown: Worded) -> Iterator[list[str | int | float]]:
+    """A table as rows of a file: its title with its unit, its notes, its heads and its lines."""
+    for note in (f"{shown.title} ({shown.unit})", *shown.notes):
+        yield [harmless(note)]
+    yield [harmless(head) for head in shown.heads]
+    for line in shown.lines:
+        yield [shown.hidden if cell is None else harmless(cell) for cell in line]
 
 
 def as_json(release: Release, shown: Worded) -> dict[str, Any]:
@@ -138,7 +142,7 @@ def as_json(release: Release, shown: Worded) -> dict[str, Any]:
     }
 
 
-def _notes(release: Release, words: Words) -> Iterator[str]:
+def _notes(release: Release, words: Words, hidden: str) -> Iterator[str]:
     period = release.period
     state = "final" if release.is_final else "provisional"
     yield words.text(
@@ -149,9 +153,9 @@ def _notes(release: Release, words: Words) -> Iterator[str]:
     except KeyError:
         pass
     if None in release.cells.values():
-        yield words.text("statistics.hidden_means")
+        yield words.text("statistics.hidden_means", hidden=hidden)
     for column, change in release.late.items():
-        said = words.text("statistics.hidden") if change is None else f"{change:+d}"
+        said = hidden if change is None else f"{change:+d}"
         yield words.text("statistics.late", column=words.key(release.table.columns, column), change=said)
 
 

@@ -1,0 +1,1 @@
+"""Packages for the commission and other bodies: chosen, built, sealed, sent and answered."""

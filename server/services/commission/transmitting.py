@@ -1,0 +1,115 @@
+"""Transmitting: a person lets a sealed package leave, and it is noted when and by whom."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from server.domain import packages as rules
+from server.domain.desk import Desk
+from server.domain.errors import NotFound, PackageRefused
+from server.domain.permission import JOB
+from server.services.commission import answering, delivering, sealing, serials
+from server.services.commission.delivering import Outgoing
+from server.services.commission.preparing import find, note
+from server.store import destinations, packages
+from server.store.engine import Store
+from server.store.packages import Package, Series
+
+
+def send_to_folder(store: Store, desk: Desk, press_folder: Path, number: str, folder: Path) -> Package:
+    """Copy a sealed package to a folder or a stick, and note that it left. Raises as `note_left` and `to_folder`."""
+    return _send(store, desk, number, lambda file, _: delivering.to_folder(file, folder), press_folder)
+
+
+def send_to_address(store: Store, desk: Desk, press_folder: Path, number: str) -> Package:
+    """Send a sealed package to the address of its destination, and note that it left, once that said so.
+
+    Raises as `note_left` and `to_address`.
+    """
+    return _send(store, desk, number, delivering.to_address, press_folder)
+
+
+def note_left(store: Store, desk: Desk, number: str) -> Package:
+    """Note that a sealed package left by hand.
+
+    What the hub prepared by itself is let go by another person than who sealed it: two have seen each package. Raises
+    NotFound, and PackageRefused: `state`, `same_sender`, and `suspended` or `not_valid` where nothing goes there now.
+    """
+    _may_leave(store, desk, number)
+    return _note_left(store, desk, number)
+
+
+def needs_another(package: Package, desk: Desk) -> bool:
+    """Whether the hub prepared a package by itself, and this person sealed it: somebody else lets it leave."""
+    return package.prepared_by == JOB.signature and package.sealed_by == desk.actor.signature
+
+
+def kept_file(store: Store, desk: Desk, press_folder: Path, number: str) -> Outgoing:
+    """The file of a sealed package, for whoever carries it.
+
+    Raises NotFound, and PackageRefused: `state`, and `suspended` or `not_valid` where nothing goes there now.
+    """
+    serials.require(desk)
+    with store.read() as connection:
+        package = find(connection, number)
+        [to] = destinations.find(connection, [package.destination]).values()
+    serials.check_open(to, desk.now.date())
+    return _outgoing(package, press_folder)
+
+
+def _send(
+    store: Store, desk: Desk, number: str, deliver: Callable[[Outgoing, Series], object], press_folder: Path
+) -> Package:
+    """Deliver, then note it: what was delivered and not noted is delivered again, and known as the same."""
+    package, held = _may_leave(store, desk, number)
+    deliver(_outgoing(package, press_folder), held)
+    return _note_left(store, desk, number)
+
+
+def _may_leave(store: Store, desk: Desk, number: str) -> tuple[Package, Series]:
+    """A sealed package, and how it goes. Raises as `note_left`."""
+    serials.require(desk)
+    with store.read() as connection:
+        package = find(connection, number)
+        held = packages.series_of(connection, package.destination)
+        [to] = destinations.find(connection, [package.destination]).values()
+    if held is None:
+        raise NotFound(object=number)
+    _check(package, desk)
+    serials.check_open(to, desk.now.date())
+    return package, held
+
+
+def _note_left(store: Store, desk: Desk, number: str) -> Package:
+    """Note that a package left, whatever was decided of its destination meanwhile: it is there."""
+    with store.write() as connection:
+        package = find(connection, number, is_locked=True)
+        _check(package, desk)
+        values: dict[str, Any] = {
+            "state": "transmitted",
+            "transmitted_at": desk.now,
+            "transmitted_by": desk.actor.signature,
+        }
+        packages.change(connection, package.id, **values)
+        left = replace(package, **values)
+        answering.note_sent(connection, desk, left)
+        note(connection, desk, "package_send", package, {"file": package.file})
+    return left
+
+
+def _check(package: Package, desk: Desk) -> None:
+    rules.check_move(package.state, "transmitted")
+    if needs_another(package, desk):
+        raise PackageRefused(fault="same_sender")
+
+
+def _outgoing(package: Package, folder: Path) -> Outgoing:
+    if package.file is None:
+        raise PackageRefused(fault="state", state=package.state, to="transmitted")
+    return Outgoing(folder / package_file(package), package.file, package.number.text)
+
+
+def package_file(package: Package) -> str:
+    """What the file of a sealed package is called."""
+    return sealing.file_name(package.number.text, by_passphrase=not package.key)

@@ -1,0 +1,17 @@
+"""Fixtures that the tests of packages share: a hub of their own, and a device."""
+
+import pytest
+
+from server.hub import Hub
+from tests.builders import Sender, enrolled
+
+
+@pytest.fixture
+def hub(own_hub: Hub) -> Hub:
+    return own_hub
+
+
+@pytest.fixture
+def phone(hub: Hub) -> Sender:
+    """A device of the team of Ségou."""
+    return enrolled(hub, "Ségou 1", team="segou")
