@@ -8,7 +8,7 @@ from server.domain.statistics import Period
 from server.hub import VERSION, Hub
 from server.services import statistics
 from server.services.commission import approving, carrying, minisign, preparing, sealing
-from server.services.commission.approving import Opened, OpenName, Press
+from server.services.commission.approving import Opened, OpenNames, Press
 from server.services.commission.carrying import Carried, Handed
 from server.services.commission.preparing import Package
 from server.services.vault import opening
@@ -61,10 +61,13 @@ def _taken_in(hub: Hub, desk: Desk, number: str, names: bytes) -> dict[int, Mapp
     return carrying.take_in(hub.store, desk, hub.secrets.pepper, prepared, names)
 
 
-def _opener(hub: Hub, desk: Desk, given: Mapping[int, Mapping[str, Any]]) -> OpenName:
-    def open_name(complaint: int, purpose: str) -> Opened:
-        if complaint in given:
-            return opening.release_given(hub.store, desk, complaint, purpose, given[complaint])
-        return opening.release_identity(hub.store, desk, complaint, purpose)
+def _opener(hub: Hub, desk: Desk, given: Mapping[int, Mapping[str, Any]]) -> OpenNames:
+    def open_names(complaints: Sequence[int], purpose: str) -> Mapping[int, Opened]:
+        here = [each for each in complaints if each not in given]
+        elsewhere = {each: given[each] for each in complaints if each in given}
+        return {
+            **opening.release_identities(hub.store, desk, here, purpose),
+            **opening.release_given(hub.store, desk, elsewhere, purpose),
+        }
 
-    return open_name
+    return open_names

@@ -56,7 +56,8 @@ class Browser:
         self._client.set_cookie("seere", value)
 
     def _kept(self, answer: TestResponse) -> TestResponse:
-        found = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)
+        text = answer.text if answer.mimetype == "text/html" else ""
+        found = re.search(r'name="csrf_token" value="([^"]+)"', text)
         self._token = found[1] if found else self._token
         return answer
 

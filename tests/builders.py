@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -465,17 +466,20 @@ def application(code: str, key: SigningKey, box: PrivateKey, **members: Any) -> 
 
 _APPS_MOST = 4
 _apps: dict[object, Flask] = {}
+_apps_lock = Lock()
 
 
 def app_of(hub: Hub) -> Flask:
     """The application of a hub. Hubs of the same secrets and settings take turns with one: to make one takes long."""
     kind = hub.secrets, replace(hub.settings, data=Path(), database="", passphrase_file=None)
-    if kind not in _apps:
-        if len(_apps) == _APPS_MOST:
-            _apps.clear()
-        _apps[kind] = create_app(hub)
-    _apps[kind].extensions["seere"] = hub
-    return _apps[kind]
+    # Several threads may ask first, and Python 3.11 compiles the rules of two applications at once into nothing.
+    with _apps_lock:
+        if kind not in _apps:
+            if len(_apps) == _APPS_MOST:
+                _apps.clear()
+            _apps[kind] = create_app(hub)
+        _apps[kind].extensions["seere"] = hub
+        return _apps[kind]
 
 
 def enrolled(

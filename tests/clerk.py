@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
@@ -27,8 +27,8 @@ Program = Callable[[str], str]
 class Clerk:
     """Somebody at the destination: programs of the system, a key of age, and the key of the hub as it was given."""
 
-    def __init__(self, desk: Path, program: Program) -> None:
-        self.desk, self._program = desk, program
+    def __init__(self, desk: Path, program: Program, number: str = NUMBER) -> None:
+        self.desk, self._program, self._number = desk, program, number
         desk.mkdir()
         for file in distribution("bagit").files or ():
             if file.parts[0] != "..":
@@ -54,7 +54,7 @@ class Clerk:
         if not is_well:
             return None
         [opened] = found
-        assert opened.name == f"{NUMBER}-ouvert.zip"
+        assert opened.name == f"{self._number}-ouvert.zip"
         return opened
 
     def tries_to_unlock(self, sealed: Path, passphrase: str = PASSPHRASE) -> tuple[bool, list[Path]]:
@@ -71,8 +71,8 @@ class Clerk:
             assert self._is_well([self._program("7zz"), "x", f"-o{out}", opened])
         else:
             assert self._is_well([*BARE_PYTHON, "-m", "zipfile", "-e", opened, out])
-        assert [each.name for each in out.iterdir()] == [NUMBER]
-        return out / NUMBER
+        assert [each.name for each in out.iterdir()] == [self._number]
+        return out / self._number
 
     def finds_signed(self, bag: Path, public: str | None = None) -> bool:
         command = [self._program("minisign"), "-V", "-H", "-P", public or self._public, "-m", "manifest-sha256.txt"]
@@ -80,13 +80,15 @@ class Clerk:
 
     def finds_whole(self, bag: Path) -> bool:
         """Whether all of it is as it was sent: by the three programs, one after the other."""
+        return all(is_well for _, is_well in self.checks(bag))
+
+    def checks(self, bag: Path) -> Iterator[tuple[str, bool]]:
+        """By program, whether it finds all as it was sent."""
         sums = [self._program("sha256sum"), "--check", "--strict", "--quiet"]
-        return (
-            self._is_well([*sums, "manifest-sha256.txt"], bag)
-            and self._is_well([*sums, "tagmanifest-sha256.txt"], bag)
-            and self.finds_signed(bag)
-            and self._is_well([*BARE_PYTHON, "-m", "bagit", "--validate", bag])
-        )
+        manifests = ("manifest-sha256.txt", "tagmanifest-sha256.txt")
+        yield "sha256sum", all(self._is_well([*sums, each], bag) for each in manifests)
+        yield "minisign", self.finds_signed(bag)
+        yield "bagit", self._is_well([*BARE_PYTHON, "-m", "bagit", "--validate", bag])
 
     def has(self, module: str) -> bool:
         return self._is_well([*BARE_PYTHON, "-c", f"import {module}"])

@@ -11,7 +11,7 @@ import pyrage
 from nacl.public import PrivateKey
 
 from server.domain.desk import Desk
-from server.domain.packages import Word
+from server.domain.packages import Number, Word
 from server.domain.people import NO_KEYS
 from server.domain.permission import OPERATOR
 from server.domain.referral import Destination
@@ -31,6 +31,7 @@ from tests.builders import (
     ROOT,
     Clock,
     Person,
+    Sender,
     app_of,
     clear_content,
     enrolled,
@@ -71,14 +72,13 @@ class Office:
     hub: Hub
     key: pyrage.x25519.Identity = field(repr=False)
     made: dict[str, Made] = field(default_factory=dict)
+    phone: Sender = field(init=False)
 
     def person(self, name: str) -> Made:
         """Somebody of _POSTS, whose next code may be one that was given already."""
         if name not in self.made:
             hub = self.hub
-            self.made[name] = people.make(
-                hub.store, hub.secrets.totp, OPERATOR, name, _POSTS[name], WORDS, hub.clock()
-            )
+            self.made[name] = people.make(hub.store, hub.secrets.totp, OPERATOR, name, _POSTS[name], WORDS, hub.clock())
         with self.hub.store.write() as connection:
             accounts.update(connection, self.made[name].account.id, totp_step=0)
         return self.made[name]
@@ -126,10 +126,20 @@ class Office:
         answering.take_slip(self.hub.store, self.desk(CLERK), package.number.text, slip)
 
     def found(self, package: Package) -> Package:
+        return self.numbered(package.number.text)
+
+    def numbered(self, number: str) -> Package:
+        read = Number.read(number)
         with self.hub.store.read() as connection:
-            found = packages.find(connection, package.number)
+            found = None if read is None else packages.find(connection, read)
         assert found is not None
         return found
+
+    def trust(self, to: str) -> None:
+        """Let a destination have the key of the clerk, heard by voice."""
+        recipient, desk = str(self.key.to_public()), self.desk(AWA)
+        serials.set_key(self.hub.store, desk, to, recipient)
+        serials.confirm_key(self.hub.store, desk, to, sealing.fingerprint(recipient))
 
     def file(self, package: Package) -> Path:
         """Where its sealed file is kept."""
@@ -160,7 +170,8 @@ def furnished(hub: Hub) -> Office:
     recipient, desk = str(opened.key.to_public()), hub.desk(awa.actor)
     serials.set_key(hub.store, desk, CNDH.code, recipient)
     serials.confirm_key(hub.store, desk, CNDH.code, sealing.fingerprint(recipient))
-    enrolled(hub, "Ségou 1", team="segou").send(*_complaints())
+    opened.phone = enrolled(hub, "Ségou 1", team="segou")
+    opened.phone.send(*_complaints())
     acknowledge_new(hub.store, hub.gazetteer(), hub.clock())
     quarter_over(hub)
     return opened
@@ -179,5 +190,3 @@ def _complaints() -> Iterator[bytes]:
     usual = {"kinds": ["HR-ARR"], "place": {"id": "ml-c-bla", "list": "2026.1"}, "persons": PERSONS, "money": None}
     for no, facts in enumerate(told, 1):
         yield operation("complaint", f"arrest {no}", clear_content(**usual | facts), seq=no)
-
-

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 from werkzeug.routing import Rule
 
 from server.domain.matching import link_ids
+from server.domain.packages import Number
 from server.domain.people import ROLES, Role
 from server.domain.permission import OPERATOR, Action, Actor, may_ever
 from server.hub import Hub
@@ -21,6 +22,7 @@ from server.services.accounts.people import Post
 from server.store import accounts
 from server.store.case_tables import case_complaint, casefile, waiting
 from server.store.match_tables import link
+from server.store.package_tables import package
 from server.store.referral_tables import referral
 from server.store.schema import account, device, quarantine
 from server.store.task_tables import task
@@ -33,8 +35,13 @@ HEAD: Final = "fanta"
 REGIONAL: Final = "awa"
 NOBODY: Final = "nobody"
 _COORDINATOR: Final = "coordinator"
+# The role, and the destination for which its account speaks.
+_CLERK: Final = "commission"
+_COMMISSION: Final = "cndh"
 # What answers with something else than a page.
-NO_PAGES: Final = frozenset({"api-docs.openapi_json", "figures.statistics_table", "status.health", "assets.static"})
+NO_PAGES: Final = frozenset(
+    {"api-docs.openapi_json", "figures.statistics_table", "package.download", "status.health", "assets.static"}
+)
 # Bytes on the link: of the first page with all its files, and of a later one.
 FIRST_MAX: Final = 40_000
 LATER_MAX: Final = 10_000
@@ -71,6 +78,19 @@ def _pairs(connection: sa.Connection) -> Sequence[tuple[str, ...]]:
     return [(link_ids.written(id),) for id in connection.scalars(proposed)]
 
 
+def _packages(*states: str) -> _Examples:
+    """The last of each state to the commission."""
+    columns = package.c
+
+    def find(connection: sa.Connection) -> Sequence[tuple[str, ...]]:
+        number = columns.prefix, columns.quarter, sa.func.max(columns.no)
+        chosen = sa.select(*number).where(columns.state.in_(states), columns.destination == _COMMISSION)
+        found = connection.execute(chosen.group_by(columns.state, columns.prefix, columns.quarter))
+        return [(Number(*row).text,) for row in found]
+
+    return find
+
+
 _NUMBER: Final = _columns(casefile, "ref", status="in_progress")
 # By the names of the arguments in a path, what is there under such names.
 EXAMPLES: Final[Mapping[tuple[str, ...], _Examples]] = {
@@ -79,9 +99,11 @@ EXAMPLES: Final[Mapping[tuple[str, ...], _Examples]] = {
     # Of somebody who logs in no more once forms were tried on the account.
     ("account",): _columns(account, "id", login="commission"),
     ("device",): _columns(device, "id", state="ready"),
+    ("delivery",): _packages("closed"),
     ("number",): _NUMBER,
     ("number", "referral"): _referrals,
     ("number", "task"): _tasks,
+    ("package",): _packages("prepared", "closed"),
     ("pair",): _pairs,
     ("number", "to"): lambda connection: [(number, "resolved") for (number,) in _NUMBER(connection)],
 }
@@ -191,6 +213,7 @@ def people_of(hub: Hub) -> dict[str, Role | None]:
     with hub.store.read() as connection:
         known = {each.login for each in accounts.listed(connection)}
     for role in set(ROLES) - {_COORDINATOR} - known:
-        people.make(hub.store, hub.secrets.totp, OPERATOR, role, Post(role), WORDS, hub.clock())
+        post = Post(role, destination=_COMMISSION if role == _CLERK else "")
+        people.make(hub.store, hub.secrets.totp, OPERATOR, role, post, WORDS, hub.clock())
     others = {role: role for role in ROLES if role != _COORDINATOR}
     return {HEAD: _COORDINATOR, REGIONAL: _COORDINATOR} | others | {NOBODY: None}

@@ -25,8 +25,9 @@ TEMPLATE_CALL = re.compile(r"""\b(?P<method>text|plural)\(\s*["'](?P<key>[^"']+)
 # A command of the hub, or an option of one.
 TYPED = re.compile(r"\bseere [a-z]|(?<!\S)--[a-z]")
 COMMAND = re.compile(r"\bseere((?: [a-z][a-z-]*)+)")
-# What is said at a terminal alone, and what the page of accounts tells an administrator to type there.
-FOR_A_TERMINAL = ("hint.", "people_page.command_")
+# What is said at a terminal alone, and what two pages tell people to type there: that of accounts an administrator,
+# that of a package whoever keeps the key to names on another machine.
+FOR_A_TERMINAL = ("hint.", "people_page.command_", "packages.names_")
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

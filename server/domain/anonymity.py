@@ -9,7 +9,7 @@ LEAST: Final = 5
 
 # By name of what a line says of a person, the ways to say it, from the nearest to the widest.
 Ladders = Mapping[str, Sequence[str]]
-Said = dict[str, str]
+Said = Mapping[str, str]
 
 
 def blurred(
@@ -22,23 +22,22 @@ def blurred(
     stands there twice gives up two. All lines have the same names. Each line goes only as far as it has to (local
     recoding; k-anonymity: Sweeney 2002), and no group that comes out tells of fewer than `least`.
     """
+    names = sorted(next(iter(lines.values()), ()))
     steps = dict.fromkeys(lines, 0)
+    groups = {id: _at(ladders, names, ()) for id, ladders in lines.items()}
     while True:
-        said = {id: _at(ladders, order[: steps[id]]) for id, ladders in lines.items()}
-        groups = {id: _group(each) for id, each in said.items()}
         sizes = Counter(group for group, _ in {(group, sources[id]) for id, group in groups.items()})
         small = {id for id, group in groups.items() if sizes[group] < least}
         moving = {id for id in small if steps[id] < len(order)}
         if not moving:
-            return {id: None if id in small else each for id, each in said.items()}
+            # One for all that are alike: of thousands of lines they would fill the memory.
+            said = {group: dict(zip(names, group, strict=True)) for group in sizes}
+            return {id: None if id in small else said[group] for id, group in groups.items()}
         for id in moving:
             steps[id] += 1
+            groups[id] = _at(lines[id], names, order[: steps[id]])
 
 
-def _at(ladders: Ladders, given_up: Sequence[str]) -> Said:
+def _at(ladders: Ladders, names: Sequence[str], given_up: Sequence[str]) -> tuple[str, ...]:
     climbed = Counter(given_up)
-    return {name: ladder[min(climbed[name], len(ladder) - 1)] for name, ladder in ladders.items()}
-
-
-def _group(said: Said) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(said.items()))
+    return tuple(ladders[name][min(climbed[name], len(ladders[name]) - 1)] for name in names)

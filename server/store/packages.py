@@ -1,8 +1,9 @@
 """Packages: their series, what each had of which complaint, and summaries that may leave."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from itertools import islice
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from server.store.schema import act, complaint, person, quarantine, received
 # Of a package in one of these states its destination has what it says, or is about to.
 _LEFT: Final = ("sealed", "transmitted", "received", "closed")
 _LINES: Final = ("line", "named")
+_PAGE: Final = 500
 # In the state of the hub, before the prefix of a series.
 _RESTORED: Final = "restored_"
 # And before the number of a package, of what opens names that were opened elsewhere.
@@ -250,21 +252,12 @@ def last_sealed(connection: sa.Connection, destination: str) -> Package | None:
     return None if row is None else Package(*row)
 
 
-def set_items(connection: sa.Connection, id: int, told: Sequence[Told]) -> None:
-    """Put these in place of what a package has."""
+def set_items(connection: sa.Connection, id: int, told: Iterable[Told]) -> None:
+    """Put these in place of what a package has, so many at a time: their hashes take more room than all their lines."""
     connection.execute(sa.delete(package_item).where(package_item.c.package == id))
-    rows = [
-        {
-            **vars(each.item),
-            "package": id,
-            "complaint": each.complaint,
-            "hashes": dict(each.hashes),
-            "parts": list(each.parts),
-        }
-        for each in told
-    ]
-    if rows:
-        connection.execute(sa.insert(package_item), rows)
+    left = iter(told)
+    while page := list(islice(left, _PAGE)):
+        connection.execute(sa.insert(package_item), [_item(id, each) for each in page])
 
 
 def items(connection: sa.Connection, id: int) -> list[Told]:
@@ -433,6 +426,16 @@ def forget(connection: sa.Connection, complaint_id: int) -> None:
     connection.execute(sa.delete(summary).where(summary.c.complaint == complaint_id))
     gone: dict[str, Any] = {"complaint": None, "hashes": {}, "reason": "", "file_number": ""}
     connection.execute(sa.update(package_item).where(package_item.c.complaint == complaint_id).values(**gone))
+
+
+def _item(package_id: int, each: Told) -> dict[str, Any]:
+    return {
+        **vars(each.item),
+        "package": package_id,
+        "complaint": each.complaint,
+        "hashes": dict(each.hashes),
+        "parts": list(each.parts),
+    }
 
 
 def _corrected(was: Told, told: Told) -> Told:

@@ -73,11 +73,11 @@ def complaint_of(connection: sa.Connection, received_id: int) -> int | None:
     return connection.scalar(sa.select(sequel.c.complaint).where(sequel.c.received == received_id))
 
 
-def parts_of(connection: sa.Connection, complaint_id: int) -> list[Part]:
-    """Every operation with compartments of a complaint, in the order received."""
-    about = sa.select(sequel.c.received).where(sequel.c.complaint == complaint_id)
-    of_it = sa.union_all(sa.select(sa.literal(complaint_id)), about)
-    return _parts(connection, _PARTS.where(received.c.id.in_(of_it)))
+def parts_of(connection: sa.Connection, complaints: Collection[int]) -> list[Part]:
+    """Every operation with compartments of complaints, in the order received."""
+    about = sa.select(sequel.c.received).where(sequel.c.complaint.in_(complaints))
+    own = sa.select(complaint.c.id).where(complaint.c.id.in_(complaints))
+    return _parts(connection, _PARTS.where(received.c.id.in_(sa.union_all(own, about))))
 
 
 def after(connection: sa.Connection, received_id: int, limit: int) -> list[Part]:

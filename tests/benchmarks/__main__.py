@@ -29,6 +29,7 @@ FAMILIES: Final = (
     "growth",
     "casework",
     "console",
+    "commission",
     "duplicates",
     "steady",
     "scale",

@@ -1,13 +1,14 @@
-"""A lifelike quarter: complaints of every consent at a hub of their own, sealed as devices seal, and its package.
+"""A lifelike quarter: complaints of every consent at a hub of their own, sealed as devices seal, and its packages.
 
-With an argument it is a program that seals the package of a quarter, as the figures have it do in other circumstances.
+`python -m tests.benchmarks.quarter FOLDER SIZE URL` seals the package of a new one, and says the digest of its ZIP.
 """
 
 import csv
 import io
 import os
+import pickle
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -20,7 +21,7 @@ import pyrage
 
 from client_sync.protocol.vocabulary import VOCABULARY
 from server.domain.referral import Destination
-from server.domain.statistics import Period
+from server.domain.statistics import Period, Release
 from server.hub import Hub
 from server.services import keyrings, places, statistics
 from server.services.cases import destinations, noting
@@ -32,7 +33,18 @@ from server.store import packages, registry
 from server.store.packages import Package
 from tests.benchmarks.canaries import Canary, plant
 from tests.benchmarks.counted import PLACES
-from tests.builders import NOW, Clock, Person, add_person, enrolled, found_keyring, open_test_hub, operation
+from tests.builders import (
+    NOW,
+    Clock,
+    Person,
+    add_person,
+    enrolled,
+    found_keyring,
+    founded,
+    open_new_hub,
+    open_test_hub,
+    operation,
+)
 from tests.case_work import at_desk
 from tests.packing import SEED
 
@@ -46,12 +58,14 @@ FORMULAS: Final = (
     "=cmd|' /C calc'!A0", "'=1+1", "\"=1+1", ";=1+1", "%3D1+1", "＋1", "－1", "＠A1", "=1+1;=2+2", "0012", "1E5", "1/2",
 )  # fmt: skip
 _IDENTITY: Final = pyrage.x25519.Identity.generate()
-_AFTER: Final = date(2027, 1, 4)
+_AFTER_DAYS: Final = (date(2027, 1, 4) - NOW.date()).days
+# Keys of invented people, for whoever opens it again: each an actor and the keys in hand.
+PEOPLE: Final = "people.pickle"
 _FRAME: Final = 500
 _CANARIES_EACH: Final = 14
 _WEIGHTS: Final = (10, 15, 45, 20, 10)
 _AGES: Final = ("12-17", "18-24", "25-59", "60+")
-_ACCUSED: Final = ("police", "gendarmerie", "army", "civil_servant", "traditional_authority", "")
+_ACCUSED: Final = ("police", "gendarmerie", "armed_forces", "civil_servant", "traditional_authority", "")
 
 
 @dataclass
@@ -75,16 +89,19 @@ class Quarter:
         """The next package of the quarter."""
         return preparing.prepare(self.hub.store, at_desk(self.hub, self.first), PEPPER, CNDH.code, QUARTER)
 
+    def tables(self) -> list[Release]:
+        """Figures of the quarter."""
+        return statistics.published(self.hub.store, at_desk(self.hub, self.second), Period.read(QUARTER, QUARTER))
+
     def seal(self, package: Package) -> Package:
         """Sealed by the second person, whose keys open the names."""
         hub, desk = self.hub, at_desk(self.hub, self.second)
-        tables = statistics.published(hub.store, desk, Period.read(QUARTER, QUARTER))
 
-        def open_name(complaint: int, purpose: str) -> approving.Opened:
-            return opening.release_identity(hub.store, desk, complaint, purpose)
+        def open_names(complaints: Sequence[int], purpose: str) -> Mapping[int, approving.Opened]:
+            return opening.release_identities(hub.store, desk, complaints, purpose)
 
         return approving.approve(
-            hub.store, desk, self.press, package.number.text, package.choice, open_name, tables
+            hub.store, desk, self.press, package.number.text, package.choice, open_names, self.tables()
         )
 
     def reopen(self, package: Package) -> None:
@@ -92,6 +109,11 @@ class Quarter:
         with self.hub.store.write() as connection:
             packages.set_items(connection, package.id, [])
             packages.change(connection, package.id, state="prepared", sealed_at=None, manifest=None)
+
+    def made(self) -> list[Package]:
+        """Every package that was ever begun."""
+        with self.hub.store.read() as connection:
+            return packages.listed(connection)
 
     def file(self, package: Package) -> Path:
         """The sealed file."""
@@ -115,11 +137,20 @@ def quarter(
         shown = serials.set_key(hub.store, desk, CNDH.code, recipient or str(_IDENTITY.to_public()))
         serials.confirm_key(hub.store, desk, CNDH.code, shown)
         _fill(made, size, Random(seed), is_planted=is_planted)
-        acknowledge_new(hub.store, hub.gazetteer(), hub.clock())
         if is_planted:
+            acknowledge_new(hub.store, hub.gazetteer(), hub.clock())
             _write_beside(made, Random(seed + 1))
-        hub.clock.pass_(days=(_AFTER - NOW.date()).days)  # type: ignore[attr-defined]
+        hub.clock.pass_(days=_AFTER_DAYS)  # type: ignore[attr-defined]
+        (folder / PEOPLE).write_bytes(pickle.dumps([(each.actor, each.keys) for each in (first, second)]))
         yield made
+
+
+@contextmanager
+def again(folder: Path) -> Iterator[Quarter]:
+    """The quarter that was made in this folder, on SQLite."""
+    settings, secrets = founded(folder, device_burst_records=10**6, device_burst_bytes=10**10)
+    with closing(open_new_hub(settings, secrets, Clock(NOW + timedelta(days=_AFTER_DAYS)))) as hub:
+        yield Quarter(hub, *(Person(*each) for each in pickle.loads((folder / PEOPLE).read_bytes())))
 
 
 def opened(file: Path) -> bytes:
@@ -186,7 +217,10 @@ def _content(made: Quarter, no: int, level: str, place: str, dice: Random, plant
             {"no": 3, "roles": ["witness"], "sex": "f"},
         ],
         "consent": {
-            "level": level, "given_by": "self", "form": "oral_witness", "read_aloud": True,
+            "level": level,
+            "given_by": "self",
+            "form": "oral_witness",
+            "read_aloud": True,
             **({"bodies": ["cndh"]} if is_named else {}),
         },
         "confidentiality": "confidential",
@@ -202,7 +236,8 @@ def _content(made: Quarter, no: int, level: str, place: str, dice: Random, plant
         {"no": 3, "name": next(text), "phone": next(text)},
     ]
     traces = {
-        "said": next(text), "gps": {"lat": "13.4711", "lon": "-6.4711"},
+        "said": next(text),
+        "gps": {"lat": "13.4711", "lon": "-6.4711"},
         "media_keys": {f"{no:064x}": next(text)},
     }
     identity = {"persons": persons, "contact": {"how": next(text), "say": next(text), "when": "le soir"}}
@@ -238,12 +273,12 @@ def _gazetteer(hub: Hub) -> Any:
     return found
 
 
-def main() -> None:
-    """Seal the package of a quarter of so many complaints; say the digest of its ZIP. Arguments: folder, size, URL."""
-    with quarter(int(sys.argv[2]), Path(sys.argv[1]), url=sys.argv[3]) as made:
+def main(folder: Path, size: int, url: str) -> None:
+    """See above."""
+    with quarter(size, folder, url=url) as made:
         print(made.seal(made.prepare()).zip)
 
 
 if __name__ == "__main__":
     os.umask(0o077)
-    main()
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -154,7 +154,7 @@ def test_behind_the_last_door_the_second_person_seals_and_the_clerk_opens(hub: H
     opened = clerk.open(number)
     assert [row["nom"] for row in opened.named] == [AGREED_LATER]
     assert [row["numero_envoi_concerne"] for row in (*opened.voids, *opened.corrections)] == [first, first]
-    assert {row["colonne"] for row in opened.corrections} == {"statut"}
+    assert {row["colonne"] for row in opened.corrections} == {"statut_code"}
     facts = (clerk.folder / number / "data" / "manifest.json").read_text("utf-8")
     was = hashlib.sha256((clerk.folder / first / "manifest-sha256.txt").read_bytes()).hexdigest()
     assert first in facts

@@ -22,6 +22,8 @@ from server.store.engine import Store
 from server.store.packages import Package, Told
 
 _LOCK: Final = "packages.lock"
+# Intake waits while so many openings are noted.
+_PAGE: Final = 100
 
 
 class Opened(Protocol):
@@ -40,8 +42,8 @@ class Opened(Protocol):
         """Whether it shows no contacts, for nobody may use them."""
 
 
-# Opens the identity of a complaint for a package, by the number of that, and logs it.
-OpenName = Callable[[int, str], Opened]
+# Opens identities of complaints for a package, by the number of that, and logs it.
+OpenNames = Callable[[Sequence[int], str], Mapping[int, Opened]]
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def approve(
     press: Press,
     number: str,
     seen: str,
-    open_name: OpenName,
+    open_names: OpenNames,
     tables: Sequence[Release],
     *,
     passphrase: str = "",
@@ -96,7 +98,7 @@ def approve(
         check(without_key(prepared) if passphrase else prepared, desk)
         if seen != prepared.choice.digest():
             raise PackageRefused(fault="changed")
-        names = _names(store, prepared.choice.named, number, open_name)
+        names = _names(store, prepared.choice.named, number, open_names)
         lines = list(prepared.choice.lines(names))
         before = _before(store, prepared.package.destination)
         content = _content(prepared, lines, before, desk, press, tables)
@@ -136,37 +138,31 @@ def _keep(
     return replace(package, **values)
 
 
-def _told(choice: Choice, lines: Sequence[Line], press: Press) -> list[Told]:
+def _told(choice: Choice, lines: Sequence[Line], press: Press) -> Iterator[Told]:
     keyed = Keyed.of(press.pepper, choice.destination.code)
     parts = {each.complaint: sorted(each.parts) for each in choice.candidates}
-    return [
-        *(
-            Told(Item(each.ref, each.shape), each.complaint, keyed.hashes(each), parts[each.complaint])
-            for each in lines
-        ),
-        *(Told(Item(each.told.item.ref, "void"), each.told.complaint, {}, ()) for each in choice.voids),
-        *(
-            Told(
-                Item(each.told.item.ref, "correction"),
-                each.told.complaint,
-                {name: keyed.hash(name, text) for name, text in each.now.items()},
-                each.told.parts,
-            )
-            for each in choice.corrections
-        ),
-    ]
+    for line in lines:
+        yield Told(Item(line.ref, line.shape), line.complaint, keyed.hashes(line), parts[line.complaint])
+    for void in choice.voids:
+        yield Told(Item(void.told.item.ref, "void"), void.told.complaint, {}, ())
+    for each in choice.corrections:
+        hashes = {name: keyed.hash(name, text) for name, text in each.now.items()}
+        yield Told(Item(each.told.item.ref, "correction"), each.told.complaint, hashes, each.told.parts)
 
 
-def _names(store: Store, candidates: Sequence[Candidate], number: str, open_name: OpenName) -> dict[int, Named]:
-    """Whom named lines are about, opened one by one. Raises PackageRefused (`unopenable`)."""
-    with store.read() as connection:
-        people = packages.people_named(connection, [each.complaint for each in candidates])
+def _names(store: Store, candidates: Sequence[Candidate], number: str, open_names: OpenNames) -> dict[int, Named]:
+    """Whom named lines are about, opened a page at a time. Raises PackageRefused (`unopenable`)."""
     found = {}
-    for each in candidates:
-        opened = open_name(each.complaint, number)
-        if opened.is_unopenable:
-            raise PackageRefused(fault="unopenable", ref=each.ref)
-        found[each.complaint] = _named(opened, people.get(each.complaint, frozenset()))
+    for start in range(0, len(candidates), _PAGE):
+        page = candidates[start : start + _PAGE]
+        ids = [each.complaint for each in page]
+        with store.read() as connection:
+            people = packages.people_named(connection, ids)
+        opened = open_names(ids, number)
+        for each in page:
+            if opened[each.complaint].is_unopenable:
+                raise PackageRefused(fault="unopenable", ref=each.ref)
+            found[each.complaint] = _named(opened[each.complaint], people.get(each.complaint, frozenset()))
     return found
 
 

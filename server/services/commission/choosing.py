@@ -4,10 +4,10 @@ import hashlib
 import hmac
 from base64 import b32encode
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 import sqlalchemy as sa
 
@@ -47,6 +47,8 @@ _MONTH_CHARS: Final = 7
 _COMPLAINANT: Final = "complainant"
 _RECEIVED: Final = "received"
 
+
+_Value = TypeVar("_Value", bound=Hashable)
 
 # Why else a line stands no more: it was erased; it says something else by now, of somebody whose name its destination
 # has and keeps; it would say something else, and if it does then under a reference that nobody can join to this one.
@@ -232,6 +234,8 @@ class _Looker:
     ) -> None:
         self._connection, self._to, self._keyed, self._places, self._day = connection, to, keyed, places, day
         self._voids = voids
+        # Of thousands of candidates most say the same things, which are kept once.
+        self._known: dict[Any, Any] = {}
 
     def look(self, ids: Sequence[int]) -> dict[int, Candidate | Against]:
         """By complaint, in their order, what a line may say of it, or what stands against one."""
@@ -301,28 +305,34 @@ class _Looker:
         said = summary.text if summary is not None and summary.reviewed_by else ""
         parts, near = rules.parts(sendable, self._to), self._nearest_told(said, report.place_id)
         voids = self._voids.get(id, 0)
+        one, day = self._one, report.received_at.date()
         found = Candidate(
             complaint=id,
             case=case,
             ref=self._keyed.ref(facts.numbers[id], voids),
-            consent=str(sendable.consent["level"]),
-            parts=parts,
-            received=quarter_text(Quarter.of(report.received_at.date())),
-            received_month=report.received_at.date().isoformat()[:_MONTH_CHARS],
-            happened=report.incident_from or "",
-            where=self._where(report.place_id),
-            kind=report.kinds[0],
-            author=_author(facts.people.get(id, ())),
-            victim=release.victim(_victims(facts.people.get(id, ()))),
+            consent=one(str(sendable.consent["level"])),
+            parts=one(parts),
+            received=one(quarter_text(Quarter.of(day))),
+            received_month=one(day.isoformat()[:_MONTH_CHARS]),
+            happened=one(report.incident_from or ""),
+            where=one(self._where(report.place_id)),
+            kind=one(report.kinds[0]),
+            author=one(_author(facts.people.get(id, ()))),
+            victim=one(release.victim(_victims(facts.people.get(id, ())))),
             verification=summed(each.state for _, each in stated).state if stated else "unverified",
             verified_late=any(each.is_late for _, each in stated),
-            status=_RECEIVED if file is None else file.status,
+            status=_RECEIVED if file is None else one(file.status),
             urgency="" if file is None else file.urgency,
             # Without a name no line says a place nearer than a cercle, nor do its words.
             summary=said if "identity" in parts or near in ("", "region", "cercle") else "",
             summary_tells_cercle=near == "cercle",
         )
         return _without_past(found) if voids else found
+
+    def _one(self, value: _Value) -> _Value:
+        """The first value that was equal to this one."""
+        found: _Value = self._known.setdefault(value, value)
+        return found
 
     def _nearest_told(self, text: str, place: str | None) -> str:
         """The level of the nearest of the places around a complaint that a text names; empty where it names none.

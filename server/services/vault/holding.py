@@ -145,20 +145,32 @@ class Case:
 
 def case(store: Store, desk: Desk, complaint: int) -> Case:
     """A complaint with all that opening it goes by. Raises NotFound."""
+    return cases(store, desk, [complaint])[complaint]
+
+
+def cases(store: Store, desk: Desk, complaints: Sequence[int]) -> dict[int, Case]:
+    """`case` of each complaint. Raises NotFound where one of them is not there."""
     with store.read() as connection:
-        standing = sealed.standings(connection, [complaint]).get(complaint)
-        if standing is None:
-            raise NotFound(object=complaint)
-        rows = sealed.parts_of(connection, complaint)
+        standings = sealed.standings(connection, complaints)
+        missing = next((each for each in complaints if each not in standings), None)
+        if missing is not None:
+            raise NotFound(object=missing)
+        rows = sealed.parts_of(connection, complaints)
         wraps = recipients.wraps_of(connection, [row.received for row in rows])
-        assigned = recipients.assigned_to(connection, [complaint]).get(complaint, frozenset())
-        target = standing.target(desk.places, assigned)
-        near = {desk.actor.id, *_entitled(connection, assigned, target, desk.now.date())}
+        assigned = recipients.assigned_to(connection, complaints)
+        targets = {id: standings[id].target(desk.places, assigned.get(id)) for id in complaints}
+        entitled = {
+            id: _entitled(connection, target.assigned, target, desk.now.date()) for id, target in targets.items()
+        }
         known = {each.kid: each for each in recipients.listed(connection)}
         names = accounts.names(connection)
-    parts = tuple(Sealed.read(row, wraps.get(row.received, {})) for row in rows)
-    next_readers = readers([each for each in known.values() if each.account in near and each.state == CURRENT])
-    return Case(target, parts, tuple(next_readers), known, names)
+    parts: dict[int, list[Sealed]] = {id: [] for id in complaints}
+    for row in rows:
+        parts[row.complaint].append(Sealed.read(row, wraps.get(row.received, {})))
+    return {
+        id: Case(target, tuple(parts[id]), _next_readers(known, {desk.actor.id, *entitled[id]}), known, names)
+        for id, target in targets.items()
+    }
 
 
 def page(store: Store, after: int, limit: int) -> list[Sealed]:
@@ -181,6 +193,11 @@ def targets(store: Store, parts: Sequence[Sealed], places: Gazetteer | None) -> 
 def readers(found: Sequence[KnownKey]) -> list[Reader]:
     """Known keys, to seal record keys to."""
     return [Reader(each.kid, from_text(each.public)) for each in found]
+
+
+def _next_readers(known: Mapping[str, KnownKey], near: Collection[str]) -> tuple[Reader, ...]:
+    """The current keys of these accounts."""
+    return tuple(readers([each for each in known.values() if each.account in near and each.state == CURRENT]))
 
 
 def may_have(account: Account, target: Target) -> bool:

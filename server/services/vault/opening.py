@@ -74,6 +74,16 @@ class Carried:
 
 
 @dataclass(frozen=True)
+class _Tried:
+    """A compartment as it opened; `part`: where it is sealed, None where it is in clear."""
+
+    compartment: Box
+    part: Sealed | None
+    proof: Proof | None
+    clear: Mapping[str, Any] | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Look:
     """Who opened which compartment, when and why, as the team sees it."""
 
@@ -112,32 +122,48 @@ def open_report(store: Store, desk: Desk, received: int, reason: str | None = No
     return _open_part(store, desk, complaint, case, Found(part, None), "report", why)
 
 
-def release_identity(store: Store, desk: Desk, complaint: int, purpose: str) -> Opened:
-    """The identity of a complaint, for what is sealed to a body that its person chose, and for nobody's eyes.
+def release_identities(store: Store, desk: Desk, complaints: Sequence[int], purpose: str) -> dict[int, Opened]:
+    """The identities of complaints, for what is sealed to a body that their people chose, and for nobody's eyes.
 
-    Whoever approves what leaves opens it by that right, without an assignment; `purpose` is what it is opened for, as
-    the log keeps it. Raises NotFound where there is no such complaint, and in the same way where this is not permitted.
+    Whoever approves what leaves opens them by that right, without an assignment; `purpose` is what they are opened for,
+    as the log keeps it. Raises NotFound where one is not there, and in the same way where this is not permitted.
     """
-    case = _released(store, desk, complaint)
-    return _open_part(store, desk, complaint, case, case.find("identity"), "identity", purpose)
-
-
-def release_given(store: Store, desk: Desk, complaint: int, purpose: str, clear: Mapping[str, Any]) -> Opened:
-    """As `release_identity`, of an identity that the actor opened elsewhere, by a key that is on no hub."""
-    case = _released(store, desk, complaint)
+    cases = _released(store, desk, complaints)
+    tries = {id: _try(desk, case, case.find("identity"), "identity") for id, case in cases.items()}
     with store.write() as connection:
-        reach = contact.reach(contacts.wishes_of(connection, complaint))
-        _note_opening(connection, desk, complaint, "identity", case, purpose)
-    return _shown("identity", clear, reach, _openers_of(case, case.find("identity").part), is_sealed=True)
+        wishes = contacts.wishes(connection, complaints)
+        return {
+            id: _note_try(connection, desk, id, cases[id], tried, contact.reach(wishes[id]), purpose)
+            for id, tried in tries.items()
+        }
+
+
+def release_given(store: Store, desk: Desk, given: Mapping[int, Mapping[str, Any]], purpose: str) -> dict[int, Opened]:
+    """As `release_identities`, of what the actor opened elsewhere, by a key that is on no hub."""
+    cases = _released(store, desk, list(given))
+    with store.write() as connection:
+        wishes = contacts.wishes(connection, given)
+        for complaint, case in cases.items():
+            _note_opening(connection, desk, complaint, "identity", case, purpose)
+    return {
+        id: _shown(
+            "identity",
+            given[id],
+            contact.reach(wishes[id]),
+            _openers_of(case, case.find("identity").part),
+            is_sealed=True,
+        )
+        for id, case in cases.items()
+    }
 
 
 def carry_identities(store: Store, desk: Desk, complaints: Sequence[int], purpose: str) -> dict[int, Carried]:
     """Sealed identities for whoever approves what leaves and keeps the key elsewhere: those that don't open here.
 
     Each is logged as an opening, since nobody will see when it is opened there; none, where one of them has no key of
-    the actor's at all. Raises NotFound as `release_identity`.
+    the actor's at all. Raises NotFound as `release_identities`.
     """
-    cases = {complaint: _released(store, desk, complaint) for complaint in complaints}
+    cases = _released(store, desk, complaints)
     parts = {complaint: case.find("identity").part for complaint, case in cases.items()}
     found = {
         complaint: _carried(cases[complaint], part, desk)
@@ -222,12 +248,13 @@ def _permitted(
     return case, checked_reason(reason or "")
 
 
-def _released(store: Store, desk: Desk, complaint: int) -> Case:
-    """A complaint of which the actor may let the identity go. Raises NotFound."""
-    case = holding.case(store, desk, complaint)
-    if not permit(desk.actor, "approve_export", case.target):
-        raise NotFound(object=complaint)
-    return case
+def _released(store: Store, desk: Desk, complaints: Sequence[int]) -> dict[int, Case]:
+    """Complaints of which the actor may let the identity go. Raises NotFound."""
+    cases = holding.cases(store, desk, complaints)
+    for complaint, case in cases.items():
+        if not permit(desk.actor, "approve_export", case.target):
+            raise NotFound(object=complaint)
+    return cases
 
 
 def _carried(case: Case, part: Sealed, desk: Desk) -> Carried:
@@ -240,20 +267,32 @@ def _open_part(
     store: Store, desk: Desk, complaint: int, case: Case, found: Found, compartment: Box, why: str
 ) -> Opened:
     """What was found, opened by the keys in hand, once that was noted."""
-    if found.part is None:
-        proof, clear = None, found.clear
-    else:
-        proof = found.part.prove(case.usable(desk), compartment)
-        clear = _opened(found.part, proof, compartment)
+    tried = _try(desk, case, found, compartment)
     with store.write() as connection:
         reach = contact.reach(contacts.wishes_of(connection, complaint))
-        if clear is not None:
-            _note_opening(connection, desk, complaint, compartment, case, why)
-        elif found.part is not None:
-            holding.note(connection, desk, "unopenable", complaint, {"compartment": compartment}, why)
-        if found.part is not None and proof is not None and clear is not None:
-            recipients.add_wraps(connection, found.part.boxes_for(case.next_readers, proof), desk.now)
-    return _shown(compartment, clear, reach, _openers_of(case, found.part), is_sealed=found.part is not None)
+        return _note_try(connection, desk, complaint, case, tried, reach, why)
+
+
+def _try(desk: Desk, case: Case, found: Found, compartment: Box) -> _Tried:
+    """What was found, opened by the keys in hand, which nobody may see before that is noted."""
+    if found.part is None:
+        return _Tried(compartment, None, None, found.clear)
+    proof = found.part.prove(case.usable(desk), compartment)
+    return _Tried(compartment, found.part, proof, _opened(found.part, proof, compartment))
+
+
+def _note_try(
+    connection: sa.Connection, desk: Desk, complaint: int, case: Case, tried: _Tried, reach: Reach, why: str
+) -> Opened:
+    """What the reader gets to see of what was opened, once that is noted; who has the case next gets the key."""
+    if tried.clear is not None:
+        _note_opening(connection, desk, complaint, tried.compartment, case, why)
+    elif tried.part is not None:
+        holding.note(connection, desk, "unopenable", complaint, {"compartment": tried.compartment}, why)
+    if tried.part is not None and tried.proof is not None and tried.clear is not None:
+        recipients.add_wraps(connection, tried.part.boxes_for(case.next_readers, tried.proof), desk.now)
+    is_sealed = tried.part is not None
+    return _shown(tried.compartment, tried.clear, reach, _openers_of(case, tried.part), is_sealed=is_sealed)
 
 
 def _opened(part: Sealed, proof: Proof | None, compartment: Box) -> Mapping[str, Any] | None:

@@ -1,6 +1,7 @@
 """Answering: an answer is taken in once and whole, and what it says goes to the case and on to the device."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 from server.domain.errors import NotFound, PackageRefused
 from server.domain.packages import Item, State
+from server.domain.people import NO_KEYS
 from server.hub import Hub
 from server.scheduler import JOBS
 from server.services.cases import undoing
@@ -23,7 +25,7 @@ from server.store.timeline import Entry
 from tests.builders import Clock, Person, Sender, add_person, an_id
 from tests.case_referrals import entries
 from tests.case_work import SETTLED, at_desk, attach, detach, move
-from tests.commission import arrest
+from tests.commission import CNDH, arrest
 from tests.commission_answers import accuse, lay_series, opened, package_of, take, word
 
 A, B = "P-AAAAAAAAAA", "P-BBBBBBBBBB"
@@ -304,10 +306,11 @@ class TestRefusals:
 
     def test_who_speaks_for_nobody(self, hub: Hub, awa: Person, said: dict[str, Any]) -> None:
         clerk, gao = add_person(hub, "Greffe", "commission"), add_person(hub, "Cheick", teams=["gao"])
-        for who in (clerk, gao, add_person(hub, "Admin", "administrator")):
+        elsewhere, theirs = (Person(replace(clerk.actor, destination=code), NO_KEYS) for code in ("pnef", CNDH.code))
+        for who in (clerk, elsewhere, gao, add_person(hub, "Admin", "administrator")):
             with pytest.raises(NotFound):
                 take_answer(hub.store, at_desk(hub, who), said["package"], said)
-        taken = take_answer(hub.store, at_desk(hub, clerk), said["package"], said, is_theirs=True)
+        taken = take_answer(hub.store, at_desk(hub, theirs), said["package"], said)
         assert taken.package.state == "closed"
 
 

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from server.domain.statistics import Period
 from server.hub import Hub
 from server.services import statistics
 from server.services.commission import approving, preparing, sealing, serials
-from server.services.commission.approving import OpenName, Press
+from server.services.commission.approving import OpenNames, Press
 from server.store import packages
 from server.store.packages import Package
 from tests.builders import Person, Sender, add_person, an_id, operation
@@ -33,9 +33,10 @@ class Opened:
     is_withheld: bool = False
 
 
-def opening(complaint: int, purpose: str) -> Opened:
+def opening(complaints: Sequence[int], purpose: str) -> dict[int, Opened]:
     assert purpose.startswith("CNDH-")
-    return Opened({"persons": [{"no": 1, "name": NAME, "phone": "+223 00 00 98 76"}, {"no": 2, "name": "Un agent"}]})
+    persons = [{"no": 1, "name": NAME, "phone": "+223 00 00 98 76"}, {"no": 2, "name": "Un agent"}]
+    return dict.fromkeys(complaints, Opened({"persons": persons}))
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def press(hub: Hub) -> Press:
     return Press(hub.secrets.pepper, hub.secrets.sign, hub.settings.data / "packages", "Jama Seere", "0.1.0")
 
 
-def approve(hub: Hub, who: Person, package: Package, opened: OpenName = opening, **more: str) -> Package:
+def approve(hub: Hub, who: Person, package: Package, opened: OpenNames = opening, **more: str) -> Package:
     desk, number = at_desk(hub, who), package.number.text
     tables = statistics.published(hub.store, desk, Period.read(QUARTER, QUARTER))
     seen = more.pop("seen", package.choice)
@@ -111,10 +112,10 @@ def test_consent_that_is_taken_back_while_it_is_sealed_stops_it(
 ) -> None:
     package = prepared(hub, awa)
 
-    def take_back(complaint: int, purpose: str) -> Opened:
+    def take_back(complaints: Sequence[int], purpose: str) -> dict[int, Opened]:
         about = {"complaint": an_id("plain 0"), "consent": consent("C0")}
         phone.send(operation("consent_change", "taken back", about, seq=9))
-        return opening(complaint, purpose)
+        return opening(complaints, purpose)
 
     with pytest.raises(PackageRefused) as refused:
         approve(hub, binta, package, take_back)
@@ -126,7 +127,7 @@ def test_consent_that_is_taken_back_while_it_is_sealed_stops_it(
 def test_name_that_does_not_open_stops_the_sealing(hub: Hub, awa: Person, binta: Person) -> None:
     package = prepared(hub, awa)
     with pytest.raises(PackageRefused) as refused:
-        approve(hub, binta, package, lambda _, __: Opened(None, is_unopenable=True))
+        approve(hub, binta, package, lambda ids, _: dict.fromkeys(ids, Opened(None, is_unopenable=True)))
     assert refused.value.values["fault"] == "unopenable"
     assert not list(press(hub).folder.glob("*.zip*"))
     look = preparing.look(hub.store, at_desk(hub, binta), hub.secrets.pepper, package.number.text)

@@ -157,7 +157,7 @@ def test_withheld_are_told_by_why_and_who_is_protected_is_not() -> None:
     assert protected[1:] == ["16"]
     assert ["Total", "77"] in page.rows
     nothing = bordereau(content(against={"elsewhere": 3}))
-    assert "Rien : chaque plainte qui concerne votre organisme a sa ligne" in nothing.text
+    assert "Rien : chaque plainte du trimestre qui concerne votre organisme a sa ligne" in nothing.text
     before = bordereau(content(against=None))
     assert "Dit dans un envoi précédent : celui-ci porte sur le même trimestre." in before.text
     few = bordereau(content(against={"own_people": 2}))

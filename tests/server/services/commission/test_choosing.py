@@ -126,7 +126,7 @@ def test_what_is_said_of_the_person_anew_makes_the_line_void_and_another_stands_
     about = {"complaint": an_id(FIVE[1]), "consent": consent("C3", "cndh")}
     phone.send(operation("consent_change", "more", about, seq=10))
     choice = chosen(ready, awa)
-    assert [each.why for each in choice.voids] == ["changed"]
+    assert [each.why for each in choice.voids] == ["retold"]
     assert len(choice.named) == 1
     seal(ready, awa)
     assert chosen(ready, awa).voids == []

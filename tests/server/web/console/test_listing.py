@@ -16,18 +16,21 @@ from tests.builders import Clock, app_of, complaint, enrolled
 NO_LISTS = {
     "account.show", "case.ask_attach", "case.ask_move", "case.show", "cases.preview", "devices.ask",
     "devices.ask_revoke", "devices.await_words", "devices.look", "duplicates.show", "entry.ask", "entry.receipt",
-    "help.show", "identity.close", "identity.show", "inbox.preview", "people.ask", "people.ask_leave",
-    "people.ask_reset", "people.forget", "people.look", "quarantine.one", "quarantine.technical", "referrals.choose",
-    "referrals.show", "referrals.write", "tasks.show", "verification.show",
+    "help.show", "identity.close", "identity.show", "inbox.preview", "package.download", "people.ask",
+    "people.ask_leave", "people.ask_reset", "people.forget", "people.look", "quarantine.one", "quarantine.technical",
+    "referrals.choose", "referrals.show", "referrals.write", "summaries.show", "tasks.show", "verification.show",
 }  # fmt: skip
+# Lists of what a package says, and of those for a destination, which test_packages.py has.
+OF_PACKAGES = {"package.look", "received.look", "received.show"}
 
 
 def lists(hub: Hub) -> dict[str, str]:
     """Addresses of all other pages of the console, by endpoint."""
+    others = NO_LISTS | OF_PACKAGES
     return {
         rule.endpoint: rule.rule
         for rule in app_of(hub).url_map.iter_rules()
-        if rule.rule.startswith("/console") and "GET" in (rule.methods or ()) and rule.endpoint not in NO_LISTS
+        if rule.rule.startswith("/console") and "GET" in (rule.methods or ()) and rule.endpoint not in others
     }
 
 
