@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -56,6 +56,12 @@ def gather(outbox: Outbox, now: datetime, version: str, most_bytes: int | None =
         return writer.write(_fitting(again, most_bytes), most_bytes)
 
 
+def gather_parts(outbox: Outbox, now: datetime, version: str, digest: str) -> Body:
+    """A body without records, signed for the parts of files that travel behind it; `digest` is theirs."""
+    with outbox.writing():
+        return _Writer(outbox, now, version).only_lead(digest)
+
+
 def gather_questions(outbox: Outbox, now: datetime, version: str) -> Body | None:
     """A body that only asks about frames that may have arrived; None when sending them again costs less."""
     with outbox.writing():
@@ -88,6 +94,11 @@ class _Writer:
     def only_ask(self, about: Sequence[InFlight]) -> Body:
         """A body with no record in it."""
         self._write_lead(about, self._outbox.waiting())
+        return self._body([], 0)
+
+    def only_lead(self, parts: str) -> Body:
+        """A body with one frame, that speaks of parts and holds no record."""
+        self._write_lead([], self._outbox.waiting(), parts)
         return self._body([], 0)
 
     def write(self, again: Sequence[InFlight], most_bytes: int) -> Body:
@@ -132,9 +143,9 @@ class _Writer:
     def _ratio(self) -> float:
         return max(self.link.ratio, _RATIO_LEAST)
 
-    def _write_lead(self, about: Sequence[InFlight], left: int) -> None:
+    def _write_lead(self, about: Sequence[InFlight], left: int, parts: str | None = None) -> None:
         header = self._header(left, tuple((frame.number, frame.digest[:DIGEST_DIGITS]) for frame in about))
-        self._add(encode_frame(header, [], self._sign))
+        self._add(encode_frame(replace(header, parts=parts), [], self._sign))
 
     def _write_new(self, group: Lines, left: int | None) -> int:
         """Write a new frame and keep it as in flight; the first of a body says what is asked for."""

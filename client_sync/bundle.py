@@ -1,7 +1,10 @@
-"""Parcels: operations that somebody else carries to the hub as a file, and the sealed reply (PROTOCOL §6)."""
+"""Parcels: operations, and parts of files, that somebody else carries to the hub, and the sealed reply (PROTOCOL §6,
+§9.4)."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from errno import errorcode
 from typing import Any, Final
 
 from nacl.exceptions import BadSignatureError, CryptoError
@@ -9,7 +12,7 @@ from nacl.public import PublicKey, SealedBox
 from nacl.signing import VerifyKey
 
 from client_sync.answers import HubAnswer, read_answer
-from client_sync.bodies import BODY_MOST_BYTES, gather
+from client_sync.bodies import BODY_MOST_BYTES, Body, gather, gather_parts
 from client_sync.errors import (
     HubBusy,
     HubRefuses,
@@ -19,13 +22,17 @@ from client_sync.errors import (
     ParcelForAnotherHub,
     ParcelUnreadable,
     ReplyForAnotherDevice,
+    StoreFailed,
 )
+from client_sync.files import Packed
 from client_sync.obedience import obey
 from client_sync.outbox import Applied, Outbox
 from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
 from client_sync.protocol.coding import DICTIONARY_ID
 from client_sync.protocol.frames import from_text
 from client_sync.protocol.orders import reply_digest
+from client_sync.protocol.parts import Part, parts_digest, write_parts
+from client_sync.protocol.uploads import DAMAGED
 from client_sync.tables import Carried, Enrolled
 from client_sync.transport import HttpTransport
 
@@ -61,11 +68,68 @@ def write_parcel(outbox: Outbox, *, now: datetime, version: str) -> bytes:
 
     It all keeps waiting until an answer comes, by whatever way. Raises NotEnrolled, and NothingToSend.
     """
-    enrolled = outbox.require_enrolled()
+    outbox.require_enrolled()
     if not outbox.waiting():
         raise NothingToSend
     body = gather(outbox, now, version, most_bytes=_PARCEL_MOST_BYTES)
+    return _sealed_parcel(outbox, outbox.carrying.take_number(), body)
+
+
+@dataclass(frozen=True)
+class FileParcel:
+    """A parcel with parts of files, and which they are: to be noted as packed once it is written."""
+
+    number: int
+    data: bytes
+    packed: tuple[Packed, ...]
+
+
+def write_file_parcels(
+    outbox: Outbox, *, now: datetime, version: str, most_bytes: int, again: bool = False
+) -> Iterator[FileParcel]:
+    """Parcels with the next `most_bytes` of the files that wait, in the order in which they are to be read.
+
+    What the next medium holds begins where the last parcel noted as packed ended; with `again`, where the hub was
+    when it was last heard of. Raises NotEnrolled and NothingToSend at once, StoreFailed for a file that can't be read.
+    """
+    outbox.require_enrolled()
+    packed = outbox.files.to_pack(_PARTS_MOST_BYTES, most_bytes, again=again)
+    if not packed:
+        raise NothingToSend
+    return (_file_parcel(outbox, group, now, version) for group in _grouped(packed))
+
+
+def _grouped(packed: Sequence[Packed]) -> Iterator[tuple[Packed, ...]]:
+    group: tuple[Packed, ...] = ()
+    for each in packed:
+        if group and sum(part.size for part in group) + each.size > _PARTS_MOST_BYTES:
+            yield group
+            group = ()
+        group += (each,)
+    yield group
+
+
+def _file_parcel(outbox: Outbox, packed: tuple[Packed, ...], now: datetime, version: str) -> FileParcel:
+    parts = write_parts(Part(each.sha256, each.offset, _read(each)) for each in packed)
+    body = gather_parts(outbox, now, version, parts_digest(parts))
     number = outbox.carrying.take_number()
+    return FileParcel(number, _sealed_parcel(outbox, number, body, parts), packed)
+
+
+def _read(packed: Packed) -> bytes:
+    try:
+        with packed.path.open("rb") as file:
+            file.seek(packed.offset)
+            data = file.read(packed.size)
+    except OSError as error:
+        raise StoreFailed(reason=errorcode.get(error.errno or 0, "-")) from error
+    if len(data) < packed.size:
+        raise StoreFailed(reason=DAMAGED)
+    return data
+
+
+def _sealed_parcel(outbox: Outbox, number: int, body: Body, parts: bytes = b"") -> bytes:
+    enrolled = outbox.require_enrolled()
     head: dict[str, Any] = {
         "coding": body.coding,
         "count": body.records,
@@ -76,7 +140,9 @@ def write_parcel(outbox: Outbox, *, now: datetime, version: str) -> bytes:
     }
     if body.coding == "zstd":
         head["dictionary"] = DICTIONARY_ID
-    return canonical(head) + b"\n" + SealedBox(PublicKey(enrolled.hub_box_key)).encrypt(body.data)
+    if parts:
+        head["body"] = len(body.data)
+    return canonical(head) + b"\n" + SealedBox(PublicKey(enrolled.hub_box_key)).encrypt(body.data + parts)
 
 
 def read_parcel_file(outbox: Outbox, data: bytes, *, now: datetime) -> CarriedParcel | AppliedReply:
@@ -104,17 +170,19 @@ def post_carried(outbox: Outbox, transport: HttpTransport) -> int:
     NotAnAnswer, with what was posted before that kept.
     """
     token = outbox.require_enrolled().token
-    waiting = [each for each in outbox.carrying.all() if each.reply is None and each.refused not in _REFUSED_FOR_GOOD]
+    waiting = (each for each in outbox.carrying.each() if each.reply is None and each.refused not in _REFUSED_FOR_GOOD)
     return sum(_post(outbox, transport, carried, token) for carried in waiting)
 
 
 def replies_to_hand_back(outbox: Outbox) -> list[Carried]:
     """Carried parcels that the hub answered: `reply` is the file for `device`, to drop once it has it."""
-    return [carried for carried in outbox.carrying.all() if carried.reply is not None]
+    return [carried for carried in outbox.carrying.each() if carried.reply is not None]
 
 
 # Twice what a sync at its best sends at once: a file has no link to break, yet has to fit a small phone.
 _PARCEL_MOST_BYTES: Final = 2 * BODY_MOST_BYTES
+# A carrier posts a parcel in one request: at 60 kbit/s it then takes a minute.
+_PARTS_MOST_BYTES: Final = 448 * 2**10
 # What is sealed in the file: it would cost its way up at every sync and never be taken.
 _REFUSED_FOR_GOOD: Final = frozenset({"body_empty", "body_unreadable", "body_too_large", "frame_version"})
 
@@ -181,5 +249,6 @@ def _apply_reply(outbox: Outbox, parcel: int, answer: HubAnswer, now: datetime) 
     # A reply that took the long way may come from before a restore that we heard of since: it proves nothing now.
     if answer.epoch == known or outbox.carrying.epoch_of(parcel) == known:
         applied = outbox.apply(answer, now)
+        outbox.files.note_needed(answer.need)
     orders = obey(outbox, answer.orders)
     return AppliedReply(parcel, applied, answer.missing_parcels, tuple(orders))

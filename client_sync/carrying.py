@@ -1,6 +1,7 @@
 """Parcels in the open transport store: the numbers of our own, and those of other devices on their way."""
 
 import hashlib
+from collections.abc import Iterator
 
 from sqlite_utils import Database
 
@@ -45,10 +46,15 @@ class Carrying:
             self._database.table("carried").insert(row, pk="digest", ignore=True)
             self._database.execute("UPDATE carried SET refused = NULL WHERE digest = ?", [digest])
 
-    def all(self) -> list[Carried]:
-        """Parcels of other devices, to post and to hand back the reply of; those tried least come first."""
-        select = "SELECT digest, device, parcel, data, reply, refused FROM carried ORDER BY tries, rowid"
-        return [Carried(**row) for row in self._database.query(select)]
+    def each(self) -> Iterator[Carried]:
+        """Parcels of other devices, to post and to hand back the reply of; those tried least come first.
+
+        One at a time: with files among them they may be more than a small machine's memory holds.
+        """
+        select = "SELECT digest, device, parcel, data, reply, refused FROM carried WHERE digest = ?"
+        digests = [row["digest"] for row in self._database.query("SELECT digest FROM carried ORDER BY tries, rowid")]
+        for digest in digests:
+            yield from (Carried(**row) for row in self._database.query(select, [digest]))
 
     def keep_reply(self, carried: Carried, reply: bytes) -> None:
         """Keep the reply to a carried parcel; the parcel itself is at the hub and is dropped here."""

@@ -14,6 +14,7 @@ from client_sync.commands.asking import Close, GoBack
 from client_sync.commands.backlog import import_backlog
 from client_sync.commands.bundle import bundle
 from client_sync.commands.enrol import enrol
+from client_sync.commands.files import list_files
 from client_sync.commands.home import home
 from client_sync.commands.localized import LocalizedGroup, LocalizedOption, usage_sentence
 from client_sync.commands.new import new
@@ -86,7 +87,23 @@ def main(context: click.Context) -> None:
         home(context, context.obj)
 
 
-for each in (enrol, new, list_records, show, amend, sync, visits, status, import_backlog, bundle, paper, anchor, wipe):
+_COMMANDS = (
+    enrol,
+    new,
+    list_records,
+    show,
+    amend,
+    sync,
+    list_files,
+    visits,
+    status,
+    import_backlog,
+    bundle,
+    paper,
+    anchor,
+    wipe,
+)
+for each in _COMMANDS:
     main.add_command(each)
 
 

@@ -24,8 +24,6 @@ ROUND_TRIPS_MAX: Final = 200
 BACKOFF_FIRST_S: Final = 5.0
 BACKOFF_MOST_S: Final = 900.0
 _BUSY_S: Final = 60
-# What less time tells of a link is chance.
-_MEASURED_S: Final = 5.0
 _REVOKED: Final = "device_revoked"
 _SENT_AGAIN: Final = frozenset({"over_limit", "not_here"})
 _GZIP_WILL_DO: Final = ("dictionary_unknown", "coding_unknown")
@@ -185,10 +183,7 @@ class _Session:
             self._carried = post_carried(self.outbox, self.transport)
         while not self._ends and (wanted := self._wanted()):
             before = self._uploads.bytes
-            try:
-                self._uploads.run(wanted, self._note_upload, self._has_text)
-            finally:
-                self._note_speed()
+            self._uploads.run(wanted, self._note_upload, self._has_text)
             has_moved = self._uploads.bytes > before or self._has_text()
             # What arrived is told by the answer, and a text that came meanwhile goes now.
             self._exchange(gather(self.outbox, self.now(), self.version))
@@ -210,7 +205,7 @@ class _Session:
     def _wanted(self) -> list[Wanted]:
         """The files that the hub asked for in its last answer, without those that were given up."""
         needed = (each for each in self._need if each.sha256 not in self._uploads.given_up)
-        return self.outbox.files.wanted(needed)
+        return self.outbox.files.note_needed(needed)
 
     def _has_text(self) -> bool:
         return self.outbox.waiting() > 0
@@ -222,10 +217,6 @@ class _Session:
             self._files += self.outbox.files.note_arrived(said.sha256, said.offset)
         pending = self.outbox.files.pending()
         self._step("upload", pending.count, pending.bytes)
-
-    def _note_speed(self) -> None:
-        if self._uploads.seconds >= _MEASURED_S and self._uploads.bytes:
-            self.outbox.note(up_bytes_s=self._uploads.bytes / self._uploads.seconds)
 
     def note_cut(self, error: ClientError) -> None:
         """The link broke, or something else than the hub answered: try smaller bodies."""

@@ -26,7 +26,7 @@ from client_sync.protocol.frames import to_text
 from client_sync.protocol.keyring import FileLimits
 from client_sync.protocol.limits import COMPLAINT_FILES_MAX
 from client_sync.protocol.media import Media, NotTaken, recognise
-from client_sync.protocol.uploads import turn
+from client_sync.protocol.uploads import DAMAGED, turn
 from client_sync.stores import Folder, sync_folder, writing
 
 KIND: Final = "file"
@@ -75,6 +75,16 @@ class Wanted:
     path: Path
 
 
+@dataclass(frozen=True)
+class Packed:
+    """What goes into a parcel of a file: `size` bytes from byte `offset` on."""
+
+    sha256: str
+    offset: int
+    size: int
+    path: Path
+
+
 class Files:
     """The sealed files of a device, in its folder and its open transport store."""
 
@@ -105,6 +115,17 @@ class Files:
             key = new_file_key()
             sha256, size = self._keep(seal_file(file, described, key), media.kind, role, now, source)
         return Attachment(sha256, size, media.kind, role, to_text(key))
+
+    @contextmanager
+    def kept_together(self) -> Iterator[list[Attachment]]:
+        """A list for files that are taken in one after the other; what stands in it is let go when the block fails."""
+        taken: list[Attachment] = []
+        try:
+            yield taken
+        except BaseException:
+            for attachment in taken:
+                self.drop(attachment)
+            raise
 
     def holds(self, attachment: Attachment) -> bool:
         """Whether a file of a draft is still here, whole as far as its size tells."""
@@ -224,13 +245,13 @@ class Files:
         select = "SELECT 1 FROM file WHERE complaint IS NOT NULL AND is_kept = 1 LIMIT 1"
         return any(True for _ in self._database.query(select))
 
-    def wanted(self, needed: Iterable[Needed]) -> list[Wanted]:
-        """What the hub wants and is here, in the order in which it goes; notes how much of each has arrived."""
+    def note_needed(self, needed: Iterable[Needed]) -> list[Wanted]:
+        """Note how much of each file the hub has; gives those that are here whole, in the order in which they go."""
         found: list[tuple[tuple[int, int], Wanted]] = []
         with writing(self._database):
             for each in needed:
                 row = self._row(each.sha256)
-                if row is None or row["complaint"] is None or not row["is_kept"] or each.offset > row["size"]:
+                if row is None or not _can_go(row) or each.offset > row["size"]:
                     continue
                 self._set(each.sha256, state=_WAITING, code=None, arrived=each.offset, heard_seq=None)
                 place = turn(row["kind"], row["size"] - each.offset)
@@ -243,6 +264,28 @@ class Files:
             self._set(sha256, arrived=offset)
             row = self._row(sha256)
         return row is not None and row["size"] == offset
+
+    def to_pack(self, part_bytes: int, most_bytes: int, *, again: bool) -> list[Packed]:
+        """The next parts for parcels, none larger than `part_bytes`, all together at most `most_bytes`.
+
+        They begin where those before ended, or, `again`, where the hub was when it was last heard of.
+        """
+        found: list[Packed] = []
+        select = "SELECT * FROM file WHERE state = ? AND is_kept = 1"
+        rows = sorted(self._database.query(select, [_WAITING]), key=lambda row: turn(row["kind"], row["size"]))
+        for row in rows:
+            start = row["arrived"] if again else max(row["arrived"], row["packed"])
+            while start < row["size"] and most_bytes > 0:
+                size = min(part_bytes, row["size"] - start, most_bytes)
+                found.append(Packed(row["sha256"], start, size, self._path(row["sha256"])))
+                start, most_bytes = start + size, most_bytes - size
+        return found
+
+    def note_packed(self, packed: Iterable[Packed]) -> None:
+        """These parts are in a parcel that was written."""
+        with writing(self._database):
+            for each in packed:
+                self._set(each.sha256, packed=each.offset + each.size)
 
     def note_refused(self, sha256: str, code: str) -> None:
         """The file can't go, or the hub never takes it."""
@@ -352,6 +395,10 @@ def _size_of(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return -1
+
+
+def _can_go(row: Mapping[str, Any]) -> bool:
+    return row["complaint"] is not None and bool(row["is_kept"]) and row["code"] != DAMAGED
 
 
 def _clear(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -546,4 +546,3 @@ def _concluded(state: str, verdict: Verdict) -> tuple[str, str | None, str | Non
 def _enrolment_row(enrolled: Enrolled) -> dict[str, Any]:
     row = {name: value for name, value in vars(enrolled).items() if name not in ("keys", "epoch")}
     return row | {"id": 1, "sign": bytes(enrolled.keys.sign), "box": bytes(enrolled.keys.box)}
-

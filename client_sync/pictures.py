@@ -6,9 +6,9 @@ from importlib import resources
 from random import Random
 from typing import Final
 
-PICTURES: Final[dict[str, str]] = tomllib.loads(
-    (resources.files("client_sync") / "pictures.toml").read_text("utf-8")
-)["pictures"]
+PICTURES: Final[dict[str, str]] = tomllib.loads((resources.files("client_sync") / "pictures.toml").read_text("utf-8"))[
+    "pictures"
+]
 # No leading zero: "Calebasse 07" is said in two ways, "Calebasse 47" in one.
 _NUMBERS: Final = range(10, 100)
 NAMES: Final = tuple(f"{picture} {number}" for picture in PICTURES.values() for number in _NUMBERS)

@@ -17,9 +17,6 @@ BODY_FIRST_BYTES: Final = 64 * 2**10
 # What complaints weigh before anything was measured: compressed size over size.
 _FIRST_RATIO: Final = 0.3
 
-# What a link bears before anything was measured: 60 kbit/s, a poor 2G.
-_FIRST_BYTES_S: Final = 7_500.0
-
 # Columns of `link` that are true or false.
 LINK_FLAGS: Final = ("dictionary_refused", "is_revoked", "is_wiped", "is_anchor_untold", "has_log_differed")
 
@@ -38,9 +35,8 @@ def v0001_outbox(database: Database) -> None:
 
 @MIGRATIONS()
 def v0002_files(database: Database) -> None:
-    """Sealed files on the device, and how fast the link was when one went up."""
+    """Sealed files on the device."""
     _create_files(database)
-    database.execute(f"ALTER TABLE link ADD COLUMN up_bytes_s REAL NOT NULL DEFAULT {_FIRST_BYTES_S}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,6 @@ class Link:
     that a declared restore lost, one a line. `watched_since` is the first day, by the hub's clock, on which the hub
     answered on the line, and `answered_on` the last.
     `is_wiped` says that an administrator had the device wiped: it only brings away what nobody else has.
-    `up_bytes_s` is how fast bytes last went up.
     """
 
     next_seq: int
@@ -78,7 +73,6 @@ class Link:
     answered_on: str | None
     is_anchor_untold: bool
     has_log_differed: bool
-    up_bytes_s: float
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ _ANSWER_MOST_BYTES: Final = 4 * 2**20
 _SEND_BUFFER_BYTES: Final = 32 * 2**10
 _PORT: Final = {"http": 80, "https": 443}
 _DIGITS_MOST: Final = 16
+_HUB_AT_FAULT: Final = 500
 # The answer to a HEAD has no document that could name the code.
 _BARE: Final = {("HEAD", 404): UNWANTED, ("HEAD", 410): UNWANTED}
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -324,7 +325,7 @@ def _understood(response: requests.Response, content: bytes, bytes_up: int, byte
     if not isinstance(code, str):
         raise NotAnAnswer
     code = shown(code, CODE_MOST_CHARS)
-    if response.status_code >= requests.codes.too_many_requests:
+    if response.status_code == requests.codes.too_many_requests or response.status_code >= _HUB_AT_FAULT:
         raise HubBusy(code, wait_s)
     raise HubRefuses(code)
 

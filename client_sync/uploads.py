@@ -16,6 +16,7 @@ from client_sync.files import Wanted
 from client_sync.protocol.uploads import (
     BUSY,
     CHECKSUM_DIFFERS,
+    DAMAGED,
     DIFFERS,
     OFFSET_DIFFERS,
     TOO_LARGE,
@@ -41,8 +42,6 @@ PAUSE_FIRST_S: Final = 1.0
 _PAUSE_MOST_S: Final = 5.0
 _LEAVE_S: Final = 2.0
 _READ_BYTES: Final = 2**20
-# The file that is here is not the one that was sealed: nobody could ever open it.
-DAMAGED: Final = "file_damaged"
 # Not said of the file but of the moment: where the upload stands is asked anew, and it goes on.
 _OUT_OF_STEP: Final = frozenset({OFFSET_DIFFERS, CHECKSUM_DIFFERS, BUSY})
 # By what the hub says of a file, why it can never go; None where it may want it another day.
@@ -101,14 +100,13 @@ class ChunkSize:
 
 @dataclass
 class Uploads:
-    """The uploads of one session. `given_up`: files that this session leaves alone."""
+    """The uploads of one session. `bytes` arrived; `given_up` are the files that this session leaves alone."""
 
     transport: HttpTransport
     device: str
     token: str
     pace: Pace = USUAL_PACE
     bytes: int = 0
-    seconds: float = 0.0
     given_up: set[str] = field(default_factory=set)
 
     def run(self, wanted: Sequence[Wanted], note: Note, has_text: Callable[[], bool]) -> None:
@@ -117,7 +115,6 @@ class Uploads:
         `note` hears in the caller's thread what became of them. Raises LinkCut, NotAnAnswer, HubRefuses and HubBusy;
         what was noted before stands.
         """
-        began_s = running_s()
         second = self.transport.sibling()
         work = _Work(self, deque(wanted))
         threads = [Thread(target=work.do, args=(road,), daemon=True) for road in (self.transport, second)]
@@ -133,7 +130,6 @@ class Uploads:
             second.close()
             self.transport.bytes_up += second.bytes_up
             self.transport.bytes_down += second.bytes_down
-            self.seconds += running_s() - began_s
         if work.failure is not None:
             raise work.failure
 

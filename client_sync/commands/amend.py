@@ -58,6 +58,9 @@ def _amend(asker: Asker, outbox: Outbox, record: Record) -> bool:
         now=asker.session.now(),
         receipt=record.receipt,
     )
+    if "facts" in replaced and (files := outbox.files.declared(record.id)):
+        # Told anew, the facts would name none of them.
+        content["facts"]["clear"]["files"] = files
     outbox.finalise("revision", content, scope=scope)
     return True
 

@@ -18,6 +18,9 @@ def show_counts(session: Session, outbox: Outbox) -> None:
     session.say_count("home.answered", counts.answered)
     if visits := outbox.tasks.count():
         session.say_count("home.visits", visits)
+    if (pending := outbox.files.pending()).count:
+        cost = session.preferences.cost_xof(pending.bytes)
+        session.say_count("files.pending", pending.count, size=shown_bytes(session, pending.bytes), cost=cost)
     if outbox.waiting():
         size = weight_bytes(outbox)
         cost = session.preferences.cost_xof(size)

@@ -1,7 +1,7 @@
 """`new`: a complaint from a person's answers, a draft after each of them, and the envelope closed at the end."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
@@ -14,10 +14,10 @@ from rich.panel import Panel
 from client_sync.cards import Card, card_for
 from client_sync.commands.asking import Asker, Close, GoBack
 from client_sync.commands.localized import command, option
-from client_sync.commands.questions import QUESTIONS, Question, reasons
+from client_sync.commands.questions import QUESTIONS, Question, reasons, take_in
 from client_sync.commands.records import complaints
 from client_sync.commands.session import Session, in_session
-from client_sync.complaint import Answers, Consent, Contact, Money, Person, Urgency, build_complaint
+from client_sync.complaint import Answers, Attachment, Consent, Contact, Money, Person, Urgency, build_complaint
 from client_sync.errors import ClientError
 from client_sync.outbox import Outbox
 from client_sync.pictures import draw
@@ -82,17 +82,35 @@ class Interview:
 
 @command("new")
 @option("--answers", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@option("--file", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @option("--receipt")
 @in_session
-def new(session: Session, answers: Path | None, receipt: str | None) -> None:
-    """Take down a complaint; --answers reads them from a file and asks nothing."""
+def new(session: Session, answers: Path | None, files: tuple[Path, ...], receipt: str | None) -> None:
+    """Take down a complaint; --answers reads them from a file and asks nothing, --file adds a photo or a recording."""
     if answers is not None:
         with session.outbox() as outbox:
-            taken = None if receipt is None else _checked_receipt(outbox, receipt)
-            close_envelope(session, outbox, Interview(str(uuid4()), read_answers(answers), receipt=taken))
+            code = None if receipt is None else _checked_receipt(outbox, receipt)
+            interview = Interview(str(uuid4()), read_answers(answers), receipt=code)
+            with outbox.files.kept_together() as taken:
+                _attach(session, outbox, interview, files, taken)
+                close_envelope(session, outbox, interview)
         return
     interview = _begin(session, receipt)
+    if files:
+        with session.outbox() as outbox, outbox.files.kept_together() as taken:
+            _attach(session, outbox, interview, files, taken)
+            session.vault().save_draft(interview.id, interview.to_draft())
     hold_interview(session, interview)
+
+
+def _attach(
+    session: Session, outbox: Outbox, interview: Interview, sources: Sequence[Path], taken: list[Attachment]
+) -> None:
+    """Seal the files and put them among the answers, and each into `taken` as soon as it is."""
+    before = interview.answers
+    for source in sources:
+        taken.append(take_in(session, outbox, source, (*before.files, *taken)))
+    interview.answers = replace(before, files=(*before.files, *taken))
 
 
 def hold_interview(session: Session, interview: Interview) -> None:
@@ -145,6 +163,8 @@ def read_answers(file: Path) -> Answers:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AnswersInvalid(why="toml", where=str(error)) from None
     _refuse_unfit(data, Answers, "")
+    if "files" in data:
+        raise AnswersInvalid(why="files_apart", where="files")
     if "level" not in data.get("consent", {}):
         raise AnswersInvalid(why="missing", where="consent.level")
     return Answers.from_draft(_with_days_as_text(data))
@@ -153,6 +173,7 @@ def read_answers(file: Path) -> Answers:
 def _begin(session: Session, receipt: str | None) -> Interview:
     """A new interview, or the draft that was left; with a receipt code that of its paper form."""
     drafts = [Interview.of(draft) for draft in session.vault().drafts()]
+    _follow_files(session, drafts)
     if receipt is not None:
         with session.outbox() as outbox:
             code = _checked_receipt(outbox, receipt)
@@ -167,6 +188,17 @@ def _begin(session: Session, receipt: str | None) -> Interview:
         if asker.agrees("new.resume"):
             return left[-1]
     return Interview(str(uuid4()))
+
+
+def _follow_files(session: Session, drafts: Sequence[Interview]) -> None:
+    """Let go of files that no draft names, and of names whose file is gone, which is said."""
+    with session.outbox() as outbox:
+        outbox.files.drop_unsaved([file for draft in drafts for file in draft.answers.files], session.now())
+        for draft in drafts:
+            held = tuple(file for file in draft.answers.files if outbox.files.holds(file))
+            if gone := len(draft.answers.files) - len(held):
+                draft.answers = replace(draft.answers, files=held)
+                session.say_count("new.files_gone", gone)
 
 
 def _ask_and_close(session: Session, interview: Interview) -> bool | None:

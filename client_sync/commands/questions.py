@@ -2,14 +2,20 @@
 
 import calendar
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Final
 
 from client_sync.cards import REASONS
 from client_sync.commands.asking import Asker, Option
-from client_sync.complaint import Answers, Consent, Contact, Money, Person, Urgency, has_minor, is_gbv
+from client_sync.commands.counts import shown_bytes
+from client_sync.commands.problems import sentence
+from client_sync.commands.session import Session
+from client_sync.complaint import Answers, Attachment, Consent, Contact, Money, Person, Urgency, has_minor, is_gbv
+from client_sync.errors import FileRefused
+from client_sync.outbox import Outbox
 from client_sync.paper import FAMILIES
 from client_sync.places import PLACES, Place
 from client_sync.protocol.limits import JSON_INTEGER_MAX, NARRATIVE_MAX_CHARS
@@ -246,11 +252,41 @@ def _victim(asker: Asker, roles: tuple[str, ...], count: int | None) -> Person:
 
 
 def _pieces(asker: Asker, answers: Answers) -> Answers:
-    """Says what to do with a paper or a photo: this program sends none."""
+    """Files are sealed as they are named; those of a question that is left before its end are let go."""
     asker.title("question.pieces")
-    if asker.agrees("question.pieces_hint"):
+    if not asker.agrees("question.pieces_hint"):
+        return answers
+    with asker.session.outbox() as outbox, outbox.files.kept_together() as taken:
+        while (typed := asker.line("question.piece")) is not None:
+            taken += _taken_in(asker, outbox, typed, (*answers.files, *taken))
+    if taken:
         asker.session.say("question.pieces_keep")
-    return answers
+    return replace(answers, files=(*answers.files, *taken))
+
+
+def _taken_in(asker: Asker, outbox: Outbox, typed: str, beside: Sequence[Attachment]) -> list[Attachment]:
+    """The file that was named, sealed; none when it is refused, which is said with its reason."""
+    # A terminal into which a file is dragged puts quotes around its name.
+    source = Path(typed.strip("'\"")).expanduser()
+    try:
+        attachment = take_in(asker.session, outbox, source, beside)
+    except FileRefused as refusal:
+        asker.session.write(sentence(refusal, asker.session))
+        return []
+    kind = label("file_kind", attachment.kind, asker.texts.language)
+    asker.session.say("question.piece_taken", kind=kind, size=shown_bytes(asker.session, attachment.size))
+    return [attachment]
+
+
+def take_in(session: Session, outbox: Outbox, source: Path, beside: Sequence[Attachment]) -> Attachment:
+    """Seal a file for a complaint that has others `beside` it, within the limits of the organisation.
+
+    Raises FileRefused, StoreFull and StoreFailed.
+    """
+    enrolled = outbox.enrolled
+    keyring = None if enrolled is None else enrolled.trusted_keyring
+    limits = None if keyring is None else keyring.file_limits
+    return outbox.files.take_in(source, now=session.now(), beside=beside, limits=limits)
 
 
 def _consent(asker: Asker, answers: Answers) -> Answers:

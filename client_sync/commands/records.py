@@ -7,15 +7,18 @@ from typing import Any, Final
 import click
 from rich.table import Table
 
+from client_sync.commands.counts import shown_bytes
 from client_sync.commands.localized import command, option
 from client_sync.commands.problems import code_words
 from client_sync.commands.session import Session, in_session
 from client_sync.errors import RecordUnknown
+from client_sync.files import FileState
 from client_sync.i18n import Catalogue
 from client_sync.outbox import Outbox
 from client_sync.places import fold
 from client_sync.protocol.receipts import read_receipt
 from client_sync.protocol.steps import KIND, Said, full_day, read, status_words, words
+from client_sync.protocol.vocabulary import label
 from client_sync.tables import Record
 
 _SHOWN_AT_ONCE: Final = 50
@@ -86,6 +89,14 @@ def state_words(record: Record, texts: Catalogue) -> str:
     return texts.text("list.state_and_status", state=state, status=status)
 
 
+def file_words(session: Session, state: FileState) -> str:
+    """What a file is and where it stands, in words."""
+    kind = label("file_kind", state.kind, session.texts.language)
+    left = shown_bytes(session, state.size - state.arrived)
+    words = session.texts.text(f"files.{state.state}", kind=kind, size=shown_bytes(session, state.size), left=left)
+    return words if state.code is None else f"{words} {code_words(state.code, session)}"
+
+
 def _show_record(session: Session, outbox: Outbox, record: Record) -> None:
     texts = session.texts
     session.say("show.name", picture=record.picture or "-", receipt=record.receipt or "-")
@@ -94,6 +105,8 @@ def _show_record(session: Session, outbox: Outbox, record: Record) -> None:
         session.write(code_words(record.code, session))
     if record.field:
         session.say("show.field", field=record.field)
+    for state in outbox.files.of(record.id):
+        session.say("show.file", words=file_words(session, state))
     if amendments := outbox.amendments(record.id):
         session.say_count("show.amendments", amendments)
     if record.is_answered:

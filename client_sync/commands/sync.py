@@ -98,7 +98,7 @@ def _shown_steps(session: Session, waiting: int) -> Iterator[Callable[[Step], No
         task = bar.add_task(session.texts.text("step.gather"), total=waiting or None)
 
         def draw(step: Step) -> None:
-            description = session.texts.text(f"step.{step.name}")
+            description = session.texts.text(f"step.{step.name}", size=shown_bytes(session, step.bytes))
             bar.update(task, description=description, completed=max(waiting - step.waiting, 0))
 
         yield draw
@@ -114,6 +114,8 @@ def _outcome(session: Session, report: SyncReport) -> Iterator[str]:
     for name in ("stored", "kept_aside", "rejected", "changes", "carried"):
         if count := getattr(report, name):
             yield texts.plural(f"sync.{name}", count)
+    if report.files:
+        yield texts.plural("sync.files", report.files)
     if report.cut:
         yield texts.text("sync.cut")
     if report.log in ("restored", "differs"):
@@ -141,9 +143,12 @@ def order_words(texts: Catalogue, orders: Sequence[str]) -> Iterator[str]:
 
 
 def _show_rest(session: Session, outbox: Outbox, report: SyncReport) -> None:
+    pending = outbox.files.pending()
     if unsent := outbox.unsent():
         session.say_count("sync.rest", unsent)
+    if pending.count:
+        session.say_count("sync.files_rest", pending.count, size=shown_bytes(session, pending.bytes))
     if outbox.link.is_wiped:
         session.say("sync.wiped")
-    elif not unsent and report.is_whole:
+    elif not unsent and not pending.count and report.is_whole:
         session.say("sync.done")

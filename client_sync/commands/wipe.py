@@ -57,9 +57,9 @@ def _chosen(session: Session) -> str | None:
 
 
 def _unsent(session: Session) -> int | None:
-    """How many operations only this device has; None when its files can't be opened any more."""
+    """How many operations and files only this device has; None when it can't be opened any more."""
     try:
         with session.outbox() as outbox:
-            return outbox.unsent()
+            return outbox.unsent() + outbox.files.pending().count
     except (KeyMissing, StoreDamaged):
         return None

@@ -39,6 +39,7 @@ class Header:
     anchor: int | None = None
     order: int | None = None
     files: bool | None = None
+    parts: str | None = None
 
     def line(self) -> bytes:
         """The header as it goes on the wire, with its newline."""
@@ -152,6 +153,7 @@ def _read_header(line: bytes) -> Header:
         anchor=_count(value.get("anchor")),
         order=_count(value.get("order")),
         files=True if value.get("files") is True else None,
+        parts=_text(value.get("parts")),
     )
 
 

@@ -14,6 +14,8 @@ CHECKSUM_DIFFERS: Final = "checksum_differs"
 DIFFERS: Final = "file_differs"
 BUSY: Final = "file_busy"
 TOO_LARGE: Final = "file_too_large"
+# Said by the device itself: the file that is here is not the one that was sealed, and nobody could ever open it.
+DAMAGED: Final = "file_damaged"
 _DOMAIN: Final = b"seere-upload-1\n"
 _ID_DIGITS: Final = 32
 # What was said goes before what was seen.

@@ -15,6 +15,8 @@ from typing import Any
 
 from flask import Flask, Response, request
 from waitress import create_server
+from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
 
 from client_sync.protocol.coding import inflate
 from client_sync.protocol.frames import Frame, read_frames
@@ -23,7 +25,7 @@ from tests.client_sync.builders import DEVICE, EPOCH
 
 
 class FileHub:
-    """What it knows, and what it says.."""
+    """What it knows."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -104,86 +106,117 @@ def _keep(path: Path, data: bytes) -> None:
     path.with_suffix(".new").replace(path)
 
 
-def made(hub: FileHub) -> Flask:
-    """Its doors."""
-    app = Flask(__name__)
+class Doors:
+    """What the hub answers; every request is heard whole before anything is done with it."""
 
-    @app.before_request
-    def note() -> Response | None:
-        request.get_data()
-        with hub.lock, (hub.folder / "requests").open("a") as requests:
-            size = len(request.get_data())
+    def __init__(self, hub: FileHub) -> None:
+        self.hub = hub
+
+    def app(self) -> Flask:
+        """The doors as an application."""
+        app = Flask(__name__)
+        app.before_request(self.note)
+        app.post("/api/v1/sync")(self.sync)
+        app.post(FILES_PATH)(self.begin)
+        app.route(f"{FILES_PATH}/<upload>", methods=["HEAD", "PATCH"])(self.go_on)
+        return app
+
+    def note(self) -> Response | None:
+        """Write down each request, and refuse it where the test wants so."""
+        size = len(request.get_data())
+        with self.hub.lock, (self.hub.folder / "requests").open("a") as requests:
             requests.write(f"{request.method} {request.path} {request.headers.get('Upload-Offset', '-')} {size}\n")
-        for mood, status in (("storage_full", 507), ("device_revoked", 403), ("file_busy", 423)):
-            if request.path.startswith(FILES_PATH) and hub.in_mood(mood):
-                return problem(status, mood, **({"retry_after_s": 300} if status == 507 else {}))
+            for mood, status in (("storage_full", 507), ("files_too_many", 429), ("device_revoked", 403)):
+                if request.path.startswith(FILES_PATH) and self.hub.in_mood(mood):
+                    return _problem(status, mood, retry_after_s=None if status == 403 else 300)
         return None
 
-    @app.post("/api/v1/sync")
-    def sync() -> Response:
+    def sync(self) -> Response:
+        """File what came, and say what is wanted."""
         body = inflate(request.get_data(), request.headers["Content-Encoding"], request.headers["Seere-Dictionary"])
         frames = list(read_frames(body.data))
-        with hub.lock:
-            hub.file(frames)
+        with self.hub.lock:
+            self.hub.file(frames)
             members: dict[str, Any] = {"now": "2026-11-21T10:00:00Z", "epoch": EPOCH, "position": len(frames)}
             members["frames"] = [{"frame": f.header.frame, "n": len(f.lines)} for f in frames if f.lines]
             seen = int(frames[0].header.cursor or 0)
-            changes = [change for change in hub.changes() if change["n"] > seen]
+            changes = [change for change in self.hub.changes() if change["n"] > seen]
             if changes:
                 members |= {"changes": changes, "cursor": str(changes[-1]["n"])}
             if frames[0].header.files or any(frame.lines for frame in frames):
-                members["need"] = hub.need()
+                members["need"] = self.hub.need()
         return Response(json.dumps(members), mimetype="application/json")
 
-    @app.post(FILES_PATH)
-    def begin() -> Response:
+    def begin(self) -> Response:
+        """Begin an upload, or find it begun."""
         name, _, value = request.headers["Upload-Metadata"].partition(" ")
         sha256 = b64decode(value).decode()
-        with hub.lock:
-            declared = hub.files.get(sha256)
-            if name != "sha256" or declared is None or hub.in_mood("file_unwanted"):
-                return problem(404, "file_unwanted")
-            if int(request.headers["Upload-Length"]) != declared["size"] or hub.in_mood("file_too_large"):
-                return problem(413, "file_too_large")
-            hub.part(sha256).touch()
-            if not hub.offset(sha256) and not hub.append(sha256, request.get_data()):
-                return problem(460, "file_differs")
-            headers = {"Location": f"{FILES_PATH}/{upload_id(DEVICE, sha256)}"}
-            return standing(201, sha256, headers)
+        with self.hub.lock:
+            declared = self.hub.files.get(sha256)
+            if name != "sha256" or declared is None or self.hub.in_mood("file_unwanted"):
+                return _problem(404, "file_unwanted")
+            if int(request.headers["Upload-Length"]) != declared["size"] or self.hub.in_mood("file_too_large"):
+                return _problem(413, "file_too_large")
+            if not self.hub.blob(sha256).exists():
+                self.hub.part(sha256).touch()
+            if not self.hub.offset(sha256) and not self.hub.append(sha256, request.get_data()):
+                return _problem(460, "file_differs")
+            return self._standing(201, sha256, Location=f"{FILES_PATH}/{upload_id(DEVICE, sha256)}")
 
-    @app.route(f"{FILES_PATH}/<upload>", methods=["HEAD", "PATCH"])
-    def go_on(upload: str) -> Response:
-        with hub.lock:
-            sha256 = next((each for each in hub.files if upload_id(DEVICE, each) == upload), "")
-            begun = sha256 and (hub.part(sha256).exists() or hub.blob(sha256).exists())
-            if not begun or hub.in_mood("expired"):
-                if sha256:
-                    hub.part(sha256).unlink(missing_ok=True)
-                return problem(404, "file_unwanted")
+    def go_on(self, upload: str) -> Response:
+        """Say how much is here, or take more."""
+        with self.hub.lock:
+            sha256 = next((each for each in self.hub.files if upload_id(DEVICE, each) == upload), None)
+            if sha256 is None or not self._is_begun(sha256):
+                return _problem(404, "file_unwanted")
             if request.method == "HEAD":
-                return standing(200, sha256, {"Upload-Length": str(hub.files[sha256]["size"])})
-            if int(request.headers["Upload-Offset"]) != hub.offset(sha256):
-                return problem(409, "offset_differs")
-            data = request.get_data()
-            sums = request.headers["Upload-Checksum"].split(" ")
-            if b64decode(sums[1]) != hashlib.sha256(data).digest() or hub.in_mood("checksum_differs"):
-                return problem(460, "checksum_differs")
-            if not hub.append(sha256, data) or hub.in_mood("file_differs"):
-                return problem(460, "file_differs")
-            return standing(204, sha256, {})
+                return self._standing(200, sha256)
+            refusal = self._refused(sha256) or self._taken(sha256)
+            return self._standing(204, sha256) if refusal is None else refusal
 
-    def standing(status: int, sha256: str, headers: dict[str, str]) -> Response:
-        return Response(status=status, headers=headers | {"Upload-Offset": str(hub.offset(sha256))})
+    def _is_begun(self, sha256: str) -> bool:
+        if self.hub.in_mood("expired"):
+            self.hub.part(sha256).unlink(missing_ok=True)
+        return self.hub.part(sha256).exists() or self.hub.blob(sha256).exists()
 
-    def problem(status: int, code: str, **members: Any) -> Response:
-        return Response(json.dumps({"code": code} | members), status, mimetype="application/problem+json")
+    def _refused(self, sha256: str) -> Response | None:
+        if int(request.headers["Upload-Offset"]) != self.hub.offset(sha256):
+            return _problem(409, "offset_differs")
+        if self.hub.in_mood("file_busy"):
+            return _problem(423, "file_busy")
+        _, _, digest = request.headers["Upload-Checksum"].partition(" ")
+        is_sound = b64decode(digest) == hashlib.sha256(request.get_data()).digest()
+        return None if is_sound and not self.hub.in_mood("checksum_differs") else _problem(460, "checksum_differs")
 
-    return app
+    def _taken(self, sha256: str) -> Response | None:
+        is_sound = self.hub.append(sha256, request.get_data()) and not self.hub.in_mood("file_differs")
+        return None if is_sound else _problem(460, "file_differs")
+
+    def _standing(self, status: int, sha256: str, **headers: str) -> Response:
+        headers["Upload-Offset"] = str(self.hub.offset(sha256))
+        return Response(status=status, headers=headers)
+
+
+def _problem(status: int, code: str, **members: Any) -> Response:
+    return Response(json.dumps({"code": code} | members), status, mimetype="application/problem+json")
+
+
+class _Task(WSGITask):  # type: ignore[misc]
+    """Waitress closes the connection after every 204, and each chunk would need a new one: RFC 9112 §9.3 wants none."""
+
+    def set_close_on_finish(self) -> None:
+        if self.has_body or self.request.headers.get("CONNECTION", "").lower() == "close":
+            super().set_close_on_finish()
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = _Task
 
 
 if __name__ == "__main__":
     folder, port = Path(sys.argv[1]), int(sys.argv[2])
-    server = create_server(made(FileHub(folder)), host="127.0.0.1", port=port, threads=8)
+    server = create_server(Doors(FileHub(folder)).app(), host="127.0.0.1", port=port, threads=8)
+    server.channel_class = _Channel
     sys.stdout.write(f"listens on {server.effective_port}\n")
     sys.stdout.flush()
     server.run()

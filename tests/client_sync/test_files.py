@@ -440,7 +440,7 @@ def test_what_a_hub_says_of_files_that_are_none_of_ours_changes_nothing(
     for n, each in enumerate((drafted, strangers), 1):
         told(outbox, n, each)
     told(outbox, 3, drafted, state="anything")
-    assert outbox.files.wanted([Needed(each.sha256, 0) for each in (drafted, strangers)]) == []
+    assert outbox.files.note_needed([Needed(each.sha256, 0) for each in (drafted, strangers)]) == []
     assert outbox.files.holds(drafted)
 
 
@@ -459,7 +459,7 @@ def test_what_the_hub_wants_again_is_wanted_again(outbox: Outbox, tmp_path: Path
     [photo] = taken(outbox, written(tmp_path))
     sent(outbox, 1, photo)
     told(outbox, 1, photo)
-    [wanted] = outbox.files.wanted([Needed(photo.sha256, 100)])
+    [wanted] = outbox.files.note_needed([Needed(photo.sha256, 100)])
     assert (wanted.offset, wanted.size, outbox.files.pending()) == (100, photo.size, Pending(1, photo.size - 100))
 
 
@@ -469,7 +469,7 @@ def test_voices_go_first_then_photos_the_smallest_first(outbox: Outbox, tmp_path
     voices = (written(tmp_path, "voix.ogg", VOICE), written(tmp_path, "voix.amr", media.amr()))
     attachments = taken(outbox, *sources, *voices)
     sent(outbox, 1, *attachments)
-    wanted = outbox.files.wanted([Needed(each.sha256, 0) for each in attachments])
+    wanted = outbox.files.note_needed([Needed(each.sha256, 0) for each in attachments])
     order = [next(no for no, each in enumerate(attachments) if each.sha256 == want.sha256) for want in wanted]
     assert order == [4, 3, 1, 0, 2]
 
