@@ -386,6 +386,14 @@ def position(connection: sa.Connection) -> tuple[int, int]:
     return first or 0, last or 0
 
 
+def count_waiting(connection: sa.Connection, before: datetime) -> int:
+    """How many wait for a person: to be sealed, to be sent, or, as `overdue`, to be asked after."""
+    columns = package.c
+    is_here = columns.state.in_(("prepared", "sealed"))
+    is_silent = (columns.state == "transmitted") & (columns.transmitted_at < before)
+    return connection.scalar(sa.select(sa.func.count()).select_from(package).where(is_here | is_silent)) or 0
+
+
 def overdue(connection: sa.Connection, before: datetime) -> list[Package]:
     """Packages that left before then, of which their destinations have not said a word."""
     columns = package.c

@@ -21,6 +21,7 @@ from server.services.commission import serials
 from server.services.commission.choosing import Choice, Keyed, choose
 from server.store import accounts, audit, destinations, notices, packages
 from server.store.engine import Store
+from server.store.lines import Count
 from server.store.packages import Package as Package
 from server.store.packages import Series as Series
 
@@ -187,6 +188,16 @@ def listed(store: Store, desk: Desk) -> list[Package]:
     serials.require(desk)
     with store.read() as connection:
         return packages.listed(connection)
+
+
+def count_waiting(store: Store, desk: Desk) -> Count:
+    """How many packages wait for somebody: to be sealed, to be sent, or to be asked after, for no word came in time.
+
+    Raises NotFound for whoever prepares no packages.
+    """
+    serials.require(desk)
+    with store.read() as connection:
+        return Count(packages.count_waiting(connection, desk.now - rules.ANSWER_WITHIN), is_more=False)
 
 
 def one(store: Store, desk: Desk, number: str) -> Package:

@@ -218,9 +218,11 @@ class TestSending:
         page = office.browser(AWA).get(f"{LIST}/{NUMBER}/file")
         assert (page.status_code, "préparez un autre envoi" in page.text) == (422, True)
 
-    def test_no_word_in_fifteen_days_is_shown(self, office: Office) -> None:
+    def test_no_word_in_fifteen_days_is_shown_and_counted_with_what_waits(self, office: Office) -> None:
         office.sent()
+        assert _is_shown(office.browser(AWA).get(LIST), "Envois Tableau de bord")
         office.hub.clock.pass_(days=16)  # type: ignore[attr-defined]
+        assert _is_shown(office.browser(AWA).get(LIST), "Envois 1", "Plus de 15 jours sans accusé")
         assert _is_shown(office.browser(AWA).get(f"{LIST}/{NUMBER}"), "15 jours")
 
 
