@@ -199,7 +199,7 @@ def approve(operator: Operator, number: str, by_passphrase: bool, names: Path | 
     commission_words.say_digests(operator, sealed)
     if by_passphrase:
         operator.say("commission.passphrase_apart")
-    is_for_another = transmitting.needs_another(sealed, desk)
+    is_for_another = preparing.needs_another(sealed, desk)
     key = "commission.how_another_sends" if is_for_another else "commission.how_send"
     operator.say(key, number=sealed.number.text, name=as_name)
 

@@ -27,6 +27,7 @@ from tests.benchmarks.quarter import FORMULAS, Quarter, lines, member
 FIGURES: Final = (
     "package_canaries_planted",
     "package_canaries_found",
+    "names_of_nobody_who_agreed",
     "rows_below_k",
     "live_formulas",
     "phones_not_text",
@@ -67,8 +68,10 @@ def public_bundle(made: Quarter) -> bytes:
 
 
 def below_k(told: Iterable[Mapping[str, str]]) -> int:
-    """How many lines without a name are like fewer than _K, themselves among them."""
+    """How many lines without a name are like fewer than _K, themselves among them. Void where there is none."""
     alike = Counter(tuple(each[name] for name in _KNOWN_BY) for each in told if not each["nom"])
+    if not alike:
+        raise Void("no line without a name is in the package")
     return sum(number for number in alike.values() if number < _K)
 
 
@@ -82,14 +85,13 @@ def _canaries(made: Quarter, laid: Path, zipped: bytes) -> Iterator[Figure]:
     for level, each in planted.items():
         note(f"{level}: {len(each)} planted, {len(each & found)} found")
     names = {each["name"] for each in json.loads(member(zipped, "plaintes.json"))["lines"] if "name" in each}
-    note(
-        f"{len(names)} names told, {len(names - {' '.join(each.split()) for each in made.names})} of nobody who agreed"
-    )
+    agreed = {"".join(char if char.isprintable() else " " for char in each) for each in made.names}
     told = {hit.path for hit in search(laid, [Canary("name", each) for each in names])}
     if not {"plaintes.csv", "plaintes.json"} <= {Path(each).name for each in told} or not any("xl/" in e for e in told):
         raise Void(f"names that may be told were found in {sorted(told)} alone")
     yield Figure("package_canaries_planted", sum(len(each) for each in planted.values()), "texts")
     yield Figure("package_canaries_found", len(found), "texts", "=", 0)
+    yield Figure("names_of_nobody_who_agreed", len(names - agreed), "names", "=", 0)
 
 
 def _lay_inside(folder: Path) -> None:
