@@ -20,7 +20,7 @@ from server.services.commission import preparing
 
 def main(folder: Path, passphrase: str, now: datetime, destination: str, quarter: str) -> None:
     """See above."""
-    settings = Settings(data=folder)
+    settings = Settings(data=folder, coalition="Coalition d'essai")
     hub = open_hub(settings, credential.unlock(settings.credential, passphrase), lambda: now)
     # What seals is the hub that people look at.
     create_app(hub)
