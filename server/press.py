@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.domain.desk import Desk
+from server.domain.errors import PackageRefused
 from server.domain.statistics import Period
 from server.hub import VERSION, Hub
 from server.services import statistics
@@ -24,8 +25,12 @@ def seal(hub: Hub, desk: Desk, number: str, seen: str, passphrase: str = "", nam
     """Seal what was prepared; `seen`: the digest of the choice that this person looked at.
 
     Names are opened with the keys in hand at the desk, or stand in `names`, as they came back from where they were
-    opened; each opening is logged with the number of the package. Raises as `approving.approve` and `carrying.take_in`.
+    opened; each opening is logged with the number of the package. Raises as `approving.approve` and `carrying.take_in`,
+    and PackageRefused (`nameless`) at a hub that has no name.
     """
+    if not hub.settings.coalition:
+        # Whoever gets it would not know from whom it is, or take it for somebody else's.
+        raise PackageRefused(fault="nameless")
     if passphrase:
         # Before anything is opened for it.
         sealing.check_passphrase(passphrase)

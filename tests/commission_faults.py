@@ -56,7 +56,7 @@ def _run(hub: Hub, who: Person, there: Commission, series: Series, numbers: list
     said = {f"P-{_letters(dice)}": (number, "line") for number in dice.sample(numbers, ITEMS)}
     body = plain(manifest(seed), list(said))
     digest = hashlib.sha256(body).hexdigest()
-    package = package_of(hub, who, said, seed, "sealed", file=digest, key="age1")  # type: ignore[arg-type]
+    package = package_of(hub, who, said, seed, "sealed", file=digest, key=series.key)  # type: ignore[arg-type]
     folder = hub.settings.data
     file = Outgoing(folder / transmitting.package_file(package), digest, package.number.text)
     file.path.write_bytes(body)

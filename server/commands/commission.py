@@ -117,7 +117,21 @@ def list_(operator: Operator, as_name: str) -> None:
         commission_words.say_package(operator, package)
     if not made:
         operator.say("commission.none")
-    operator.say("commission.signer", public=minisign.public_key(signer))
+    heard = sealing.grouped(minisign.fingerprint(minisign.public_file(signer)))
+    operator.say("commission.signer", public=minisign.public_key(signer), fingerprint=heard)
+
+
+@command.command("public-key", cls=SpokenCommand)
+@click.option("--out", required=True, type=_NEW_FILE, metavar="FILE")
+@as_person
+@pass_operator
+def public_key(operator: Operator, out: Path, as_name: str) -> None:
+    """The key that signs packages, as a file for a destination."""
+    with _at_work(operator, as_name, as_name) as (hub, desk):
+        serials.require(desk)
+        file = minisign.public_file(press_of(hub).signer)
+    operator.write_new(out, [file])
+    operator.say("commission.public_key", file=out, fingerprint=sealing.grouped(minisign.fingerprint(file)))
 
 
 @command.command(cls=SpokenCommand)
@@ -199,7 +213,7 @@ def approve(operator: Operator, number: str, by_passphrase: bool, names: Path | 
     commission_words.say_digests(operator, sealed)
     if by_passphrase:
         operator.say("commission.passphrase_apart")
-    is_for_another = transmitting.needs_another(sealed, desk)
+    is_for_another = preparing.needs_another(sealed, desk)
     key = "commission.how_another_sends" if is_for_another else "commission.how_send"
     operator.say(key, number=sealed.number.text, name=as_name)
 

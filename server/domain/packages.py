@@ -33,7 +33,9 @@ NEXT: Final[Mapping[State, frozenset[State]]] = {
 # After so long without a word of the destination, people are told.
 ANSWER_WITHIN: Final = timedelta(days=15)
 PREFIX: Final = re.compile(r"[A-Z][A-Z0-9]{1,11}")
-_NUMBER: Final = re.compile(r"(?P<prefix>[A-Z][A-Z0-9]{1,11})-(?P<quarter>(?:19|20)\d\d-T[1-4])-(?P<no>\d{4,9})")
+_NUMBER: Final = re.compile(
+    r"(?P<prefix>[A-Z][A-Z0-9]{1,11})-(?P<quarter>(?:19|20)[0-9]{2}-T[1-4])-(?P<no>[0-9]{4}|[1-9][0-9]{4,8})"
+)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 # A number under which a body keeps a file, where it is plainly no more: other words of a body go to no device.
 FILE_NUMBER: Final = re.compile(r"(?=[^0-9]*[0-9])(?=.{1,40}\Z)[A-Z0-9]{1,10}(?:[ /._-][A-Z0-9]{1,10})*")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from server.domain.packages import Item, Number, Shape, State, Way
 from server.store import state
+from server.store.case_tables import casefile
 from server.store.dialect import locked
 from server.store.package_tables import package, package_item, series, summary
 from server.store.schema import act, complaint, person, quarantine, received
@@ -23,6 +24,8 @@ _RESTORED: Final = "restored_"
 # And before the number of a package, of what opens names that were opened elsewhere.
 _NAMES: Final = "names_"
 _NAMED: Final = frozenset({"complainant", "victim"})
+# What is compared, and means nothing else.
+Position = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -376,14 +379,29 @@ def outlines(connection: sa.Connection, complaints: Collection[int]) -> dict[int
     return {row.id: Outline(frozenset(kinds.get(row.id, ())), *row[1:]) for row in connection.execute(select)}
 
 
-def position(connection: sa.Connection) -> tuple[int, int]:
-    """How far what devices and people at the hub's doors say has come: the same as long as no word of consent came."""
+def position(connection: sa.Connection) -> Position:
+    """How far what packages go by has come: the same as long as no device spoke, and nobody worked on a case or on a
+    summary."""
+    words = summary.c
     said = (
-        sa.select(sa.func.max(received.c.id)).scalar_subquery(),
-        sa.select(sa.func.max(quarantine.c.id)).scalar_subquery(),
+        sa.select(sa.func.max(received.c.id)),
+        sa.select(sa.func.max(quarantine.c.id)),
+        sa.select(sa.func.sum(casefile.c.revision)),
+        sa.select(sa.func.count()).select_from(summary),
+        sa.select(sa.func.max(words.at)),
+        sa.select(sa.func.max(words.reviewed_at)),
+        sa.select(sa.func.count(words.reviewed_at)),
+        sa.select(sa.func.count()).select_from(summary).where(words.back != ""),
     )
-    first, last = connection.execute(sa.select(*said)).one()
-    return first or 0, last or 0
+    return tuple(connection.scalar(each) for each in said)
+
+
+def count_waiting(connection: sa.Connection, before: datetime) -> int:
+    """How many wait for a person: to be sealed, to be sent, or, as `overdue`, to be asked after."""
+    columns = package.c
+    is_here = columns.state.in_(("prepared", "sealed"))
+    is_silent = (columns.state == "transmitted") & (columns.transmitted_at < before)
+    return connection.scalar(sa.select(sa.func.count()).select_from(package).where(is_here | is_silent)) or 0
 
 
 def overdue(connection: sa.Connection, before: datetime) -> list[Package]:

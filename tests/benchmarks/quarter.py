@@ -8,7 +8,7 @@ import io
 import os
 import pickle
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -62,23 +62,38 @@ _AFTER_DAYS: Final = (date(2027, 1, 4) - NOW.date()).days
 # Keys of invented people, for whoever opens it again: each an actor and the keys in hand.
 PEOPLE: Final = "people.pickle"
 _FRAME: Final = 500
-_CANARIES_EACH: Final = 14
+# No complaint has more.
+_CANARIES_EACH: Final = 16
 _WEIGHTS: Final = (10, 15, 45, 20, 10)
 _AGES: Final = ("12-17", "18-24", "25-59", "60+")
+_FIRST: Final = date(2026, 10, 1)
+_RIGHTS: Final = tuple(
+    each for each in VOCABULARY.kinds if each.startswith("HR-") and not VOCABULARY.follows_gbv_rules(each)
+)
+# The last two are no business of the commission, or are told in totals alone.
+_HOW_OFTEN: Final = (*(1 / (1 + at) for at in range(len(_RIGHTS))), 0.6, 0.3)
+_USUAL: Final = {
+    "confidentiality": "confidential",
+    "contact_ok": "yes",
+    "entered_at": "2026-11-20T08:00:00Z",
+    "collected_at": "2026-11-19T08:00:00Z",
+    "receipt": "7K4M-2QG",
+    "team": "segou",
+}
 _ACCUSED: Final = ("police", "gendarmerie", "armed_forces", "civil_servant", "traditional_authority", "")
 
 
 @dataclass
 class Quarter:
-    """A hub whose quarter is over. `planted`: by consent level, what must not leave; `consented`: names that may;
-    `phones`: those that may."""
+    """A hub whose quarter is over. `planted`: by consent level, what must not leave; `names` and `phones`: those that
+    may."""
 
     hub: Hub
     first: Person
     second: Person
     planted: dict[str, list[Canary]] = field(default_factory=lambda: {level: [] for level in LEVELS})
-    consented: list[str] = field(default_factory=list)
-    phones: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    phones: set[str] = field(default_factory=set)
 
     @property
     def press(self) -> Press:
@@ -177,40 +192,53 @@ def _fill(made: Quarter, size: int, dice: Random, *, is_planted: bool) -> None:
     cercles = [each.id for each in _gazetteer(made.hub).places if each.level == "cercle"]
     # A few cercles have most of it, as it is.
     weights = [1 / (1 + at) for at in range(len(cercles))]
-    texts = iter(plant(size * _CANARIES_EACH, Random(dice.random()))) if is_planted else None
+    canaries = iter(plant(size * _CANARIES_EACH, Random(dice.random()))) if is_planted else None
     for start in range(0, size, _FRAME):
         told = []
         for no in range(start, min(start + _FRAME, size)):
             level = dice.choices(LEVELS, _WEIGHTS)[0]
-            planted = [next(texts) for _ in range(_CANARIES_EACH)] if texts else []
-            place = dice.choices(cercles, weights)[0]
-            content = _content(made, no, level, place, dice, [each.text for each in planted])
-            made.planted[level] += planted
-            sealed = sender.seal(f"q{no}", content)
-            if planted:
+            say = _speaker(made.planted[level], canaries, f"mot {no}")
+            sealed = sender.seal(f"q{no}", _content(made, no, level, dice.choices(cercles, weights)[0], dice, say))
+            if canaries is not None:
                 # From a device of another version, which says more than this one knows.
-                sealed["facts"]["clear"] |= {"x_note": planted[-1].text, "x_files": [{"name": planted[-2].text}]}
+                sealed["facts"]["clear"] |= {"x_note": say(), "x_files": [{"name": say()}]}
             told.append(operation("complaint", f"q{no}", sealed, seq=no + 1))
         sender.send(*told)
 
 
-def _content(made: Quarter, no: int, level: str, place: str, dice: Random, planted: Sequence[str]) -> dict[str, Any]:
-    """What a device says; `planted`: texts that nobody agreed to tell, one for each place where a person writes."""
-    rights = [each for each in VOCABULARY.kinds if each.startswith("HR-") and not VOCABULARY.follows_gbv_rules(each)]
-    # The last two are no business of the commission, or are told in totals alone.
-    kind = dice.choices([*rights, "COR-RACKET", "GBV-2"], [*(1 / (1 + at) for at in range(len(rights))), 0.6, 0.3])[0]
-    text = iter(planted or [f"{word} {no}" for word in ("un", "mot") for _ in range(_CANARIES_EACH)])
-    name, phone = f"Personne {no}", f"+223 00 {no // 10000 % 100:02} {no // 100 % 100:02} {no % 100:02}"
-    if planted and no % 7 == 0:
-        name = FORMULAS[no // 7 % len(FORMULAS)] + f" {no}"
-    is_named = level in ("C3", "C4")
-    happened = date(2026, 10, 1) + timedelta(days=dice.randrange(50))
+def _speaker(planted: list[Canary], canaries: Iterator[Canary] | None, else_says: str) -> Callable[[], str]:
+    """Says what nobody agreed to tell: the next canary, which was planted then, or always the same."""
+
+    def say() -> str:
+        if canaries is None:
+            return else_says
+        planted.append(next(canaries))
+        return planted[-1].text
+
+    return say
+
+
+def _content(made: Quarter, no: int, level: str, place: str, dice: Random, say: Callable[[], str]) -> dict[str, Any]:
+    """What a device says; `say` gives what nobody agreed to tell, for each place where somebody writes."""
+    kind = dice.choices([*_RIGHTS, "COR-RACKET", "GBV-2"], _HOW_OFTEN)[0]
+    may_be_named = level in ("C3", "C4") and kind in _RIGHTS
+    name = _name(no) if may_be_named else say()
+    # Of C3 the name may go, and not how to reach the person.
+    phone = (
+        f"+223 00 {no // 10000 % 100:02} {no // 100 % 100:02} {no % 100:02}"
+        if may_be_named and level == "C4"
+        else say()
+    )
+    if may_be_named:
+        made.names.add(name)
+    if may_be_named and level == "C4":
+        made.phones.add(phone)
     accused = dice.choice(_ACCUSED)
     facts = {
         "kinds": [kind],
         "channel": "in_person",
         "place": {"id": place, "list": "2026.1"},
-        "incident": {"from": happened.isoformat(), "precision": "day"},
+        "incident": {"from": (_FIRST + timedelta(days=dice.randrange(50))).isoformat(), "precision": "day"},
         "persons": [
             {"no": 1, "roles": ["complainant", "victim"], "sex": dice.choice("fm"), "age": dice.choice(_AGES)},
             {"no": 2, "roles": ["alleged_perpetrator"], **({"category": accused} if accused else {})},
@@ -221,45 +249,41 @@ def _content(made: Quarter, no: int, level: str, place: str, dice: Random, plant
             "given_by": "self",
             "form": "oral_witness",
             "read_aloud": True,
-            **({"bodies": ["cndh"]} if is_named else {}),
+            **({"bodies": [CNDH.code]} if level in ("C3", "C4") else {}),
         },
-        "confidentiality": "confidential",
-        "contact_ok": "yes",
-        "entered_at": "2026-11-20T08:00:00Z",
-        "collected_at": "2026-11-19T08:00:00Z",
-        "receipt": "7K4M-2QG",
-        "team": "segou",
+        **_USUAL,
     }
     persons = [
-        {"no": 1, "name": name, "phone": phone, "note": next(text)},
-        {"no": 2, "name": next(text), "note": next(text)},
-        {"no": 3, "name": next(text), "phone": next(text)},
+        {"no": 1, "name": name, "phone": phone, "note": say()},
+        {"no": 2, "name": say(), "note": say()},
+        {"no": 3, "name": say(), "phone": say()},
     ]
     traces = {
-        "said": next(text),
+        "said": say(),
         "gps": {"lat": "13.4711", "lon": "-6.4711"},
-        "media_keys": {f"{no:064x}": next(text)},
+        "media_keys": {f"{no:064x}": say()},
     }
-    identity = {"persons": persons, "contact": {"how": next(text), "say": next(text), "when": "le soir"}}
-    statement = {"narrative": next(text), "lang": "fra", "withhold_note": next(text)}
-    if is_named and not kind.startswith("GBV"):
-        made.consented.append(name)
-        made.phones.append(phone)
+    identity = {"persons": persons, "contact": {"how": say(), "say": say(), "when": "le soir"}}
+    statement = {"narrative": say(), "lang": "fra", "withhold_note": say()}
     parts = {"facts": facts, "statement": statement, "traces": traces, "identity": identity}
     return {"form": "complaint/1", "vocabulary": "2026.1", **{part: {"clear": clear} for part, clear in parts.items()}}
 
 
+def _name(no: int) -> str:
+    """Of one in seven a spreadsheet would make something else."""
+    return FORMULAS[no // 7 % len(FORMULAS)] + f" {no}" if no % 7 == 0 else f"Personne {no}"
+
+
 def _write_beside(made: Quarter, dice: Random) -> None:
-    """What people at the hub write: notes, summaries not reviewed, and reviewed ones that look like formulas."""
+    """What people at the hub write: notes, and reviewed summaries that look like formulas."""
     hub = made.hub
     first, second = (at_desk(hub, each) for each in (made.first, made.second))
     with hub.store.read() as connection:
         ids = [row[0] for row in connection.exec_driver_sql("SELECT id FROM complaint ORDER BY id LIMIT 120")]
         numbers = list(registry.numbers_of(connection, ids).values())
-    texts = plant(len(numbers) * 2, dice)
-    for at, number in enumerate(numbers):
-        noting.write(hub.store, first, keyrings.current(hub.store), number, texts[2 * at].text + " : note de dossier")
-        made.planted["C2"].append(texts[2 * at])
+    for at, (number, note) in enumerate(zip(numbers, plant(len(numbers), dice), strict=True)):
+        noting.write(hub.store, first, keyrings.current(hub.store), number, f"{note.text} : note de dossier")
+        made.planted["C2"].append(note)
         if at % 2:
             summarising.write(hub.store, first, number, FORMULAS[at // 2 % len(FORMULAS)].strip() + f" résumé {at}")
             written = summarising.of(hub.store, second, number)

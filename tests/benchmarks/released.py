@@ -5,6 +5,7 @@ What is looked for is found by the bytes of the package and by other readers tha
 
 import csv
 import io
+import json
 import re
 import sqlite3
 from collections import Counter
@@ -26,6 +27,7 @@ from tests.benchmarks.quarter import FORMULAS, Quarter, lines, member
 FIGURES: Final = (
     "package_canaries_planted",
     "package_canaries_found",
+    "names_of_nobody_who_agreed",
     "rows_below_k",
     "live_formulas",
     "phones_not_text",
@@ -66,8 +68,10 @@ def public_bundle(made: Quarter) -> bytes:
 
 
 def below_k(told: Iterable[Mapping[str, str]]) -> int:
-    """How many lines without a name are like fewer than _K, themselves among them."""
+    """How many lines without a name are like fewer than _K, themselves among them. Void where there is none."""
     alike = Counter(tuple(each[name] for name in _KNOWN_BY) for each in told if not each["nom"])
+    if not alike:
+        raise Void("no line without a name is in the package")
     return sum(number for number in alike.values() if number < _K)
 
 
@@ -80,12 +84,14 @@ def _canaries(made: Quarter, laid: Path, zipped: bytes) -> Iterator[Figure]:
     found = {hit.canary for hit in hits}
     for level, each in planted.items():
         note(f"{level}: {len(each)} planted, {len(each & found)} found")
-    named = [Canary("name", each["nom"]) for each in lines(zipped) if each["nom"]]
-    told = {hit.path for hit in search(laid, named)}
+    names = {each["name"] for each in json.loads(member(zipped, "plaintes.json"))["lines"] if "name" in each}
+    agreed = {"".join(char if char.isprintable() else " " for char in each) for each in made.names}
+    told = {hit.path for hit in search(laid, [Canary("name", each) for each in names])}
     if not {"plaintes.csv", "plaintes.json"} <= {Path(each).name for each in told} or not any("xl/" in e for e in told):
         raise Void(f"names that may be told were found in {sorted(told)} alone")
     yield Figure("package_canaries_planted", sum(len(each) for each in planted.values()), "texts")
     yield Figure("package_canaries_found", len(found), "texts", "=", 0)
+    yield Figure("names_of_nobody_who_agreed", len(names - agreed), "names", "=", 0)
 
 
 def _lay_inside(folder: Path) -> None:
@@ -143,7 +149,7 @@ def _lost_phones(made: Quarter, zipped: bytes) -> int:
     """Of the phones that may be told, those that are not text as they were told, in the CSV file or the workbook."""
     told = {phone for each in lines(zipped) for phone in each["telephone"].split("; ") if phone}
     told = {each.lstrip("'") for each in told}
-    if not told or not told <= set(made.phones):
+    if not told or not told <= made.phones:
         raise Void(f"phones in the package are not those of people who agreed: {sorted(told)[:5]}")
     book = openpyxl.load_workbook(io.BytesIO(member(zipped, "plaintes.xlsx")))
     texts = {

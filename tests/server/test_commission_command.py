@@ -70,7 +70,7 @@ def clock() -> Clock:
 @pytest.fixture
 def hub(tmp_path: Path, clock: Clock) -> Iterator[Hub]:
     """A hub that knows the commission; Awa and Binta cover everything, Oumar verifies."""
-    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub"), clock))
+    opened = with_keyring(open_new_hub(*founded(tmp_path / "hub", coalition="Jama Seere"), clock))
     places.import_list(opened.store, LIST, "test", clock())
     destinations.add(opened.store, opened.desk(COORDINATOR), [CNDH])
     yield opened

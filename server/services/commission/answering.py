@@ -24,7 +24,7 @@ from server.services.commission.road import PATIENT, Patience, Road
 from server.store import accounts, cases, destinations, notices, packages, registry, sealed, timeline
 from server.store.cases import CaseFile
 from server.store.engine import Store
-from server.store.packages import Package, Series
+from server.store.packages import Package, Series, Told
 from server.store.timeline import Entry
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def take_answer(store: Store, desk: Desk, number: str, said: Any) -> Taken:
         answer = rules.read_answer(said)
         _check_meant(package, answer)
         told = packages.items(connection, package.id)
-        changed = rules.settled([each.item for each in told], answer.words)
+        changed = rules.settled([each.item for each in told], _without_erased(answer.words, told))
         if not changed and package.answered_at is not None:
             return Taken(package, 0)
         if package.state == "sealed":
@@ -264,9 +264,20 @@ def _check_meant(package: Package, answer: Answer) -> None:
         raise PackageRefused(fault="other_manifest", number=package.number.text)
 
 
+def _without_erased(words: Sequence[Word], told: Sequence[Told]) -> list[Word]:
+    """Words on items, but for what a destination writes of a complaint that was erased: that is erased too."""
+    erased = {each.item.ref for each in told if each.complaint is None}
+    return [replace(each, reason="", file_number="") if each.ref in erased else each for each in words]
+
+
 def _gone(connection: sa.Connection, desk: Desk, package: Package) -> Package:
-    """A sealed package, noted as transmitted: by whom takes the answer in, and when."""
+    """A sealed package, noted as transmitted: by whom takes the answer in, and when.
+
+    Raises PackageRefused: `state`, and `same_sender` as whoever lets it leave.
+    """
     rules.check_move(package.state, "transmitted")
+    if not speaks_for(desk, package.destination):
+        preparing.check_sender(package, desk)
     values: dict[str, Any] = {
         "state": "transmitted",
         "transmitted_at": desk.now,
@@ -310,7 +321,10 @@ def _tell_cases(
         # Of what was erased since, no case is left.
         if complaint is not None:
             items.setdefault(complaint, []).append(item)
-    said_again = {id for id, each in items.items() if any(_key(item) in was for item in each)}
+    # An entry on a notice is between the two of us, and takes back none on a line.
+    said_again = {
+        id for id, each in items.items() if any(_key(item) in was and item.shape in _LINES for item in each)
+    }
     for page in _held(connection, items):
         strict = _strict(connection, [file.id for file, _ in page])
         last = {file.id: file.revision for file, _ in page}

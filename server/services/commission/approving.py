@@ -96,6 +96,8 @@ def approve(
     with _alone(press.folder):
         prepared = preparing.look(store, desk, press.pepper, number)
         check(without_key(prepared) if passphrase else prepared, desk)
+        # As it is written, however it was typed.
+        number = prepared.package.number.text
         if seen != prepared.choice.digest():
             raise PackageRefused(fault="changed")
         names = _names(store, prepared.choice.named, number, open_names)
@@ -167,9 +169,13 @@ def _names(store: Store, candidates: Sequence[Candidate], number: str, open_name
 
 
 def _named(opened: Opened, numbers: frozenset[int]) -> Named:
-    """Those of an identity who complain or suffered, by their numbers in the facts."""
+    """Those of an identity who complain or suffered, by their numbers in the facts; whatever else a device sealed there
+    names nobody."""
     persons = (opened.clear or {}).get("persons")
-    known = [each for each in persons or () if isinstance(each, dict) and each.get("no") in numbers]
+    told = persons if isinstance(persons, list) else []
+    known = [
+        each for each in told if isinstance(each, dict) and isinstance(each.get("no"), int) and each["no"] in numbers
+    ]
     names = "; ".join(_line(each["name"]) for each in known if each.get("name"))
     phones = "; ".join(_line(each["phone"]) for each in known if each.get("phone"))
     return Named(names, "" if opened.is_withheld else phones)

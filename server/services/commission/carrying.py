@@ -252,7 +252,8 @@ def _opened(lines: Sequence[Mapping[str, Any]], private: bytes) -> Iterator[tupl
         except (Unopenable, Unreadable):
             raise PackageRefused(fault="unopenable", ref=each["ref"]) from None
         known = clear.get("persons") if isinstance(clear, dict) else None
-        persons = [one for one in known or () if isinstance(one, dict) and one.get("no") in each["persons"]]
+        told = known if isinstance(known, list) else []
+        persons = [one for one in told if isinstance(one, dict) and one.get("no") in each["persons"]]
         yield each["ref"], [{name: one[name] for name in _MEMBERS if name in one} for one in persons]
 
 

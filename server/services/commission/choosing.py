@@ -26,7 +26,7 @@ from server.domain.verification import Finding, Quarter, summed
 from server.store import cases, destinations, findings, links, packages, referrals, registry
 from server.store.cases import CaseFile
 from server.store.links import Report
-from server.store.packages import Series, Summary, Told
+from server.store.packages import Package, Series, Summary, Told
 from server.store.referrals import Standing
 
 # Why a complaint has no line, beside what stands against a referral: it goes into numbers alone, by its own consent
@@ -39,6 +39,7 @@ _ELSEWHERE: Final[frozenset[Block]] = frozenset({"kind", "place"})
 _TOTALS: Final = ("GBV-", "COR-SEX")
 # A consent that lets nothing out but numbers.
 _NUMBERS: Final = ("C0", "C1")
+_LINES: Final = ("line", "named")
 _PAGE: Final = 500
 _REF_CHARS: Final = 10
 _HASH_CHARS: Final = 16
@@ -122,6 +123,7 @@ class Choice:
     def digest(self) -> str:
         """SHA-256 of what is chosen, in hexadecimal digits: whoever approves another choice is told so."""
         said = {
+            "against": [self.counts_against(), self.counts_told()],
             "candidates": [[_plain(each), self.said.get(each.complaint)] for each in self.candidates],
             "corrections": [[each.told.item.ref, dict(each.now)] for each in self.corrections],
             "voids": [[each.told.item.ref, each.why] for each in self.voids],
@@ -220,6 +222,18 @@ def choose(
     )
 
 
+def is_lapsed(connection: sa.Connection, package: Package, places: Gazetteer | None, day: date) -> bool:
+    """Whether a line that was sealed may not be told any more as it is: its complaint was erased, something stands
+    against it by now, or less of it may be told."""
+    to = destinations.find(connection, [package.destination])[package.destination]
+    told = [each for each in packages.items(connection, package.id) if each.item.shape in _LINES]
+    if any(each.complaint is None for each in told):
+        return True
+    parts = {each.complaint: frozenset(each.parts) for each in told if each.complaint is not None}
+    looker = _Looker(connection, to, Keyed(b""), places, day, {})
+    return any(not looker.still_tells(page, parts) for page in _pages(sorted(parts)))
+
+
 class _Looker:
     """Complaints as lines to one destination go by them."""
 
@@ -251,6 +265,15 @@ class _Looker:
             why = far.get(id) or against[id]
             found[id] = why or self._candidate(id, facts, held.get(id), files.get(held.get(id, 0)))
         return found
+
+    def still_tells(self, ids: Sequence[int], parts: Mapping[int, frozenset[str]]) -> bool:
+        """Whether of each of these complaints as much may be told as its line has."""
+        if self._far(ids):
+            return False
+        if any(self._against(ids, cases.holding(self._connection, ids)).values()):
+            return False
+        standings = referrals.standings(self._connection, ids)
+        return all(id in standings and parts[id] <= rules.parts(standings[id].sendable, self._to) for id in ids)
 
     def retold(self, found: Candidate) -> Candidate:
         """A complaint of which the line that is there becomes void, as one that is told for the first time."""

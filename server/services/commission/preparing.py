@@ -21,6 +21,7 @@ from server.services.commission import serials
 from server.services.commission.choosing import Choice, Keyed, choose
 from server.store import accounts, audit, destinations, notices, packages
 from server.store.engine import Store
+from server.store.lines import Count
 from server.store.packages import Package as Package
 from server.store.packages import Series as Series
 
@@ -36,7 +37,7 @@ Blocker = Literal["restored", "suspended", "not_valid", "key_missing", "key_unco
 class Prepared:
     """A package that is prepared, with its choice as everything stands now, and what is in the way of sealing it.
 
-    `position`: how far devices had spoken when it was chosen.
+    `position`: how far devices had spoken, and people here had worked, when it was chosen.
     """
 
     package: Package
@@ -44,7 +45,7 @@ class Prepared:
     choice: Choice
     blockers: tuple[Blocker, ...]
     unreviewed: int
-    position: tuple[int, int]
+    position: packages.Position
 
 
 def prepare(store: Store, desk: Desk, pepper: bytes, destination: str, quarter: str) -> Package:
@@ -144,8 +145,8 @@ def look(store: Store, desk: Desk, pepper: bytes, number: str) -> Prepared:
 
 
 def stands_still(connection: sa.Connection, desk: Desk, pepper: bytes, prepared: Prepared) -> bool:
-    """Whether a package says, in this transaction, what it said when it was looked at: where a device spoke since,
-    everything is chosen anew."""
+    """Whether a package says, in this transaction, what it said when it was looked at: where a device spoke since, or
+    somebody worked on a case or a summary, everything is chosen anew."""
     held = packages.series_of(connection, prepared.series.destination)
     to = destinations.find(connection, [prepared.series.destination])[prepared.series.destination]
     if held != prepared.series or to != prepared.choice.destination:
@@ -160,13 +161,16 @@ def stands_still(connection: sa.Connection, desk: Desk, pepper: bytes, prepared:
 def cancel(store: Store, desk: Desk, number: str, reason: str) -> Package:
     """A package that did not leave is not sent; it keeps its number, with the reason.
 
-    Raises NotFound, ReasonMissing, and PackageRefused (`state`).
+    Raises NotFound, ReasonMissing, and PackageRefused: `state`, and `not_last` where a later one goes by this one.
     """
     serials.require(desk)
     why = checked_reason(reason)
     with store.write() as connection:
         package = find(connection, number, is_locked=True)
         rules.check_move(package.state, "cancelled")
+        last = packages.last_sealed(connection, package.destination)
+        if package.state == "sealed" and last is not None and last.id != package.id:
+            raise PackageRefused(fault="not_last", number=last.number.text)
         values: dict[str, Any] = {
             "state": "cancelled",
             "cancelled_at": desk.now,
@@ -179,14 +183,32 @@ def cancel(store: Store, desk: Desk, number: str, reason: str) -> Package:
     return replace(package, **values)
 
 
-def listed(store: Store, desk: Desk) -> list[Package]:
-    """Every package, the last first; to the destination itself, its own.
+def needs_another(package: Package, desk: Desk) -> bool:
+    """Whether the hub prepared a package by itself, and this person sealed it: somebody else lets it leave."""
+    return package.prepared_by == JOB.signature and package.sealed_by == desk.actor.signature
 
-    Raises NotFound for whoever neither prepares packages nor gets them.
-    """
+
+def check_sender(package: Package, desk: Desk) -> None:
+    """Raises PackageRefused (`same_sender`) where somebody else has to let a package leave."""
+    if needs_another(package, desk):
+        raise PackageRefused(fault="same_sender")
+
+
+def listed(store: Store, desk: Desk) -> list[Package]:
+    """Every package, the last first. Raises NotFound for whoever prepares none."""
     serials.require(desk)
     with store.read() as connection:
         return packages.listed(connection)
+
+
+def count_waiting(store: Store, desk: Desk) -> Count:
+    """How many packages wait for somebody: to be sealed, to be sent, or to be asked after, for no word came in time.
+
+    Raises NotFound for whoever prepares no packages.
+    """
+    serials.require(desk)
+    with store.read() as connection:
+        return Count(packages.count_waiting(connection, desk.now - rules.ANSWER_WITHIN), is_more=False)
 
 
 def one(store: Store, desk: Desk, number: str) -> Package:

@@ -60,8 +60,12 @@ def fingerprint(recipient: str) -> str:
 
     Its owner gets the same from `printf %s age1… | sha256sum`, of which these are the first.
     """
-    digits = hashlib.sha256(recipient.encode()).hexdigest()[:_FINGERPRINT_CHARS]
-    return " ".join(digits[at : at + _GROUP_CHARS] for at in range(0, _FINGERPRINT_CHARS, _GROUP_CHARS))
+    return grouped(hashlib.sha256(recipient.encode()).hexdigest()[:_FINGERPRINT_CHARS])
+
+
+def grouped(digits: str) -> str:
+    """Digits as they are read aloud, four by four."""
+    return " ".join(digits[at : at + _GROUP_CHARS] for at in range(0, len(digits), _GROUP_CHARS))
 
 
 def new_passphrase() -> str:

@@ -165,11 +165,20 @@ def check_open(to: Destination, day: date) -> None:
 
 def check_address(way: Way, address: str, pin: str) -> None:
     """Raises PackageRefused: `address`, and `pin` for what is no SHA-256 in hexadecimal digits."""
-    parts = urlsplit(address)
-    if (way == "https") != bool(address) or (address and (parts.scheme != "https" or not parts.hostname)):
+    if (way == "https") != bool(address) or (address and not _is_address(address)):
         raise PackageRefused(fault="address", address=address)
     if pin and (len(pin) != _PIN_CHARS or not _HEX.issuperset(pin)):
         raise PackageRefused(fault="pin")
+
+
+def _is_address(text: str) -> bool:
+    """Whether packages can be sent there: https, a host, and neither a name nor a query with it."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(host) and "@" not in parts.netloc and not parts.query and not parts.fragment
 
 
 def _held(connection: sa.Connection, destination: str) -> Series:
@@ -206,6 +215,7 @@ def _given_up(connection: sa.Connection, held: Series, text: str, desk: Desk, wh
     there = packages.open_one(connection, held.destination)
     if there is not None and there.number.year == last.year and there.no <= last.no:
         packages.change(connection, there.id, state="cancelled", **gone)
+        packages.drop_names_key(connection, there.number)
         lost.append(there.number)
     return lost
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from server.domain import packages as rules
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, PackageRefused
-from server.domain.permission import JOB
-from server.services.commission import answering, delivering, sealing, serials
+from server.services.commission import answering, choosing, delivering, preparing, sealing, serials
 from server.services.commission.delivering import Outgoing
 from server.services.commission.preparing import find, note
 from server.store import destinations, packages
@@ -34,27 +35,30 @@ def note_left(store: Store, desk: Desk, number: str) -> Package:
     """Note that a sealed package left by hand.
 
     What the hub prepared by itself is let go by another person than who sealed it: two have seen each package. Raises
-    NotFound, and PackageRefused: `state`, `same_sender`, and `suspended` or `not_valid` where nothing goes there now.
+    NotFound, and PackageRefused: `state`, `same_sender`, `suspended` or `not_valid` where nothing goes there now,
+    `key_replaced`, and `lapsed` where less may be told by now.
     """
     _may_leave(store, desk, number)
     return _note_left(store, desk, number)
 
 
-def needs_another(package: Package, desk: Desk) -> bool:
-    """Whether the hub prepared a package by itself, and this person sealed it: somebody else lets it leave."""
-    return package.prepared_by == JOB.signature and package.sealed_by == desk.actor.signature
-
-
 def kept_file(store: Store, desk: Desk, press_folder: Path, number: str) -> Outgoing:
-    """The file of a sealed package, for whoever carries it.
+    """The file of a sealed package, for whoever carries it; the log notes who took it.
 
-    Raises NotFound, and PackageRefused: `state`, and `suspended` or `not_valid` where nothing goes there now.
+    Raises NotFound, and PackageRefused as `note_left`; of one that left, `suspended` or `not_valid` alone.
     """
     serials.require(desk)
-    with store.read() as connection:
+    with store.write() as connection:
         package = find(connection, number)
+        held = packages.series_of(connection, package.destination)
         [to] = destinations.find(connection, [package.destination]).values()
-    serials.check_open(to, desk.now.date())
+        serials.check_open(to, desk.now.date())
+        if package.state in ("prepared", "cancelled"):
+            raise PackageRefused(fault="state", state=package.state, to="transmitted")
+        if package.state == "sealed" and held is not None:
+            preparing.check_sender(package, desk)
+            _check_stands(connection, desk, package, held)
+        note(connection, desk, "package_take", package, {"file": package.file})
     return _outgoing(package, press_folder)
 
 
@@ -74,11 +78,21 @@ def _may_leave(store: Store, desk: Desk, number: str) -> tuple[Package, Series]:
         package = find(connection, number)
         held = packages.series_of(connection, package.destination)
         [to] = destinations.find(connection, [package.destination]).values()
-    if held is None:
-        raise NotFound(object=number)
-    _check(package, desk)
-    serials.check_open(to, desk.now.date())
+        if held is None:
+            raise NotFound(object=number)
+        _check(package, desk)
+        serials.check_open(to, desk.now.date())
+        _check_stands(connection, desk, package, held)
     return package, held
+
+
+def _check_stands(connection: sa.Connection, desk: Desk, package: Package, held: Series) -> None:
+    """Whether what was sealed may leave still. Raises PackageRefused: `key_replaced` where its destination has another
+    key now, and `lapsed` where a complaint was erased since, or less of it may be told."""
+    if package.key and package.key != held.key:
+        raise PackageRefused(fault="key_replaced")
+    if choosing.is_lapsed(connection, package, desk.places, desk.now.date()):
+        raise PackageRefused(fault="lapsed")
 
 
 def _note_left(store: Store, desk: Desk, number: str) -> Package:
@@ -100,8 +114,7 @@ def _note_left(store: Store, desk: Desk, number: str) -> Package:
 
 def _check(package: Package, desk: Desk) -> None:
     rules.check_move(package.state, "transmitted")
-    if needs_another(package, desk):
-        raise PackageRefused(fault="same_sender")
+    preparing.check_sender(package, desk)
 
 
 def _outgoing(package: Package, folder: Path) -> Outgoing:

@@ -159,9 +159,7 @@ def cases(store: Store, desk: Desk, complaints: Sequence[int]) -> dict[int, Case
         wraps = recipients.wraps_of(connection, [row.received for row in rows])
         assigned = recipients.assigned_to(connection, complaints)
         targets = {id: standings[id].target(desk.places, assigned.get(id)) for id in complaints}
-        entitled = {
-            id: _entitled(connection, target.assigned, target, desk.now.date()) for id, target in targets.items()
-        }
+        entitled = _entitled(connection, targets, desk.now.date())
         known = {each.kid: each for each in recipients.listed(connection)}
         names = accounts.names(connection)
     parts: dict[int, list[Sealed]] = {id: [] for id in complaints}
@@ -228,10 +226,15 @@ def note(
     )
 
 
-def _entitled(connection: sa.Connection, assigned: Collection[str], target: Target, day: date) -> set[str]:
-    """Of whom a complaint is assigned to, whoever may have it still, for it may have become strict, or moved out of
-    their scope since; and who stands in for them that day: of what is strict, named readers alone."""
+def _entitled(connection: sa.Connection, targets: Mapping[int, Target], day: date) -> dict[int, set[str]]:
+    """By complaint, of whom it is assigned to, whoever may have it still, for it may have become strict, or moved out
+    of their scope since; and who stands in for them that day: of what is strict, named readers alone."""
+    assigned = {id for target in targets.values() for id in target.assigned}
     people = {each.id: each for each in accounts.listed(connection)} if assigned else {}
-    still = {id for id in assigned if may_have(people[id], target)}
-    instead = deputies.of_accounts(connection, still, day).values() if still else ()
-    return still.union(id for id in instead if people[id].is_named_reader or not target.is_strict)
+    instead = deputies.of_accounts(connection, assigned, day) if assigned else {}
+    found = {}
+    for complaint, target in targets.items():
+        still = {id for id in target.assigned if may_have(people[id], target)}
+        standing_in = {instead[id] for id in still if id in instead}
+        found[complaint] = still | {id for id in standing_in if people[id].is_named_reader or not target.is_strict}
+    return found

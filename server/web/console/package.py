@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response
 
 from server.domain.desk import Desk
 from server.domain.errors import Busy, PackageRefused, ReasonMissing, SeereError, StorageFull
-from server.domain.packages import NEXT, is_overdue
-from server.domain.permission import JOB, Action
+from server.domain.packages import NEXT
+from server.domain.permission import Action
 from server.domain.release import Named
 from server.i18n import Catalogue, catalogue
 from server.press import press_of, seal
@@ -184,16 +184,15 @@ def _sent(desk: Desk, package: Package) -> dict[str, Any]:
     """What a package that was sealed has, and what its destination said of it."""
     told = package_view.told(preparing.items_of(this_hub().store, desk, package))
     known = serials.listed(this_hub().store, desk)
-    left = package.transmitted_at
     sheet = answer_form.sheet(told)
     return {
         "sheet": sheet,
         "takes_answer": package.state in _TAKES,
         "is_slip": bool(sheet.edited or request.values.get("slip")),
-        "is_late": package.state == "transmitted" and left is not None and is_overdue(left, desk.now),
+        "is_late": package_view.is_late(package, desk),
         "address": next((each.address for each in known if each.destination == package.destination), ""),
         # What the hub prepared by itself two people see before it leaves.
-        "is_sealer": package.prepared_by == JOB.signature and package.sealed_by == desk.actor.signature,
+        "is_sealer": preparing.needs_another(package, desk),
     }
 
 
@@ -223,7 +222,8 @@ def _control(texts: Catalogue, prepared: Prepared, desk: Desk) -> dict[str, Any]
         "at": at,
         "lines": len(lines),
         "named": len(prepared.choice.named),
-        "fingerprint": serials.fingerprint_of(prepared.series),
+        # What is heard by voice is typed, and not copied from here.
+        "fingerprint": serials.fingerprint_of(prepared.series) if prepared.series.key_at else "",
         "is_own": prepared.package.prepared_by == desk.actor.signature,
         "others": preparing.approvers(this_hub().store, desk, prepared.package),
         "choice": prepared.package.choice,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.domain.desk import Desk
-from server.domain.packages import Item, Shape, State
+from server.domain.packages import Item, Shape, State, is_overdue
 from server.domain.release import Line
 from server.figure_words import Words
 from server.i18n import Catalogue, catalogue
@@ -103,6 +103,12 @@ def step(package: Package, prepared: Prepared | None) -> str:
     if not set(prepared.blockers) <= {"key_missing", "key_unconfirmed", "summaries"}:
         return "control"
     return "summaries" if prepared.unreviewed else "approve"
+
+
+def is_late(package: Package, desk: Desk) -> bool:
+    """Whether its destination should have said by now that it has it."""
+    left = package.transmitted_at
+    return package.state == "transmitted" and left is not None and is_overdue(left, desk.now)
 
 
 def bars(prepared: Prepared, kept_back: int) -> list[Bar]:

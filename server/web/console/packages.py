@@ -94,6 +94,7 @@ def _listed(person: Login, wrong: str = "") -> str:
         restored={each.destination for each in serials.waiting_to_resume(hub.store, desk)},
         bodies=package_view.bodies(person, desk),
         quarters=_quarters(desk, known),
+        late={each.package.id for each in rows if package_view.is_late(each.package, desk)},
         busy={each.package.destination for each in rows if each.package.state == "prepared"},
         signer=minisign.public_key(minisign.seed_of(hub.secrets.sign)),
         wrong=wrong,

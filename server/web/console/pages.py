@@ -11,6 +11,7 @@ from server.domain.permission import may_ever
 from server.i18n import catalogue
 from server.services.accounts.sessions import Login
 from server.services.cases.waiting import Count, waiting
+from server.services.commission import preparing
 from server.services.intake import admission
 from server.web import formats
 from server.web.auth import this_hub
@@ -22,6 +23,7 @@ from server.web.formats import callers_language
 _UNDO: Final = "undo"
 _WHOLE: Final = "console.html"
 _PANE: Final = "pane.html"
+_PACKAGES: Final = "packages"
 _NONE: Final[Mapping[str, Count]] = {}
 
 # What most views give: a page, where to go, or a page with the status of a refusal.
@@ -74,7 +76,9 @@ def _section_counts(person: Login | None, counted: Mapping[str, Count]) -> Mappi
     hub = this_hub()
     desk = hub.desk(person.actor)
     apart = {"quarantine": admission.count_at(hub.store, desk)} if may_ever(person.actor, admission.ACTION) else {}
-    return {**waiting(hub.store, desk, counted), **apart}
+    may_prepare = any(each.name == _PACKAGES for each in sections_for(person.actor))
+    to_send = {_PACKAGES: preparing.count_waiting(hub.store, desk)} if may_prepare else {}
+    return {**waiting(hub.store, desk, counted), **apart, **to_send}
 
 
 def is_for_pane() -> bool:

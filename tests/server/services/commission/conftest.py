@@ -1,5 +1,7 @@
 """Fixtures that the tests of packages share: a hub of their own, and a device."""
 
+from dataclasses import replace
+
 import pytest
 
 from server.hub import Hub
@@ -8,7 +10,8 @@ from tests.builders import Sender, enrolled
 
 @pytest.fixture
 def hub(own_hub: Hub) -> Hub:
-    return own_hub
+    """One with a name, without which nothing is sealed."""
+    return replace(own_hub, settings=replace(own_hub.settings, coalition="Jama Seere"))
 
 
 @pytest.fixture

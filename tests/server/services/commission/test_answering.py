@@ -154,6 +154,15 @@ class TestVerdicts:
         assert take(hub, awa, sent, word(A)).package.state == "closed"
         assert codes(hub, numbers[0]) == ["package_accepted", "package_noted"]
 
+    def test_other_word_on_a_notice_leaves_what_was_said_of_the_line(
+        self, hub: Hub, awa: Person, phone: Sender, numbers: list[str]
+    ) -> None:
+        sent = package_of(hub, awa, {A: (numbers[0], "void"), B: (numbers[0], "line")})
+        take(hub, awa, sent, word(A), word(B))
+        take(hub, awa, sent, word(A, "rejected"))
+        assert codes(hub, numbers[0])[-1] == "package_disputed"
+        assert steps(hub, phone, "a")[-1]["t"] == "package_accepted"
+
     def test_case_that_has_the_complaint_now_is_told_and_no_other_complaint_of_it(
         self, hub: Hub, awa: Person, phone: Sender, numbers: list[str]
     ) -> None:
@@ -181,6 +190,8 @@ class TestVerdicts:
                 assert subject is not None
                 erasures.wipe(connection, subject, hub.clock(), hub.clock())
         assert take(hub, awa, sent, word(A)).package.state == "closed"
+        # Said again, as it is when it is fetched once more, it comes back no more.
+        take(hub, awa, sent, word(B, file_number="CNDH/2027/0114", reason="Awa Exemple"))
         with hub.store.read() as connection:
             everything = str(packages.items(connection, sent.id)) + str(entries(hub, other))
         assert "Exemple" not in everything

@@ -13,9 +13,9 @@ from server.domain.errors import NotFound, PackageRefused
 from server.domain.statistics import Period
 from server.hub import Hub
 from server.services import statistics
-from server.services.commission import approving, preparing, sealing, serials
+from server.services.commission import approving, preparing, sealing, serials, summarising
 from server.services.commission.approving import OpenNames, Press
-from server.store import packages
+from server.store import packages, registry
 from server.store.packages import Package
 from tests.builders import Person, Sender, add_person, an_id, operation
 from tests.case_work import at_desk
@@ -49,6 +49,12 @@ def key(hub: Hub, awa: Person, phone: Sender) -> pyrage.x25519.Identity:
     phone.send(*(arrest(f"plain {n}") for n in range(5)), arrest("named", consent=consent("C3", "cndh")))
     quarter_over(hub)
     return made
+
+
+def registry_numbers(hub: Hub) -> list[str]:
+    with hub.store.read() as connection:
+        ids = list(connection.exec_driver_sql("SELECT id FROM complaint ORDER BY id").scalars())
+        return list(registry.numbers_of(connection, ids).values())
 
 
 def press(hub: Hub) -> Press:
@@ -121,6 +127,42 @@ def test_consent_that_is_taken_back_while_it_is_sealed_stops_it(
         approve(hub, binta, package, take_back)
     assert refused.value.values["fault"] == "changed"
     assert not list(press(hub).folder.glob("*.zip*"))
+
+
+@pytest.mark.usefixtures("key")
+def test_summary_that_is_sent_back_while_it_is_sealed_stops_it(hub: Hub, awa: Person, binta: Person) -> None:
+    [*_, number] = registry_numbers(hub)
+    summarising.write(hub.store, at_desk(hub, awa), number, "Arrêtée sans motif écrit.")
+    written = summarising.of(hub.store, at_desk(hub, binta), number)
+    assert written is not None
+    summarising.review(hub.store, at_desk(hub, binta), number, written.at)
+    package = prepared(hub, awa)
+
+    def send_back(complaints: Sequence[int], purpose: str) -> dict[int, Opened]:
+        summarising.send_back(hub.store, at_desk(hub, binta), number, written.at, "Un nom y est dit.")
+        return opening(complaints, purpose)
+
+    with pytest.raises(PackageRefused) as refused:
+        approve(hub, binta, package, send_back)
+    assert refused.value.values["fault"] == "changed"
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("persons", [5, "Awa", {"no": 1}, [{"no": [1], "name": NAME}, {"no": "1"}, None]])
+def test_what_no_device_of_ours_sealed_names_nobody(hub: Hub, awa: Person, binta: Person, persons: Any) -> None:
+    sealed = approve(hub, binta, prepared(hub, awa), lambda ids, _: dict.fromkeys(ids, Opened({"persons": persons})))
+    assert sealed.state == "sealed"
+
+
+def test_number_is_taken_as_it_is_written_however_it_was_typed(
+    hub: Hub, awa: Person, binta: Person, key: pyrage.x25519.Identity
+) -> None:
+    package = prepared(hub, awa)
+    tables = statistics.published(hub.store, at_desk(hub, binta), Period.read(QUARTER, QUARTER))
+    typed = f" {package.number.text.lower()} "
+    approving.approve(hub.store, at_desk(hub, binta), press(hub), typed, package.choice, opening, tables)
+    file = press(hub).folder / sealing.file_name(package.number.text, by_passphrase=False)
+    assert pyrage.decrypt(file.read_bytes(), [key])
 
 
 @pytest.mark.usefixtures("key")

@@ -15,6 +15,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from server.domain.packages import Word
+from server.services.commission import preparing, sealing, serials
+from server.store import packages
 from server.store.packages import Package
 from tests.builders import Clock, an_id, open_bare_hub, operation
 from tests.commission import QUARTER, consent
@@ -202,6 +204,73 @@ class TestApproving:
         assert office.found(package).state == "sealed"
 
 
+class TestLeaving:
+    def test_consent_taken_back_after_it_was_sealed_keeps_it_here(self, office: Office) -> None:
+        package = office.seal(office.prepare())
+        about = {"complaint": an_id("arrest 1"), "consent": consent("C0")}
+        office.phone.send(operation("consent_change", "back", about, seq=99))
+        browser, url = office.browser(AWA), f"{LIST}/{NUMBER}"
+        browser.get(url)
+        assert _is_shown(browser.post(f"{url}/deliver", way="folder"), "son accord permet moins")
+        assert browser.get(f"{url}/file").status_code == 422
+        assert office.found(package).state == "sealed"
+        assert browser.post(f"{url}/cancel", reason=WHY).status_code == 303
+        assert office.seal(office.prepare()).number.text == "CNDH-2026-T4-0002"
+
+    def test_complaint_erased_after_it_was_sealed_keeps_it_here(self, office: Office) -> None:
+        office.seal(office.prepare())
+        with office.hub.store.write() as connection:
+            packages.forget(connection, 1)
+        browser = office.browser(AWA)
+        browser.get(f"{LIST}/{NUMBER}")
+        assert browser.post(f"{LIST}/{NUMBER}/deliver", way="folder").status_code == 422
+
+    def test_another_key_since_keeps_it_here(self, office: Office) -> None:
+        office.seal(office.prepare())
+        office.key = pyrage.x25519.Identity.generate()
+        office.trust("cndh")
+        browser = office.browser(AWA)
+        browser.get(f"{LIST}/{NUMBER}")
+        assert _is_shown(browser.post(f"{LIST}/{NUMBER}/deliver", way="folder"), "une autre clé")
+
+    def test_what_was_cancelled_is_carried_by_nobody(self, office: Office) -> None:
+        office.seal(office.prepare())
+        browser = office.browser(AWA)
+        browser.get(f"{LIST}/{NUMBER}")
+        assert browser.post(f"{LIST}/{NUMBER}/cancel", reason=WHY).status_code == 303
+        assert browser.get(f"{LIST}/{NUMBER}/file").status_code == 422
+
+    def test_earlier_one_stands_while_a_later_one_goes_by_it(self, office: Office) -> None:
+        office.seal(office.prepare())
+        office.seal(office.prepare())
+        browser = office.browser(AWA)
+        browser.get(f"{LIST}/{NUMBER}")
+        assert _is_shown(browser.post(f"{LIST}/{NUMBER}/cancel", reason=WHY), "CNDH-2026-T4-0002, scellé après")
+        assert browser.post(f"{LIST}/CNDH-2026-T4-0002/cancel", reason=WHY).status_code == 303
+        assert browser.post(f"{LIST}/{NUMBER}/cancel", reason=WHY).status_code == 303
+
+    def test_who_sealed_what_the_hub_prepared_neither_carries_it_nor_types_its_slip(self, office: Office) -> None:
+        hub = office.hub
+        assert preparing.prepare_due(hub.store, hub.gazetteer(), hub.secrets.pepper, hub.clock()) == 2
+        package = office.seal(office.numbered(NUMBER))
+        browser, url = office.browser(BINTA), f"{LIST}/{NUMBER}"
+        browser.get(url)
+        slip = {"digits": (package.manifest or "")[:8], "received": "2027-01-05", "by": "Greffe", "do": "all"}
+        assert browser.get(f"{url}/file").status_code == 422
+        assert browser.post(f"{url}/answer", **slip).status_code == 422
+        assert office.found(package).state == "sealed"
+        with office.browser(AWA).get(f"{url}/file") as given:
+            assert given.status_code == 200
+
+    def test_fingerprint_that_is_to_be_heard_is_nowhere_to_be_copied_from(self, office: Office) -> None:
+        recipient = str(pyrage.x25519.Identity.generate().to_public())
+        serials.set_key(office.hub.store, office.desk(AWA), "pnef", recipient)
+        office.prepare(to="pnef")
+        browser = office.browser(BINTA)
+        for url in (LIST, f"{LIST}/PNEF-2026-T4-0001"):
+            assert sealing.fingerprint(recipient) not in _text(browser.get(url))
+
+
 class TestSending:
     def test_file_is_kept_and_given_as_it_is(self, office: Office) -> None:
         package = office.seal(office.prepare())
@@ -218,9 +287,11 @@ class TestSending:
         page = office.browser(AWA).get(f"{LIST}/{NUMBER}/file")
         assert (page.status_code, "préparez un autre envoi" in page.text) == (422, True)
 
-    def test_no_word_in_fifteen_days_is_shown(self, office: Office) -> None:
+    def test_no_word_in_fifteen_days_is_shown_and_counted_with_what_waits(self, office: Office) -> None:
         office.sent()
+        assert _is_shown(office.browser(AWA).get(LIST), "Envois Tableau de bord")
         office.hub.clock.pass_(days=16)  # type: ignore[attr-defined]
+        assert _is_shown(office.browser(AWA).get(LIST), "Envois 1", "Plus de 15 jours sans accusé")
         assert _is_shown(office.browser(AWA).get(f"{LIST}/{NUMBER}"), "15 jours")
 
 
