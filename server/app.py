@@ -22,6 +22,7 @@ from server.web import (
     locked,
     status,
     sync_api,
+    tus_api,
 )
 from server.web.console import (
     account,
@@ -86,7 +87,7 @@ def create_app(hub: Hub) -> Flask:
     api = _Api(app)
     api.spec.components.security_scheme("device", {"type": "http", "scheme": "bearer"})
     api.spec.components.security_scheme("person", {"type": "apiKey", "in": "cookie", "name": cookies.SAFE_NAME})
-    for doors in (sync_api, figures_api):
+    for doors in (sync_api, tus_api, figures_api):
         api.register_blueprint(doors.blueprint)
     for pages in (
         status,

@@ -40,6 +40,7 @@ COMMANDS: Final = (
     "places",
     "backup",
     "restore",
+    "repair",
     "retention",
     "audit",
     "jobs",

@@ -81,6 +81,16 @@ class Settings:
     device_burst_bytes: int = _setting(200_000_000, "bytes, inflated, that a device may send at once", _POSITIVE)
     device_records_per_minute: int = _setting(600, "records that a device gains a minute", _POSITIVE)
     device_bytes_per_minute: int = _setting(2_000_000, "bytes, inflated, that a device gains a minute", _POSITIVE)
+    blobs: str = _setting(
+        "",
+        "bucket of the files that came, s3://bucket/prefix?endpoint=…&region=…; empty: blobs in the data folder",
+        r"|s3://[^\s]+",
+    )
+    file_mb: int = _setting(25, "size of one file, MiB, that devices may send", _POSITIVE)
+    complaint_files_mb: int = _setting(100, "size of all files of a complaint, MiB, that devices may send", _POSITIVE)
+    device_parts_mb: int = _setting(500, "size of what one device may have begun to send, MiB", _POSITIVE)
+    parts_mb: int = _setting(5_000, "size of what all devices may have begun to send, MiB", _POSITIVE)
+    spared_mb: int = _setting(200, "room on the disk of the data, MiB, that files leave to everything else", _POSITIVE)
     enrolment_hours: int = _setting(72, "hours that an enrolment code stays valid", _POSITIVE)
     frame_report_days: int = _setting(
         60, "days that the report of a frame is kept for devices that ask again", _POSITIVE

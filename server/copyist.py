@@ -47,7 +47,14 @@ _RECORDINGS: Final[Mapping[str, str]] = {
 }
 # What their decoders raise for bytes that are no such file.
 _UNREADABLE: Final = (
-    UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, IndexError, FFmpegError, pypdfium2.PdfiumError,
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    FFmpegError,
+    pypdfium2.PdfiumError,
 )
 
 

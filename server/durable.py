@@ -49,6 +49,15 @@ def settle(draft: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, for its owner alone; on disk when this returns."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(folder.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Put on disk what was made, renamed or deleted in a folder."""
     descriptor = os.open(folder, os.O_RDONLY)

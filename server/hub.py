@@ -15,15 +15,18 @@ from server.config import Settings
 from server.credential import Secrets
 from server.domain.desk import Desk
 from server.domain.errors import CredentialForeign
+from server.domain.evidence import Limits
 from server.domain.people import NO_KEYS, HeldKeys
 from server.domain.permission import Actor
 from server.domain.places import Gazetteer
 from server.store import migrations, state
 from server.store.engine import Store, open_store
 from server.store.places import CurrentPlaces
+from server.store.shelf import Shelf, open_shelf
 
 # As pyproject.toml says: a checkout that is used where it lies has no metadata to ask.
 VERSION: Final = "0.1.0"
+_MIB: Final = 2**20
 Clock = Callable[[], datetime]
 
 
@@ -45,6 +48,7 @@ class Hub:
     secrets: Secrets
     identity: Identity
     clock: Clock
+    shelf: Shelf
     places: CurrentPlaces = field(default_factory=CurrentPlaces)
 
     def epoch(self) -> str:
@@ -82,10 +86,22 @@ def open_hub(settings: Settings, secrets: Secrets, clock: Clock = utc_now) -> Hu
         with store.read():
             pass  # A key that is not the file's is refused here, in the store's own words.
         migrations.upgrade(store)
-        return Hub(settings, store, secrets, _identity(store, secrets), clock)
+        return Hub(settings, store, secrets, _identity(store, secrets), clock, shelf_of(settings))
     except BaseException:
         store.close()
         raise
+
+
+def shelf_of(settings: Settings) -> Shelf:
+    """Where the settings keep files. Raises BlobsUnusable."""
+    limits = Limits(
+        file=settings.file_mb * _MIB,
+        complaint=settings.complaint_files_mb * _MIB,
+        device_parts=settings.device_parts_mb * _MIB,
+        parts=settings.parts_mb * _MIB,
+        spared=settings.spared_mb * _MIB,
+    )
+    return open_shelf(settings.data, settings.blobs, limits)
 
 
 def new_epoch() -> str:

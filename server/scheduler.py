@@ -13,6 +13,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from server.domain.errors import ClockDoubted, SeereError, trace_of
+from server.domain.permission import JOB
 from server.hub import Hub
 from server.services import (
     audit,
@@ -28,6 +29,7 @@ from server.services import (
 )
 from server.services.cases import acknowledging, escalating, following, referring, tasking, telling
 from server.services.commission import answering, carrying, preparing
+from server.services.evidence import receiving as evidence
 from server.services.intake import admission
 from server.services.maintenance import Claim, Run
 
@@ -219,7 +221,7 @@ def _nightly(hub: Hub) -> Cadence:
 def _back_up(hub: Hub) -> None:
     secrets, now = hub.secrets, hub.clock()
     is_right = clock.look(hub.store, now)
-    backups.make(hub.store, hub.settings, hub.identity.id, secrets.database, now, is_clock_right=is_right)
+    backups.make(hub.store, hub.settings, hub.identity.id, secrets.database, now, hub.shelf, is_clock_right=is_right)
 
 
 def _tell_devices(hub: Hub) -> int:
@@ -230,6 +232,15 @@ def _tell_devices(hub: Hub) -> int:
 def _refer(hub: Hub) -> None:
     referring.note_silent(hub.store, hub.gazetteer(), hub.clock())
     referring.note_taken_back(hub.store, hub.gazetteer(), hub.clock())
+
+
+def _erase_due(hub: Hub) -> None:
+    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.shelf)
+    retention.erase_due(hub.store, keeping, hub.clock())
+
+
+def _look_after_files(hub: Hub) -> None:
+    evidence.repair(hub.store, hub.shelf, hub.settings.backups, JOB.signature, hub.clock(), is_deep=False)
 
 
 def _look_after_packages(hub: Hub) -> None:
@@ -295,6 +306,7 @@ JOBS: Final = (
         lambda hub: notices.deliver(hub.store, hub.settings.notice_url, hub.clock()),
         is_wanted=lambda hub: bool(hub.settings.notice_url) and notices.is_any_waiting(hub.store, hub.clock()),
     ),
+    Job("files", _daily(3), _look_after_files),
     Job(
         "file_held",
         _each(hours=1),
@@ -317,7 +329,7 @@ JOBS: Final = (
     Job(
         "retention",
         _daily(3),
-        lambda hub: retention.erase_due(hub.store, retention.keeping(hub.settings, hub.secrets.database), hub.clock()),
+        _erase_due,
     ),
     Job("silent_devices", _daily(6), _tell_devices),
     Job("silent_referrals", _each(hours=1), _refer),

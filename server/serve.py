@@ -16,6 +16,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
 from client_sync.protocol.limits import BODY_MAX_BYTES
+from client_sync.protocol.uploads import FILES_PATH
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,9 @@ BODY_MIN_BYTES_PER_S: Final = 100
 _LOOK_S: Final = 5
 DRAIN_S: Final = 20
 _POLL_S: Final = 0.5
-_SALVAGED_PATH: Final = "/api/v1/sync"
+_SALVAGED: Final = (("POST", "/api/v1/sync"), ("POST", FILES_PATH), ("PATCH", f"{FILES_PATH}/"))
+# Of a chunk that was cut it says nothing: the hash of the whole file does.
+_SUM_OF_ALL: Final = "HTTP_UPLOAD_CHECKSUM"
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -53,12 +56,27 @@ class Entrance:
         self._application = application
 
 
-class SalvagingChannel(HTTPChannel):  # type: ignore[misc]
-    """A channel that hands on what arrived of a sync body when the link is cut, and knows a trickle.
+class KeepingTask(WSGITask):  # type: ignore[misc]
+    """Keeps a connection open after an answer without a body, as after any other.
 
-    waitress drops a request whose body is not whole; the frames in it are whole, and signed.
+    waitress closes it after each 204: on a slow link a new one for every chunk of a file costs more than its way.
+    RFC 9112 §9.3 wants it kept.
     """
 
+    def set_close_on_finish(self) -> None:
+        """Close it for an answer that says nothing of its length, or where the caller wants so."""
+        if self.has_body or self.request.headers.get("CONNECTION", "").lower() == "close":
+            super().set_close_on_finish()
+
+
+class SalvagingChannel(HTTPChannel):  # type: ignore[misc]
+    """A channel that hands on what arrived of a body when the link is cut, and knows a trickle.
+
+    waitress drops a request whose body is not whole; the frames in it are whole, and signed, and of a file each byte
+    counts.
+    """
+
+    task_class = KeepingTask
     request: Any
     begun_at: float | None = None
 
@@ -97,6 +115,7 @@ class _Salvage:
         self._application: Application = channel.server.application
         body = request.get_body_stream().read()
         environ = WSGITask(channel, request).get_environment()
+        environ.pop(_SUM_OF_ALL, None)
         self._environ = environ | {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
 
     def service(self) -> None:
@@ -114,11 +133,14 @@ def _is_worth_salvaging(request: Any) -> bool:
     return bool(
         request.headers_finished
         and not request.completed
-        and request.command == "POST"
-        and request.path == _SALVAGED_PATH
+        and any(request.command == command and _is_at(request.path, path) for command, path in _SALVAGED)
         and request.body_rcv is not None
         and len(request.body_rcv) > 0
     )
+
+
+def _is_at(path: str, door: str) -> bool:
+    return path.startswith(door) if door.endswith("/") else path == door
 
 
 class PatientServer(TcpWSGIServer):  # type: ignore[misc]

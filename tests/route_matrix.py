@@ -164,6 +164,11 @@ def _files(_: Visitor, whose: str) -> Object:
     return Object("seere.css", NOTHING) if whose == OWN else Object(f"{whose[0]}.css", None)
 
 
+def _uploads(_: Visitor, whose: str) -> Object:
+    """Of no person: devices alone have any."""
+    return Object(an_id(whose).replace("-", ""), None)
+
+
 def _devices(visitor: Visitor, whose: str) -> Object:
     """No device is anybody's: one that is here, and three ids of none."""
     if whose == OWN:
@@ -362,6 +367,7 @@ def _sent(hub: Hub, number: Number, state: Any) -> Package:
 OBJECTS: Mapping[str, Callable[[Visitor, str], Object]] = {
     "own_session": _sessions,
     "name": _files,
+    "upload": _uploads,
     "device": _devices,
     "account": _accounts,
     "invitation": _invitations,

@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "server.figure_words",
         "client_sync.protocol",
         "client_sync.seal",
+        "client_sync.file_seal",
         "client_sync.complaint",
         "client_sync.errors",
     ),
@@ -65,6 +66,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server.commands": ("server", "client_sync.protocol", "client_sync.seal", "client_sync.i18n"),
     "server.serve": ("server", "client_sync.protocol"),
     "server.lock": ("server.domain",),
+    "server.copyist": ("server.domain",),
     "server.matcher": (
         "server.hub",
         "server.config",
@@ -85,6 +87,8 @@ CLIENT_LIBRARIES = frozenset(
 LATE_IMPORTS = {
     ("server.commands.duplicate_audit", "server"): "its libraries are those of an extra: without it, it says so",
     ("server.services.commission.papers.printing", "weasyprint"): "of an extra: without it there is no PDF",
+    ("server.store.shelf", "obstore"): "of an extra: without it a bucket is refused in words",
+    ("server.store.shelf", "server"): "as above",
     ("server.store.migrations", "alembic"): "slow to import, and needed once a release: not on every start",
 }
 

@@ -1,7 +1,6 @@
 """Uploads: what a file is called on its way to the hub, and which goes first (PROTOCOL §9)."""
 
 import hashlib
-from collections.abc import Mapping
 from typing import Final
 
 FILES_PATH: Final = "/api/v1/files"
@@ -18,8 +17,8 @@ TOO_LARGE: Final = "file_too_large"
 DAMAGED: Final = "file_damaged"
 _DOMAIN: Final = b"seere-upload-1\n"
 _ID_DIGITS: Final = 32
-# What was said goes before what was seen.
-_TURNS: Final[Mapping[str, int]] = {"audio": 0, "photo": 1, "document": 2, "video": 3, "other": 4}
+# What was said goes before what was seen; what is of no kind of these comes last.
+KINDS: Final = ("audio", "photo", "document", "video", "other")
 
 
 def upload_id(device: str, sha256: str) -> str:
@@ -29,4 +28,4 @@ def upload_id(device: str, sha256: str) -> str:
 
 def turn(kind: str, size: int) -> tuple[int, int]:
     """What files are sorted by: voices first, then photos, documents, films and the rest, the smallest first."""
-    return _TURNS.get(kind, len(_TURNS)), size
+    return KINDS.index(kind) if kind in KINDS else len(KINDS), size

@@ -10,7 +10,7 @@ from server import credential
 from server.commands.operator import Operator, pass_operator
 from server.commands.shares import ask_recovery_key
 from server.commands.spoken import SpokenCommand
-from server.hub import new_epoch
+from server.hub import new_epoch, shelf_of
 from server.services import backups
 from server.services.backups import LastNumber, Restored
 
@@ -48,6 +48,7 @@ def command(
             epoch=new_epoch(),
             last=last,
             now=operator.clock(),
+            blobs=shelf_of(operator.settings).blobs,
             listed_in=erasures,
         )
     manifest = restored.manifest
@@ -56,6 +57,10 @@ def command(
     if restored.lost_numbers:
         click.echo(operator.texts.plural("restore.lost", restored.lost_numbers))
     _show_erasures(operator, restored)
+    if restored.files or restored.files_lost:
+        click.echo(operator.texts.plural("restore.files", restored.files))
+    if restored.files_lost:
+        click.echo(operator.texts.plural("restore.files_lost", restored.files_lost))
     if restored.series:
         click.echo(operator.texts.plural("restore.packages", restored.series))
     operator.say("restore.devices")

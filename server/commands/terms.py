@@ -4,7 +4,7 @@ from typing import cast
 
 from nacl.public import PrivateKey
 
-from client_sync.protocol.keyring import Policy, SealStatement
+from client_sync.protocol.keyring import FileLimits, Policy, SealStatement
 from server.hub import Hub
 from server.services.keyrings import Terms
 
@@ -19,4 +19,5 @@ def terms_of(hub: Hub) -> Terms:
         strict_offline=hub.settings.strict_offline == "yes",
         received_days=hub.settings.received_days,
     )
-    return Terms(bytes(PrivateKey(hub.secrets.linkage).public_key), policy)
+    limits = FileLimits(hub.shelf.limits.file, hub.shelf.limits.complaint)
+    return Terms(bytes(PrivateKey(hub.secrets.linkage).public_key), policy, None if limits == FileLimits() else limits)

@@ -202,6 +202,72 @@ class ParcelUnreadable(SeereError):
     code = "parcel_unreadable"
 
 
+class FileUnwanted(SeereError):
+    """No complaint of this device declares the file, or it is not wanted now."""
+
+    code = "file_unwanted"
+
+
+class OffsetDiffers(SeereError):
+    """Bytes of a file that would leave a gap, or overlap with what arrived."""
+
+    code = "offset_differs"
+
+
+class ChecksumDiffers(SeereError):
+    """A chunk of a file that was damaged on its way: nothing of it was kept."""
+
+    code = "checksum_differs"
+
+
+class FileBusy(SeereError):
+    """Another request adds to the same file."""
+
+    code = "file_busy"
+
+
+class FileDiffers(SeereError):
+    """A file that arrived whole and has another hash than was declared: nothing of it was kept."""
+
+    code = "file_differs"
+
+
+class FileTooLarge(SeereError):
+    """A file over a limit of the hub, or not of the size declared."""
+
+    code = "file_too_large"
+
+
+class FilesTooMany(SeereError):
+    """A device has as much under way as it may."""
+
+    code = "files_too_many"
+
+
+class UploadInvalid(SeereError):
+    """A request of an upload that lacks a header, or has one that can't be read."""
+
+    code = "upload_invalid"
+
+
+class UploadVersion(SeereError):
+    """A version of tus that the hub does not speak."""
+
+    code = "upload_version"
+
+
+class BlobsUnusable(SeereError):
+    """The setting of where files are kept can't be followed; `fault` says why."""
+
+    code = "blobs_unusable"
+
+
+class PieceRefused(SeereError):
+    """What can't be done with a piece of evidence; `fault` says why."""
+
+    code = "piece_refused"
+
+
 class AdministratorUnknown(SeereError):
     """No administrator whom devices know has this key; `kid` is its id."""
 

@@ -1,7 +1,8 @@
 """Backups that are believed only once they were opened, and restores that devices notice.
 
 A backup is one file, sealed by age to a key that is not on this machine: a manifest, a copy of the database
-and the credential, which a passphrase or the recovery key opens.
+and the credential, which a passphrase or the recovery key opens. The files that devices sent lie beside the backups,
+each once, as they came: sealed by keys that are in the database, sealed in their turn.
 """
 
 import fcntl
@@ -26,11 +27,26 @@ from server.domain.errors import BackupUnusable
 from server.domain.permission import OPERATOR
 from server.domain.retention import backups_before, gone_at
 from server.durable import sync_folder
-from server.store import audit, backups, changes, devices, erasure_list, erasures, migrations, packages, registry, state
+from server.store import (
+    audit,
+    backups,
+    changes,
+    devices,
+    erasure_list,
+    erasures,
+    migrations,
+    packages,
+    reconciling,
+    registry,
+    shelf,
+    state,
+)
 from server.store.backups import SERVER_COPY, SQLITE_COPY, Backup, Contents
+from server.store.blobs import Blobs
 from server.store.engine import Store, open_store
 from server.store.erasure_list import ErasureList
 from server.store.erasures import Erased
+from server.store.shelf import Shelf
 
 MANIFEST: Final = "manifest.json"
 CREDENTIAL: Final = "hub.credential"
@@ -39,6 +55,8 @@ _MEMBERS: Final = (MANIFEST, CREDENTIAL, SQLITE_COPY, SERVER_COPY)
 _LIST_AGE_MAX: Final = timedelta(days=2)
 # More than any device was told between a backup and the next.
 _LOST_CHANGES_MOST: Final = 100_000
+# What may lie in a folder into which a hub is restored: the list of the one before, files that an attempt brought.
+_LEFT: Final = frozenset({erasure_list.NAME, shelf.BLOBS})
 _WORK: Final = ".backup-"
 _PART: Final = ".part"
 _NAME: Final = re.compile(r"seere-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{8}\.age")
@@ -103,7 +121,7 @@ class Restored:
     `erased_again` counts complaints that the backup still had; None where no erasure list was found. What was erased
     after `list_written_at`, when the newest of the lists was written, is on none of them. `is_list_older`: they end
     before the backup, and so can't know what was erased since. `series`: of packages, that wait for somebody to say
-    which was the last.
+    which was the last. `files` came back; `files_lost` had no sound copy, and are awaited from their devices.
     """
 
     manifest: Manifest
@@ -113,6 +131,8 @@ class Restored:
     list_written_at: datetime | None
     is_list_older: bool
     series: int
+    files: int
+    files_lost: int
 
 
 @dataclass(frozen=True)
@@ -124,10 +144,19 @@ class _Start:
     now: datetime
     gone_at: datetime
     erased: list[ErasureList]
+    copies: Blobs
+    blobs: Blobs
 
 
 def make(
-    store: Store, settings: Settings, hub: str, key: bytes, now: datetime, *, is_clock_right: bool = True
+    store: Store,
+    settings: Settings,
+    hub: str,
+    key: bytes,
+    now: datetime,
+    kept: Shelf,
+    *,
+    is_clock_right: bool = True,
 ) -> Backup:
     """Copy, verify, seal, and only then tell devices what is safe; gives the backup.
 
@@ -140,6 +169,7 @@ def make(
     with _alone(settings), _work_folder(settings.data) as work:
         before = _contents(store)
         copied = backups.copy(store.engine, work)
+        lost = _copy_files(store, kept, settings.backups, work, now)
         manifest = _verified(copied, key, hub, _epoch(store), now, before)
         (work / MANIFEST).write_text(json.dumps(asdict(manifest), sort_keys=True))
         shutil.copyfile(settings.credential, work / CREDENTIAL)
@@ -154,7 +184,7 @@ def make(
             part.unlink(missing_ok=True)
         before_that = backups_before(now, settings.backup_keep_days)
         dropped = _drop_old(settings.backups, before_that) if is_clock_right else 0
-    _note(store, made, manifest, dropped, now)
+    _note(store, made, manifest, dropped, lost, now)
     return made
 
 
@@ -167,15 +197,16 @@ def restore(
     epoch: str,
     last: LastNumber | None,
     now: datetime,
+    blobs: Blobs,
     listed_in: Path | None = None,
 ) -> Restored:
     """Bring a backup back into an empty folder or database, under a new epoch.
 
     `key_of` opens the credential of the backup, which it may close anew where it lies, and gives the key of the
     SQLite file, 32 bytes; what it raises ends the restore. Registry numbers up to `last` that the backup does not
-    know are declared lost. What the erasure list names is erased again: the list `listed_in`, else those beside the
-    data, the backups and the archive. Raises BackupUnusable or ErasureListUnreadable, with nothing changed, when the
-    target is not empty or something can't be opened.
+    know are declared lost; files come back from beside the archive to `blobs`. What the erasure list names is erased
+    again: the list `listed_in`, else those beside the data, the backups and the archive. Raises BackupUnusable or
+    ErasureListUnreadable, with nothing changed, when the target is not empty or something can't be opened.
     """
     _refuse_unless_empty(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -186,11 +217,12 @@ def restore(
         if (work / SERVER_COPY).exists() != bool(settings.database):
             raise BackupUnusable(fault="wrong_engine")
         erased = _erased(listed_in, archive, settings, key)
-        start = _Start(epoch, last, now, gone_at(now, settings.backup_keep_days), erased)
+        copies = reconciling.copies_in(archive.parent)
+        start = _Start(epoch, last, now, gone_at(now, settings.backup_keep_days), erased, copies, blobs)
         if settings.database:
             _load(work, settings, epoch)
-            return _begin(open_store(settings.database, None), start, manifest)
-        restored = _begin(open_store(f"sqlite:///{work / SQLITE_COPY}", key), start, manifest)
+            return _begin(open_store(settings.database, None), start, manifest, work)
+        restored = _begin(open_store(f"sqlite:///{work / SQLITE_COPY}", key), start, manifest, work)
         _put_in_place(work / CREDENTIAL, settings.credential)
         # Last: a folder with this file in it is a hub, and this one has its new epoch.
         _put_in_place(work / SQLITE_COPY, settings.data / SQLITE_COPY)
@@ -335,11 +367,24 @@ def _made_at(path: Path) -> datetime | None:
     return None if named is None else datetime.strptime(named[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
-def _note(store: Store, made: Backup, manifest: Manifest, dropped: int, now: datetime) -> None:
+def _copy_files(store: Store, kept: Shelf, folder: Path, work: Path, now: datetime) -> int:
+    """Bring the files that came since beside the backups, and those gone away from there; gives how many are lost."""
+    copies = reconciling.copies_in(folder)
+    reconciling.remove_unkept(store, kept, copies)
+    try:
+        copied = reconciling.copy_all(store, kept.blobs, copies, work)
+    except OSError as error:
+        raise BackupUnusable(fault="write_failed", file=reconciling.COPIES) from error
+    reconciling.lose(store, copied.lost, OPERATOR.signature, now)
+    return len(copied.lost)
+
+
+def _note(store: Store, made: Backup, manifest: Manifest, dropped: int, lost: int, now: datetime) -> None:
     with store.write() as connection:
         backups.record(connection, made)
         devices.set_backed_up(connection, manifest.contents.positions)
         details = {"bytes": made.bytes, "complaints": made.complaints, "dropped": dropped, "sha256": made.sha256}
+        details |= {"files": manifest.contents.files, "files_lost": lost}
         audit.record(
             connection, at=now, actor=OPERATOR.signature, action="backup", object=f"file:{made.file}", details=details
         )
@@ -352,9 +397,9 @@ def _erased(named: Path | None, archive: Path, settings: Settings, key: bytes) -
     return [erasure_list.read(path, key) for path in lists]
 
 
-def _begin(store: Store, start: _Start, manifest: Manifest) -> Restored:
-    """Start the new epoch, erase again, and give up the numbers that were printed, or told to devices, and are not
-    here."""
+def _begin(store: Store, start: _Start, manifest: Manifest, work: Path) -> Restored:
+    """Start the new epoch, erase again, give up the numbers that were printed, or told to devices, and are not here,
+    and bring the files back."""
     try:
         migrations.upgrade(store)
         with store.write() as connection:
@@ -377,7 +422,8 @@ def _begin(store: Store, start: _Start, manifest: Manifest) -> Restored:
             series = packages.mark_restored(connection)
             last = start.last
             lost = 0 if last is None else registry.declare_lost(connection, last.prefix, last.year, last.number)
-            return Restored(manifest, start.epoch, lost, again, written_at, is_older, series)
+        files = reconciling.bring_back(store, start.copies, start.blobs, work)
+        return Restored(manifest, start.epoch, lost, again, written_at, is_older, series, files.sound, len(files.lost))
     finally:
         store.close()
 
@@ -414,7 +460,7 @@ def _refuse_unless_empty(settings: Settings) -> None:
             store.close()
         return
     found = list(settings.data.iterdir()) if settings.data.exists() else []
-    if [path for path in found if not path.name.startswith(_WORK) and path.name != erasure_list.NAME]:
+    if [path for path in found if not path.name.startswith(_WORK) and path.name not in _LEFT]:
         raise BackupUnusable(fault="folder_not_empty", folder=settings.data)
 
 

@@ -12,7 +12,7 @@ from nacl.signing import SigningKey
 from client_sync.protocol import keyring
 from client_sync.protocol.canonical import Unreadable, parse
 from client_sync.protocol.frames import from_text, to_text
-from client_sync.protocol.keyring import Held, Keyring, KeyringRefused, Policy, Recipient, key_id
+from client_sync.protocol.keyring import FileLimits, Held, Keyring, KeyringRefused, Policy, Recipient, key_id
 from client_sync.protocol.orders import order_body, order_number, sign_order
 from server.domain.errors import KeyInUse, KeyringMissing, KeyringUnfit, KeyUnknown, NotFound, RecoveryMissing
 from server.domain.people import login_name
@@ -29,10 +29,14 @@ _READER_ROLES: Final = frozenset({"coordinator"})
 
 @dataclass(frozen=True)
 class Terms:
-    """What a keyring says beside its recipients: the hub's public linkage key, 32 bytes, and what was decided."""
+    """What a keyring says beside its recipients: the hub's public linkage key, 32 bytes, and what was decided.
+
+    `limits` of files are None where they are those of the protocol.
+    """
 
     linkage: bytes
     policy: Policy
+    limits: FileLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def draft(
         root=root,
         linkage=terms.linkage,
         policy=terms.policy,
+        limits=terms.limits,
         recipients=readers,
         administrators=tuple(sorted((known | administrators.gained) - administrators.lost)),
     )
@@ -136,7 +141,7 @@ def publish(
         before = recipients.newest(connection)
         root = _root_of(document) if before is None or is_new_root else from_text(before.root)
         made = _trusted(document, root, before.version + 1 if before else 1)
-        if _substance(made) != (frozenset(_readers(connection)), terms.linkage, terms.policy):
+        if _substance(made) != (frozenset(_readers(connection)), terms):
             raise KeyringUnfit(fault="stale")
         recipients.publish(connection, Published(made.version, to_text(root), document, now))
         _deliver(connection, document, sign_key, now)
@@ -156,7 +161,7 @@ def is_behind(store: Store, terms: Terms) -> bool:
     """Whether recipients or terms changed since the keyring that stands. Raises KeyringMissing."""
     standing = current(store)
     with store.read() as connection:
-        return _substance(standing) != (frozenset(_readers(connection)), terms.linkage, terms.policy)
+        return _substance(standing) != (frozenset(_readers(connection)), terms)
 
 
 def account_named(store: Store, name: str) -> str:
@@ -281,8 +286,8 @@ def _root_of(document: bytes) -> bytes:
         raise KeyringUnfit(fault="unreadable") from None
 
 
-def _substance(made: Keyring) -> tuple[frozenset[Recipient], bytes, Policy]:
-    return frozenset(made.recipients), made.linkage, made.policy
+def _substance(made: Keyring) -> tuple[frozenset[Recipient], Terms]:
+    return frozenset(made.recipients), Terms(made.linkage, made.policy, made.limits)
 
 
 def _readers(connection: sa.Connection) -> tuple[Recipient, ...]:

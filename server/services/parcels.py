@@ -1,7 +1,7 @@
 """Parcels: the frames of one device, brought by another or on a stick, and the reply that goes back (PROTOCOL §6)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +14,7 @@ from client_sync.protocol.canonical import Unreadable, canonical, is_id, parse
 from client_sync.protocol.coding import Inflated, inflate
 from client_sync.protocol.frames import Frame, from_text, to_text
 from client_sync.protocol.orders import reply_digest
+from client_sync.protocol.parts import Part, parts_digest, read_parts
 from server.domain.errors import DeviceUnconfirmed, ParcelUnreadable
 from server.store import audit, devices
 from server.store.devices import Device
@@ -26,11 +27,12 @@ _MISSING_MAX: Final = 100
 
 @dataclass(frozen=True)
 class Parcel:
-    """An opened parcel: who made it, its number, and the body in it."""
+    """An opened parcel: who made it, its number, the body in it, and the parts of files behind that."""
 
     device: Device
     number: int
     body: Inflated
+    parts: bytes
 
 
 def open_parcel(store: Store, data: bytes, hub: str, box_key: PrivateKey) -> Parcel:
@@ -49,11 +51,12 @@ def open_parcel(store: Store, data: bytes, hub: str, box_key: PrivateKey) -> Par
     if device.state == "waiting":
         raise DeviceUnconfirmed
     try:
-        compressed = SealedBox(box_key).decrypt(box)
-        body = inflate(compressed, members["coding"], members.get("dictionary"))
+        opened = SealedBox(box_key).decrypt(box)
+        end = members.get("body", len(opened))
+        body = inflate(opened[:end], members["coding"], members.get("dictionary"))
     except (CryptoError, Unreadable):
         raise ParcelUnreadable from None
-    return Parcel(device, members["parcel"], body)
+    return Parcel(device, members["parcel"], body, opened[end:])
 
 
 def of_author(parcel: Parcel, frames: Sequence[Frame]) -> list[Frame]:
@@ -66,6 +69,16 @@ def of_author(parcel: Parcel, frames: Sequence[Frame]) -> list[Frame]:
     if not signed:
         raise ParcelUnreadable
     return signed
+
+
+def parts_of(parcel: Parcel, frames: Sequence[Frame]) -> Iterator[Part]:
+    """The parts of files in a parcel, up to the first thing that is none; none where no frame of its author says so."""
+    if not parcel.parts or parts_digest(parcel.parts) not in {frame.header.parts for frame in frames}:
+        return
+    try:
+        yield from read_parts(parcel.parts)
+    except Unreadable:
+        return
 
 
 def note(store: Store, parcel: Parcel, carried_by: str, now: datetime) -> list[int]:
@@ -111,6 +124,8 @@ def _head(line: bytes) -> dict[str, Any]:
         and type(members.get("parcel")) is int
         and 0 < members["parcel"] < _NUMBER_MAX
         and isinstance(members.get("coding"), str)
+        and type(members.get("body", 0)) is int
+        and members.get("body", 0) >= 0
     )
     if not is_parcel:
         raise ParcelUnreadable

@@ -11,9 +11,22 @@ from server.domain.desk import Desk
 from server.domain.errors import Busy, ErasureHeld, ErasureListUnreadable, HoldRefused, NotFound
 from server.domain.permission import JOB, UNREADABLE, Action, permit
 from server.domain.retention import Hold, Schedule, gone_at
-from server.store import audit, backups, cases, devices, erasure_list, erasures, legal_holds, lite, registry, sealed
+from server.store import (
+    audit,
+    backups,
+    cases,
+    devices,
+    erasure_list,
+    erasures,
+    legal_holds,
+    lite,
+    reconciling,
+    registry,
+    sealed,
+)
 from server.store.engine import Store
 from server.store.erasures import Subject
+from server.store.shelf import Shelf
 
 # Complaints that one run of the job erases at most; the next day takes the rest.
 ERASED_MAX: Final = 500
@@ -47,11 +60,14 @@ class Settings(Protocol):
 
 @dataclass(frozen=True)
 class Keeping:
-    """What erasing goes by. `lists` are the files of the erasure list, `key` the key of the database, 32 bytes."""
+    """What erasing goes by. `lists` are the files of the erasure list, `key` the key of the database, 32 bytes; files
+    go from the `shelf` and from their copies in the folder of `backups`."""
 
     schedule: Schedule
     lists: tuple[Path, ...]
     key: bytes = field(repr=False)
+    shelf: Shelf
+    backups: Path
 
 
 @dataclass(frozen=True)
@@ -87,11 +103,11 @@ class Overview:
     has_backups: bool
 
 
-def keeping(settings: Settings, key: bytes) -> Keeping:
+def keeping(settings: Settings, key: bytes, shelf: Shelf) -> Keeping:
     """What the settings say; the erasure list is kept beside the data and beside the backups."""
     schedule = Schedule(settings.withdrawn_keep_days, settings.complaint_keep_days, settings.backup_keep_days)
     lists = tuple(folder / erasure_list.NAME for folder in (settings.data, settings.backups))
-    return Keeping(schedule, lists, key)
+    return Keeping(schedule, lists, key, shelf, settings.backups)
 
 
 def erase(store: Store, desk: Desk, number: str, reason: str, keeping: Keeping) -> Erasure:
@@ -129,6 +145,7 @@ def erase_due(store: Store, keeping: Keeping, now: datetime) -> int:
                 _remove(connection, subject, JOB.signature, "expired", keeping, now)
     if due:
         lite.clear_log(store.engine)
+    _remove_files(store, keeping)
     _write_lists(store, keeping, now)
     return len(due)
 
@@ -261,6 +278,7 @@ def _erase(connection: sa.Connection, desk: Desk, subject: Subject, reason: str,
 def _cleared(store: Store, operations: int, keeping: Keeping, now: datetime) -> Erasure:
     """What was erased, once it is out of the log of the database and on the erasure list."""
     is_cleared = lite.clear_log(store.engine)
+    _remove_files(store, keeping)
     _write_lists(store, keeping, now)
     with store.read() as connection:
         has_backups = backups.has_any(connection)
@@ -287,6 +305,10 @@ def _remove(
         details={"operations": len(left), "because": reason},
     )
     return len(left)
+
+
+def _remove_files(store: Store, keeping: Keeping) -> None:
+    reconciling.remove_unkept(store, keeping.shelf, reconciling.within_reach(store, keeping.backups))
 
 
 def _write_lists(store: Store, keeping: Keeping, now: datetime) -> None:

@@ -15,20 +15,24 @@ from sqlcipher3 import dbapi2 as sqlcipher
 from server.domain.errors import BackupUnusable
 from server.store import lite
 from server.store.dialect import is_sqlite
+from server.store.evidence_tables import piece
 from server.store.schema import backup, complaint, erasure, event, hub_state, lineage, linkage_pending, received
 
 SQLITE_COPY: Final = "hub.db"
 SERVER_COPY: Final = "hub.dump"
+HERE: Final = "here"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a copy holds, as read from the copy itself; `positions` by lineage, `erased` counts operations."""
+    """What a copy holds, as read from the copy itself; `positions` by lineage, `erased` counts operations, `files` the
+    pieces that are here, none in backups of earlier versions."""
 
     complaints: int
     received: int
     erased: int
     positions: dict[str, int]
+    files: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def contents(connection: sa.Connection) -> Contents:
         received=_count(connection, received),
         erased=_count(connection, erasure),
         positions={row.id: row.position for row in connection.execute(positions)},
+        files=connection.scalar(sa.select(sa.func.count()).where(piece.c.state == HERE)) or 0,
     )
 
 
@@ -124,19 +129,21 @@ def _inspect_file(path: Path, key: bytes) -> Contents:
                 received=database["received"].count,
                 erased=database["erasure"].count,
                 positions={row["id"]: row["position"] for row in database["lineage"].rows},
+                files=database["piece"].count_where("state = ?", [HERE]) if database["piece"].exists() else 0,
             )
     except sqlcipher.DatabaseError as error:
         raise BackupUnusable(fault="damaged", detail=str(error)) from None
 
 
 def _inspect_dump(path: Path) -> Contents:
-    """Every row of the dump is read and inflated; four tables are counted."""
+    """Every row of the dump is read and inflated; five tables are counted."""
     _run(None, "pg_restore", "--file", os.devnull, str(path))
     return Contents(
         complaints=sum(1 for _ in _dumped(path, "complaint")),
         received=sum(1 for _ in _dumped(path, "received")),
         erased=sum(1 for _ in _dumped(path, "erasure")),
         positions={row["id"]: int(row["position"]) for row in _dumped(path, "lineage")},
+        files=sum(row["state"] == HERE for row in _dumped(path, "piece")),
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,6 +14,8 @@ from server import durable
 CHUNK_BYTES: Final = 262_144
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _DRAFTS: Final = "drafts"
+# No put takes so long.
+_DRAFT_KEPT: Final = timedelta(days=1)
 
 
 class BlobDiffers(Exception):
@@ -47,6 +50,9 @@ class Blobs(Protocol):
     def each(self) -> Iterator[str]:
         """Every hash under which something is kept, in no order."""
 
+    def clean(self, now: datetime) -> None:
+        """Drop what puts left that a kill ended long before `now`."""
+
 
 class FolderBlobs:
     """Blobs as files `ab/cdef…` of a folder, for its owner alone."""
@@ -59,10 +65,12 @@ class FolderBlobs:
         path = self._path(sha256)
         if path.exists():
             check_hash(sha256, source)
+            # Who made it may not have come to this before it was killed.
+            durable.sync_folder(path.parent)
             return
         draft = self._folder / _DRAFTS / secrets.token_hex(16)
-        _make_folder(draft.parent)
-        _make_folder(path.parent)
+        durable.make_folder(draft.parent)
+        durable.make_folder(path.parent)
         try:
             with durable.writing(draft) as file:
                 for chunk in hashed_chunks(sha256, source):
@@ -105,6 +113,12 @@ class FolderBlobs:
             if _SHA256.fullmatch(sha256):
                 yield sha256
 
+    def clean(self, now: datetime) -> None:
+        """As `Blobs` promises."""
+        for draft in (self._folder / _DRAFTS).glob("*"):
+            if datetime.fromtimestamp(draft.stat().st_mtime, UTC) < now - _DRAFT_KEPT:
+                draft.unlink(missing_ok=True)
+
     def _path(self, sha256: str) -> Path:
         checked = checked_hash(sha256)
         return self._folder / checked[:2] / checked[2:]
@@ -132,12 +146,3 @@ def hashed_chunks(sha256: str, source: Path) -> Iterator[bytes]:
             yield chunk
     if digest.hexdigest() != sha256:
         raise BlobDiffers(sha256)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it that are missing, for its owner alone; on disk when this returns."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    durable.sync_folder(folder.parent)

@@ -8,11 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from server.domain.complaint import Complaint, Facts, File, Person
+from server.domain.complaint import Complaint, Facts, Person
 from server.domain.urgency import computed, told_in
 from server.store import cases, dialect, due, search_texts, unmatched
 from server.store.duplicates import is_withdrawn
-from server.store.schema import act, complaint, conflict, file, person, received, revision, sequel
+from server.store.schema import act, complaint, conflict, person, received, revision, sequel
 
 CONSENT_COLUMNS = ("consent", "consent_level")
 # Whoever is shown more looks at none.
@@ -102,7 +102,7 @@ def keep_about(connection: sa.Connection, origin: Origin, operation: Received, c
 def file_complaints(
     connection: sa.Connection, ids: Sequence[int], complaints: Sequence[Complaint], at: datetime
 ) -> None:
-    """Store the parsed columns, acts, persons and files of complaints kept under `ids`, received `at`."""
+    """Store the parsed columns, acts and persons of complaints kept under `ids`, received `at`."""
     pairs = list(zip(ids, complaints, strict=True))
     rows = [(id, *_facts_values(one.facts)) for id, one in pairs]
     dialect.insert_many(connection, complaint, ("id", *_FACTS), rows)
@@ -119,7 +119,7 @@ def refile(
     values = dict(zip(_FACTS, _facts_values(one.facts), strict=True)) | {"revision": number}
     changed = {name: value for name, value in values.items() if name not in kept}
     connection.execute(sa.update(complaint).where(complaint.c.id == id).values(changed))
-    for table in (act, person, file):
+    for table in (act, person):
         connection.execute(sa.delete(table).where(table.c.complaint == id))
     _file_parts(connection, [(id, one)])
     search_texts.renew(connection, id)
@@ -328,12 +328,10 @@ def count(connection: sa.Connection) -> int:
 _RECEIVED = tuple(each.name for each in fields(Received))
 _FACTS = tuple(each.name for each in fields(Facts))
 _PERSON = tuple(each.name for each in fields(Person))
-_FILE = tuple(each.name for each in fields(File))
 _CLASH = ("lineage", "client_id", "hash", "line")
 _received_values = attrgetter(*_RECEIVED)
 _facts_values = attrgetter(*_FACTS)
 _person_values = attrgetter(*_PERSON)
-_file_values = attrgetter(*_FILE)
 
 
 def _urgency(one: Complaint, received_at: datetime) -> str:
@@ -341,10 +339,8 @@ def _urgency(one: Complaint, received_at: datetime) -> str:
 
 
 def _file_parts(connection: sa.Connection, complaints: Sequence[tuple[int, Complaint]]) -> None:
-    """Store acts, persons and files."""
+    """Store acts and persons."""
     acts = [(id, no, kind) for id, one in complaints for no, kind in enumerate(one.acts, 1)]
     dialect.insert_many(connection, act, ("complaint", "no", "kind"), acts)
     persons = [(id, *_person_values(who)) for id, one in complaints for who in one.persons]
     dialect.insert_many(connection, person, ("complaint", *_PERSON), persons)
-    files = [(id, no, *_file_values(each)) for id, one in complaints for no, each in enumerate(one.files, 1)]
-    dialect.insert_many(connection, file, ("complaint", "no", *_FILE), files)

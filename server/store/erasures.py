@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from server.domain.retention import kept_id
-from server.store import audit, cases, due, duplicates, packages, tasks
+from server.store import audit, cases, due, duplicates, packages, pieces, tasks
 from server.store.dialect import among, insert_new, locked
 from server.store.schema import (
     act,
@@ -17,7 +17,6 @@ from server.store.schema import (
     complaint,
     conflict,
     erasure,
-    file,
     frame,
     legal_hold,
     lineage,
@@ -38,7 +37,6 @@ from server.store.schema import (
 _BY_COMPLAINT: Final = (
     act,
     person,
-    file,
     revision,
     conflict,
     assignment,
@@ -285,6 +283,7 @@ def _remove_filed(connection: sa.Connection, complaint_id: int, operations: Sequ
     )
     duplicates.remove(connection, complaint_id)
     packages.forget(connection, complaint_id)
+    pieces.remove(connection, complaint_id)
     tasks.remove(connection, complaint_id, at)
     going_on = cases.remove(connection, complaint_id)
     cases.renew_standing(connection, going_on)

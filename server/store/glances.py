@@ -6,9 +6,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from server.domain.complaint import File
+from server.domain.evidence import Piece
+from server.store import pieces
 from server.store.devices import COUNTER
-from server.store.schema import complaint, device, file, received, sequel
+from server.store.schema import complaint, device, received, sequel
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Glance:
     confidentiality: str
     withdrawn: str
     withdrawn_at: datetime | None
-    files: tuple[File, ...]
+    files: tuple[Piece, ...]
 
 
 def of(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Glance]:
@@ -44,7 +45,7 @@ def of(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Glan
         .join(device, device.c.id == received.c.device)
         .where(columns.id.in_(complaints))
     )
-    files = _files(connection, complaints)
+    files = pieces.of_complaints(connection, complaints)
     withdrawn_at = _withdrawn_at(connection, complaints)
     return {
         row.id: Glance(
@@ -58,16 +59,6 @@ def of(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Glan
         )
         for row in connection.execute(select)
     }
-
-
-def _files(connection: sa.Connection, complaints: Collection[int]) -> dict[int, list[File]]:
-    columns = file.c
-    names = File.__dataclass_fields__
-    select = sa.select(columns.complaint, *(columns[name] for name in names)).where(columns.complaint.in_(complaints))
-    found: dict[int, list[File]] = {}
-    for id, *rest in connection.execute(select.order_by(columns.complaint, columns.no)):
-        found.setdefault(id, []).append(File(*rest))
-    return found
 
 
 def _withdrawn_at(connection: sa.Connection, complaints: Collection[int]) -> dict[int, datetime]:

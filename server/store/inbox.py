@@ -15,10 +15,11 @@ from server.store import registry
 from server.store.case_tables import casefile, timeline, waiting
 from server.store.cases import has_other, in_index, within
 from server.store.dialect import among
+from server.store.evidence_tables import piece
 from server.store.lines import Conditions, Count, Key, Line, Page, Reach
 from server.store.links import in_scope
 from server.store.match_tables import link
-from server.store.schema import complaint, device, file, lineage, person, received
+from server.store.schema import complaint, device, lineage, person, received
 from server.store.scopes import Scope
 
 # The most urgent first, of these what waits longest.
@@ -127,7 +128,7 @@ def called(connection: sa.Connection, numbers: Collection[str]) -> list[int]:
 def told(connection: sa.Connection, complaints: Collection[int]) -> dict[int, Told]:
     """By complaint, what else a row says of it."""
     files: dict[int, set[str]] = {id: set() for id in complaints}
-    listed = sa.select(file.c.complaint, file.c.kind).where(file.c.complaint.in_(complaints))
+    listed = sa.select(piece.c.complaint, piece.c.kind).where(piece.c.complaint.in_(complaints))
     for id, kind in connection.execute(listed):
         files[id].add(kind)
     columns = person.c

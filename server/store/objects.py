@@ -1,6 +1,7 @@
 """Blobs in a bucket of an S3 server, by obstore (extra `objects`)."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import obstore
@@ -55,6 +56,9 @@ class ObjectBlobs:
                     yield checked_hash(sha256)
                 except ValueError:
                     continue
+
+    def clean(self, now: datetime) -> None:
+        """As `Blobs` promises: the server drops what was not finished by rules of its own."""
 
 
 def _name(sha256: str) -> str:

@@ -9,6 +9,7 @@ from server.store import (  # noqa: F401
     case_tables,
     delivery_tables,
     due_tables,
+    evidence_tables,
     figure_tables,
     match_tables,
     referral_tables,
@@ -166,17 +167,6 @@ person: Final = sa.Table(
     column("count", ID, null=True),
     code("displaced", null=True),
     column("disability", sa.Boolean, null=True),
-)
-
-file: Final = sa.Table(
-    "file",
-    metadata,
-    column("complaint", ID, sa.ForeignKey("complaint.id"), primary_key=True, autoincrement=False),
-    column("no", sa.Integer, primary_key=True, autoincrement=False),
-    column("sha256", sa.String(64)),
-    column("size", ID),
-    code("kind"),
-    code("role"),
 )
 
 # Sealed, until the matcher has read it; in no backup.

@@ -16,7 +16,15 @@ from server.web.schemas import PROBLEM
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_S = {"locked": 120, "storage_full": 600, "storage_failed": 60, "busy": 30, "server_error": 300}
+RETRY_AFTER_S = {
+    "locked": 120,
+    "storage_full": 600,
+    "storage_failed": 60,
+    "busy": 30,
+    "file_busy": 5,
+    "files_too_many": 600,
+    "server_error": 300,
+}
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -13,12 +13,14 @@ from client_sync.protocol.canonical import Unreadable
 from client_sync.protocol.coding import Inflated, inflate
 from client_sync.protocol.frames import Frame, read_frames, to_text
 from client_sync.protocol.limits import BODY_FRAMES_MAX
+from client_sync.protocol.parts import Part
 from server.domain.allowance import Refill
 from server.domain.digests import frame_mark
 from server.domain.errors import BodyRefused
 from server.hub import Hub, epoch_of
 from server.services import devices, feed, keyrings, parcels
 from server.services.devices import Application, Device
+from server.services.evidence import receiving as evidence
 from server.services.feed import Asked
 from server.services.intake import receiving
 from server.services.intake.receiving import Receipt, Rules
@@ -99,7 +101,7 @@ def carry(carrier: Device) -> Response:
     hub = this_hub()
     parcel = parcels.open_parcel(hub.store, request.get_data(cache=False), hub.identity.id, hub.identity.box_key)
     frames = parcels.of_author(parcel, read_body(parcel.body))
-    members = answer(hub, parcel.device, frames, carried_by=carrier.id)
+    members = answer(hub, parcel.device, frames, carried_by=carrier.id, parts=parcels.parts_of(parcel, frames))
     missing = parcels.note(hub.store, parcel, carrier.id, hub.clock())
     if missing:
         members["missing_parcels"] = missing
@@ -121,13 +123,21 @@ def read_body(body: Inflated) -> list[Frame]:
     return frames
 
 
-def answer(hub: Hub, device: Device, frames: Sequence[Frame], carried_by: str | None = None) -> dict[str, Any]:
-    """Take the frames in, then say what the device is to know; the intake is on disk before it is said."""
+def answer(
+    hub: Hub, device: Device, frames: Sequence[Frame], carried_by: str | None = None, parts: Iterable[Part] = ()
+) -> dict[str, Any]:
+    """Take the frames in, then parts of files, then say what the device is to know.
+
+    The intake is on disk before it is said.
+    """
     with hub.store.read() as connection:
         epoch, places = epoch_of(connection), hub.places.read(connection)
         sealing = Sealing(keyrings.current_in(connection), hub.secrets.pepper, places)
     rules = Rules(hub.identity.id, hub.settings.registry_prefix, refill(hub), sealing)
     receipt = receiving.receive(hub.store, device, frames, hub.clock(), rules, carried_by)
+    sender = evidence.Sender(hub.store, hub.shelf, device, hub.clock())
+    for part in parts:
+        evidence.take_part(sender, part.sha256, part.offset, part.data)
     header = frames[0].header
     marks = tuple((number, frame_mark(digest, sealing.pepper)) for number, digest in header.ask)
     # Only a device that is on the line: by the time a parcel's reply is back, others have shown it newer ones.
@@ -137,6 +147,9 @@ def answer(hub: Hub, device: Device, frames: Sequence[Frame], carried_by: str | 
     asked = Asked(header.cursor, header.limit, marks, header.backed_up_to, seen, header.order, is_idle)
     members: dict[str, Any] = {"now": hub.clock().strftime("%Y-%m-%dT%H:%M:%SZ"), "epoch": epoch}
     down = feed.read(hub.store, device, epoch, asked, hub.clock())
+    need = evidence.needed(sender) if header.files or not is_idle else []
+    if need or header.files:
+        down["need"] = need
     return members | _receipt_members(receipt, down.pop("frames", [])) | down
 
 

@@ -22,7 +22,7 @@ from client_sync.protocol.coding import Coding
 from client_sync.transport import Answer, HttpTransport
 from fixtures.bad_road import BadRoad, Cut, Pass, Rule
 from server.domain.desk import Desk
-from server.hub import new_epoch, open_hub
+from server.hub import new_epoch, open_hub, shelf_of
 from server.services import backups
 from server.services.intake import admission
 from server.services.intake.admission import Vouched
@@ -91,9 +91,7 @@ class World:
         self._identity = folder / "identity"
         recipient = backups.new_identity(self._identity)
         self._settings = replace(settings_of(folder / "hub", database), backup_recipient=recipient)
-        self.hub = with_keyring(
-            open_hub(self._settings, secrets_of(self._settings), partial(self._clock, "hub"))
-        )
+        self.hub = with_keyring(open_hub(self._settings, secrets_of(self._settings), partial(self._clock, "hub")))
         self.devices = enrolled(self.hub, folder, self.history, DEVICES)
         self._serving = ExitStack()
         self._address = self._serving.enter_context(served(self.hub))
@@ -204,7 +202,7 @@ class World:
 
     def _back_up(self, _: Device) -> None:
         key = self.hub.secrets.database
-        made = backups.make(self.hub.store, self._settings, self.hub.identity.id, key, self.hub.clock())
+        made = backups.make(self.hub.store, self._settings, self.hub.identity.id, key, self.hub.clock(), self.hub.shelf)
         self._backup = self._settings.backups / made.file
 
     def _restore_hub(self, _: Device) -> None:
@@ -218,7 +216,14 @@ class World:
         )
         key = self.hub.secrets.database
         backups.restore(
-            self._backup, self._identity, self._settings, lambda _: key, epoch=new_epoch(), last=None, now=NOW
+            self._backup,
+            self._identity,
+            self._settings,
+            lambda _: key,
+            epoch=new_epoch(),
+            last=None,
+            now=NOW,
+            blobs=shelf_of(self._settings).blobs,
         )
         self._copies.clear()
         self._start_hub()

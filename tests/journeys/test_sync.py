@@ -12,7 +12,7 @@ from client_sync.errors import LinkCut
 from client_sync.stores import Folder
 from fixtures.bad_road import Cut, Pass
 from server import credential
-from server.hub import new_epoch
+from server.hub import new_epoch, shelf_of
 from server.services import backups, devices, keyrings
 from server.services.intake import admission
 from server.services.intake.sealing import Sealing
@@ -135,7 +135,9 @@ def test_neither_a_restored_hub_nor_a_person_is_needed_to_get_everything_back(
     hub.settings = replace(hub.settings, backup_recipient=str(identity.to_public()), backup_folder=tmp_path / "safe")
     device.write(*range(30))
     device.sync()
-    made = backups.make(hub.hub.store, hub.settings, hub.hub.identity.id, hub.hub.secrets.database, hub.clock())
+    made = backups.make(
+        hub.hub.store, hub.settings, hub.hub.identity.id, hub.hub.secrets.database, hub.clock(), hub.hub.shelf
+    )
     device.sync()
     assert device.held_lines() == set()
 
@@ -145,7 +147,16 @@ def test_neither_a_restored_hub_nor_a_person_is_needed_to_get_everything_back(
     hub.stop()
     shutil.rmtree(hub.settings.data)
     archive, now = tmp_path / "safe" / made.file, hub.clock()
-    backups.restore(archive, key, hub.settings, database_key, epoch=new_epoch(), last=None, now=now)
+    backups.restore(
+        archive,
+        key,
+        hub.settings,
+        database_key,
+        epoch=new_epoch(),
+        last=None,
+        now=now,
+        blobs=shelf_of(hub.settings).blobs,
+    )
     hub.start()
     assert len(hub.lines()) == 30
 

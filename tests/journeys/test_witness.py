@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from client_sync.anchors import witnesses
 from server import credential
 from server.commands.audit_verify import BROKEN, NOTE, RESTORED, Verdict, verify
-from server.hub import new_epoch
+from server.hub import new_epoch, shelf_of
 from server.services import backups
 from server.store.schema import received
 from tests.builders import PASSPHRASE
@@ -48,7 +48,7 @@ def back_up(hub: RunningHub) -> str:
     """The name of a new backup."""
     opened = hub.hub
     return backups.make(
-        opened.store, hub.settings, opened.identity.id, opened.secrets.database, hub.clock()
+        opened.store, hub.settings, opened.identity.id, opened.secrets.database, hub.clock(), opened.shelf
     ).file
 
 
@@ -58,7 +58,16 @@ def restore(hub: RunningHub, archive: Path, identity: Path) -> None:
     def key_of(path: Path) -> bytes:
         return credential.unlock(path, PASSPHRASE).database
 
-    backups.restore(archive, identity, hub.settings, key_of, epoch=new_epoch(), last=None, now=hub.clock())
+    backups.restore(
+        archive,
+        identity,
+        hub.settings,
+        key_of,
+        epoch=new_epoch(),
+        last=None,
+        now=hub.clock(),
+        blobs=shelf_of(hub.settings).blobs,
+    )
 
 
 def test_device_takes_the_days_anchor_and_says_so_with_its_next_sync(hub: RunningHub, device: FieldDevice) -> None:

@@ -243,7 +243,14 @@ def test_run_that_goes_on_stays_its_own_and_one_that_was_taken_over_says_nothing
 )
 def test_due_times(name: str, now: datetime, due: datetime) -> None:
     nothing: Any = None
-    hub = Hub(Settings(backup_recipient="age1…"), store=nothing, secrets=nothing, identity=nothing, clock=nothing)
+    hub = Hub(
+        Settings(backup_recipient="age1…"),
+        store=nothing,
+        secrets=nothing,
+        identity=nothing,
+        clock=nothing,
+        shelf=nothing,
+    )
     assert _job(name).cadence(hub).last(now) == due
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from client_sync.protocol.canonical import Operation
 from client_sync.protocol.codes import ALREADY_HELD, CONFLICT, STORED
+from client_sync.protocol.uploads import upload_id
 from client_sync.protocol.vocabulary import VOCABULARY
 from server.domain import consent, revision
 from server.domain.complaint import Complaint, clear_facts, is_ahead_of, parse_complaint
@@ -19,7 +20,7 @@ from server.domain.places import Gazetteer
 from server.domain.retention import kept_id
 from server.services.intake import task_results
 from server.services.intake.reading import LINKAGE, Line, Outcome, read_again, rejected, set_aside
-from server.store import changes, complaints, contact, devices, erasures, linkages, quarantine, steps, unmatched
+from server.store import changes, complaints, contact, devices, erasures, linkages, pieces, quarantine, steps, unmatched
 from server.store.complaints import Filed, Origin, Received
 from server.store.dialect import is_busy, is_damage, is_full
 from server.store.quarantine import Aside
@@ -274,6 +275,8 @@ def _write_complaints(filing: Filing, lines: Sequence[Line]) -> list[Outcome]:
         ids = complaints.keep(filing.connection, filing.origin, [_received(each) for each in operations])
         parsed = [_parsed(filing, each.content) for each in operations]
         complaints.file_complaints(filing.connection, ids, parsed, filing.origin.at)
+        declared = (each for id, one in zip(ids, parsed, strict=True) for each in _declared(filing, id, one))
+        pieces.declare(filing.connection, list(declared))
         for at, id in zip(sound, ids, strict=True):
             outcomes[at] = Outcome(STORED, received=id)
     return [outcome for outcome in outcomes if outcome is not None]
@@ -508,6 +511,16 @@ def _refile(
     # No device opens to more readers what was strictly confidential: that is for a person at the hub to say.
     kept += ("confidentiality",) if target.confidentiality == STRICT else ()
     complaints.refile(filing.connection, target.id, one, number, filing.origin.at, kept)
+    pieces.declare_again(filing.connection, target.id, _declared(filing, target.id, one))
+
+
+def _declared(filing: Filing, id: int, one: Complaint) -> list[pieces.Declared]:
+    """The files of a complaint as this device is to send them; of one that it names twice, the first."""
+    device, known = filing.origin.device, {each.sha256: (no, each) for no, each in reversed([*enumerate(one.files, 1)])}
+    return [
+        pieces.Declared(id, device, upload_id(device, sha256), no, each)
+        for sha256, (no, each) in sorted(known.items(), key=lambda pair: pair[1][0])
+    ]
 
 
 def _keep_aside(filing: Filing, lines: Sequence[Line], outcomes: Sequence[Outcome], before: Asides) -> None:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from server.store import dialect
 from server.store.engine import Store
 
-HEAD = "0005"
+HEAD = "0006"
 
 
 def upgrade(store: Store) -> None:

@@ -76,7 +76,7 @@ def other(own_hub: Hub) -> Actor:
 
 
 def _keeping(hub: Hub) -> Keeping:
-    return retention.keeping(hub.settings, hub.secrets.database)
+    return retention.keeping(hub.settings, hub.secrets.database, hub.shelf)
 
 
 def _id_of(hub: Hub, device: Sender, name: object) -> int:
@@ -546,7 +546,7 @@ def test_every_table_that_points_at_a_complaint_is_emptied() -> None:
         for key in table.foreign_keys
         if key.column.table.name in ("complaint", "received")
     }
-    known = {"complaint", "act", "person", "file", "revision", "conflict", "quarantine", "registry", "sequel"}
+    known = {"complaint", "act", "person", "piece", "revision", "conflict", "quarantine", "registry", "sequel"}
     assert into == known | {"assignment", "wrap", "opening", "legal_hold", "search_pending", "search_text"} | {
         "case_look",
         "match_pending",

@@ -316,7 +316,7 @@ def test_two_hubs_read_the_same_complaints(own_hub: Hub, device: Sender) -> None
 
 
 def _erase(hub: Hub) -> None:
-    keeping = retention.keeping(hub.settings, hub.secrets.database)
+    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.shelf)
     retention.erase(hub.store, hub.desk(COORDINATOR), "SRE-2026-000001", "asked", keeping)
 
 

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from server.hub import Hub
 from server.store import changes, complaints, devices, quarantine
-from server.store.schema import act, file, person
+from server.store.evidence_tables import piece
+from server.store.schema import act, person
 from tests.builders import NOW, Sender, an_id, complaint, facts, revision, said
 from tests.server.conftest import Enrol
 
@@ -37,7 +38,7 @@ def test_acts_persons_and_files_are_rows_of_their_own(device: Sender) -> None:
     id = _id(device, "a")
 
     assert _rows(device, act, id) == [(id, 1, "HR-THR"), (id, 2, "COR-RACKET")]
-    assert _rows(device, file, id) == [(id, 1, "a" * 64, 12, "photo", "evidence")]
+    assert [row[5:9] for row in _rows(device, piece, id)] == [("a" * 64, 12, "photo", "evidence")]
     assert _rows(device, person, id) == [
         (id, 1, "victim", "f", "18-24", None, None, "displaced", True),
         (id, 2, "witness source", None, None, None, None, None, False),

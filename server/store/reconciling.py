@@ -1,0 +1,196 @@
+"""Reconciling: no piece that is here without its bytes, no bytes without a piece, and a copy of all beside the
+backups, believed only once it was hashed."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256 as hash_of
+from pathlib import Path
+from typing import Final
+
+from server.domain.evidence import Piece
+from server.store import audit, backups, pieces
+from server.store.blobs import BlobDiffers, BlobMissing, Blobs, FolderBlobs
+from server.store.engine import Store
+from server.store.pieces import Unkept
+from server.store.shelf import Shelf
+
+# Beside the backups.
+COPIES: Final = "blobs"
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair found: how many pieces are `sound`, `lost` their bytes, and how many blobs were `removed` that
+    belonged to none."""
+
+    sound: int
+    lost: int
+    removed: int
+
+
+def repair(store: Store, shelf: Shelf, actor: str, now: datetime, *, is_deep: bool) -> Repaired:
+    """Await again what lost its bytes, which devices that have them still are then asked for, and remove what belongs
+    to nothing. `is_deep`: every byte is read and hashed, not only counted."""
+    sound, lost = 0, 0
+    for page in each_page(store):
+        gone = [each for each in page if not is_sound(shelf.blobs, each, is_deep=is_deep)]
+        lose(store, gone, actor, now)
+        sound, lost = sound + len(page) - len(gone), lost + len(gone)
+    shelf.blobs.clean(now)
+    return Repaired(sound, lost, _remove_strays(store, shelf.blobs))
+
+
+def each_page(store: Store) -> Iterator[list[Piece]]:
+    """The pieces that are here, some at a time."""
+    after = 0
+    while True:
+        with store.read() as connection:
+            page = pieces.here(connection, after, _PAGE)
+        if page:
+            yield page
+        if len(page) < _PAGE:
+            return
+        after = page[-1].id
+
+
+def is_sound(blobs: Blobs, piece: Piece, *, is_deep: bool) -> bool:
+    """Whether the bytes of a piece are there; `is_deep`: whether they are those of its hash."""
+    if blobs.size(piece.sha256) != piece.size:
+        return False
+    if not is_deep:
+        return True
+    digest = hash_of()
+    try:
+        for chunk in blobs.read(piece.sha256):
+            digest.update(chunk)
+    except BlobMissing:
+        return False
+    return digest.hexdigest() == piece.sha256
+
+
+def lose(store: Store, gone: Sequence[Piece], actor: str, now: datetime) -> None:
+    """Note that bytes of pieces are lost, and await them again."""
+    if not gone:
+        return
+    with store.write() as connection:
+        pieces.await_again(connection, [each.id for each in gone])
+        for each in gone:
+            pieces.note(connection, each.id, "lost", actor, now)
+            audit.record(
+                connection,
+                at=now,
+                actor=actor,
+                action="piece_lost",
+                object=f"complaint:{each.complaint}",
+                details={"piece": each.no, "sha256": each.sha256},
+            )
+
+
+def _remove_strays(store: Store, blobs: Blobs) -> int:
+    count, batch = 0, []
+    for sha256 in blobs.each():
+        batch.append(sha256)
+        if len(batch) == _PAGE:
+            count += _remove_undeclared(store, blobs, batch)
+            batch = []
+    return count + _remove_undeclared(store, blobs, batch)
+
+
+def _remove_undeclared(store: Store, blobs: Blobs, hashes: Sequence[str]) -> int:
+    # Of what is awaited the bytes may be there a moment before that is noted.
+    with store.read() as connection:
+        strays = set(hashes) - pieces.declared(connection, hashes)
+    for each in strays:
+        blobs.delete(each)
+    return len(strays)
+
+
+def remove_unkept(store: Store, shelf: Shelf, copies: Blobs | None) -> int:
+    """Remove what erasures and revisions left behind, also from `copies`; gives how many.
+
+    While these are out of reach, None, all of it is done again by whoever calls next.
+    """
+    with store.read() as connection:
+        gone = pieces.to_remove(connection)
+    for each in gone:
+        if not _is_awaited(store, each):
+            shelf.parts.drop(each.device, each.upload)
+        remove_unless_kept(store, shelf, each.sha256, copies)
+    if gone and copies is not None:
+        with store.write() as connection:
+            pieces.removed(connection, gone)
+    return len(gone)
+
+
+def _is_awaited(store: Store, each: Unkept) -> bool:
+    """Whether another complaint of the device declares the same file."""
+    with store.read() as connection:
+        return pieces.awaits(connection, each.device, each.upload)
+
+
+def remove_unless_kept(store: Store, shelf: Shelf, sha256: str, copies: Blobs | None = None) -> None:
+    """Remove bytes under which no piece is here."""
+    with store.read() as connection:
+        if pieces.kept(connection, [sha256]):
+            return
+    shelf.blobs.delete(sha256)
+    if copies is not None:
+        copies.delete(sha256)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """How many files have a sound copy now, and those of which there is none to be had."""
+
+    sound: int
+    lost: Sequence[Piece]
+
+
+def copies_in(folder: Path) -> FolderBlobs:
+    """The copies beside the backups in a folder."""
+    return FolderBlobs(folder / COPIES)
+
+
+def within_reach(store: Store, folder: Path) -> FolderBlobs | None:
+    """The copies beside the backups; None while the folder is away, which may have some."""
+    with store.read() as connection:
+        is_any = backups.has_any(connection)
+    return copies_in(folder) if folder.is_dir() or not is_any else None
+
+
+def copy_all(store: Store, source: Blobs, target: Blobs, work: Path) -> Copied:
+    """Bring every file that is here from one place to the other, and hash all that are there already."""
+    sound, lost = 0, []
+    for page in each_page(store):
+        for piece in page:
+            if _bring(piece, source, target, work):
+                sound += 1
+            else:
+                lost.append(piece)
+    return Copied(sound, lost)
+
+
+def bring_back(store: Store, source: Blobs, target: Blobs, work: Path) -> Copied:
+    """As `copy_all`, into a hub that is being restored; what has no sound copy is awaited again."""
+    copied = copy_all(store, source, target, work)
+    with store.write() as connection:
+        pieces.await_again(connection, [each.id for each in copied.lost])
+    return copied
+
+
+def _bring(piece: Piece, source: Blobs, target: Blobs, work: Path) -> bool:
+    if is_sound(target, piece, is_deep=True):
+        return True
+    target.delete(piece.sha256)
+    with tempfile.NamedTemporaryFile(dir=work) as draft:
+        try:
+            for chunk in source.read(piece.sha256):
+                draft.write(chunk)
+            draft.flush()
+            target.put(piece.sha256, Path(draft.name))
+        except (BlobMissing, BlobDiffers):
+            return False
+    return True

@@ -1,0 +1,58 @@
+"""The shelf: where the bytes of files are, those that came and those on their way, and how much of them it takes."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from server.domain.errors import BlobsUnusable
+from server.domain.evidence import Limits
+from server.store.blobs import Blobs, FolderBlobs
+from server.store.parts import Parts
+
+BLOBS: Final = "blobs"
+PARTS: Final = "parts"
+_OPTIONS: Final = frozenset({"endpoint", "region"})
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Whole files, and parts in `folder`."""
+
+    blobs: Blobs
+    parts: Parts
+    limits: Limits
+    folder: Path
+
+    def free_bytes(self) -> int:
+        """How much the disk of the parts has room for."""
+        return shutil.disk_usage(self.folder).free
+
+
+def open_shelf(data: Path, address: str, limits: Limits) -> Shelf:
+    """The shelf of the hub in a folder; `address` names a bucket, or is empty: then blobs are in the folder too.
+
+    Raises BlobsUnusable.
+    """
+    blobs = _bucket(address) if address else FolderBlobs(data / BLOBS)
+    return Shelf(blobs, Parts(data / PARTS), limits, data)
+
+
+def _bucket(address: str) -> Blobs:
+    """`s3://bucket/prefix?endpoint=…&region=…`; its keys are in the environment, as every client of S3 has them."""
+    parts = urlsplit(address)
+    options: Mapping[str, str] = dict(parse_qsl(parts.query))
+    if not parts.netloc or not options.keys() <= _OPTIONS:
+        raise BlobsUnusable(fault="address")
+    try:
+        from obstore.store import S3Store
+
+        from server.store.objects import ObjectBlobs
+    except ImportError:
+        raise BlobsUnusable(fault="extra") from None
+    config = {f"aws_{name}": value for name, value in options.items()}
+    is_plain = options.get("endpoint", "").startswith("http://")
+    client = {"allow_http": True} if is_plain else {}
+    return ObjectBlobs(S3Store(parts.netloc, prefix=parts.path.strip("/") or None, client_options=client, **config))
