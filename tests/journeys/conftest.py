@@ -16,6 +16,7 @@ from client_sync.outbox import Finished, Outbox
 from client_sync.stores import Folder
 from client_sync.tables import Enrolled
 from client_sync.transport import HttpTransport
+from client_sync.uploads import USUAL_PACE, Pace
 from fixtures.bad_road import BadRoad, Rule
 from server.app import create_app
 from server.config import Settings
@@ -103,10 +104,10 @@ class FieldDevice:
         """Finalise a complaint for each name; the same name is the same complaint."""
         self.outbox.finalise_all([Finished("complaint", clear_content(**facts), an_id(name)) for name in names])
 
-    def sync(self, *script: Rule) -> SyncReport:
+    def sync(self, *script: Rule, pace: Pace = USUAL_PACE) -> SyncReport:
         """One session, over a road with this script."""
         with BadRoad(self.hub.address, script) as road, closing(_transport(road.address)) as transport:
-            client = SyncClient(self.outbox, transport, now=self.clock, rng=Random(1), version="0.1.0")
+            client = SyncClient(self.outbox, transport, now=self.clock, rng=Random(1), version="0.1.0", pace=pace)
             return client.sync()
 
     def states(self) -> list[str]:

@@ -276,9 +276,7 @@ def _public(private: bytes) -> bytes:
 
 def _restore(archive: Path, folder: Path, *more: str) -> Typist:
     identity = str(archive.parent.parent / "identity")
-    return Typist(
-        "restore", str(archive), "--identity", identity, "--last-number", "1", *more, environ=environ(folder)
-    )
+    return Typist("restore", str(archive), "--identity", identity, "--last-number", "1", *more, environ=environ(folder))
 
 
 def test_backup_is_restored_by_the_passphrase(archive: Path, tmp_path: Path) -> None:

@@ -55,9 +55,7 @@ def opened(folder: Folder) -> Vault:
     return Vault.open(folder, WORDS, lambda: 1.0)
 
 
-def test_task_is_taken_done_offline_and_read_by_the_coordinator(
-    hub: RunningHub, awa: Person, far: FieldDevice
-) -> None:
+def test_task_is_taken_done_offline_and_read_by_the_coordinator(hub: RunningHub, awa: Person, far: FieldDevice) -> None:
     id = set_task(hub, awa)
     far.sync()
     vault = opened(far.outbox.folder)
