@@ -17,14 +17,13 @@ import pypdfium2
 from av.error import FFmpegError
 from PIL import Image, ImageDraw, ImageOps, ImageStat, UnidentifiedImageError
 
-from server.domain.working_copy import Covered, Fault, Made, NotCopied, Rectangle, answered, read_asked
+from server.domain.working_copy import LARGE, Covered, Fault, Made, NotCopied, Rectangle, answered, read_asked
 
 # 50 million pixels are more than any telephone takes, and 150 MB once unfolded.
 PIXELS_MAX: Final = 50_000_000
 PAGES_MAX: Final = 50
 STILLS: Final = 9
 SOUND_MAX_S: Final = 2 * 60 * 60
-LONG_SIDE: Final = 1600
 _QUALITY: Final = 80
 _SOUND_BITS_PER_S: Final = 24_000
 _SOUND_HZ: Final = 48_000
@@ -58,19 +57,21 @@ _UNREADABLE: Final = (
 )
 
 
-def copied(data: bytes, media_type: str, covered: Covered) -> Made:
+def copied(data: bytes, media_type: str, covered: Covered, side: int) -> Made:
     """A copy of a file of a type of the protocol; `covered`: by place of a picture, what of it nobody is to see.
+
+    No picture is longer than `side` pixels.
 
     Raises NotCopied.
     """
     try:
         if media_type in _PICTURES:
-            return Made([_jpeg(_picture(data, media_type), covered.get(0, ()))], b"")
+            return Made([_jpeg(_picture(data, media_type), covered.get(0, ()), side)], b"")
         if media_type == "application/pdf":
-            return Made([_jpeg(page, covered.get(no, ())) for no, page in enumerate(_pages(data))], b"")
+            return Made([_jpeg(page, covered.get(no, ()), side) for no, page in enumerate(_pages(data))], b"")
         if media_type in _RECORDINGS:
             stills = _stills(data, media_type) if media_type.startswith("video/") else iter(())
-            pictures = [_jpeg(still, covered.get(no, ())) for no, still in enumerate(stills)]
+            pictures = [_jpeg(still, covered.get(no, ()), side) for no, still in enumerate(stills)]
             return Made(pictures, _sound(data, media_type, is_needed=not pictures))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
         raise NotCopied("too_large") from None
@@ -83,7 +84,7 @@ def _picture(data: bytes, media_type: str) -> Image.Image:
     # No other reader looks at it, whatever else the bytes could be.
     image = Image.open(BytesIO(data), formats=[_PICTURES[media_type]])
     _check_pixels(*image.size)
-    image.draft("RGB", (LONG_SIDE, LONG_SIDE))
+    image.draft("RGB", (LARGE, LARGE))
     return ImageOps.exif_transpose(image)
 
 
@@ -93,7 +94,7 @@ def _pages(data: bytes) -> Iterator[Image.Image]:
         raise NotCopied("too_large" if len(document) else "unreadable")
     for page in document:
         width, height = page.get_size()
-        yield page.render(scale=LONG_SIDE / max(width, height, 1)).to_pil()
+        yield page.render(scale=LARGE / max(width, height, 1)).to_pil()
 
 
 def _stills(data: bytes, media_type: str) -> Iterator[Image.Image]:
@@ -143,13 +144,13 @@ def _sound(data: bytes, media_type: str, *, is_needed: bool) -> bytes:
     return written.getvalue()
 
 
-def _jpeg(image: Image.Image, covered: Sequence[Rectangle]) -> bytes:
+def _jpeg(image: Image.Image, covered: Sequence[Rectangle], side: int) -> bytes:
     """Made anew of its colours alone: nothing that was written beside them, no small picture within, is left."""
     _check_pixels(*image.size)
     flat = Image.new("RGB", image.size, "white")
     clear = image.convert("RGBA") if image.has_transparency_data else image.convert("RGB")
     flat.paste(clear, mask=clear.getchannel("A") if clear.mode == "RGBA" else None)
-    flat.thumbnail((LONG_SIDE, LONG_SIDE))
+    flat.thumbnail((side, side))
     for rectangle in covered:
         _cover(flat, rectangle)
     written = BytesIO()

@@ -30,6 +30,15 @@ def photo(width: int = 800, height: int = 600, container: str = "JPEG", colour: 
     return written.getvalue()
 
 
+def two_colours(width: int = 800, height: int = 600) -> bytes:
+    """A picture that is red above and blue below."""
+    image = Image.new("RGB", (width, height), "red")
+    image.paste("blue", (0, height // 2, width, height))
+    written = BytesIO()
+    image.save(written, "JPEG")
+    return written.getvalue()
+
+
 def pages(count: int = 2) -> bytes:
     """A PDF of some pages."""
     first, *others = [Image.new("RGB", (600, 800), "white") for _ in range(count)]

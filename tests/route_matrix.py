@@ -33,7 +33,7 @@ from server.services.cases.tasking import Errand
 from server.services.commission import preparing, serials
 from server.services.duplicates import matching
 from server.services.intake import admission
-from server.store import accounts, complaints, erasures, packages, registry
+from server.store import accounts, complaints, erasures, packages, pieces, registry
 from server.store import devices as enrolments
 from server.store.packages import Package
 from server.web.auth import Guard
@@ -162,6 +162,28 @@ def _sessions(visitor: Visitor, whose: str) -> Object:
 
 def _files(_: Visitor, whose: str) -> Object:
     return Object("seere.css", NOTHING) if whose == OWN else Object(f"{whose[0]}.css", None)
+
+
+def _pieces(visitor: Visitor, whose: str) -> Object:
+    """The piece of a complaint that whoever covers all handles, of a strict one, of one that was erased, and none."""
+    made: dict[str, Object] = visitor.app.extensions.setdefault("pieces of the matrix", {})
+    if whose not in made:
+        made[whose] = Object("99999999", None) if whose == NEVER else _new_piece(visitor.hub, whose)
+    return made[whose]
+
+
+def _new_piece(hub: Hub, whose: str) -> Object:
+    is_strict = whose == ANOTHERS
+    sender, name = enrolled(hub, f"Calebasse of the piece {whose}"), f"piece {whose}"
+    files = [{"sha256": an_id(whose).replace("-", "") * 2, "size": 9, "kind": "photo", "role": "evidence"}]
+    sender.send(complaint(name, confidentiality="strict" if is_strict else "confidential", files=files))
+    with hub.store.write() as connection:
+        [id] = complaints.ids_of(connection, [(sender.lineage, an_id(name))]).values()
+        [found] = pieces.of_complaints(connection, [id])[id]
+        subject = erasures.subject_of(connection, id)
+        if whose == ENDED and subject is not None:
+            erasures.wipe(connection, subject, hub.clock(), hub.clock())
+    return Object(str(found.id), None if whose == ENDED else Target(is_strict=is_strict))
 
 
 def _uploads(_: Visitor, whose: str) -> Object:
@@ -368,6 +390,7 @@ OBJECTS: Mapping[str, Callable[[Visitor, str], Object]] = {
     "own_session": _sessions,
     "name": _files,
     "upload": _uploads,
+    "piece": _pieces,
     "device": _devices,
     "account": _accounts,
     "invitation": _invitations,

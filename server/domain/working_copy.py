@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 # Why there is no copy: it is not what it is called, or damaged; it unfolds to more than may be looked at.
 Fault = Literal["unreadable", "too_large"]
 # Left, top, width and height of what is covered, in thousandths of a picture.
 Rectangle = tuple[int, int, int, int]
+# The longer side of a picture of a copy, in pixels: as it is read, and as it is first shown over a thin link.
+LARGE: Final = 1600
+SMALL: Final = 480
 # By place of a picture, from 0, what of it nobody is to see.
 Covered = Mapping[int, Sequence[Rectangle]]
 
@@ -29,20 +32,20 @@ class Made:
     sound: bytes
 
 
-def asked(data: bytes, media_type: str, covered: Covered) -> bytes:
+def asked(data: bytes, media_type: str, covered: Covered, side: int) -> bytes:
     """What the process is given: a line of JSON, and the file."""
     areas = [[no, *each] for no, those in covered.items() for each in those]
-    return json.dumps({"covered": areas, "type": media_type}).encode() + b"\n" + data
+    return json.dumps({"covered": areas, "side": side, "type": media_type}).encode() + b"\n" + data
 
 
-def read_asked(given: bytes) -> tuple[bytes, str, Covered]:
+def read_asked(given: bytes) -> tuple[bytes, str, Covered, int]:
     """What `asked` wrote."""
     head, _, data = given.partition(b"\n")
     told = json.loads(head)
     covered: dict[int, list[Rectangle]] = {}
     for no, left, top, width, height in told["covered"]:
         covered.setdefault(no, []).append((left, top, width, height))
-    return data, told["type"], covered
+    return data, told["type"], covered, told["side"]
 
 
 def answered(made: Made | Fault) -> bytes:

@@ -6,7 +6,7 @@ from threading import BoundedSemaphore
 from typing import Final
 
 from server.domain.errors import Busy
-from server.domain.working_copy import Covered, Made, NotCopied, asked, read_answered
+from server.domain.working_copy import LARGE, Covered, Made, NotCopied, asked, read_answered
 
 _TIMEOUT_S: Final = 120
 # Each may take more memory than the rest of a hub.
@@ -15,8 +15,9 @@ _WAIT_S: Final = 20
 _free = BoundedSemaphore(_AT_ONCE)
 
 
-def working_copy(data: bytes, media_type: str, covered: Covered) -> Made:
-    """A safe copy of an opened file of a type of the protocol, without what is covered.
+def working_copy(data: bytes, media_type: str, covered: Covered, side: int = LARGE) -> Made:
+    """A safe copy of an opened file of a type of the protocol, without what is covered; no picture of it is longer than
+    `side` pixels.
 
     Raises NotCopied, and Busy while as many others are made as a small hub can bear.
     """
@@ -26,7 +27,7 @@ def working_copy(data: bytes, media_type: str, covered: Covered) -> Made:
         # Without a word of our environment: what a decoder is made to do there, it does for nothing.
         done = subprocess.run(
             [sys.executable, "-m", "server.copyist"],
-            input=asked(data, media_type, covered),
+            input=asked(data, media_type, covered, side),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={},

@@ -278,7 +278,7 @@ def _try(desk: Desk, case: Case, found: Found, compartment: Box) -> _Tried:
     if found.part is None:
         return _Tried(compartment, None, None, found.clear)
     proof = found.part.prove(case.usable(desk), compartment)
-    return _Tried(compartment, found.part, proof, _opened(found.part, proof, compartment))
+    return _Tried(compartment, found.part, proof, read_part(found.part, proof, compartment))
 
 
 def _note_try(
@@ -295,7 +295,26 @@ def _note_try(
     return _shown(tried.compartment, tried.clear, reach, _openers_of(case, tried.part), is_sealed=is_sealed)
 
 
-def _opened(part: Sealed, proof: Proof | None, compartment: Box) -> Mapping[str, Any] | None:
+def note_look(
+    connection: sa.Connection,
+    desk: Desk,
+    complaint: int,
+    case: Case,
+    part: Sealed | None,
+    proof: Proof | None,
+    why: str,
+) -> None:
+    """Note that traces of a complaint were opened for a piece of evidence; who has the case next gets the key.
+
+    `part` and `proof`: where they were sealed, and what opened them.
+    """
+    _note_opening(connection, desk, complaint, "traces", case, why)
+    if part is not None and proof is not None:
+        recipients.add_wraps(connection, part.boxes_for(case.next_readers, proof), desk.now)
+
+
+def read_part(part: Sealed, proof: Proof | None, compartment: Box) -> Mapping[str, Any] | None:
+    """What a compartment of a part says, by that proof; None where that opens nothing that a device of ours wrote."""
     if proof is None:
         return None
     try:

@@ -22,6 +22,7 @@ from server.services.cases.due import Which
 from server.services.cases.moving import Intent
 from server.services.cases.overview import Overview, overview, require
 from server.services.commission import answering, summarising
+from server.services.vault import pieces
 from server.services.vault.opening import Opener
 from server.web.auth import for_person, this_hub
 from server.web.console import case_view, clock_line
@@ -197,7 +198,7 @@ def _shown(person: Login, number: str) -> str:
         ways=case_view.ways(seen, texts),
         acts=case_view.act_rows(seen, texts, places),
         words=words,
-        files=case_view.files(seen, texts),
+        files=case_view.files(seen, _arrived(seen), texts),
         deadlines=case_view.deadlines(seen, texts, now),
         tasks=case_view.tasks(seen, texts),
         referrals=case_view.referrals(seen, texts, places),
@@ -214,6 +215,12 @@ def _shown(person: Login, number: str) -> str:
         is_open=seen.shown.file is not None and seen.shown.file.closed_at is None,
         most=None if "all" in request.args else _SHOWN,
     )
+
+
+def _arrived(seen: Overview) -> dict[int, int]:
+    """By piece, how many bytes of it are here."""
+    listed = [each for glance in seen.glances.values() for each in glance.files]
+    return pieces.arrived(this_hub().shelf, listed)
 
 
 def _words(desk: Desk, seen: Overview, wanted: str) -> Words:

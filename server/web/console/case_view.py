@@ -112,13 +112,16 @@ class ActRow:
 
 @dataclass(frozen=True)
 class FileRow:
-    """A file that a complaint lists."""
+    """A file that a complaint lists: `percent` of it is here."""
 
+    id: int
     number: str
     kind: str
     role: str
     picture: str
     kilobytes: int
+    state: str
+    percent: int
 
 
 @dataclass(frozen=True)
@@ -248,15 +251,18 @@ def act_rows(seen: Overview, texts: Catalogue, places: Gazetteer | None) -> list
     return [_act_row(seen, number, act, texts, places) for number, act in seen.looked.acts]
 
 
-def files(seen: Overview, texts: Catalogue) -> list[FileRow]:
-    """What its complaints list; none of it is on the hub yet."""
+def files(seen: Overview, arrived: Mapping[int, int], texts: Catalogue) -> list[FileRow]:
+    """What its complaints list; `arrived`: by piece, how many bytes of it are here."""
     return [
         FileRow(
+            each.id,
             number,
             label("file_kind", each.kind, texts.language),
             label("file_role", each.role, texts.language),
             _FILE_PICTURES.get(each.kind, "doc"),
             -(-each.size // 1024),
+            each.state,
+            100 * arrived[each.id] // max(each.size, 1),
         )
         for number, glance in seen.glances.items()
         for each in glance.files

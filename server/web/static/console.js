@@ -89,7 +89,20 @@
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
     if (event.target.closest("[data-again]") && failed) again(failed);
     if (event.target.closest("[data-drop]")) found();
+    const button = event.target.closest("[data-sound] button");
+    if (button) heard(button);
   });
+
+  // What is heard: from the beginning or on, five seconds back or forth, slower or faster.
+  function heard(button) {
+    const sound = one("audio.copy");
+    if (button.dataset.jump) sound.currentTime += Number(button.dataset.jump);
+    else if (button.dataset.speed) {
+      sound.playbackRate = Number(button.dataset.speed);
+      document.querySelectorAll("[data-speed]").forEach((each) => each.setAttribute("aria-pressed", String(each === button)));
+    } else if (sound.paused) sound.play();
+    else sound.pause();
+  }
 
   function again({ source, submitter }) {
     one("#lost").hidden = true;

@@ -10,7 +10,7 @@ import av
 import pytest
 from PIL import Image
 
-from server.copyist import LONG_SIDE, PAGES_MAX
+from server.copyist import LARGE, PAGES_MAX
 from server.domain.working_copy import NotCopied
 from server.services.evidence.copies import working_copy
 from tests import media
@@ -75,7 +75,7 @@ def test_copy_shows_and_sounds_and_says_nothing_beside(
 
 def test_picture_is_turned_as_it_was_held_and_made_small() -> None:
     [picture] = working_copy(media.photo(4000, 2000, orientation=6), "image/jpeg", {}).pictures
-    assert seen(picture).size == (LONG_SIDE // 2, LONG_SIDE)
+    assert seen(picture).size == (LARGE // 2, LARGE)
 
 
 def test_what_is_covered_is_gone() -> None:
