@@ -30,6 +30,8 @@ Sikasso 1: 24, sent twice on purpose, stored once
 Ségou 3: 16, 15 here, 1 set aside \(form of 2024\)
 hub killed in batch 7, back in (?P<seconds>\d+\.\d) s, same answers
 61 written = 60 stored \+ 1 set aside
+Mopti 2: a voice and 3 photos, (?P<size>\d+) KB in (?P<up>\d+) KB sent · link cut \d+ times, hub killed once, .*: \
+the voice first, 4 of 4 arrived, byte for byte\. awa looks at a copy of \d+ KB for \d+ KB: no place, no device, .* noted
 Mopti 2 and Sikasso 1 told .* in French and in Bambara: proposed in (?P<proposed>\d+\.\d) s · (?P<reasons>.*)
 decided: they belong together; taken back: proposed, all is as before
 One month of the network, .*
@@ -112,6 +114,8 @@ def test_the_story_adds_up(story: Told) -> None:
     assert int(said["cuts"]) == 4
     # 21 complaints with what seals them and finds their duplicates, and what four cuts cost.
     assert 0 < int(said["kilobytes"]) < 40
+    # Each cut costs a chunk at most, and what goes around it.
+    assert int(said["size"]) <= int(said["up"]) < 1.5 * int(said["size"])
     # Words are compared as nobody can read them, under keys that no two hubs share: now and then not all agree.
     assert re.search("what the narrative tells: (nearly )?the same", said["reasons"])
     # Each of them once: what a line says, what stands in totals, what is withheld and what concerns others.
