@@ -75,7 +75,7 @@ def test_who_does_not_handle_a_complaint_neither_writes_nor_reads_of_it(ready: H
 
 
 def test_erased_complaint_leaves_no_summary(ready: Hub, awa: Person, tmp_path: Path) -> None:
-    keeping = retention.keeping(ready.settings, ready.secrets.database, ready.shelf)
+    keeping = retention.keeping(ready.settings, ready.secrets.database, ready.depot)
     retention.erase(ready.store, at_desk(ready, awa), NUMBER, "la personne le demande", keeping)
     with ready.store.read() as connection:
         assert packages.summaries(connection, [1]) == {}

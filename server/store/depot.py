@@ -1,4 +1,4 @@
-"""The shelf: where the bytes of files are, those that came and those on their way, and how much of them it takes."""
+"""The depot: where the bytes of files are, those that came and those on their way, and how much of them it takes."""
 
 import shutil
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _OPTIONS: Final = frozenset({"endpoint", "region"})
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Depot:
     """Whole files, and parts in `folder`."""
 
     blobs: Blobs
@@ -31,13 +31,13 @@ class Shelf:
         return shutil.disk_usage(self.folder).free
 
 
-def open_shelf(data: Path, address: str, limits: Limits) -> Shelf:
-    """The shelf of the hub in a folder; `address` names a bucket, or is empty: then blobs are in the folder too.
+def open_depot(data: Path, address: str, limits: Limits) -> Depot:
+    """The depot of the hub in a folder; `address` names a bucket, or is empty: then blobs are in the folder too.
 
     Raises BlobsUnusable.
     """
     blobs = _bucket(address) if address else FolderBlobs(data / BLOBS)
-    return Shelf(blobs, Parts(data / PARTS), limits, data)
+    return Depot(blobs, Parts(data / PARTS), limits, data)
 
 
 def _bucket(address: str) -> Blobs:
