@@ -375,7 +375,7 @@ def _copy_files(store: Store, kept: Depot, folder: Path, work: Path, now: dateti
         copied = reconciling.copy_all(store, kept.blobs, copies, work)
     except OSError as error:
         raise BackupUnusable(fault="write_failed", file=reconciling.COPIES) from error
-    reconciling.lose(store, copied.lost, OPERATOR.signature, now)
+    reconciling.lose(store, kept.blobs, copied.lost, OPERATOR.signature, now)
     return len(copied.lost)
 
 

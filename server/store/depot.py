@@ -1,10 +1,9 @@
 """The depot: where the bytes of files are, those that came and those on their way, and how much of them it takes."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from server.domain.errors import BlobsUnusable
@@ -43,7 +42,7 @@ def open_depot(data: Path, address: str, limits: Limits) -> Depot:
 def _bucket(address: str) -> Blobs:
     """`s3://bucket/prefix?endpoint=…&region=…`; its keys are in the environment, as every client of S3 has them."""
     parts = urlsplit(address)
-    options: Mapping[str, str] = dict(parse_qsl(parts.query))
+    options = dict(parse_qsl(parts.query))
     if not parts.netloc or not options.keys() <= _OPTIONS:
         raise BlobsUnusable(fault="address")
     try:
@@ -52,7 +51,8 @@ def _bucket(address: str) -> Blobs:
         from server.store.objects import ObjectBlobs
     except ImportError:
         raise BlobsUnusable(fault="extra") from None
-    config = {f"aws_{name}": value for name, value in options.items()}
-    is_plain = options.get("endpoint", "").startswith("http://")
-    client = {"allow_http": True} if is_plain else {}
-    return ObjectBlobs(S3Store(parts.netloc, prefix=parts.path.strip("/") or None, client_options=client, **config))
+    config: Any = options
+    client: Any = {"allow_http": options.get("endpoint", "").startswith("http://")}
+    return ObjectBlobs(
+        S3Store(parts.netloc, prefix=parts.path.strip("/") or None, config=config, client_options=client)
+    )

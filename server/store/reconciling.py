@@ -37,7 +37,7 @@ def repair(store: Store, depot: Depot, actor: str, now: datetime, *, is_deep: bo
     sound, lost = 0, 0
     for page in each_page(store):
         gone = [each for each in page if not is_sound(depot.blobs, each, is_deep=is_deep)]
-        lose(store, gone, actor, now)
+        lose(store, depot.blobs, gone, actor, now)
         sound, lost = sound + len(page) - len(gone), lost + len(gone)
     depot.blobs.clean(now)
     return Repaired(sound, lost, _remove_strays(store, depot.blobs))
@@ -71,10 +71,12 @@ def is_sound(blobs: Blobs, piece: Piece, *, is_deep: bool) -> bool:
     return digest.hexdigest() == piece.sha256
 
 
-def lose(store: Store, gone: Sequence[Piece], actor: str, now: datetime) -> None:
-    """Note that bytes of pieces are lost, and await them again."""
+def lose(store: Store, blobs: Blobs, gone: Sequence[Piece], actor: str, now: datetime) -> None:
+    """Note that bytes of pieces are lost, and await them again; what is left of them must not pass for whole."""
     if not gone:
         return
+    for each in gone:
+        blobs.delete(each.sha256)
     with store.write() as connection:
         pieces.await_again(connection, [each.id for each in gone])
         for each in gone:

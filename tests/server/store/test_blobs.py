@@ -29,13 +29,13 @@ def _source(tmp_path: Path, data: bytes = SAID) -> Path:
     return path
 
 
-def _bucket(address: str, name: str) -> Blobs:
+def _bucket(address: str, name: str, retry: dict[str, int] | None = None) -> Blobs:
     """A bucket of a server that has it."""
     stores = pytest.importorskip("obstore.store")
     from server.store.objects import ObjectBlobs
 
     options: dict[str, Any] = {"endpoint": address, "region": "us-east-1", "client_options": {"allow_http": True}}
-    return ObjectBlobs(stores.S3Store(name, virtual_hosted_style_request=False, **options, **KEYS))
+    return ObjectBlobs(stores.S3Store(name, virtual_hosted_style_request=False, retry_config=retry, **options, **KEYS))
 
 
 def _moto() -> Iterator[Blobs]:
@@ -176,3 +176,14 @@ def test_folder_puts_file_and_every_name_on_disk(tmp_path: Path, monkeypatch: py
     assert {tmp_path, root, home} <= set(synced)
     assert [path for path in synced if path.parent == root / "drafts"] != []
     assert synced[-1] == home
+
+
+def test_server_that_is_gone_is_a_fault_of_the_disk() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        gone = _bucket(f"http://127.0.0.1:{free.getsockname()[1]}", "pieces", {"max_retries": 0})
+        for ask in (lambda: gone.size("a" * 64), lambda: gone.delete("a" * 64), lambda: list(gone.each())):
+            with pytest.raises(OSError, match="Error"):
+                ask()
+        with pytest.raises(OSError, match="Error"):
+            list(gone.read("a" * 64))
