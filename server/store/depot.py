@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -14,6 +15,7 @@ from server.store.parts import Parts
 BLOBS: Final = "blobs"
 PARTS: Final = "parts"
 _OPTIONS: Final = frozenset({"endpoint", "region"})
+_PATIENCE: Final = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,11 @@ def _bucket(address: str) -> Blobs:
     except ImportError:
         raise BlobsUnusable(fault="extra") from None
     config: Any = options
-    client: Any = {"allow_http": options.get("endpoint", "").startswith("http://")}
+    # Somebody on a thin link waits for the answer: they come again sooner than a server that is gone comes back.
+    client: Any = {"allow_http": options.get("endpoint", "").startswith("http://"), "timeout": _PATIENCE}
+    retry: Any = {"max_retries": 2, "retry_timeout": _PATIENCE}
     return ObjectBlobs(
-        S3Store(parts.netloc, prefix=parts.path.strip("/") or None, config=config, client_options=client)
+        S3Store(
+            parts.netloc, prefix=parts.path.strip("/") or None, config=config, client_options=client, retry_config=retry
+        )
     )

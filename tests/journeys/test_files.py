@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from nacl.public import SealedBox
 
 from client_sync.bundle import read_parcel_file, replies_to_hand_back, write_file_parcels, write_parcel
+from client_sync.client import SyncClient
 from client_sync.complaint import Answers, Attachment, Consent, build_complaint
 from client_sync.files import Pending
+from client_sync.transport import HttpTransport
 from client_sync.uploads import Pace
 from client_sync.vault import Vault
-from fixtures.bad_road import Cut
+from fixtures.bad_road import BadRoad, Cut
 from server import credential
 from server.domain.permission import OPERATOR
 from server.hub import depot_of, new_epoch
@@ -115,6 +117,18 @@ def test_a_hub_that_stopped_goes_on_where_it_was(hub: RunningHub, camera: Camera
     camera.device.reopen()
     report = camera.device.sync()
     assert report.bytes_up < taken.size - part.size + 20_000
+    assert_all_here(hub, camera)
+
+
+def test_one_connection_carries_all_chunks_of_a_file(hub: RunningHub, camera: Camera) -> None:
+    """A new one for each would cost more than the way of the chunk."""
+    camera.write("one", a_photo(400_000))
+    with BadRoad(hub.address) as road:
+        transport = HttpTransport("http://{}:{}".format(*road.address))
+        client = SyncClient(camera.device.outbox, transport, now=camera.device.clock, rng=Random(1), version=VERSION)
+        client.sync()
+        transport.close()
+        assert road.connections <= 2
     assert_all_here(hub, camera)
 
 
