@@ -1,19 +1,22 @@
-"""Blobs: one contract, over a folder and over S3 servers."""
+"""Blobs: one contract, over a folder and over an S3 server."""
 
 import hashlib
 import os
-import secrets
-import shutil
 import socket
 import subprocess
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from obstore.store import S3Store
 
 from server.store.blobs import CHUNK_BYTES, BlobDiffers, BlobMissing, Blobs, FolderBlobs
+from server.store.objects import ObjectBlobs
 
+# A wheel brings the program of Go.
+RCLONE = str(Path(sysconfig.get_path("scripts"), "rclone"))
 KEYS = {"access_key_id": "an-id", "secret_access_key": "a-secret-of-some-length"}
 # Longer than a chunk, so that a blob that ends at the border of one, or lacks its end, is seen.
 SAID = bytes(range(256)) * (CHUNK_BYTES // 256) + b"the end"
@@ -29,56 +32,35 @@ def _source(tmp_path: Path, data: bytes = SAID) -> Path:
     return path
 
 
-def _bucket(address: str, name: str, retry: dict[str, int] | None = None) -> Blobs:
-    """A bucket of a server that has it."""
-    stores = pytest.importorskip("obstore.store")
-    from server.store.objects import ObjectBlobs
-
+def _bucket(address: str, retry: dict[str, int] | None = None) -> Blobs:
+    """The bucket of a server."""
     options: dict[str, Any] = {"endpoint": address, "region": "us-east-1", "client_options": {"allow_http": True}}
-    return ObjectBlobs(stores.S3Store(name, virtual_hosted_style_request=False, retry_config=retry, **options, **KEYS))
-
-
-def _moto() -> Iterator[Blobs]:
-    """A new bucket at moto's server, which checks no secret; what it has outlives it in this process."""
-    boto3 = pytest.importorskip("boto3")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        address, name = f"http://{host}:{port}", f"pieces-{secrets.token_hex(4)}"
-        keys = {"aws_access_key_id": KEYS["access_key_id"], "aws_secret_access_key": KEYS["secret_access_key"]}
-        boto3.client("s3", endpoint_url=address, region_name="us-east-1", **keys).create_bucket(Bucket=name)
-        yield _bucket(address, name)
-    finally:
-        server.stop()
+    return ObjectBlobs(S3Store("pieces", virtual_hosted_style_request=False, retry_config=retry, **options, **KEYS))
 
 
 def _rclone(folder: Path) -> Iterator[Blobs]:
     """A bucket at `rclone serve s3`, which checks signatures."""
-    program = shutil.which("rclone")
-    if program is None:
-        pytest.skip("rclone is not there")
     (folder / "pieces").mkdir(parents=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{free.getsockname()[1]}"
     keys = f"{KEYS['access_key_id']},{KEYS['secret_access_key']}"
-    command = [program, "serve", "s3", "--config", os.devnull, "--addr", place, "--auth-key", keys, str(folder)]
+    command = [RCLONE, "serve", "s3", "--config", os.devnull, "--addr", place, "--auth-key", keys, str(folder)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as served:
         try:
             assert served.stderr is not None
             assert any("Starting s3 server" in line for line in served.stderr)
-            yield _bucket(f"http://{place}", "pieces")
+            yield _bucket(f"http://{place}")
         finally:
             served.terminate()
 
 
-@pytest.fixture(params=["folder", "moto", "rclone"])
+@pytest.fixture(params=["folder", "rclone"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
     if request.param == "folder":
         yield FolderBlobs(tmp_path / "blobs")
     else:
-        yield from _moto() if request.param == "moto" else _rclone(tmp_path / "served")
+        yield from _rclone(tmp_path / "served")
 
 
 def test_what_was_put_is_read_as_it_was(blobs: Blobs, tmp_path: Path) -> None:
@@ -181,7 +163,7 @@ def test_folder_puts_file_and_every_name_on_disk(tmp_path: Path, monkeypatch: py
 def test_server_that_is_gone_is_a_fault_of_the_disk() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        gone = _bucket(f"http://127.0.0.1:{free.getsockname()[1]}", "pieces", {"max_retries": 0})
+        gone = _bucket(f"http://127.0.0.1:{free.getsockname()[1]}", {"max_retries": 0})
         for ask in (lambda: gone.size("a" * 64), lambda: gone.delete("a" * 64), lambda: list(gone.each())):
             with pytest.raises(OSError, match="Error"):
                 ask()
