@@ -27,7 +27,6 @@ from server.services import backups
 from server.services.intake import admission
 from server.services.intake.admission import Vouched
 from tests.builders import COORDINATOR, secrets_of, with_keyring
-from tests.faults.depot import together
 from tests.faults.history import Findings, History
 from tests.faults.replay import ram_folder
 from tests.faults.rig import (
@@ -44,6 +43,7 @@ from tests.faults.rig import (
     tell,
     url_of,
 )
+from tests.faults.shelf import together
 from tests.postgres import Cluster
 
 SEEDS = Sizes(ci=6, full=200)

@@ -35,6 +35,8 @@ from server.store.reconciling import Repaired
 log = logging.getLogger(__name__)
 
 KEPT_FOR: Final = timedelta(days=30)
+# As many as a device is told of at once; it sends two at a time.
+PARTS_MOST: Final = NEED_MAX
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -210,20 +212,17 @@ def _settle(sender: Sender, piece: Piece, state: State, fault: str = "") -> list
     with sender.store.write() as connection:
         devices.lock_lineage(connection, sender.device.lineage)
         settled = pieces.settle(connection, piece.device, piece.sha256, state, sender.at, fault)
-        _tell(connection, settled, {"state": state} | ({"code": fault} if fault else {}), sender.at)
+        said = {"sha256": piece.sha256, "state": state} | ({"code": fault} if fault else {})
+        names = pieces.client_ids(connection, {each.complaint for each in settled})
+        for each in settled:
+            # Who sent it is told, also of a complaint that a colleague's device made.
+            changes.append(connection, sender.device.lineage, "file", names[each.complaint], said, sender.at)
         by = f"device:{piece.device}"
         for each in settled if state == "here" else ():
             pieces.note(connection, each.id, "received", by, sender.at)
         if settled:
             _log(connection, settled, by, state, sender.at)
     return settled
-
-
-def _tell(connection: sa.Connection, settled: list[Piece], said: dict[str, Any], at: datetime) -> None:
-    names = pieces.client_ids(connection, {each.complaint for each in settled})
-    for each in settled:
-        lineage, client_id = names[each.complaint]
-        changes.append(connection, lineage, "file", client_id, {"sha256": each.sha256} | said, at)
 
 
 def _log(connection: sa.Connection, settled: list[Piece], by: str, state: State, at: datetime) -> None:
@@ -246,13 +245,13 @@ def _await_again(sender: Sender, piece: Piece) -> None:
 
 def _refuse_over(sender: Sender, piece: Piece) -> None:
     """Raises FileTooLarge, which the device is told for good, FilesTooMany and StorageFull."""
-    limits = sender.depot.limits
+    limits, under_way = sender.depot.limits, sender.depot.parts.of_device(sender.device.id)
     with sender.store.read() as connection:
         declared = pieces.declared_bytes(connection, piece.complaint)
     if piece.size > limits.file or declared > limits.complaint:
         _settle(sender, piece, "refused", TOO_LARGE)
         raise FileTooLarge
-    if sum(each.size for each in sender.depot.parts.of_device(piece.device)) + piece.size > limits.device_parts:
+    if len(under_way) >= PARTS_MOST or sum(each.size for each in under_way) + piece.size > limits.device_parts:
         raise FilesTooMany
     if sum(each.size for each in sender.depot.parts.each()) + piece.size > limits.parts:
         raise StorageFull

@@ -113,8 +113,8 @@ def original(store: Store, depot: Depot, desk: Desk, id: int, reason: str) -> Op
     """A piece as it was taken, with all that is written into it, for whom the identity is for as well.
 
     Before anything is given, its custody, an opening and the log say who has it and why. Raises NotFound, also where
-    this is not permitted, ReasonMissing, and PieceRefused: `not_here`, `altered`, `no_key` where no key in hand opens
-    it.
+    this is not permitted, ReasonMissing, and PieceRefused: `not_here`, `withdrawn`, `altered`, `no_key` where no key in
+    hand opens it.
     """
     return _open(store, depot, desk, id, "original", "read_identity", reason)
 
@@ -152,6 +152,9 @@ def _open(store: Store, depot: Depot, desk: Desk, id: int, act: Act, right: Acti
     why = opening.TRIAGE if reason is None else checked_reason(reason)
     if piece.state != "here":
         raise PieceRefused(fault="not_here")
+    with store.read() as connection:
+        if pieces.is_withdrawn(connection, piece.complaint):
+            raise PieceRefused(fault="withdrawn")
     keys = list(_keys(case, desk, piece))
     if not keys:
         raise PieceRefused(fault="no_key")

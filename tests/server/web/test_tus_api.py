@@ -266,6 +266,28 @@ def test_a_device_has_only_so_much_under_way(device: Sender) -> None:
     assert uploader.begin(files[2]).status_code == 201
 
 
+def test_a_device_begins_only_so_many_files(device: Sender) -> None:
+    files = [b"%d" % no for no in range(101)]
+    device.send(complaint("a", files=declared(*files[:60])), complaint("b", files=declared(*files[60:])))
+    uploader = Uploader(device)
+    assert {uploader.begin(each).status_code for each in files[:100]} == {201}
+    assert code(uploader.begin(files[100])) == "files_too_many"
+    uploader.add(0, files[0], files[0])
+    assert uploader.begin(files[100]).status_code == 201
+
+
+def test_a_colleague_who_adds_a_file_is_told_of_it(enrol: Enrol) -> None:
+    first, second = enrol("Gao 1", team="gao"), enrol("Gao 2", team="gao")
+    first.send(complaint("of the first"))
+    changed = content(files=declared(FILE))["facts"]
+    second.send(revision("r", "of the first", 1, lineage=first.lineage, facts=changed))
+    uploader = Uploader(second)
+    assert uploader.need() == [{"sha256": SHA256, "offset": 0}]
+    uploader.send()
+    told = [[each["kind"] for each in device.changes()].count("file") for device in (first, second)]
+    assert told == [0, 1]
+
+
 def test_files_leave_room_on_the_disk_for_texts(hub: Hub, uploader: Uploader) -> None:
     before = hub.depot
     uploader.begin(first=FILE[:10])
