@@ -40,7 +40,7 @@ def test_summary_leaves_once_a_second_person_has_read_it(ready: Hub, awa: Person
     assert (waiting.number, waiting.text, waiting.is_own) == (NUMBER, TEXT, False)
     with pytest.raises(PackageRefused) as refused:
         summarising.review(ready.store, at_desk(ready, awa), NUMBER, waiting.at)
-    assert refused.value.values["fault"] == "same_person"
+    assert refused.value.values["fault"] == "same_writer"
     summarising.review(ready.store, at_desk(ready, binta), NUMBER, waiting.at)
     assert said(ready, awa) == {"", TEXT}
     assert summarising.unreviewed(ready.store, at_desk(ready, binta), [1]) == []
