@@ -21,6 +21,7 @@ from server.services.accounts import demonstration, people
 from server.services.accounts.people import Post
 from server.store import accounts
 from server.store.case_tables import case_complaint, casefile, waiting
+from server.store.evidence_tables import piece
 from server.store.match_tables import link
 from server.store.package_tables import package
 from server.store.referral_tables import referral
@@ -105,6 +106,7 @@ EXAMPLES: Final[Mapping[tuple[str, ...], _Examples]] = {
     ("number", "task"): _tasks,
     ("package",): _packages("prepared", "closed"),
     ("pair",): _pairs,
+    ("piece",): _columns(piece, "id", kind="photo"),
     ("number", "to"): lambda connection: [(number, "resolved") for (number,) in _NUMBER(connection)],
 }
 
