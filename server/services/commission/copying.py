@@ -34,6 +34,8 @@ class Copies:
             for piece in line.pieces:
                 for file, data in self._files(line, piece):
                     yield Copied(line.ref, piece.no, file, piece.kind, piece.role, _sum(data)), data
+                    # Before the next one is made.
+                    del data
 
     def counts(self) -> Mapping[str, object]:
         """How many pieces there are copies of, and how many were left out, by why."""

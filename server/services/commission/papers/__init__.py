@@ -30,6 +30,7 @@ from server.services.commission.papers.csv_files import csv_chunks
 _LANGUAGE: Final = "fr"
 _MOMENT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _LINES_PER_CHUNK: Final = 500
+_CHUNK_BYTES: Final = 2**16
 
 
 def payload(content: Content, copies: Iterable[tuple[Copied, bytes]] = ()) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -41,7 +42,9 @@ def payload(content: Content, copies: Iterable[tuple[Copied, bytes]] = ()) -> It
     made = []
     for each, data in copies:
         made.append(each)
-        yield each.file, _once(data)
+        yield each.file, _in_parts(data)
+        # Before the next one is made.
+        del data
     content = replace(content, copies=made)
     words = Words(_LANGUAGE, content.places)
     page = cache(partial(bordereau.html, content, words))
@@ -61,9 +64,10 @@ def payload(content: Content, copies: Iterable[tuple[Copied, bytes]] = ()) -> It
     yield "verifier.html", _as_bytes(partial(checking.html, content, words))
 
 
-def _once(data: bytes) -> Iterator[bytes]:
+def _in_parts(data: bytes) -> Iterator[bytes]:
     """Bytes that nobody keeps once they were read."""
-    yield data
+    for start in range(0, len(data), _CHUNK_BYTES):
+        yield data[start : start + _CHUNK_BYTES]
 
 
 def _as_bytes(page: Callable[[], str]) -> Iterator[bytes]:
