@@ -147,7 +147,10 @@ class Choice:
         }
         # Nothing of them stands there without any: so what was looked at before there were pieces is the same still.
         if self.enclosing:
-            said["pieces"] = [[each.ref, [_goes_by(piece) for piece in each.pieces]] for each in self.enclosing]
+            said["pieces"] = [
+                [each.ref, [[of.no, of.sha256, of.role, areas_of(of.covered)] for of in each.pieces]]
+                for each in self.enclosing
+            ]
         return hashlib.sha256(canonical(said)).hexdigest()
 
 
@@ -181,9 +184,9 @@ class Keyed:
         return {name: self.hash(name, text) for name, text in line.said.items()}
 
     def pieces_of(self, each: Candidate) -> dict[str, str]:
-        """By piece of which a copy goes with a line, what tells a change of what that goes by."""
-        names = {f"piece {piece.sha256[:_HASH_CHARS]}": piece for piece in each.pieces}
-        return {name: self.hash(name, canonical(_goes_by(piece)).decode()) for name, piece in names.items()}
+        """By piece of which a copy goes with a line, what tells that something else of it is covered."""
+        covered = {f"piece {piece.sha256[:_HASH_CHARS]}": areas_of(piece.covered) for piece in each.pieces}
+        return {name: self.hash(name, canonical(areas).decode()) for name, areas in covered.items()}
 
     def hash(self, name: str, text: str) -> str:
         """Of what stands in a column: 16 hexadecimal digits; empty for what is."""
@@ -469,11 +472,6 @@ def _plain(each: Candidate) -> dict[str, Any]:
     """All of a candidate as JSON has it, but for its pieces: a set has another order in each process."""
     said = {name: value for name, value in vars(each).items() if name not in _OF_PIECES}
     return said | {"parts": sorted(each.parts), "victim": vars(each.victim), "where": vars(each.where)}
-
-
-def _goes_by(piece: Enclosed) -> list[object]:
-    """What a copy goes by, as JSON has it."""
-    return [piece.no, piece.sha256, piece.role, areas_of(piece.covered)]
 
 
 def _is_another(told: Told, now: Candidate, keyed: Keyed) -> bool:

@@ -415,6 +415,25 @@ def test_piece_that_is_lost_here_is_not_asked_back_from_who_has_its_copy(
     assert not chosen(hub, awa).voids
 
 
+def test_line_is_not_told_anew_because_its_pieces_are_counted_otherwise(
+    hub: Hub, awa: Person, binta: Person, phone: Sender
+) -> None:
+    first, _ = tell(phone, "a", seal_up(media.photo()), seal_up(media.photo(colour="blue")))
+    assert _left(hub, awa, approved(hub, binta, made_ready(hub, awa))) == ""
+    with hub.store.write() as connection:
+        connection.execute(sa.update(piece).values(no=3).where(piece.c.id == first))
+    assert not chosen(hub, awa).voids
+
+
+def test_something_else_that_is_covered_after_its_line_left_is_told_anew(
+    hub: Hub, awa: Person, binta: Person, phone: Sender
+) -> None:
+    [id] = tell(phone, "a", seal_up(media.photo()))
+    assert _left(hub, awa, approved(hub, binta, made_ready(hub, awa))) == ""
+    pieces.cover(hub.store, at_desk(hub, awa), id, {0: [(0, 0, 10, 10)]})
+    assert [each.why for each in chosen(hub, awa).voids] == ["changed"]
+
+
 def test_same_package_is_the_same_bytes_with_pieces_too(hub: Hub, awa: Person, binta: Person, phone: Sender) -> None:
     tell(phone, "a", seal_up(media.photo()), seal_up(media.voice()), seal_up(media.film()), seal_up(media.pages()))
     package = made_ready(hub, awa)
