@@ -27,6 +27,7 @@ SOUND_MAX_S: Final = 2 * 60 * 60
 _QUALITY: Final = 80
 _SOUND_BITS_PER_S: Final = 24_000
 _SOUND_HZ: Final = 48_000
+_SAME_BYTES: Final = {"fflags": "+bitexact"}
 _THOUSANDTHS: Final = 1000
 
 _MEMORY_BYTES: Final = 1536 * 2**20
@@ -120,7 +121,8 @@ def _sound(data: bytes, media_type: str, *, is_needed: bool) -> bytes:
     written = BytesIO()
     with (
         av.open(BytesIO(data), "r", format=_RECORDINGS[media_type]) as heard,
-        av.open(written, "w", format="ogg") as told,
+        # Else it draws a number for the stream, and the same sound would be another file each time.
+        av.open(written, "w", format="ogg", container_options=_SAME_BYTES) as told,
     ):
         if not heard.streams.audio:
             if is_needed:

@@ -6,13 +6,16 @@ from typing import Any
 from server.domain.desk import Desk
 from server.domain.errors import PackageRefused
 from server.domain.statistics import Period
+from server.domain.working_copy import Covered, Made
 from server.hub import VERSION, Hub
 from server.services import statistics
 from server.services.commission import approving, carrying, minisign, preparing, sealing
 from server.services.commission.approving import Opened, OpenNames, Press
 from server.services.commission.carrying import Carried, Handed
-from server.services.commission.preparing import Package
-from server.services.vault import opening
+from server.services.commission.copying import MakeCopy, OpenPieces
+from server.services.commission.preparing import Package, Prepared
+from server.services.evidence.copies import working_copy
+from server.services.vault import opening, pieces
 
 
 def press_of(hub: Hub) -> Press:
@@ -43,8 +46,34 @@ def seal(hub: Hub, desk: Desk, number: str, seen: str, passphrase: str = "", nam
         seen,
         _opener(hub, desk, {} if names is None else _taken_in(hub, desk, number, names)),
         statistics.published(hub.store, desk, Period.read(quarter, quarter)),
+        open_pieces=piece_opener(hub, desk),
         passphrase=passphrase,
     )
+
+
+def closed_pieces(hub: Hub, desk: Desk, prepared: Prepared) -> int:
+    """Of how many pieces this person would hold back the copy, for no key in hand opens them.
+
+    Raises NotFound for whoever approves no packages.
+    """
+    enclosing = prepared.choice.enclosing
+    closed = pieces.closed(hub.store, desk, [each.complaint for each in enclosing])
+    return sum(piece.id in closed for each in enclosing for piece in each.pieces)
+
+
+def piece_opener(hub: Hub, desk: Desk) -> OpenPieces:
+    """What opens pieces of evidence by the keys in hand at the desk, and makes safe copies of them."""
+
+    def open_pieces(complaints: Sequence[int], purpose: str) -> MakeCopy:
+        found = pieces.release(hub.store, desk, complaints, purpose)
+
+        def make(piece: int, covered: Covered) -> Made:
+            opened = pieces.released(hub.depot, found.get(piece))
+            return working_copy(opened.data, opened.description.type, covered)
+
+        return make
+
+    return open_pieces
 
 
 def hand_over(hub: Hub, desk: Desk, number: str) -> Handed:

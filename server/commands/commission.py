@@ -16,7 +16,7 @@ from server.commands.spoken import Refused, SpokenCommand, SpokenGroup
 from server.domain.desk import Desk
 from server.domain.packages import WAYS, Verdict, Way, Word
 from server.hub import Hub
-from server.press import hand_over, press_of, seal
+from server.press import closed_pieces, hand_over, press_of, seal
 from server.services.commission import (
     answering,
     approving,
@@ -177,14 +177,16 @@ def show(operator: Operator, number: str, as_name: str) -> None:
     with _at_work(operator, as_name, number) as (hub, desk):
         package = preparing.one(hub.store, desk, number)
         if package.state == "prepared":
-            found, waiting = _looked_at(hub, desk, number)
+            found, waiting, closed = _looked_at(hub, desk, number)
         else:
             items = preparing.items_of(hub.store, desk, package)
         body = _body(operator, hub, desk, package)
     commission_words.say_head(operator, package, body)
     if package.state == "prepared":
-        commission_words.say_prepared(operator, found, waiting, as_name)
-    elif items:
+        commission_words.say_prepared(operator, found, waiting, as_name, closed)
+        return
+    commission_words.say_held(operator, package.counts.get("pieces_held", {}))
+    if items:
         commission_words.say_items(operator, items)
 
 
@@ -198,9 +200,9 @@ def approve(operator: Operator, number: str, by_passphrase: bool, names: Path | 
     """Seal what was prepared, once this second person saw it and said yes."""
     with _at_work(operator, as_name, number) as (hub, desk):
         package = preparing.one(hub.store, desk, number)
-        found, waiting = _looked_at(hub, desk, number)
+        found, waiting, closed = _looked_at(hub, desk, number)
         commission_words.say_head(operator, package, _body(operator, hub, desk, package))
-        commission_words.say_prepared(operator, found, waiting, as_name)
+        commission_words.say_prepared(operator, found, waiting, as_name, closed)
         approving.check(approving.without_key(found) if by_passphrase else found, desk)
         if not operator.agrees("commission.approve_sure"):
             raise operator.refuse("usage.nothing_done")
@@ -211,6 +213,7 @@ def approve(operator: Operator, number: str, by_passphrase: bool, names: Path | 
         folder = press_of(hub).folder
     operator.say("commission.sealed", number=sealed.number.text, folder=folder, bytes=sealed.bytes)
     commission_words.say_digests(operator, sealed)
+    commission_words.say_held(operator, sealed.counts["pieces_held"])
     if by_passphrase:
         operator.say("commission.passphrase_apart")
     is_for_another = preparing.needs_another(sealed, desk)
@@ -356,11 +359,14 @@ def _at_work(operator: Operator, name: str, typed: str) -> Iterator[tuple[Hub, D
         yield hub, hub.desk(person.actor, person.keys)
 
 
-def _looked_at(hub: Hub, desk: Desk, number: str) -> tuple[Prepared, list[Written]]:
-    """A prepared package as it would be sealed now, and the summaries of it that wait for a second person."""
+def _looked_at(hub: Hub, desk: Desk, number: str) -> tuple[Prepared, list[Written], int]:
+    """A prepared package as it would be sealed now, the summaries of it that wait for a second person, and how many
+    pieces no key in hand opens, where this person may seal it."""
     found = preparing.look(hub.store, desk, hub.secrets.pepper, number)
     complaints = [each.complaint for each in found.choice.candidates]
-    return found, summarising.unreviewed(hub.store, desk, complaints)
+    may_seal = serials.may_approve(desk.actor) and found.package.prepared_by != desk.actor.signature
+    closed = closed_pieces(hub, desk, found) if may_seal else 0
+    return found, summarising.unreviewed(hub.store, desk, complaints), closed
 
 
 def _taken(operator: Operator, hub: Hub, desk: Desk, number: str, file: Path | None) -> Taken:

@@ -75,13 +75,14 @@ def say_digests(operator: Operator, each: Package) -> None:
     operator.say("commission.digests", file=package_file(each), digest=each.file, manifest=each.manifest)
 
 
-def say_prepared(operator: Operator, found: Prepared, waiting: Sequence[Written], name: str) -> None:
+def say_prepared(operator: Operator, found: Prepared, waiting: Sequence[Written], name: str, closed: int) -> None:
     """What a prepared package says, what it withholds and why, and what is in the way of sealing it.
 
-    `waiting`: summaries that nobody but who wrote them read yet.
+    `waiting`: summaries that nobody but who wrote them read yet; `closed`: how many pieces no key in hand opens.
     """
     texts, choice = operator.texts, found.choice
     _say_counts(operator, found, choice.counts_against())
+    _say_pieces(operator, found, closed)
     for each in choice.voids:
         operator.say("commission.void", ref=each.told.item.ref, why=why_void(texts, each.why))
     for told in choice.corrections:
@@ -108,6 +109,24 @@ def say_items(operator: Operator, items: Sequence[Item]) -> None:
             verdict=texts.text(f"packages.{each.verdict}" if each.verdict else "commission.no_verdict"),
             more=plain(" · ".join(filter(None, (each.file_number, each.reason)))),
         )
+
+
+def say_held(operator: Operator, held: Mapping[str, int]) -> None:
+    """Of how many pieces no copy is in a package, and why."""
+    texts = operator.texts
+    for code, number in held.items():
+        pieces = texts.plural("packages.pieces_n", number)
+        operator.say("commission.pieces_held", pieces=pieces, why=texts.text(f"packages.held_{code}"))
+
+
+def _say_pieces(operator: Operator, found: Prepared, closed: int) -> None:
+    texts, enclosing = operator.texts, found.choice.enclosing
+    if enclosing:
+        pieces = texts.plural("packages.pieces_n", sum(len(each.pieces) for each in enclosing))
+        operator.say("commission.pieces", pieces=pieces, lines=texts.plural("packages.lines", len(enclosing)))
+    for each in enclosing:
+        operator.say("commission.pieces_of", ref=each.ref, pieces=texts.plural("packages.pieces_n", len(each.pieces)))
+    say_held(operator, found.choice.held_back(closed))
 
 
 def _say_counts(operator: Operator, found: Prepared, against: Mapping[str, int]) -> None:

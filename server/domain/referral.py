@@ -205,6 +205,15 @@ def parts(each: Sendable, to: Destination) -> frozenset[Part]:
     return _allowed(each.consent, is_chosen=to.body in each.consent.get("bodies", ()))
 
 
+def may_share_media(each: Sendable, to: Destination) -> bool:
+    """Whether that very body may have copies of the files of a complaint.
+
+    A face or a voice names a person: it gets them with the identity alone, where the person lets files be shared. Of
+    who asked that a thing be withheld it gets none: they may show it, or say it.
+    """
+    return {"identity", "statement"} <= parts(each, to) and each.consent.get("share_media") is True
+
+
 def parts_at_most(each: Sendable, day: date) -> frozenset[Part]:
     """What any body may get of a complaint by its consent, one that the person chose; nothing where none may have it.
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from server.domain.anonymity import Ladders, Said, blurred
+from server.domain.evidence import State
 from server.domain.packages import Shape
 from server.domain.referral import Part
 from server.domain.statistics import age_group
+from server.domain.working_copy import Covered
 
 # Every column that a line can have, in order; nothing else of a complaint ever stands in one.
 COLUMNS: Final = (
@@ -33,6 +35,10 @@ COLUMNS: Final = (
 )
 # What somebody who knows a person could know her by, in the order in which lines give it up; twice: two rungs.
 GIVEN_UP: Final = ("victims", "happened", "place", "author", "age", "kind", "received", "sex", "age")
+# What a piece has to be for a copy of it to go: papers that were filled in, and what shows a consent, name others.
+_ENCLOSED_ROLES: Final = frozenset({"evidence", "testimony"})
+# Why no copy of a piece goes that its person would let go: it is not here, or it is no such piece.
+Absent = State | Literal["role"]
 _SEVERAL: Final = "several"
 # What a line without a name has of consent, whatever more its person would let others have.
 _UNNAMED: Final = "C2"
@@ -59,12 +65,26 @@ class Victim:
 
 
 @dataclass(frozen=True)
+class Enclosed:
+    """A piece of evidence of which a copy goes with a line. `no`: its place among the files of its complaint, from 1;
+    `sha256`: of the sealed bytes; `covered`: what nobody is to see of its pictures."""
+
+    id: int
+    no: int
+    sha256: str
+    kind: str
+    role: str
+    covered: Covered
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A complaint that may go to a destination, as lines go by it.
 
     `case`: that has it, None where nobody opened one. `ref`: under which the destination knows it, `parts`: what
     consent lets it have. `happened` is a day, as ISO 8601 has it, or empty; `received` the quarter and `received_month`
-    the month in which the hub got it. `summary_tells_cercle`: whether its words do.
+    the month in which the hub got it. `summary_tells_cercle`: whether its words do. `shares_media`: whether copies of
+    its files may go; `pieces`: those of which they do; `absent`: why those of others do not.
     """
 
     complaint: int
@@ -85,6 +105,9 @@ class Candidate:
     urgency: str
     summary: str
     summary_tells_cercle: bool
+    shares_media: bool = False
+    pieces: Sequence[Enclosed] = ()
+    absent: Sequence[Absent] = ()
 
     @property
     def is_named(self) -> bool:
@@ -155,6 +178,13 @@ def said_of_case(candidate: Candidate, *, with_cercle: bool) -> dict[str, str]:
         "consent": candidate.consent if candidate.is_named else _UNNAMED,
         "summary": "" if is_too_near else candidate.summary,
     }
+
+
+def absent(role: str, state: State) -> Absent | None:
+    """Why no copy of a piece goes with a line of which the files may be shared; None: one goes."""
+    if role not in _ENCLOSED_ROLES:
+        return "role"
+    return None if state == "here" else state
 
 
 def ways_to_say(candidate: Candidate) -> dict[str, frozenset[str]]:

@@ -1,7 +1,7 @@
 """Working copies: what is asked of the process that makes them, and what it answers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -32,20 +32,29 @@ class Made:
     sound: bytes
 
 
+def covered_by(areas: Iterable[Sequence[int]]) -> Covered:
+    """What rows of the place of a picture, left, top, width and height cover."""
+    covered: dict[int, list[Rectangle]] = {}
+    for no, left, top, width, height in areas:
+        covered.setdefault(no, []).append((left, top, width, height))
+    return covered
+
+
+def areas_of(covered: Covered) -> list[list[int]]:
+    """The rows of what is covered, by the places of the pictures."""
+    return [[no, *each] for no, those in sorted(covered.items()) for each in those]
+
+
 def asked(data: bytes, media_type: str, covered: Covered, side: int) -> bytes:
     """What the process is given: a line of JSON, and the file."""
-    areas = [[no, *each] for no, those in covered.items() for each in those]
-    return json.dumps({"covered": areas, "side": side, "type": media_type}).encode() + b"\n" + data
+    return json.dumps({"covered": areas_of(covered), "side": side, "type": media_type}).encode() + b"\n" + data
 
 
 def read_asked(given: bytes) -> tuple[bytes, str, Covered, int]:
     """What `asked` wrote."""
     head, _, data = given.partition(b"\n")
     told = json.loads(head)
-    covered: dict[int, list[Rectangle]] = {}
-    for no, left, top, width, height in told["covered"]:
-        covered.setdefault(no, []).append((left, top, width, height))
-    return data, told["type"], covered, told["side"]
+    return data, told["type"], covered_by(told["covered"]), told["side"]
 
 
 def answered(made: Made | Fault) -> bytes:

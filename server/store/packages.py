@@ -12,6 +12,7 @@ from server.domain.packages import Item, Number, Shape, State, Way
 from server.store import state
 from server.store.case_tables import casefile
 from server.store.dialect import locked
+from server.store.evidence_tables import cover, piece
 from server.store.package_tables import package, package_item, series, summary
 from server.store.schema import act, complaint, person, quarantine, received
 
@@ -89,8 +90,8 @@ class Package:
 class Told:
     """What a package says of one complaint, None once that was erased.
 
-    `hashes`: by column, a keyed hash of what stands there; `parts`: what consent let it have; `number`: of the package
-    that a line stands in, where that was asked for.
+    `hashes`: by column, a keyed hash of what stands there, and by piece one of what its copy goes by; `parts`: what
+    consent let it have; `number`: of the package that a line stands in, where that was asked for.
     """
 
     item: Item
@@ -380,8 +381,8 @@ def outlines(connection: sa.Connection, complaints: Collection[int]) -> dict[int
 
 
 def position(connection: sa.Connection) -> Position:
-    """How far what packages go by has come: the same as long as no device spoke, and nobody worked on a case or on a
-    summary."""
+    """How far what packages go by has come: the same as long as no device spoke, no piece came or was lost, and nobody
+    worked on a case, on a summary or on what is covered."""
     words = summary.c
     said = (
         sa.select(sa.func.max(received.c.id)),
@@ -392,6 +393,9 @@ def position(connection: sa.Connection) -> Position:
         sa.select(sa.func.max(words.reviewed_at)),
         sa.select(sa.func.count(words.reviewed_at)),
         sa.select(sa.func.count()).select_from(summary).where(words.back != ""),
+        sa.select(sa.func.count()).select_from(piece).where(piece.c.state == "here"),
+        sa.select(sa.func.max(piece.c.settled_at)),
+        sa.select(sa.func.max(cover.c.id)),
     )
     return tuple(connection.scalar(each) for each in said)
 

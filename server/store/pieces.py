@@ -160,6 +160,13 @@ def note(connection: sa.Connection, id: int, act: Act, by: str, at: datetime, re
     connection.execute(sa.insert(custody).values(piece=id, act=act, by=by, at=at, reason=reason))
 
 
+def note_each(connection: sa.Connection, ids: Sequence[int], act: Act, by: str, at: datetime, reason: str) -> None:
+    """Add the same line to the custody of several pieces."""
+    rows = [{"piece": id, "act": act, "by": by, "at": at, "reason": reason} for id in ids]
+    if rows:
+        connection.execute(sa.insert(custody), rows)
+
+
 def custody_of(connection: sa.Connection, id: int) -> list[Custody]:
     """All that was done with a piece, in order."""
     columns = (custody.c[each.name] for each in fields(Custody))
@@ -176,6 +183,23 @@ def cover_of(connection: sa.Connection, id: int) -> list[list[int]]:
     """What of its pictures nobody is to see, as `set_cover` was told last."""
     select = sa.select(cover.c.areas).where(cover.c.piece == id).order_by(cover.c.id.desc())
     return connection.scalar(select.limit(1)) or []
+
+
+def covers_of(connection: sa.Connection, ids: Collection[int]) -> dict[int, list[list[int]]]:
+    """By piece, what `cover_of` has of it; pieces of which nothing was covered yet are left out."""
+    columns = cover.c
+    select = sa.select(columns.piece, columns.areas).where(columns.piece.in_(ids)).order_by(columns.id)
+    return {row.piece: row.areas for row in connection.execute(select)}
+
+
+def is_any_covered_since(connection: sa.Connection, complaints: Collection[int], moment: datetime) -> bool:
+    """Whether covers of a piece of these complaints changed after that moment."""
+    select = (
+        sa.select(cover.c.id)
+        .join(piece, piece.c.id == cover.c.piece)
+        .where(piece.c.complaint.in_(complaints), cover.c.at > moment)
+    )
+    return connection.scalar(select.limit(1)) is not None
 
 
 def set_transcript(connection: sa.Connection, id: int, box: bytes, by: str, at: datetime) -> None:

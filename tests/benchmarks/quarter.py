@@ -23,6 +23,7 @@ from client_sync.protocol.vocabulary import VOCABULARY
 from server.domain.referral import Destination
 from server.domain.statistics import Period, Release
 from server.hub import Hub
+from server.press import piece_opener
 from server.services import keyrings, places, statistics
 from server.services.cases import destinations, noting
 from server.services.cases.acknowledging import acknowledge_new
@@ -116,7 +117,14 @@ class Quarter:
             return opening.release_identities(hub.store, desk, complaints, purpose)
 
         return approving.approve(
-            hub.store, desk, self.press, package.number.text, package.choice, open_names, self.tables()
+            hub.store,
+            desk,
+            self.press,
+            package.number.text,
+            package.choice,
+            open_names,
+            self.tables(),
+            open_pieces=piece_opener(hub, desk),
         )
 
     def reopen(self, package: Package) -> None:

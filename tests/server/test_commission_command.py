@@ -31,6 +31,7 @@ from server.services.cases import destinations
 from server.services.cases.acknowledging import acknowledge_new
 from server.services.commission import minisign
 from server.store import accounts, packages
+from tests import evidence_work, media
 from tests.builders import (
     COORDINATOR,
     PASSPHRASE,
@@ -48,6 +49,7 @@ from tests.builders import (
 )
 from tests.commission import CNDH, LIST, PERSONS, QUARTER, consent, quarter_over
 from tests.commission_receiver import LOOPBACK, LOOPBACK_PIN, commission
+from tests.evidence_work import seal_up
 
 NUMBER = f"CNDH-{QUARTER}-0001"
 FIRST = "SRE-2026-000001"
@@ -174,6 +176,26 @@ def answer_to(bag: dict[str, bytes], **of: dict[str, str]) -> dict[str, Any]:
     manifest = sha256(bag["manifest-sha256.txt"]).hexdigest()
     head = {"package": NUMBER, "manifest_sha256": manifest, "received_at": "2027-01-12", "by": "Greffe"}
     return {**head, "items": items}
+
+
+def test_copies_that_go_and_those_held_back_are_said(
+    seere: Run, phone: Sender, hub: Hub, key: pyrage.x25519.Identity, series: str
+) -> None:
+    hub.clock.pass_(days=-40)  # type: ignore[attr-defined]
+    told = {"kinds": ["HR-ARR"], "place": {"id": "ml-c-bla", "list": "2026.1"}, "persons": PERSONS, "money": None}
+    files = [seal_up(media.photo()), seal_up(b"no picture", media_type="image/jpeg")]
+    evidence_work.sent(phone, "with files", *files, consent=consent("C3", "cndh", share_media=True), **told)
+    hub.clock.pass_(days=40)  # type: ignore[attr-defined]
+    work(seere, "prepare", CNDH.code, QUARTER)
+    shown = work(seere, "show", NUMBER, name="Binta")
+    assert "Pièces, en copie : 2 pièces pour 1 ligne." in shown
+    assert re.search(r"P-[A-Z2-7]{10} : 2 pièces", shown)
+    approved = work(seere, "approve", NUMBER, name="Binta", typed=("oui",))
+    held = "Pièces retenues : 1 pièce, aucune copie sûre ne peut en être faite : abîmées"
+    assert held in approved
+    assert held in work(seere, "show", NUMBER)
+    bag = opened(hub.settings.data / "packages" / f"{NUMBER}.zip.age", key)
+    assert len([name for name in bag if name.startswith("data/pieces/")]) == 1
 
 
 def test_quarter_goes_from_its_series_to_its_answer(

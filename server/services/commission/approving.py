@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import sqlalchemy as sa
+
 from server.domain import packages as rules
 from server.domain.desk import Desk
 from server.domain.errors import Busy, NotFound, PackageRefused
@@ -14,10 +16,11 @@ from server.domain.packages import Item
 from server.domain.release import Candidate, Line, Named
 from server.domain.statistics import Release
 from server.services.commission import bags, minisign, papers, preparing, sealing, serials
-from server.services.commission.choosing import Choice, Keyed
+from server.services.commission.choosing import MEDIA, Choice, Keyed
 from server.services.commission.content import Content
+from server.services.commission.copying import Copies, OpenPieces
 from server.services.commission.preparing import Prepared, find, note
-from server.store import packages
+from server.store import audit, packages, pieces
 from server.store.engine import Store
 from server.store.packages import Package, Told
 
@@ -85,13 +88,15 @@ def approve(
     open_names: OpenNames,
     tables: Sequence[Release],
     *,
+    open_pieces: OpenPieces,
     passphrase: str = "",
 ) -> Package:
     """Seal a prepared package; `seen`: the digest of the choice that this person looked at.
 
-    It is sealed to the key of its destination, or by a passphrase, which goes another way. The file is whole under its
-    name before the package is said to be sealed; interrupted anywhere, it is prepared still. Raises as `check`, Busy
-    while another is being sealed, StorageFull, and PackageRefused: `changed`, `unopenable`.
+    It is sealed to the key of its destination, or by a passphrase, which goes another way. A piece of evidence of which
+    no copy can be made is left out, as the counts of the package say then. The file is whole under its name before the
+    package is said to be sealed; interrupted anywhere, it is prepared still. Raises as `check`, Busy while another is
+    being sealed, or more copies are made than a hub can bear, StorageFull, and PackageRefused: `changed`, `unopenable`.
     """
     with _alone(press.folder):
         prepared = preparing.look(store, desk, press.pepper, number)
@@ -101,10 +106,11 @@ def approve(
         if seen != prepared.choice.digest():
             raise PackageRefused(fault="changed")
         names = _names(store, prepared.choice.named, number, open_names)
+        copies = _copies(prepared.choice, number, open_pieces)
         lines = list(prepared.choice.lines(names))
         before = _before(store, prepared.package.destination)
         content = _content(prepared, lines, before, desk, press, tables)
-        bag = bags.Bag(papers.payload(content), content, press.signer)
+        bag = bags.Bag(papers.payload(content, copies), content, press.signer)
         sealed = sealing.seal(bag, press.folder, number, recipient=prepared.series.key, passphrase=passphrase)
         values: dict[str, Any] = {
             "state": "sealed",
@@ -116,16 +122,23 @@ def approve(
             "zip": bag.zip,
             "file": sealed.digest,
             "bytes": sealed.bytes,
+            "counts": {**prepared.package.counts, **copies.counts()},
         }
         try:
-            return _keep(store, desk, press, prepared, lines, values)
+            return _keep(store, desk, press, prepared, lines, copies.made, values)
         except BaseException:
             sealed.path.unlink(missing_ok=True)
             raise
 
 
 def _keep(
-    store: Store, desk: Desk, press: Press, prepared: Prepared, lines: Sequence[Line], values: Mapping[str, Any]
+    store: Store,
+    desk: Desk,
+    press: Press,
+    prepared: Prepared,
+    lines: Sequence[Line],
+    copied: Mapping[int, Sequence[int]],
+    values: Mapping[str, Any],
 ) -> Package:
     """Say that it is sealed, unless a consent, or anything else that it goes by, changed meanwhile."""
     with store.write() as connection:
@@ -134,22 +147,49 @@ def _keep(
         package = find(connection, prepared.package.number.text, is_locked=True)
         rules.check_move(package.state, "sealed")
         packages.set_items(connection, package.id, _told(prepared.choice, lines, press))
+        _note_exported(connection, desk, package, copied)
         packages.change(connection, package.id, **values)
         packages.drop_names_key(connection, package.number)
         note(connection, desk, "package_seal", package, {name: values[name] for name in ("file", "manifest", "zip")})
     return replace(package, **values)
 
 
+def _note_exported(
+    connection: sa.Connection, desk: Desk, package: Package, copied: Mapping[int, Sequence[int]]
+) -> None:
+    """Let the custody of pieces, and the log of each complaint, say that copies of them are in a package."""
+    by, number = desk.actor.signature, package.number.text
+    pieces.note_each(connection, [id for ids in copied.values() for id in ids], "exported", by, desk.now, number)
+    for complaint, ids in copied.items():
+        audit.record(
+            connection,
+            at=desk.now,
+            actor=by,
+            action="piece_exported",
+            object=f"complaint:{complaint}",
+            reason=number,
+            details={"pieces": len(ids)},
+        )
+
+
 def _told(choice: Choice, lines: Sequence[Line], press: Press) -> Iterator[Told]:
     keyed = Keyed.of(press.pepper, choice.destination.code)
-    parts = {each.complaint: sorted(each.parts) for each in choice.candidates}
+    candidates = {each.complaint: each for each in choice.candidates}
     for line in lines:
-        yield Told(Item(line.ref, line.shape), line.complaint, keyed.hashes(line), parts[line.complaint])
+        of = candidates[line.complaint]
+        parts = sorted([*of.parts, *([MEDIA] if of.pieces else [])])
+        yield Told(Item(line.ref, line.shape), line.complaint, keyed.hashes(line) | keyed.pieces_of(of), parts)
     for void in choice.voids:
         yield Told(Item(void.told.item.ref, "void"), void.told.complaint, {}, ())
     for each in choice.corrections:
         hashes = {name: keyed.hash(name, text) for name, text in each.now.items()}
         yield Told(Item(each.told.item.ref, "correction"), each.told.complaint, hashes, each.told.parts)
+
+
+def _copies(choice: Choice, number: str, open_pieces: OpenPieces) -> Copies:
+    """The copies that go with lines, to be made as they are written."""
+    enclosing = choice.enclosing
+    return Copies(enclosing, open_pieces([each.complaint for each in enclosing], number))
 
 
 def _names(store: Store, candidates: Sequence[Candidate], number: str, open_names: OpenNames) -> dict[int, Named]:

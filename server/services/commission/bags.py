@@ -29,7 +29,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_
 # instead of 14.7, minutes of 2G instead of an hour. Another build of zlib may make other bytes of them, so a ZIP is
 # rebuilt to the byte only where the same one is; the manifest goes by the files themselves, and is the same everywhere.
 # These are compressed already; a workbook is not, so that its own bytes hang on no zlib either (papers/sheets.py).
-_COMPACT: Final = frozenset({".gz", ".jpg", ".pdf", ".png", ".zip"})
+_COMPACT: Final = frozenset({".gz", ".jpg", ".ogg", ".pdf", ".png", ".zip"})
 _RW_R_R: Final = 0o100644 << 16
 _UNIX: Final = 3
 _CHUNK_BYTES: Final = 2**16

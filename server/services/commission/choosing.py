@@ -17,13 +17,15 @@ from server.domain import release
 from server.domain.act import ACCUSED_ROLES, VICTIM, Act
 from server.domain.anonymity import Said
 from server.domain.complaint import Person
+from server.domain.evidence import Piece
 from server.domain.folding import fold
 from server.domain.places import LAW_2023, LEVELS, Gazetteer
 from server.domain.referral import PROGRAMMES, Accused, Block, Destination, Sendable
-from server.domain.release import Candidate, Line, Named, Somewhere
+from server.domain.release import Candidate, Enclosed, Line, Named, Somewhere
 from server.domain.statistics import Period, quarter_text
 from server.domain.verification import Finding, Quarter, summed
-from server.store import cases, destinations, findings, links, packages, referrals, registry
+from server.domain.working_copy import areas_of, covered_by
+from server.store import cases, destinations, findings, links, packages, pieces, referrals, registry
 from server.store.cases import CaseFile
 from server.store.links import Report
 from server.store.packages import Package, Series, Summary, Told
@@ -40,6 +42,8 @@ _TOTALS: Final = ("GBV-", "COR-SEX")
 # A consent that lets nothing out but numbers.
 _NUMBERS: Final = ("C0", "C1")
 _LINES: Final = ("line", "named")
+# Beside the parts that a line has: that copies of files went with it.
+MEDIA: Final = "media"
 _PAGE: Final = 500
 _REF_CHARS: Final = 10
 _HASH_CHARS: Final = 16
@@ -47,6 +51,7 @@ _MONTH_CHARS: Final = 7
 # The role of whoever complains, and where a complaint stands that nobody opened yet.
 _COMPLAINANT: Final = "complainant"
 _RECEIVED: Final = "received"
+_OF_PIECES: Final = ("pieces", "absent", "shares_media")
 
 
 _Value = TypeVar("_Value", bound=Hashable)
@@ -94,6 +99,17 @@ class Choice:
         """Those whose names have to be opened."""
         return [each for each in self.candidates if each.is_named]
 
+    @property
+    def enclosing(self) -> list[Candidate]:
+        """Those with whose lines copies of pieces go."""
+        return [each for each in self.candidates if each.pieces]
+
+    def held_back(self, closed: int = 0) -> dict[str, int]:
+        """Of how many pieces no copy goes with lines of which the files may be shared, by why; `closed`: how many of
+        those that would go no key in hand opens."""
+        found = Counter[str](why for each in self.candidates for why in each.absent) + Counter({"no_key": closed})
+        return dict(sorted(found.items()))
+
     def lines(self, names: Mapping[int, Named]) -> Iterator[Line]:
         """The lines, in the order of their references; `names` by complaint."""
         for each in self.candidates:
@@ -104,6 +120,7 @@ class Choice:
         return {
             "lines": len(self.candidates) - len(self.named),
             "named": len(self.named),
+            "pieces": sum(len(each.pieces) for each in self.candidates),
             "against": self.counts_against(),
             "voids": len(self.voids),
             "corrections": len(self.corrections),
@@ -128,6 +145,12 @@ class Choice:
             "corrections": [[each.told.item.ref, dict(each.now)] for each in self.corrections],
             "voids": [[each.told.item.ref, each.why] for each in self.voids],
         }
+        # Nothing of them stands there without any: so what was looked at before there were pieces is the same still.
+        if self.enclosing:
+            said["pieces"] = [
+                [each.ref, [[of.no, of.sha256, of.role, areas_of(of.covered)] for of in each.pieces]]
+                for each in self.enclosing
+            ]
         return hashlib.sha256(canonical(said)).hexdigest()
 
 
@@ -159,6 +182,11 @@ class Keyed:
     def hashes(self, line: Line) -> dict[str, str]:
         """By column, what tells a change of it."""
         return {name: self.hash(name, text) for name, text in line.said.items()}
+
+    def pieces_of(self, each: Candidate) -> dict[str, str]:
+        """By piece of which a copy goes with a line, what tells that something else of it is covered."""
+        covered = {f"piece {piece.sha256[:_HASH_CHARS]}": areas_of(piece.covered) for piece in each.pieces}
+        return {name: self.hash(name, canonical(areas).decode()) for name, areas in covered.items()}
 
     def hash(self, name: str, text: str) -> str:
         """Of what stands in a column: 16 hexadecimal digits; empty for what is."""
@@ -224,12 +252,17 @@ def choose(
 
 def is_lapsed(connection: sa.Connection, package: Package, places: Gazetteer | None, day: date) -> bool:
     """Whether a line that was sealed may not be told any more as it is: its complaint was erased, something stands
-    against it by now, or less of it may be told."""
+    against it by now, less of it may be told, or other parts of its pictures are covered."""
     to = destinations.find(connection, [package.destination])[package.destination]
     told = [each for each in packages.items(connection, package.id) if each.item.shape in _LINES]
     if any(each.complaint is None for each in told):
         return True
     parts = {each.complaint: frozenset(each.parts) for each in told if each.complaint is not None}
+    enclosing = [id for id, each in parts.items() if MEDIA in each]
+    if package.sealed_at and any(
+        pieces.is_any_covered_since(connection, page, package.sealed_at) for page in _pages(enclosing)
+    ):
+        return True
     looker = _Looker(connection, to, Keyed(b""), places, day, {})
     return any(not looker.still_tells(page, parts) for page in _pages(sorted(parts)))
 
@@ -259,7 +292,7 @@ class _Looker:
         files = cases.find(self._connection, set(held.values()))
         against = self._against(near, held)
         free = [id for id in near if against[id] is None]
-        facts = _Facts.of(self._connection, free)
+        facts = _Facts.of(self._connection, free, self._to)
         found: dict[int, Candidate | Against] = {}
         for id in ids:
             why = far.get(id) or against[id]
@@ -273,13 +306,16 @@ class _Looker:
         if any(self._against(ids, cases.holding(self._connection, ids)).values()):
             return False
         standings = referrals.standings(self._connection, ids)
-        return all(id in standings and parts[id] <= rules.parts(standings[id].sendable, self._to) for id in ids)
+        return all(id in standings and parts[id] <= self._may_tell(standings[id].sendable) for id in ids)
 
     def retold(self, found: Candidate) -> Candidate:
         """A complaint of which the line that is there becomes void, as one that is told for the first time."""
         number = registry.numbers_of(self._connection, [found.complaint])[found.complaint]
         ref = self._keyed.ref(number, self._voids.get(found.complaint, 0) + 1)
         return _without_past(replace(found, ref=ref))
+
+    def _may_tell(self, each: Sendable) -> frozenset[str]:
+        return rules.parts(each, self._to) | ({MEDIA} if rules.may_share_media(each, self._to) else frozenset())
 
     def _far(self, ids: Sequence[int]) -> dict[int, Against]:
         """Those that are no business of that destination, and those whose own word lets out numbers alone: of the rest
@@ -349,6 +385,9 @@ class _Looker:
             # Without a name no line says a place nearer than a cercle, nor do its words.
             summary=said if "identity" in parts or near in ("", "region", "cercle") else "",
             summary_tells_cercle=near == "cercle",
+            shares_media=rules.may_share_media(sendable, self._to),
+            pieces=facts.enclosed.get(id, ()),
+            absent=tuple(why for each in facts.pieces.get(id, ()) if (why := release.absent(each.role, each.state))),
         )
         return _without_past(found) if voids else found
 
@@ -392,28 +431,58 @@ class _Facts:
     findings: Mapping[tuple[int, str], tuple[int, Finding]]
     summaries: Mapping[int, Summary]
     standings: Mapping[int, Standing]
+    # Of those alone whose person lets that destination have copies.
+    pieces: Mapping[int, Sequence[Piece]]
+    enclosed: Mapping[int, Sequence[Enclosed]]
 
     @classmethod
-    def of(cls, connection: sa.Connection, ids: Sequence[int]) -> Self:
-        """Of these complaints."""
+    def of(cls, connection: sa.Connection, ids: Sequence[int], to: Destination) -> Self:
+        """Of these complaints, as they go to a destination."""
+        standings = referrals.standings(connection, ids)
+        sharing = [id for id in ids if rules.may_share_media(standings[id].sendable, to)]
+        found = pieces.of_complaints(connection, sharing) if sharing else {}
         return cls(
             reports=links.reports(connection, ids),
             numbers=registry.numbers_of(connection, ids),
             people=referrals.people_of(connection, ids),
             findings=findings.standing(connection, ids),
             summaries=packages.summaries(connection, ids),
-            standings=referrals.standings(connection, ids),
+            standings=standings,
+            pieces=found,
+            enclosed=_enclosed(connection, found),
         )
 
 
+def _enclosed(connection: sa.Connection, found: Mapping[int, Sequence[Piece]]) -> dict[int, list[Enclosed]]:
+    """By complaint, those of its pieces of which copies go, each by its place among all of them: their numbers may
+    stand twice, since a revision counts anew."""
+    going = {each.id for those in found.values() for each in those if release.absent(each.role, each.state) is None}
+    areas = pieces.covers_of(connection, going) if going else {}
+    return {
+        complaint: [
+            Enclosed(each.id, no, each.sha256, each.kind, each.role, covered_by(areas.get(each.id, ())))
+            for no, each in enumerate(those, 1)
+            if each.id in going
+        ]
+        for complaint, those in found.items()
+    }
+
+
 def _plain(each: Candidate) -> dict[str, Any]:
-    """All of a candidate as JSON has it: a set has another order in each process."""
-    return vars(each) | {"parts": sorted(each.parts), "victim": vars(each.victim), "where": vars(each.where)}
+    """All of a candidate as JSON has it, but for its pieces: a set has another order in each process."""
+    said = {name: value for name, value in vars(each).items() if name not in _OF_PIECES}
+    return said | {"parts": sorted(each.parts), "victim": vars(each.victim), "where": vars(each.where)}
 
 
 def _is_another(told: Told, now: Candidate, keyed: Keyed) -> bool:
-    """Whether a line says something else of its person by now, or may say more or less than it did."""
-    if set(told.parts) != now.parts:
+    """Whether a line says something else of its person by now, or may say more or less than it did.
+
+    So it does with a piece that came since, or of which something else is covered, and where the files may not be
+    shared any more. A piece that is gone from here stays where it was sent.
+    """
+    if set(told.parts) - {MEDIA} != now.parts or (MEDIA in told.parts and not now.shares_media):
+        return True
+    if any(told.hashes.get(name, "") != hash for name, hash in keyed.pieces_of(now).items()):
         return True
     ways = release.ways_to_say(now).items()
     return any(told.hashes.get(name, "") not in {keyed.hash(name, text) for text in texts} for name, texts in ways)

@@ -13,6 +13,19 @@ from server.services.commission.choosing import Correction, Void
 
 
 @dataclass(frozen=True)
+class Copied:
+    """A file of a package that was made anew of a piece of evidence, with a line. `no`: the place of the piece among
+    the files of its complaint; `sha256`: of this file, in hexadecimal digits."""
+
+    ref: str
+    no: int
+    file: str
+    kind: str
+    role: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Content:
     """A package before it is written: the same content makes the same bytes, wherever and whenever.
 
@@ -20,7 +33,8 @@ class Content:
     against one, None where a package said it before; `tables` of the quarter, small numbers hidden. `key_id`: of the
     key that references go by; `public_key`: the file of the one that its signature is checked by. `previous`: the
     number and the SHA-256 of the manifest of the package sealed before; None for the first. `as_of`: what is said is
-    as of then. `coalition`: who sends it; `version` of this program.
+    as of then. `coalition`: who sends it; `version` of this program. `copies`: the files of pieces that
+    are in it.
     """
 
     number: Number
@@ -37,3 +51,9 @@ class Content:
     previous: tuple[str, str] | None
     version: str
     places: Gazetteer | None = field(repr=False)
+    copies: Sequence[Copied] = ()
+
+    @property
+    def pieces(self) -> int:
+        """Of how many pieces it has copies."""
+        return len({(each.ref, each.no) for each in self.copies})

@@ -25,8 +25,8 @@ _TAGS: Final = "tagmanifest-sha256.txt"
 _SIGNATURE: Final = f"{MANIFEST}.minisig"
 # Beside the payload there is nothing else in a bag of ours.
 _AROUND: Final = frozenset({"bagit.txt", "bag-info.txt", MANIFEST, _SIGNATURE, PUBLIC_KEY})
-# A manifest has a hundred bytes for each of a dozen files.
-_LIST_MAX_BYTES: Final = 2**20
+# A manifest has a hundred bytes for each file: room for a dozen, and the copies of a hundred thousand pieces.
+_LIST_MAX_BYTES: Final = 2**24
 _PIECE_BYTES: Final = 2**20
 # What `zipfile` says of a file that is no ZIP, is damaged, or is closed by a passphrase.
 _UNREADABLE: Final = (BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, ValueError, zlib.error)

@@ -128,7 +128,7 @@ def release_identities(store: Store, desk: Desk, complaints: Sequence[int], purp
     Whoever approves what leaves opens them by that right, without an assignment; `purpose` is what they are opened for,
     as the log keeps it. Raises NotFound where one is not there, and in the same way where this is not permitted.
     """
-    cases = _released(store, desk, complaints)
+    cases = releasable(store, desk, complaints)
     tries = {id: _try(desk, case, case.find("identity"), "identity") for id, case in cases.items()}
     with store.write() as connection:
         wishes = contacts.wishes(connection, complaints)
@@ -140,7 +140,7 @@ def release_identities(store: Store, desk: Desk, complaints: Sequence[int], purp
 
 def release_given(store: Store, desk: Desk, given: Mapping[int, Mapping[str, Any]], purpose: str) -> dict[int, Opened]:
     """As `release_identities`, of what the actor opened elsewhere, by a key that is on no hub."""
-    cases = _released(store, desk, list(given))
+    cases = releasable(store, desk, list(given))
     with store.write() as connection:
         wishes = contacts.wishes(connection, given)
         for complaint, case in cases.items():
@@ -163,7 +163,7 @@ def carry_identities(store: Store, desk: Desk, complaints: Sequence[int], purpos
     Each is logged as an opening, since nobody will see when it is opened there; none, where one of them has no key of
     the actor's at all. Raises NotFound as `release_identities`.
     """
-    cases = _released(store, desk, complaints)
+    cases = releasable(store, desk, complaints)
     parts = {complaint: case.find("identity").part for complaint, case in cases.items()}
     found = {
         complaint: _carried(cases[complaint], part, desk)
@@ -248,8 +248,8 @@ def _permitted(
     return case, checked_reason(reason or "")
 
 
-def _released(store: Store, desk: Desk, complaints: Sequence[int]) -> dict[int, Case]:
-    """Complaints of which the actor may let the identity go. Raises NotFound."""
+def releasable(store: Store, desk: Desk, complaints: Sequence[int]) -> dict[int, Case]:
+    """Complaints of which the actor may let go what consent allows a body to have. Raises NotFound."""
     cases = holding.cases(store, desk, complaints)
     for complaint, case in cases.items():
         if not permit(desk.actor, "approve_export", case.target):

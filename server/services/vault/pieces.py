@@ -19,7 +19,7 @@ from server.domain.errors import NotFound, PieceRefused
 from server.domain.evidence import Act, Custody, Piece
 from server.domain.permission import Action, permit
 from server.domain.reason import checked_reason
-from server.domain.working_copy import Covered, Rectangle
+from server.domain.working_copy import Covered, areas_of, covered_by
 from server.services.vault import holding, opening
 from server.services.vault.holding import Case, Proof, Sealed
 from server.store import accounts, devices, pieces, registry
@@ -29,6 +29,8 @@ from server.store.engine import Store
 
 TRANSCRIPT_CHARS: Final = 20_000
 COVERS_MOST: Final = 100
+# Intake waits while so many openings are noted.
+_PAGE: Final = 100
 _TRANSCRIPT: Final = b"seere-transcript"
 _THOUSANDTHS: Final = 1000
 
@@ -77,6 +79,14 @@ class _Key:
     proof: Proof | None
 
 
+@dataclass(frozen=True)
+class Released:
+    """A piece of which a copy may leave: the hash of its sealed bytes, and what is said to be the key of its file."""
+
+    sha256: str
+    keys: Sequence[_Key] = field(repr=False)
+
+
 def view(store: Store, depot: Depot, desk: Desk, id: int) -> View:
     """How a piece stands. Raises NotFound, also where the actor may not find its complaint."""
     piece, case = _found(store, desk, id)
@@ -91,7 +101,7 @@ def view(store: Store, depot: Depot, desk: Desk, id: int) -> View:
             device=numbers.get(piece.device),
             arrived=_arrived(depot, piece),
             custody=[_handled(each, names, numbers) for each in pieces.custody_of(connection, id)],
-            covered=_covered(pieces.cover_of(connection, id)),
+            covered=covered_by(pieces.cover_of(connection, id)),
             before=beside[at - 1] if at else None,
             after=beside[at + 1] if at + 1 < len(beside) else None,
             may_open=permit(desk.actor, "read_traces", case.target),
@@ -121,7 +131,7 @@ def original(store: Store, depot: Depot, desk: Desk, id: int, reason: str) -> Op
 
 def cover(store: Store, desk: Desk, id: int, covered: Covered) -> None:
     """Say what of the pictures of a piece nobody is to see from here on. Raises NotFound, PieceRefused (`areas`)."""
-    areas = [[no, *each] for no, those in sorted(covered.items()) for each in those]
+    areas = areas_of(covered)
     if len(areas) > COVERS_MOST or not all(_is_area(each) for each in areas):
         raise PieceRefused(fault="areas")
     piece = _permitted(store, desk, id, "read_traces")[0]
@@ -147,6 +157,37 @@ def tell(store: Store, desk: Desk, id: int, text: str) -> None:
         _note(connection, desk, piece, "told")
 
 
+def release(store: Store, desk: Desk, complaints: Sequence[int], purpose: str) -> dict[int, Released]:
+    """By piece, the keys of the files of complaints of which copies go to a body that their people chose.
+
+    Whoever approves what leaves opens their traces by that right; `purpose` is what they are opened for, as an opening
+    and the log keep it of each complaint. Raises NotFound where one is not there, and in the same way where this is not
+    permitted.
+    """
+    found: dict[int, Released] = {}
+    for start in range(0, len(complaints), _PAGE):
+        found |= _released_page(store, desk, complaints[start : start + _PAGE], purpose)
+    return found
+
+
+def released(depot: Depot, piece: Released | None) -> Opened:
+    """A piece that was released. Raises PieceRefused: `no_key` where no key in hand opens it, `not_here`, `altered`."""
+    if piece is None or not piece.keys:
+        raise PieceRefused(fault="no_key")
+    return _deciphered(depot, piece.sha256, piece.keys)[0]
+
+
+def closed(store: Store, desk: Desk, complaints: Sequence[int]) -> frozenset[int]:
+    """Those pieces of complaints that no key in hand opens; nothing of any is shown. Raises as `release`."""
+    found: set[int] = set()
+    for start in range(0, len(complaints), _PAGE):
+        page = complaints[start : start + _PAGE]
+        cases, beside = opening.releasable(store, desk, page), _beside(store, page)
+        for id, those in beside.items():
+            found |= {each.id for each in those if next(_keys(cases[id], desk, each), None) is None}
+    return frozenset(found)
+
+
 def _open(store: Store, depot: Depot, desk: Desk, id: int, act: Act, right: Action, reason: str | None) -> Opened:
     piece, case = _permitted(store, desk, id, right)
     why = opening.TRIAGE if reason is None else checked_reason(reason)
@@ -158,7 +199,7 @@ def _open(store: Store, depot: Depot, desk: Desk, id: int, act: Act, right: Acti
     keys = list(_keys(case, desk, piece))
     if not keys:
         raise PieceRefused(fault="no_key")
-    opened, key = _deciphered(depot, piece, keys)
+    opened, key = _deciphered(depot, piece.sha256, keys)
     with store.write() as connection:
         if pieces.find(connection, piece.id) is None:
             raise NotFound(object=id)
@@ -166,6 +207,29 @@ def _open(store: Store, depot: Depot, desk: Desk, id: int, act: Act, right: Acti
         opening.note_look(connection, desk, piece.complaint, case, key.part, key.proof, why)
         box = pieces.transcript_of(connection, piece.id)
     return replace(opened, transcript=_transcript(box, key.key))
+
+
+def _released_page(store: Store, desk: Desk, complaints: Sequence[int], purpose: str) -> dict[int, Released]:
+    cases, beside = opening.releasable(store, desk, complaints), _beside(store, complaints)
+    found = {each.id: list(_keys(cases[id], desk, each)) for id, those in beside.items() for each in those}
+    with store.write() as connection:
+        for id, those in beside.items():
+            key = next((key for each in those for key in found[each.id]), None)
+            if key is None:
+                holding.note(connection, desk, "unopenable", id, {"compartment": "traces"}, purpose)
+            else:
+                opening.note_look(connection, desk, id, cases[id], key.part, key.proof, purpose)
+    # Without the traces that said them, which would be in memory as long as a package is being made.
+    return {
+        each.id: Released(each.sha256, [_Key(key.key, None, None) for key in found[each.id]])
+        for those in beside.values()
+        for each in those
+    }
+
+
+def _beside(store: Store, complaints: Sequence[int]) -> dict[int, list[Piece]]:
+    with store.read() as connection:
+        return pieces.of_complaints(connection, complaints)
 
 
 def _found(store: Store, desk: Desk, id: int) -> tuple[Piece, Case]:
@@ -209,11 +273,11 @@ def _traces(part: Sealed, usable: dict[str, bytes]) -> tuple[Mapping[str, Any], 
     return (opening.read_part(part, proof, "traces") or {}), proof
 
 
-def _deciphered(depot: Depot, piece: Piece, keys: Sequence[_Key]) -> tuple[Opened, _Key]:
+def _deciphered(depot: Depot, sha256: str, keys: Sequence[_Key]) -> tuple[Opened, _Key]:
     """The file by the first of these keys that opens it. Raises PieceRefused."""
     for key in keys:
         try:
-            opened = open_file(depot.blobs.read(piece.sha256), key.key)
+            opened = open_file(depot.blobs.read(sha256), key.key)
             data = b"".join(opened.chunks)
         except Unopenable:
             continue
@@ -238,13 +302,6 @@ def _arrived(depot: Depot, piece: Piece) -> int:
 def _handled(each: Custody, names: dict[str, str], numbers: dict[str, int]) -> Handled:
     kind, _, id = each.by.partition(":")
     return Handled(each, names.get(id, ""), numbers.get(id) if kind == "device" else None)
-
-
-def _covered(areas: Sequence[Sequence[int]]) -> Covered:
-    covered: dict[int, list[Rectangle]] = {}
-    for no, left, top, width, height in areas:
-        covered.setdefault(no, []).append((left, top, width, height))
-    return covered
 
 
 def _is_area(area: Sequence[int]) -> bool:

@@ -11,7 +11,7 @@ from server.domain.packages import NEXT
 from server.domain.permission import Action
 from server.domain.release import Named
 from server.i18n import Catalogue, catalogue
-from server.press import press_of, seal
+from server.press import closed_pieces, press_of, seal
 from server.refusals import refusal
 from server.services.accounts.sessions import Login
 from server.services.commission import answering, preparing, sealing, serials, transmitting
@@ -172,11 +172,13 @@ def _looked_at(person: Login, number: str, wrong: str = "") -> str:
         "step": package_view.step(package, prepared),
         "earlier": [each for each in made if each.id < package.id][:_EARLIER],
         "can_cancel": "cancelled" in NEXT[package.state],
+        "held": package_view.held(texts, package),
         "wrong": wrong,
         "typed": request.form,
     }
     if prepared is None:
         return page("package.html", person, **values, **_sent(desk, package))
+    values |= _enclosing(texts, prepared, hub.desk(person.actor, person.keys))
     return page("package_control.html", person, **values, **_control(texts, prepared, desk))
 
 
@@ -193,6 +195,18 @@ def _sent(desk: Desk, package: Package) -> dict[str, Any]:
         "address": next((each.address for each in known if each.destination == package.destination), ""),
         # What the hub prepared by itself two people see before it leaves.
         "is_sealer": preparing.needs_another(package, desk),
+    }
+
+
+def _enclosing(texts: Catalogue, prepared: Prepared, desk: Desk) -> dict[str, Any]:
+    """Copies of which pieces go with which lines, and of which none does, as far as it can be known before."""
+    choice = prepared.choice
+    may_seal = serials.may_approve(desk.actor) and prepared.package.prepared_by != desk.actor.signature
+    # The keys that count are those of whoever seals.
+    held = choice.held_back(closed_pieces(this_hub(), desk, prepared) if may_seal else 0)
+    return {
+        "enclosing": [(each.ref, len(each.pieces)) for each in choice.enclosing],
+        "held": [(number, texts.text(f"packages.held_{why}")) for why, number in held.items()],
     }
 
 

@@ -31,13 +31,15 @@ _LEAST: Final = 14
 
 @dataclass(frozen=True)
 class Row:
-    """A package in words; `lines`, `named` and `withheld` count complaints, `settled` what was answered of `items`."""
+    """A package in words; `lines`, `named` and `withheld` count complaints, `pieces` those of evidence, `settled` what
+    was answered of `items`."""
 
     package: Package
     body: str
     lines: int
     named: int
     withheld: int
+    pieces: int
     items: int = 0
     settled: int = 0
 
@@ -76,7 +78,14 @@ def row(package: Package, names: Mapping[str, str], words: tuple[int, int] = (0,
     counts = package.counts
     kept_back = sum(withheld(counts.get("against", {})).values())
     lines, named = counts.get("lines", 0), counts.get("named", 0)
-    return Row(package, names.get(package.destination, ""), lines, named, kept_back, *words)
+    body, pieces = names.get(package.destination, ""), counts.get("pieces", 0)
+    return Row(package, body, lines, named, kept_back, pieces, *words)
+
+
+def held(texts: Catalogue, package: Package) -> list[tuple[int, str]]:
+    """Of how many pieces no copy could be made when a package was sealed, and why."""
+    found = package.counts.get("pieces_held", {})
+    return [(number, texts.text(f"packages.held_{why}")) for why, number in found.items()]
 
 
 def cells(texts: Catalogue, row: Row) -> list[object]:

@@ -15,7 +15,7 @@ from server.figure_words import Words
 from server.services.commission import minisign
 from server.services.commission.bags import MANIFEST, PUBLIC_KEY
 from server.services.commission.content import Content
-from server.services.commission.papers import figures
+from server.services.commission.papers import enclosures, figures
 from server.services.commission.papers.columns import CODES, code_of, label_of
 from server.services.commission.papers.figures import Counts
 from server.services.commission.papers.pages import render
@@ -74,6 +74,7 @@ def html(content: Content, words: Words) -> str:
         lines=references([each.ref for each in content.lines]),
         voids=references([each.told.item.ref for each in content.voids]),
         corrections=references(corrected),
+        pieces=enclosures.told(content, words),
         blanks=_BLANKS,
         digits=_DIGITS,
         manifest=MANIFEST,

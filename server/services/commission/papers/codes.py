@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from client_sync.protocol.vocabulary import VOCABULARY
+from client_sync.protocol.vocabulary import VOCABULARY, label
 from server.domain.places import LAW_2023
 from server.figure_words import Words
 from server.services.commission.content import Content
-from server.services.commission.papers import notices
+from server.services.commission.papers import enclosures, notices
 from server.services.commission.papers.columns import (
     CODES,
     COLUMNS,
@@ -22,6 +22,7 @@ HEAD: Final = ("fichier", "colonne", "code", "francais", "anglais", "version")
 _LINES: Final = "plaintes"
 _VOIDS: Final = "retraits"
 _CORRECTIONS: Final = "corrections"
+_PIECES: Final = "pieces"
 
 
 def rows(content: Content, words: Words) -> Iterator[tuple[str, ...]]:
@@ -33,7 +34,8 @@ def rows(content: Content, words: Words) -> Iterator[tuple[str, ...]]:
     english = Words("en", words.places)
     for column in COLUMNS:
         yield _LINES, column.name, column.alias, _meaning(column, words), _meaning(column, english), ""
-    for file, head in ((_VOIDS, notices.VOIDS_HEAD), (_CORRECTIONS, notices.CORRECTIONS_HEAD)):
+    tables = [(_VOIDS, notices.VOIDS_HEAD), (_CORRECTIONS, notices.CORRECTIONS_HEAD)]
+    for file, head in [*tables, (_PIECES, enclosures.HEAD)] if content.copies else tables:
         for name in head:
             yield file, name, "", words.text(f"papers.column_{name}"), english.text(f"papers.column_{name}"), ""
     for of, codes in CODES.items():
@@ -44,6 +46,16 @@ def rows(content: Content, words: Words) -> Iterator[tuple[str, ...]]:
     for why in VOIDED:
         said = words.text(f"papers.void_{why}"), english.text(f"papers.void_{why}")
         yield _VOIDS, "motif_code", why, *said, VOCABULARY.version
+
+    if content.copies:
+        yield from _pieces(words, english)
+
+
+def _pieces(words: Words, english: Words) -> Iterator[tuple[str, ...]]:
+    for column, of in enclosures.LISTS.items():
+        for code in VOCABULARY.lists[of]:
+            said = label(of, code, words.language), label(of, code, english.language)
+            yield _PIECES, column, code, *said, VOCABULARY.version
 
 
 def _meaning(column: Column, words: Words) -> str:

@@ -7,7 +7,7 @@ from client_sync.protocol.vocabulary import VOCABULARY
 from server.domain.anonymity import LEAST
 from server.figure_words import Words
 from server.services.commission.content import Content
-from server.services.commission.papers import bordereau
+from server.services.commission.papers import bordereau, enclosures
 
 _FILES: Final = (
     "bordereau.html",
@@ -20,6 +20,7 @@ _FILES: Final = (
     "corrections.csv",
     "verifier.html",
 )
+_PIECES: Final = "pieces.csv"
 
 
 def rows(content: Content, words: Words) -> Iterator[tuple[str, str]]:
@@ -35,7 +36,9 @@ def rows(content: Content, words: Words) -> Iterator[tuple[str, str]]:
     yield "", text("papers.confided")
     for name in ("alike", "hidden", "refs", "voids", "corrections", "csv"):
         yield text(f"papers.readme_{name}"), text(f"papers.readme_{name}_is", least=LEAST, mark=text("papers.hidden"))
-    for file in _FILES:
+    if content.copies:
+        yield text("papers.readme_pieces"), enclosures.told(content, words)
+    for file in (*_FILES, _PIECES) if content.copies else _FILES:
         yield file, text("papers.file_" + file.replace(".", "_"))
     made = {"version": content.version, "vocabulary": VOCABULARY.version, "key_id": content.key_id}
     yield "", text("papers.made_by", **made)

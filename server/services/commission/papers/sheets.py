@@ -13,7 +13,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from server.figure_words import Worded, Words
 from server.services.commission.content import Content
-from server.services.commission.papers import bordereau, codes, columns, figures, notices, readme
+from server.services.commission.papers import bordereau, codes, columns, enclosures, figures, notices, readme
 
 # Of no text a formula, a link or a number is made, and no row waits in a file for the next.
 _OPTIONS: Final = {
@@ -57,6 +57,9 @@ def chunks(content: Content, words: Words) -> Iterator[bytes]:
         _lines(book.add_worksheet(next(names)), formats, content, words)
         _table(book.add_worksheet(next(names)), formats, notices.VOIDS_HEAD, notices.voids(content, words))
         _table(book.add_worksheet(next(names)), formats, notices.CORRECTIONS_HEAD, notices.corrections(content, words))
+        if content.copies:
+            sheet = book.add_worksheet(words.text("papers.sheet_pieces"))
+            _table(sheet, formats, enclosures.HEAD, enclosures.rows(content, words))
         _figures(book.add_worksheet(words.text("papers.sheet_figures")), formats, figures.tables(content, words))
         _table(book.add_worksheet(words.text("papers.sheet_codes")), formats, codes.HEAD, codes.rows(content, words))
         _readme(book.add_worksheet(words.text("papers.sheet_readme")), formats, readme.rows(content, words))

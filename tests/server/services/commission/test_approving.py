@@ -12,6 +12,7 @@ import pytest
 from server.domain.errors import NotFound, PackageRefused
 from server.domain.statistics import Period
 from server.hub import Hub
+from server.press import piece_opener
 from server.services import statistics
 from server.services.commission import approving, preparing, sealing, serials, summarising
 from server.services.commission.approving import OpenNames, Press
@@ -65,7 +66,9 @@ def approve(hub: Hub, who: Person, package: Package, opened: OpenNames = opening
     desk, number = at_desk(hub, who), package.number.text
     tables = statistics.published(hub.store, desk, Period.read(QUARTER, QUARTER))
     seen = more.pop("seen", package.choice)
-    return approving.approve(hub.store, desk, press(hub), number, seen, opened, tables, **more)
+    return approving.approve(
+        hub.store, desk, press(hub), number, seen, opened, tables, open_pieces=piece_opener(hub, desk), **more
+    )
 
 
 def members(data: bytes) -> dict[str, bytes]:
@@ -160,7 +163,9 @@ def test_number_is_taken_as_it_is_written_however_it_was_typed(
     package = prepared(hub, awa)
     tables = statistics.published(hub.store, at_desk(hub, binta), Period.read(QUARTER, QUARTER))
     typed = f" {package.number.text.lower()} "
-    approving.approve(hub.store, at_desk(hub, binta), press(hub), typed, package.choice, opening, tables)
+    desk = at_desk(hub, binta)
+    opened = piece_opener(hub, desk)
+    approving.approve(hub.store, desk, press(hub), typed, package.choice, opening, tables, open_pieces=opened)
     file = press(hub).folder / sealing.file_name(package.number.text, by_passphrase=False)
     assert pyrage.decrypt(file.read_bytes(), [key])
 

@@ -296,7 +296,8 @@ def test_withdrawal_says_no_more_than_that_a_line_stands_no_more() -> None:
         (
             "withdrawn",
             "Ne vaut plus : l'accord de la personne a changé, la plainte est redite autrement sous une autre "
-            "référence, ou une règle du réseau ne permet plus de la confier. Retirez la ligne et toute copie.",
+            "référence, ou une règle du réseau ne permet plus de la confier. "
+            "Retirez la ligne, ses pièces et toute copie.",
         )
     }
     assert [row["motif_code"] for row in rows[len(whys) :]] == ["changed", "erased"]

@@ -18,8 +18,9 @@ from server.domain.packages import Word
 from server.services.commission import preparing, sealing, serials
 from server.store import packages
 from server.store.packages import Package
+from tests import media
 from tests.builders import Clock, an_id, open_bare_hub, operation
-from tests.commission import QUARTER, consent
+from tests.commission import PERSONS, QUARTER, consent
 from tests.console_packages import (
     ADMINISTRATOR,
     AWA,
@@ -34,6 +35,7 @@ from tests.console_packages import (
     Office,
     furnished,
 )
+from tests.evidence_work import complaint_with, seal_up, send_up
 
 LIST = "/console/exports"
 NUMBER = "CNDH-2026-T4-0001"
@@ -61,6 +63,19 @@ def _answer(of: Package, *refs: str, **changed: Any) -> dict[str, Any]:
     said = {"package": of.number.text, "manifest_sha256": of.manifest, "received_at": "2027-01-05"}
     content = json.dumps(said | {"by": "Greffe", "items": items} | changed).encode()
     return {"file": (io.BytesIO(content), "accuse.json")}
+
+
+def _tell_with_files(office: Office, *files: bytes, awaited: bytes | None = None) -> None:
+    """A complaint of the quarter whose copies may go with its name."""
+    known = [seal_up(each, media_type=None if each != b"no picture" else "image/jpeg") for each in files]
+    late = [] if awaited is None else [seal_up(awaited)]
+    office.hub.clock.pass_(days=-40)  # type: ignore[attr-defined]
+    told = {"kinds": ["HR-ARR"], "place": {"id": "ml-c-bla", "list": "2026.1"}, "persons": PERSONS, "money": None}
+    shared = consent("C3", "cndh", share_media=True)
+    office.phone.send(complaint_with(office.phone, "with files", *known, *late, consent=shared, **told))
+    for each in known:
+        send_up(office.phone, each)
+    office.hub.clock.pass_(days=40)  # type: ignore[attr-defined]
 
 
 def _rows(page: TestResponse) -> list[list[str]]:
@@ -102,6 +117,26 @@ class TestPreparing:
         browser = office.browser(BINTA)
         browser.get(LIST)
         assert browser.post(LIST, to="cndh", quarter=QUARTER).status_code == 422
+
+    def test_copies_that_go_are_said_before_and_after_and_what_is_held_back_with_why(self, office: Office) -> None:
+        _tell_with_files(office, media.photo(), media.voice(), b"no picture")
+        package = office.prepare()
+        page = office.browser(BINTA).get(f"{LIST}/{NUMBER}")
+        assert _is_shown(page, "3 pièces pour 1 ligne", "refaites sans lieu ni appareil")
+        assert "pas encore arrivées" not in page.text
+        assert _seals(office, package).status_code == 303
+        page = office.browser(AWA).get(f"{LIST}/{NUMBER}")
+        assert _is_shown(page, "Pièces retenues", "1 pièce : aucune copie sûre ne peut en être faite : abîmées")
+        assert "<dt>Pièces</dt><dd>2</dd>" in page.text
+        sealed = office.file(office.found(package))
+        bag = zipfile.ZipFile(io.BytesIO(pyrage.decrypt(sealed.read_bytes(), [office.key])))
+        assert sorted(name.rpartition("-")[2] for name in bag.namelist() if "/pieces/" in name) == ["1.jpg", "2.ogg"]
+
+    def test_pieces_that_do_not_go_are_said_before_the_package_is_sealed(self, office: Office) -> None:
+        _tell_with_files(office, media.photo(), awaited=media.voice())
+        office.prepare()
+        page = office.browser(AWA).get(f"{LIST}/{NUMBER}")
+        assert _is_shown(page, "1 pièce pour 1 ligne", "Pièces retenues : 1 pièce , pas encore arrivées")
 
     def test_line_is_read_as_the_body_reads_it_but_for_the_name(self, office: Office) -> None:
         office.prepare()
