@@ -91,11 +91,14 @@ def declared_bytes(connection: sa.Connection, complaint_id: int) -> int:
     return int(connection.scalar(select.where(piece.c.complaint == complaint_id, piece.c.state != "refused")) or 0)
 
 
-def settle(
-    connection: sa.Connection, device: str, sha256: str, state: State, at: datetime, fault: str = ""
-) -> list[Piece]:
-    """Note what became of a file that a device sent, of each complaint that awaits it; gives those, locked."""
-    mine = (piece.c.device == device) & (piece.c.sha256 == sha256) & (piece.c.state == "awaited")
+def settle(connection: sa.Connection, one: Piece, state: State, at: datetime, fault: str = "") -> list[Piece]:
+    """Note what became of a file that a device sent, of each complaint that awaits it so; gives those, locked.
+
+    Where a complaint declares it with another size, which no file of that hash has, it is awaited still.
+    """
+    columns = piece.c
+    mine = (columns.device == one.device) & (columns.sha256 == one.sha256) & (columns.size == one.size)
+    mine &= columns.state == "awaited"
     found = [Piece(*row) for row in connection.execute(dialect.locked(connection, sa.select(*_PIECE).where(mine)))]
     _note_state(connection, [each.id for each in found], state, at, fault)
     return found

@@ -105,8 +105,12 @@ def add(sender: Sender, upload: str, offset: int, data: bytes) -> Standing:
         raise FileTooLarge
     if data:
         _refuse_when_full(sender.depot, len(data))
-        with _disk():
-            sender.depot.parts.append(sender.device.id, upload, offset, data)
+        try:
+            with _disk():
+                sender.depot.parts.append(sender.device.id, upload, offset, data)
+        except FileNotFoundError:
+            # Dropped, or taken in, by another request just now.
+            raise FileUnwanted from None
     return _standing(sender, piece)
 
 
@@ -211,7 +215,7 @@ def _settle(sender: Sender, piece: Piece, state: State, fault: str = "") -> list
     """Note what became of a file, of every complaint that awaits it of this device, and tell the device."""
     with sender.store.write() as connection:
         devices.lock_lineage(connection, sender.device.lineage)
-        settled = pieces.settle(connection, piece.device, piece.sha256, state, sender.at, fault)
+        settled = pieces.settle(connection, piece, state, sender.at, fault)
         said = {"sha256": piece.sha256, "state": state} | ({"code": fault} if fault else {})
         names = pieces.client_ids(connection, {each.complaint for each in settled})
         for each in settled:
