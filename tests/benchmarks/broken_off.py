@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from client_sync.uploads import CHUNK_FIRST_BYTES
 from fixtures.bad_road import BadRoad, Cut, Rule
 from tests.benchmarks.binding import bind
 from tests.benchmarks.figure import Figure, note
-from tests.benchmarks.handset import Handed, photo, sent_twice, told, write
+from tests.benchmarks.handset import photo, sent_twice, told, write
 from tests.benchmarks.harness import CHECKOUT, HubProcess, Void, enrol, free_port, fresh_folder, opened
 from tests.benchmarks.wire import foreign_contents
 
