@@ -577,6 +577,14 @@ def test_chunks_grow_while_they_are_quick_and_stay_within_the_stall_limit(took: 
     assert became == sizes
 
 
+def test_on_a_slow_link_the_chunks_of_two_files_are_together_no_larger_than_that_of_one() -> None:
+    chunk, became = ChunkSize(), []
+    for took_s, at_once in ((5.0, 1), (9.0, 2), (5.0, 2), (5.0, 1), (0.5, 2)):
+        chunk.note_arrived(chunk.bytes, took_s, at_once)
+        became.append(chunk.bytes // KILOBYTES)
+    assert became == [64, 32, 32, 64, 128]
+
+
 def test_a_cut_halves_a_chunk_and_the_rest_of_a_file_says_nothing() -> None:
     chunk = ChunkSize()
     chunk.note_arrived(100, 0.01)
