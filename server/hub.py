@@ -20,9 +20,9 @@ from server.domain.people import NO_KEYS, HeldKeys
 from server.domain.permission import Actor
 from server.domain.places import Gazetteer
 from server.store import migrations, state
+from server.store.depot import Depot, open_depot
 from server.store.engine import Store, open_store
 from server.store.places import CurrentPlaces
-from server.store.shelf import Shelf, open_shelf
 
 # As pyproject.toml says: a checkout that is used where it lies has no metadata to ask.
 VERSION: Final = "0.1.0"
@@ -48,7 +48,7 @@ class Hub:
     secrets: Secrets
     identity: Identity
     clock: Clock
-    shelf: Shelf
+    depot: Depot
     places: CurrentPlaces = field(default_factory=CurrentPlaces)
 
     def epoch(self) -> str:
@@ -86,13 +86,13 @@ def open_hub(settings: Settings, secrets: Secrets, clock: Clock = utc_now) -> Hu
         with store.read():
             pass  # A key that is not the file's is refused here, in the store's own words.
         migrations.upgrade(store)
-        return Hub(settings, store, secrets, _identity(store, secrets), clock, shelf_of(settings))
+        return Hub(settings, store, secrets, _identity(store, secrets), clock, depot_of(settings))
     except BaseException:
         store.close()
         raise
 
 
-def shelf_of(settings: Settings) -> Shelf:
+def depot_of(settings: Settings) -> Depot:
     """Where the settings keep files. Raises BlobsUnusable."""
     limits = Limits(
         file=settings.file_mb * _MIB,
@@ -101,7 +101,7 @@ def shelf_of(settings: Settings) -> Shelf:
         parts=settings.parts_mb * _MIB,
         spared=settings.spared_mb * _MIB,
     )
-    return open_shelf(settings.data, settings.blobs, limits)
+    return open_depot(settings.data, settings.blobs, limits)
 
 
 def new_epoch() -> str:

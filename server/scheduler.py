@@ -221,7 +221,7 @@ def _nightly(hub: Hub) -> Cadence:
 def _back_up(hub: Hub) -> None:
     secrets, now = hub.secrets, hub.clock()
     is_right = clock.look(hub.store, now)
-    backups.make(hub.store, hub.settings, hub.identity.id, secrets.database, now, hub.shelf, is_clock_right=is_right)
+    backups.make(hub.store, hub.settings, hub.identity.id, secrets.database, now, hub.depot, is_clock_right=is_right)
 
 
 def _tell_devices(hub: Hub) -> int:
@@ -235,12 +235,12 @@ def _refer(hub: Hub) -> None:
 
 
 def _erase_due(hub: Hub) -> None:
-    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.shelf)
+    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.depot)
     retention.erase_due(hub.store, keeping, hub.clock())
 
 
 def _look_after_files(hub: Hub) -> None:
-    evidence.repair(hub.store, hub.shelf, hub.settings.backups, JOB.signature, hub.clock(), is_deep=False)
+    evidence.repair(hub.store, hub.depot, hub.settings.backups, JOB.signature, hub.clock(), is_deep=False)
 
 
 def _look_after_packages(hub: Hub) -> None:

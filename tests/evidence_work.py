@@ -56,7 +56,7 @@ def send_up(device: Sender, file: SealedFile) -> None:
     with hub.store.read() as connection:
         known = devices.find(connection, device.device)
     assert known is not None
-    sender = receiving.Sender(hub.store, hub.shelf, known, hub.clock())
+    sender = receiving.Sender(hub.store, hub.depot, known, hub.clock())
     stands = receiving.begin(sender, file.sha256, len(file.data))
     receiving.add(sender, stands.upload, stands.offset, file.data[stands.offset :])
 

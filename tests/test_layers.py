@@ -87,8 +87,8 @@ CLIENT_LIBRARIES = frozenset(
 LATE_IMPORTS = {
     ("server.commands.duplicate_audit", "server"): "its libraries are those of an extra: without it, it says so",
     ("server.services.commission.papers.printing", "weasyprint"): "of an extra: without it there is no PDF",
-    ("server.store.shelf", "obstore"): "of an extra: without it a bucket is refused in words",
-    ("server.store.shelf", "server"): "as above",
+    ("server.store.depot", "obstore"): "of an extra: without it a bucket is refused in words",
+    ("server.store.depot", "server"): "as above",
     ("server.store.migrations", "alembic"): "slow to import, and needed once a release: not on every start",
 }
 

@@ -18,7 +18,7 @@ def command(operator: Operator, new_identity: Path | None) -> None:
         _make_identity(operator, new_identity)
         return
     with operator.hub() as hub, operator.busy("backup.making"):
-        made = backups.make(hub.store, operator.settings, hub.identity.id, hub.secrets.database, hub.clock(), hub.shelf)
+        made = backups.make(hub.store, operator.settings, hub.identity.id, hub.secrets.database, hub.clock(), hub.depot)
     operator.say(
         "backup.made",
         file=operator.settings.backups / made.file,

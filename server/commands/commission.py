@@ -260,6 +260,10 @@ def send(operator: Operator, number: str, folder: Path | None, as_name: str) -> 
     """Let a sealed package leave: to a folder or a stick, else to the address of its destination."""
     with _at_work(operator, as_name, number) as (hub, desk):
         kept = press_of(hub).folder
+        if folder is not None and preparing.one(hub.store, desk, number).transmitted_at is not None:
+            transmitting.copy_again(hub.store, desk, kept, number, folder)
+            operator.say("commission.copied_again", number=number, folder=folder)
+            return
         if folder is not None:
             sent = transmitting.send_to_folder(hub.store, desk, kept, number, folder)
         elif _way(hub, desk, number) == "https":
@@ -338,7 +342,8 @@ def review(operator: Operator, number: str, as_name: str) -> None:
         if written is None:
             raise operator.refuse("commission.no_summary", number=number)
         _say_summary(operator, written)
-        if not operator.agrees("commission.review_sure"):
+        # Its writer is refused, and not asked.
+        if not written.is_own and not operator.agrees("commission.review_sure"):
             raise operator.refuse("usage.nothing_done")
         summarising.review(hub.store, desk, number, written.at)
     operator.say("commission.reviewed", number=number)

@@ -208,7 +208,7 @@ def of_calendar(now: datetime) -> Iterator[Trouble]:
 
 def of_erasures(hub: Hub) -> Iterator[Trouble]:
     """The erasure lists, against what was erased."""
-    for path in retention.lists_behind(hub.store, retention.keeping(hub.settings, hub.secrets.database, hub.shelf)):
+    for path in retention.lists_behind(hub.store, retention.keeping(hub.settings, hub.secrets.database, hub.depot)):
         yield Trouble("erasures_behind", "attention", {"file": path})
 
 

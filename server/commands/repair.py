@@ -14,7 +14,7 @@ def command(operator: Operator) -> None:
     """Read and hash every file that came; ask devices again for what is lost, and remove what belongs to nothing."""
     with operator.hub() as hub, operator.busy("repair.working"):
         backups = operator.settings.backups
-        repaired = receiving.repair(hub.store, hub.shelf, backups, OPERATOR.signature, hub.clock(), is_deep=True)
+        repaired = receiving.repair(hub.store, hub.depot, backups, OPERATOR.signature, hub.clock(), is_deep=True)
     texts = operator.texts
     click.echo(texts.plural("repair.sound", repaired.sound))
     if repaired.lost:

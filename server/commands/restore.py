@@ -10,7 +10,7 @@ from server import credential
 from server.commands.operator import Operator, pass_operator
 from server.commands.shares import ask_recovery_key
 from server.commands.spoken import SpokenCommand
-from server.hub import new_epoch, shelf_of
+from server.hub import depot_of, new_epoch
 from server.services import backups
 from server.services.backups import LastNumber, Restored
 
@@ -48,7 +48,7 @@ def command(
             epoch=new_epoch(),
             last=last,
             now=operator.clock(),
-            blobs=shelf_of(operator.settings).blobs,
+            blobs=depot_of(operator.settings).blobs,
             listed_in=erasures,
         )
     manifest = restored.manifest

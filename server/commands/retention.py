@@ -92,7 +92,7 @@ def _change_hold(operator: Operator, number: str, as_name: str, change: Callable
 
 
 def _keeping(hub: Hub) -> Keeping:
-    return retention.keeping(hub.settings, hub.secrets.database, hub.shelf)
+    return retention.keeping(hub.settings, hub.secrets.database, hub.depot)
 
 
 def _say_class(operator: Operator, each: Due) -> None:

@@ -19,5 +19,5 @@ def terms_of(hub: Hub) -> Terms:
         strict_offline=hub.settings.strict_offline == "yes",
         received_days=hub.settings.received_days,
     )
-    limits = FileLimits(hub.shelf.limits.file, hub.shelf.limits.complaint)
+    limits = FileLimits(hub.depot.limits.file, hub.depot.limits.complaint)
     return Terms(bytes(PrivateKey(hub.secrets.linkage).public_key), policy, None if limits == FileLimits() else limits)

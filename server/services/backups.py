@@ -31,6 +31,7 @@ from server.store import (
     audit,
     backups,
     changes,
+    depot,
     devices,
     erasure_list,
     erasures,
@@ -38,15 +39,14 @@ from server.store import (
     packages,
     reconciling,
     registry,
-    shelf,
     state,
 )
 from server.store.backups import SERVER_COPY, SQLITE_COPY, Backup, Contents
 from server.store.blobs import Blobs
+from server.store.depot import Depot
 from server.store.engine import Store, open_store
 from server.store.erasure_list import ErasureList
 from server.store.erasures import Erased
-from server.store.shelf import Shelf
 
 MANIFEST: Final = "manifest.json"
 CREDENTIAL: Final = "hub.credential"
@@ -56,7 +56,7 @@ _LIST_AGE_MAX: Final = timedelta(days=2)
 # More than any device was told between a backup and the next.
 _LOST_CHANGES_MOST: Final = 100_000
 # What may lie in a folder into which a hub is restored: the list of the one before, files that an attempt brought.
-_LEFT: Final = frozenset({erasure_list.NAME, shelf.BLOBS})
+_LEFT: Final = frozenset({erasure_list.NAME, depot.BLOBS})
 _WORK: Final = ".backup-"
 _PART: Final = ".part"
 _NAME: Final = re.compile(r"seere-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{8}\.age")
@@ -154,7 +154,7 @@ def make(
     hub: str,
     key: bytes,
     now: datetime,
-    kept: Shelf,
+    kept: Depot,
     *,
     is_clock_right: bool = True,
 ) -> Backup:
@@ -367,7 +367,7 @@ def _made_at(path: Path) -> datetime | None:
     return None if named is None else datetime.strptime(named[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
-def _copy_files(store: Store, kept: Shelf, folder: Path, work: Path, now: datetime) -> int:
+def _copy_files(store: Store, kept: Depot, folder: Path, work: Path, now: datetime) -> int:
     """Bring the files that came since beside the backups, and those gone away from there; gives how many are lost."""
     copies = reconciling.copies_in(folder)
     reconciling.remove_unkept(store, kept, copies)
@@ -375,7 +375,7 @@ def _copy_files(store: Store, kept: Shelf, folder: Path, work: Path, now: dateti
         copied = reconciling.copy_all(store, kept.blobs, copies, work)
     except OSError as error:
         raise BackupUnusable(fault="write_failed", file=reconciling.COPIES) from error
-    reconciling.lose(store, copied.lost, OPERATOR.signature, now)
+    reconciling.lose(store, kept.blobs, copied.lost, OPERATOR.signature, now)
     return len(copied.lost)
 
 

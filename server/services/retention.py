@@ -24,9 +24,9 @@ from server.store import (
     registry,
     sealed,
 )
+from server.store.depot import Depot
 from server.store.engine import Store
 from server.store.erasures import Subject
-from server.store.shelf import Shelf
 
 # Complaints that one run of the job erases at most; the next day takes the rest.
 ERASED_MAX: Final = 500
@@ -61,12 +61,12 @@ class Settings(Protocol):
 @dataclass(frozen=True)
 class Keeping:
     """What erasing goes by. `lists` are the files of the erasure list, `key` the key of the database, 32 bytes; files
-    go from the `shelf` and from their copies in the folder of `backups`."""
+    go from the `depot` and from their copies in the folder of `backups`."""
 
     schedule: Schedule
     lists: tuple[Path, ...]
     key: bytes = field(repr=False)
-    shelf: Shelf
+    depot: Depot
     backups: Path
 
 
@@ -103,11 +103,11 @@ class Overview:
     has_backups: bool
 
 
-def keeping(settings: Settings, key: bytes, shelf: Shelf) -> Keeping:
+def keeping(settings: Settings, key: bytes, depot: Depot) -> Keeping:
     """What the settings say; the erasure list is kept beside the data and beside the backups."""
     schedule = Schedule(settings.withdrawn_keep_days, settings.complaint_keep_days, settings.backup_keep_days)
     lists = tuple(folder / erasure_list.NAME for folder in (settings.data, settings.backups))
-    return Keeping(schedule, lists, key, shelf, settings.backups)
+    return Keeping(schedule, lists, key, depot, settings.backups)
 
 
 def erase(store: Store, desk: Desk, number: str, reason: str, keeping: Keeping) -> Erasure:
@@ -308,7 +308,7 @@ def _remove(
 
 
 def _remove_files(store: Store, keeping: Keeping) -> None:
-    reconciling.remove_unkept(store, keeping.shelf, reconciling.within_reach(store, keeping.backups))
+    reconciling.remove_unkept(store, keeping.depot, reconciling.within_reach(store, keeping.backups))
 
 
 def _write_lists(store: Store, keeping: Keeping, now: datetime) -> None:

@@ -52,9 +52,7 @@ class Account:
     def actor(self) -> Actor:
         """The person, as permission knows people."""
         regions, teams, partners = (frozenset(each) for each in (self.regions, self.teams, self.partners))
-        return Actor(
-            self.id, self.role, regions, teams, partners, self.is_named_reader, destination=self.destination
-        )
+        return Actor(self.id, self.role, regions, teams, partners, self.is_named_reader, destination=self.destination)
 
 
 @dataclass(frozen=True)

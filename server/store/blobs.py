@@ -63,7 +63,7 @@ class FolderBlobs:
     def put(self, sha256: str, source: Path) -> None:
         """As `Blobs` promises; no two who put the same hash write the same draft."""
         path = self._path(sha256)
-        if path.exists():
+        if self.size(sha256) == source.stat().st_size:
             check_hash(sha256, source)
             # Who made it may not have come to this before it was killed.
             durable.sync_folder(path.parent)

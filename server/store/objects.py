@@ -1,10 +1,13 @@
 """Blobs in a bucket of an S3 server, by obstore (extra `objects`)."""
 
+import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from server.store.blobs import BlobMissing, check_hash, checked_hash
@@ -24,20 +27,23 @@ class ObjectBlobs:
         name = _name(sha256)
         check_hash(sha256, source)
         if self.size(sha256) != source.stat().st_size:
-            obstore.put(self._store, name, source)
+            with _faults():
+                obstore.put(self._store, name, source)
 
     def read(self, sha256: str) -> Iterator[bytes]:
         """As `Blobs` promises."""
         try:
-            for chunk in obstore.get(self._store, _name(sha256)).stream():
-                yield bytes(chunk)
+            with _faults():
+                for chunk in obstore.get(self._store, _name(sha256)).stream():
+                    yield bytes(chunk)
         except FileNotFoundError:
             raise BlobMissing(sha256) from None
 
     def size(self, sha256: str) -> int | None:
         """As `Blobs` promises."""
         try:
-            size: int = obstore.head(self._store, _name(sha256))["size"]
+            with _faults():
+                size: int = obstore.head(self._store, _name(sha256))["size"]
         except FileNotFoundError:
             return None
         return size
@@ -45,20 +51,31 @@ class ObjectBlobs:
     def delete(self, sha256: str) -> None:
         """As `Blobs` promises."""
         if self.size(sha256) is not None:
-            obstore.delete(self._store, _name(sha256))
+            with _faults():
+                obstore.delete(self._store, _name(sha256))
 
     def each(self) -> Iterator[str]:
         """As `Blobs` promises."""
-        for page in obstore.list(self._store):
-            for meta in page:
-                sha256 = meta["path"].replace("/", "")
-                try:
-                    yield checked_hash(sha256)
-                except ValueError:
-                    continue
+        with _faults():
+            for page in obstore.list(self._store):
+                for meta in page:
+                    sha256 = meta["path"].replace("/", "")
+                    try:
+                        yield checked_hash(sha256)
+                    except ValueError:
+                        continue
 
     def clean(self, now: datetime) -> None:
         """As `Blobs` promises: the server drops what was not finished by rules of its own."""
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """A server that does not answer, or refuses us, as a disk that fails."""
+    try:
+        yield
+    except BaseError as error:
+        raise OSError(errno.EIO, type(error).__name__) from error
 
 
 def _name(sha256: str) -> str:

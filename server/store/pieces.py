@@ -144,10 +144,15 @@ def awaits(connection: sa.Connection, device: str, upload: str) -> bool:
     return connection.scalar(select.limit(1)) is not None
 
 
-def client_ids(connection: sa.Connection, complaints: Collection[int]) -> dict[int, tuple[str, str]]:
-    """By complaint, its lineage and its id there."""
-    select = sa.select(received.c.id, received.c.lineage, received.c.client_id).where(received.c.id.in_(complaints))
-    return {id: (lineage, client_id) for id, lineage, client_id in connection.execute(select)}
+def client_ids(connection: sa.Connection, complaints: Collection[int]) -> dict[int, str]:
+    """By complaint, its id on its device."""
+    select = sa.select(received.c.id, received.c.client_id).where(received.c.id.in_(complaints))
+    return {row.id: row.client_id for row in connection.execute(select)}
+
+
+def is_withdrawn(connection: sa.Connection, complaint_id: int) -> bool:
+    """Whether a complaint was taken back altogether."""
+    return connection.scalar(sa.select(complaint.c.id).where(complaint.c.id == complaint_id, _NOT_WITHDRAWN)) is None
 
 
 def note(connection: sa.Connection, id: int, act: Act, by: str, at: datetime, reason: str = "") -> None:

@@ -12,9 +12,9 @@ from typing import Final
 from server.domain.evidence import Piece
 from server.store import audit, backups, pieces
 from server.store.blobs import BlobDiffers, BlobMissing, Blobs, FolderBlobs
+from server.store.depot import Depot
 from server.store.engine import Store
 from server.store.pieces import Unkept
-from server.store.shelf import Shelf
 
 # Beside the backups.
 COPIES: Final = "blobs"
@@ -31,16 +31,16 @@ class Repaired:
     removed: int
 
 
-def repair(store: Store, shelf: Shelf, actor: str, now: datetime, *, is_deep: bool) -> Repaired:
+def repair(store: Store, depot: Depot, actor: str, now: datetime, *, is_deep: bool) -> Repaired:
     """Await again what lost its bytes, which devices that have them still are then asked for, and remove what belongs
     to nothing. `is_deep`: every byte is read and hashed, not only counted."""
     sound, lost = 0, 0
     for page in each_page(store):
-        gone = [each for each in page if not is_sound(shelf.blobs, each, is_deep=is_deep)]
-        lose(store, gone, actor, now)
+        gone = [each for each in page if not is_sound(depot.blobs, each, is_deep=is_deep)]
+        lose(store, depot.blobs, gone, actor, now)
         sound, lost = sound + len(page) - len(gone), lost + len(gone)
-    shelf.blobs.clean(now)
-    return Repaired(sound, lost, _remove_strays(store, shelf.blobs))
+    depot.blobs.clean(now)
+    return Repaired(sound, lost, _remove_strays(store, depot.blobs))
 
 
 def each_page(store: Store) -> Iterator[list[Piece]]:
@@ -71,10 +71,12 @@ def is_sound(blobs: Blobs, piece: Piece, *, is_deep: bool) -> bool:
     return digest.hexdigest() == piece.sha256
 
 
-def lose(store: Store, gone: Sequence[Piece], actor: str, now: datetime) -> None:
-    """Note that bytes of pieces are lost, and await them again."""
+def lose(store: Store, blobs: Blobs, gone: Sequence[Piece], actor: str, now: datetime) -> None:
+    """Note that bytes of pieces are lost, and await them again; what is left of them must not pass for whole."""
     if not gone:
         return
+    for each in gone:
+        blobs.delete(each.sha256)
     with store.write() as connection:
         pieces.await_again(connection, [each.id for each in gone])
         for each in gone:
@@ -108,7 +110,7 @@ def _remove_undeclared(store: Store, blobs: Blobs, hashes: Sequence[str]) -> int
     return len(strays)
 
 
-def remove_unkept(store: Store, shelf: Shelf, copies: Blobs | None) -> int:
+def remove_unkept(store: Store, depot: Depot, copies: Blobs | None) -> int:
     """Remove what erasures and revisions left behind, also from `copies`; gives how many.
 
     While these are out of reach, None, all of it is done again by whoever calls next.
@@ -117,8 +119,8 @@ def remove_unkept(store: Store, shelf: Shelf, copies: Blobs | None) -> int:
         gone = pieces.to_remove(connection)
     for each in gone:
         if not _is_awaited(store, each):
-            shelf.parts.drop(each.device, each.upload)
-        remove_unless_kept(store, shelf, each.sha256, copies)
+            depot.parts.drop(each.device, each.upload)
+        remove_unless_kept(store, depot, each.sha256, copies)
     if gone and copies is not None:
         with store.write() as connection:
             pieces.removed(connection, gone)
@@ -131,12 +133,12 @@ def _is_awaited(store: Store, each: Unkept) -> bool:
         return pieces.awaits(connection, each.device, each.upload)
 
 
-def remove_unless_kept(store: Store, shelf: Shelf, sha256: str, copies: Blobs | None = None) -> None:
+def remove_unless_kept(store: Store, depot: Depot, sha256: str, copies: Blobs | None = None) -> None:
     """Remove bytes under which no piece is here."""
     with store.read() as connection:
         if pieces.kept(connection, [sha256]):
             return
-    shelf.blobs.delete(sha256)
+    depot.blobs.delete(sha256)
     if copies is not None:
         copies.delete(sha256)
 

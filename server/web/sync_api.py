@@ -135,7 +135,7 @@ def answer(
         sealing = Sealing(keyrings.current_in(connection), hub.secrets.pepper, places)
     rules = Rules(hub.identity.id, hub.settings.registry_prefix, refill(hub), sealing)
     receipt = receiving.receive(hub.store, device, frames, hub.clock(), rules, carried_by)
-    sender = evidence.Sender(hub.store, hub.shelf, device, hub.clock())
+    sender = evidence.Sender(hub.store, hub.depot, device, hub.clock())
     for part in parts:
         evidence.take_part(sender, part.sha256, part.offset, part.data)
     header = frames[0].header

@@ -45,7 +45,7 @@ def tell() -> Response:
     headers = {
         "Tus-Version": TUS_VERSION,
         "Tus-Extension": _EXTENSIONS,
-        "Tus-Max-Size": str(this_hub().shelf.limits.file),
+        "Tus-Max-Size": str(this_hub().depot.limits.file),
         "Tus-Checksum-Algorithm": _CHECKSUM,
     }
     return Response(status=204, headers=headers)
@@ -99,7 +99,7 @@ def _sender(device: Device) -> Sender:
     if request.headers.get("Tus-Resumable") != TUS_VERSION:
         raise UploadVersion
     hub: Hub = this_hub()
-    return Sender(hub.store, hub.shelf, device, hub.clock())
+    return Sender(hub.store, hub.depot, device, hub.clock())
 
 
 def _answered(status: int, stands: Standing, **headers: str) -> Response:

@@ -22,7 +22,7 @@ from client_sync.protocol.coding import Coding
 from client_sync.transport import Answer, HttpTransport
 from fixtures.bad_road import BadRoad, Cut, Pass, Rule
 from server.domain.desk import Desk
-from server.hub import new_epoch, open_hub, shelf_of
+from server.hub import depot_of, new_epoch, open_hub
 from server.services import backups
 from server.services.intake import admission
 from server.services.intake.admission import Vouched
@@ -202,7 +202,7 @@ class World:
 
     def _back_up(self, _: Device) -> None:
         key = self.hub.secrets.database
-        made = backups.make(self.hub.store, self._settings, self.hub.identity.id, key, self.hub.clock(), self.hub.shelf)
+        made = backups.make(self.hub.store, self._settings, self.hub.identity.id, key, self.hub.clock(), self.hub.depot)
         self._backup = self._settings.backups / made.file
 
     def _restore_hub(self, _: Device) -> None:
@@ -223,7 +223,7 @@ class World:
             epoch=new_epoch(),
             last=None,
             now=NOW,
-            blobs=shelf_of(self._settings).blobs,
+            blobs=depot_of(self._settings).blobs,
         )
         self._copies.clear()
         self._start_hub()

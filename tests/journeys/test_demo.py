@@ -30,8 +30,7 @@ Sikasso 1: 24, sent twice on purpose, stored once
 Ségou 3: 16, 15 here, 1 set aside \(form of 2024\)
 hub killed in batch 7, back in (?P<seconds>\d+\.\d) s, same answers
 61 written = 60 stored \+ 1 set aside
-Mopti 2: a voice and 3 photos, (?P<size>\d+) KB in (?P<up>\d+) KB sent · link cut \d+ times, hub killed once, .*: \
-the voice first, 4 of 4 arrived, byte for byte\. awa looks at a copy of \d+ KB for \d+ KB: no place, no device, .* noted
+Mopti 2: a voice and 3 photos, (?P<size>\d+) KB in (?P<up>\d+) KB .*: the voice first, 4 of 4 arrived, .* it is noted
 Mopti 2 and Sikasso 1 told .* in French and in Bambara: proposed in (?P<proposed>\d+\.\d) s · (?P<reasons>.*)
 decided: they belong together; taken back: proposed, all is as before
 One month of the network, .*

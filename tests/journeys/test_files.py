@@ -10,14 +10,16 @@ import sqlalchemy as sa
 from nacl.public import SealedBox
 
 from client_sync.bundle import read_parcel_file, replies_to_hand_back, write_file_parcels, write_parcel
+from client_sync.client import SyncClient
 from client_sync.complaint import Answers, Attachment, Consent, build_complaint
 from client_sync.files import Pending
+from client_sync.transport import HttpTransport
 from client_sync.uploads import Pace
 from client_sync.vault import Vault
-from fixtures.bad_road import Cut
+from fixtures.bad_road import BadRoad, Cut
 from server import credential
 from server.domain.permission import OPERATOR
-from server.hub import new_epoch, shelf_of
+from server.hub import depot_of, new_epoch
 from server.services import backups
 from server.services.evidence import receiving
 from server.store.evidence_tables import custody, piece
@@ -68,7 +70,7 @@ def camera(new_device: NewDevice, tmp_path: Path) -> Camera:
 
 def blobs(hub: RunningHub) -> dict[str, bytes]:
     """What the hub has, by hash."""
-    kept = hub.hub.shelf.blobs
+    kept = hub.hub.depot.blobs
     return {sha256: b"".join(kept.read(sha256)) for sha256 in kept.each()}
 
 
@@ -80,7 +82,7 @@ def states(hub: RunningHub) -> list[str]:
 def assert_all_here(hub: RunningHub, camera: Camera) -> None:
     assert blobs(hub) == camera.kept()
     assert set(states(hub)) == {"here"}
-    assert list(hub.hub.shelf.parts.each()) == []
+    assert list(hub.hub.depot.parts.each()) == []
     assert camera.device.outbox.files.pending() == Pending(0, 0)
 
 
@@ -110,11 +112,23 @@ def test_a_hub_that_stopped_goes_on_where_it_was(hub: RunningHub, camera: Camera
     # What was cut is handed on by another thread.
     hub.stop()
     hub.start()
-    [part] = hub.hub.shelf.parts.each()
+    [part] = hub.hub.depot.parts.each()
     assert 30_000 < part.size < taken.size
     camera.device.reopen()
     report = camera.device.sync()
     assert report.bytes_up < taken.size - part.size + 20_000
+    assert_all_here(hub, camera)
+
+
+def test_one_connection_carries_all_chunks_of_a_file(hub: RunningHub, camera: Camera) -> None:
+    """A new one for each would cost more than the way of the chunk."""
+    camera.write("one", a_photo(400_000))
+    with BadRoad(hub.address) as road:
+        transport = HttpTransport("http://{}:{}".format(*road.address))
+        client = SyncClient(camera.device.outbox, transport, now=camera.device.clock, rng=Random(1), version=VERSION)
+        client.sync()
+        transport.close()
+        assert road.connections <= 2
     assert_all_here(hub, camera)
 
 
@@ -151,9 +165,9 @@ def test_a_carrier_adds_nothing_of_its_own(hub: RunningHub, camera: Camera, new_
     opened = _unsealed(hub, box)
     forged = head + b"\n" + _sealed(hub, opened[:-1] + bytes([opened[-1] ^ 1]))
     read_parcel_file(carrier.outbox, forged, now=hub.clock())
-    before = [part.size for part in hub.hub.shelf.parts.each()]
+    before = [part.size for part in hub.hub.depot.parts.each()]
     assert carrier.sync().carried == 1
-    assert [part.size for part in hub.hub.shelf.parts.each()] == before
+    assert [part.size for part in hub.hub.depot.parts.each()] == before
     assert states(hub) == ["awaited"]
 
 
@@ -168,18 +182,18 @@ def _sealed(hub: RunningHub, data: bytes) -> bytes:
 def test_bytes_that_the_hub_lost_are_asked_for_again(hub: RunningHub, camera: Camera) -> None:
     [taken] = camera.write("one", a_photo(50_000))
     camera.device.sync()
-    hub.hub.shelf.blobs.delete(taken.sha256)
+    hub.hub.depot.blobs.delete(taken.sha256)
     (hub.settings.data / "blobs" / "ab").mkdir(exist_ok=True)
     (hub.settings.data / "blobs" / "ab" / ("0" * 62)).write_bytes(b"of nobody")
     found = receiving.repair(
-        hub.hub.store, hub.hub.shelf, hub.settings.backups, OPERATOR.signature, hub.clock(), is_deep=False
+        hub.hub.store, hub.hub.depot, hub.settings.backups, OPERATOR.signature, hub.clock(), is_deep=False
     )
     assert (found.sound, found.lost, found.removed) == (0, 1, 1)
     camera.write("two")
     camera.device.sync()
     assert_all_here(hub, camera)
     found = receiving.repair(
-        hub.hub.store, hub.hub.shelf, hub.settings.backups, OPERATOR.signature, hub.clock(), is_deep=True
+        hub.hub.store, hub.hub.depot, hub.settings.backups, OPERATOR.signature, hub.clock(), is_deep=True
     )
     assert (found.sound, found.lost, found.removed) == (1, 0, 0)
 
@@ -194,7 +208,7 @@ def test_a_restored_hub_has_the_files_of_its_backup_and_asks_for_the_others(
     camera.write("one", a_photo(40_000))
     camera.device.sync()
     opened = hub.hub
-    made = backups.make(opened.store, settings, opened.identity.id, opened.secrets.database, hub.clock(), opened.shelf)
+    made = backups.make(opened.store, settings, opened.identity.id, opened.secrets.database, hub.clock(), opened.depot)
     camera.write("two", a_photo(60_000, 2))
     camera.device.sync()
     before = blobs(hub)
@@ -211,7 +225,7 @@ def test_a_restored_hub_has_the_files_of_its_backup_and_asks_for_the_others(
         epoch=new_epoch(),
         last=None,
         now=hub.clock(),
-        blobs=shelf_of(settings).blobs,
+        blobs=depot_of(settings).blobs,
     )
     assert (restored.files, restored.files_lost) == (1, 0)
     hub.start()

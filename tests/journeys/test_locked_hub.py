@@ -236,7 +236,7 @@ def test_image_of_a_hub_that_is_off_holds_no_key_of_it(hub: Hub, sender: Sender,
     assert _post(address, sender, complaint("one")).status_code == 200
     recipient = backups.new_identity(tmp_path / "identity")
     settings = founded(hub.settings.data, backup_recipient=recipient)[0]
-    backups.make(hub.store, settings, hub.identity.id, hub.secrets.database, hub.clock(), hub.shelf)
+    backups.make(hub.store, settings, hub.identity.id, hub.secrets.database, hub.clock(), hub.depot)
     image = b"".join(path.read_bytes() for path in hub.settings.data.rglob("*") if path.is_file())
     assert len(image) > 100_000
     forms = [form for secret in (*astuple(hub.secrets), PASSPHRASE.encode()) for form in _forms(secret)]
@@ -262,7 +262,7 @@ def archive(hub: Hub, sender: Sender, tmp_path: Path) -> Path:
     recovery = backups.new_identity(tmp_path / "identity")
     settings = founded(hub.settings.data, backup_recipient=recovery, backup_folder=tmp_path / "backups")[0]
     credential.seal_to_recovery(settings.credential, hub.secrets, _public(_PRIVATE))
-    made = backups.make(hub.store, settings, hub.identity.id, hub.secrets.database, hub.clock(), hub.shelf)
+    made = backups.make(hub.store, settings, hub.identity.id, hub.secrets.database, hub.clock(), hub.depot)
     return settings.backups / made.file
 
 

@@ -12,7 +12,7 @@ from client_sync.errors import LinkCut
 from client_sync.stores import Folder
 from fixtures.bad_road import Cut, Pass
 from server import credential
-from server.hub import new_epoch, shelf_of
+from server.hub import depot_of, new_epoch
 from server.services import backups, devices, keyrings
 from server.services.intake import admission
 from server.services.intake.sealing import Sealing
@@ -136,7 +136,7 @@ def test_neither_a_restored_hub_nor_a_person_is_needed_to_get_everything_back(
     device.write(*range(30))
     device.sync()
     made = backups.make(
-        hub.hub.store, hub.settings, hub.hub.identity.id, hub.hub.secrets.database, hub.clock(), hub.hub.shelf
+        hub.hub.store, hub.settings, hub.hub.identity.id, hub.hub.secrets.database, hub.clock(), hub.hub.depot
     )
     device.sync()
     assert device.held_lines() == set()
@@ -155,7 +155,7 @@ def test_neither_a_restored_hub_nor_a_person_is_needed_to_get_everything_back(
         epoch=new_epoch(),
         last=None,
         now=now,
-        blobs=shelf_of(hub.settings).blobs,
+        blobs=depot_of(hub.settings).blobs,
     )
     hub.start()
     assert len(hub.lines()) == 30

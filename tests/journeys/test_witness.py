@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from client_sync.anchors import witnesses
 from server import credential
 from server.commands.audit_verify import BROKEN, NOTE, RESTORED, Verdict, verify
-from server.hub import new_epoch, shelf_of
+from server.hub import depot_of, new_epoch
 from server.services import backups
 from server.store.schema import received
 from tests.builders import PASSPHRASE
@@ -48,7 +48,7 @@ def back_up(hub: RunningHub) -> str:
     """The name of a new backup."""
     opened = hub.hub
     return backups.make(
-        opened.store, hub.settings, opened.identity.id, opened.secrets.database, hub.clock(), opened.shelf
+        opened.store, hub.settings, opened.identity.id, opened.secrets.database, hub.clock(), opened.depot
     ).file
 
 
@@ -66,7 +66,7 @@ def restore(hub: RunningHub, archive: Path, identity: Path) -> None:
         epoch=new_epoch(),
         last=None,
         now=hub.clock(),
-        blobs=shelf_of(hub.settings).blobs,
+        blobs=depot_of(hub.settings).blobs,
     )
 
 

@@ -193,7 +193,11 @@ def test_quarter_goes_from_its_series_to_its_answer(
     file = hub.settings.data / "packages" / f"{NUMBER}.zip.age"
     assert sha256(file.read_bytes()).hexdigest() in approved
     assert "dites où avec --to" in refused(seere, "send", NUMBER)
-    assert "relu : c'est le même" in work(seere, "send", NUMBER, "--to", str(stick))
+    assert "relu : c'est le même. Noté comme parti" in work(seere, "send", NUMBER, "--to", str(stick))
+    # The stick was lost on the way: the same bytes go on another.
+    (other := tmp_path / "other").mkdir()
+    assert "déjà noté comme parti" in work(seere, "send", NUMBER, "--to", str(other))
+    assert (other / file.name).read_bytes() == file.read_bytes()
     bag = opened(stick / file.name, key)
     assert NAME in bag["data/plaintes.csv"].decode("utf-8-sig")
     assert sha256(bag["manifest-sha256.txt"]).hexdigest() in approved
@@ -316,7 +320,9 @@ def test_paper_slip_is_typed_line_by_line(seere: Run, series: str, key: pyrage.x
 def test_slip_of_a_package_that_never_was_or_is_not_sealed_is_refused(seere: Run, series: str) -> None:
     work(seere, "prepare", CNDH.code, QUARTER)
     slip = ("ab" * 4, "12 janvier", "Greffe", "oui")
-    assert "n'en est pas là" in refused(seere, "answer", NUMBER, "--typed", typed=slip)
+    assert "n'en est pas là. Voir où il en est : seere commission show" in refused(
+        seere, "answer", NUMBER, "--typed", typed=slip
+    )
     assert "introuvable" in refused(seere, "answer", f"{NUMBER[:-1]}9", "--typed", typed=slip)
 
 
@@ -350,7 +356,9 @@ def test_summary_leaves_once_another_person_read_it(
     shown = work(seere, "show", NUMBER)
     assert "BLOQUANT : Résumés pas encore relus" in shown
     assert f"seere commission review {FIRST}" in shown
-    assert "quelqu'un d'autre" in refused(seere, "review", FIRST, typed=("oui",))
+    own = refused(seere, "review", FIRST)
+    assert "Qui a écrit un résumé ne le relit pas" in own
+    assert "peut-il partir" not in own
     assert said in work(seere, "review", FIRST, name="Binta", typed=("oui",))
     assert "et relu" in work(seere, "summary", FIRST, typed=(said,))
     work(seere, "review", FIRST, name="Binta", typed=("oui",))

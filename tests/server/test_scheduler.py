@@ -249,7 +249,7 @@ def test_due_times(name: str, now: datetime, due: datetime) -> None:
         secrets=nothing,
         identity=nothing,
         clock=nothing,
-        shelf=nothing,
+        depot=nothing,
     )
     assert _job(name).cadence(hub).last(now) == due
 

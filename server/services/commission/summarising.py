@@ -7,7 +7,6 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from server.domain import packages as rules
 from server.domain.desk import Desk
 from server.domain.errors import NotFound, PackageRefused
 from server.domain.permission import Action, permit, signature_of
@@ -57,7 +56,7 @@ def write(store: Store, desk: Desk, number: str, text: str) -> None:
 def review(store: Store, desk: Desk, number: str, seen: datetime) -> None:
     """A second person has read the summary that was written at that moment: it may leave.
 
-    Raises NotFound, and PackageRefused: `summary_anew` where it was written anew since, `same_person`.
+    Raises NotFound, and PackageRefused: `summary_anew` where it was written anew since, `same_writer`.
     """
     with store.write() as connection:
         found = _seen(connection, desk, number, seen)
@@ -124,7 +123,8 @@ def _seen(connection: sa.Connection, desk: Desk, number: str, seen: datetime) ->
         raise NotFound(object=number)
     if found.at != seen:
         raise PackageRefused(fault="summary_anew", number=number)
-    rules.check_second(found.by, desk.actor.signature)
+    if found.by == desk.actor.signature:
+        raise PackageRefused(fault="same_writer")
     return found
 
 

@@ -23,6 +23,11 @@ def send_to_folder(store: Store, desk: Desk, press_folder: Path, number: str, fo
     return _send(store, desk, number, lambda file, _: delivering.to_folder(file, folder), press_folder)
 
 
+def copy_again(store: Store, desk: Desk, press_folder: Path, number: str, folder: Path) -> None:
+    """Copy what left before to a folder or a stick once more. Raises as `kept_file` and `to_folder`."""
+    delivering.to_folder(kept_file(store, desk, press_folder, number), folder)
+
+
 def send_to_address(store: Store, desk: Desk, press_folder: Path, number: str) -> Package:
     """Send a sealed package to the address of its destination, and note that it left, once that said so.
 

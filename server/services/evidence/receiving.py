@@ -27,14 +27,16 @@ from server.domain.errors import (
 from server.domain.evidence import Piece, State
 from server.store import audit, changes, devices, pieces, reconciling
 from server.store.blobs import BlobDiffers
+from server.store.depot import Depot
 from server.store.devices import Device
 from server.store.engine import Store
 from server.store.reconciling import Repaired
-from server.store.shelf import Shelf
 
 log = logging.getLogger(__name__)
 
 KEPT_FOR: Final = timedelta(days=30)
+# As many as a device is told of at once; it sends two at a time.
+PARTS_MOST: Final = NEED_MAX
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -53,7 +55,7 @@ class Sender:
     """A device that sends files: where they go, and when it is."""
 
     store: Store
-    shelf: Shelf
+    depot: Depot
     device: Device
     at: datetime
 
@@ -64,7 +66,7 @@ def needed(sender: Sender) -> list[dict[str, Any]]:
         return []
     with sender.store.read() as connection:
         wanted = pieces.wanted(connection, sender.device.id, KINDS, NEED_MAX)
-    parts = {each.upload: each.size for each in sender.shelf.parts.of_device(sender.device.id)} if wanted else {}
+    parts = {each.upload: each.size for each in sender.depot.parts.of_device(sender.device.id)} if wanted else {}
     return [{"sha256": each.sha256, "offset": min(parts.get(each.upload, 0), each.size)} for each in wanted]
 
 
@@ -77,10 +79,10 @@ def begin(sender: Sender, sha256: str, size: int) -> Standing:
     piece = _declared(sender, upload_id(sender.device.id, sha256))
     if size != piece.size:
         raise FileTooLarge
-    if piece.state == "awaited" and sender.shelf.parts.find(sender.device.id, piece.upload) is None:
+    if piece.state == "awaited" and sender.depot.parts.find(sender.device.id, piece.upload) is None:
         _refuse_over(sender, piece)
         with _disk():
-            sender.shelf.parts.begin(sender.device.id, piece.upload)
+            sender.depot.parts.begin(sender.device.id, piece.upload)
     return _standing(sender, piece)
 
 
@@ -102,16 +104,16 @@ def add(sender: Sender, upload: str, offset: int, data: bytes) -> Standing:
     if offset + len(data) > piece.size:
         raise FileTooLarge
     if data:
-        _refuse_when_full(sender.shelf, len(data))
+        _refuse_when_full(sender.depot, len(data))
         with _disk():
-            sender.shelf.parts.append(sender.device.id, upload, offset, data)
+            sender.depot.parts.append(sender.device.id, upload, offset, data)
     return _standing(sender, piece)
 
 
 def drop(sender: Sender, upload: str) -> None:
     """Forget what arrived of a file. Raises FileUnwanted."""
     piece = _declared(sender, upload)
-    sender.shelf.parts.drop(sender.device.id, piece.upload)
+    sender.depot.parts.drop(sender.device.id, piece.upload)
 
 
 def take_part(sender: Sender, sha256: str, offset: int, data: bytes) -> None:
@@ -131,21 +133,21 @@ def take_part(sender: Sender, sha256: str, offset: int, data: bytes) -> None:
         log.info("part_passed_over", extra={"code": refused.code})
 
 
-def expire(store: Store, shelf: Shelf, now: datetime) -> int:
+def expire(store: Store, depot: Depot, now: datetime) -> int:
     """Drop the parts to which nothing was added for long, and those that nothing awaits; gives how many.
 
     What arrived whole and was not taken in, since the hub was killed, is taken in.
     """
     dropped = 0
-    for part in list(shelf.parts.each()):
+    for part in list(depot.parts.each()):
         with store.read() as connection:
             is_awaited = pieces.awaits(connection, part.device, part.upload)
             device = devices.find(connection, part.device)
             found = pieces.of_upload(connection, part.device, part.upload)
         if is_awaited and device is not None and found and part.size >= found[0].size:
-            _take_in_quietly(Sender(store, shelf, device, now), found[0])
+            _take_in_quietly(Sender(store, depot, device, now), found[0])
         elif not is_awaited or part.at + KEPT_FOR < now:
-            shelf.parts.drop(part.device, part.upload)
+            depot.parts.drop(part.device, part.upload)
             dropped += 1
     return dropped
 
@@ -168,7 +170,7 @@ def _standing(sender: Sender, piece: Piece) -> Standing:
     """How the upload stands, once what is whole was taken in."""
     if piece.state == "here":
         return Standing(piece.upload, piece.size, piece.size, None)
-    part = sender.shelf.parts.find(sender.device.id, piece.upload)
+    part = sender.depot.parts.find(sender.device.id, piece.upload)
     if part is None:
         raise FileUnwanted
     if part.size >= piece.size:
@@ -179,13 +181,13 @@ def _standing(sender: Sender, piece: Piece) -> Standing:
 
 def _take_in(sender: Sender, piece: Piece) -> None:
     """Keep a whole file, say so to its device, and let go of its part. Raises FileDiffers, with the part dropped."""
-    parts, blobs = sender.shelf.parts, sender.shelf.blobs
+    parts, blobs = sender.depot.parts, sender.depot.blobs
     try:
         with _disk(), parts.whole(piece.device, piece.upload) as path:
             blobs.put(piece.sha256, path)
             if not _settle(sender, piece, "here"):
                 # Erased, or left out of a revision, while it came.
-                reconciling.remove_unless_kept(sender.store, sender.shelf, piece.sha256)
+                reconciling.remove_unless_kept(sender.store, sender.depot, piece.sha256)
             parts.drop(piece.device, piece.upload)
     except FileNotFoundError:
         # Another request took it in just now.
@@ -210,20 +212,17 @@ def _settle(sender: Sender, piece: Piece, state: State, fault: str = "") -> list
     with sender.store.write() as connection:
         devices.lock_lineage(connection, sender.device.lineage)
         settled = pieces.settle(connection, piece.device, piece.sha256, state, sender.at, fault)
-        _tell(connection, settled, {"state": state} | ({"code": fault} if fault else {}), sender.at)
+        said = {"sha256": piece.sha256, "state": state} | ({"code": fault} if fault else {})
+        names = pieces.client_ids(connection, {each.complaint for each in settled})
+        for each in settled:
+            # Who sent it is told, also of a complaint that a colleague's device made.
+            changes.append(connection, sender.device.lineage, "file", names[each.complaint], said, sender.at)
         by = f"device:{piece.device}"
         for each in settled if state == "here" else ():
             pieces.note(connection, each.id, "received", by, sender.at)
         if settled:
             _log(connection, settled, by, state, sender.at)
     return settled
-
-
-def _tell(connection: sa.Connection, settled: list[Piece], said: dict[str, Any], at: datetime) -> None:
-    names = pieces.client_ids(connection, {each.complaint for each in settled})
-    for each in settled:
-        lineage, client_id = names[each.complaint]
-        changes.append(connection, lineage, "file", client_id, {"sha256": each.sha256} | said, at)
 
 
 def _log(connection: sa.Connection, settled: list[Piece], by: str, state: State, at: datetime) -> None:
@@ -246,22 +245,22 @@ def _await_again(sender: Sender, piece: Piece) -> None:
 
 def _refuse_over(sender: Sender, piece: Piece) -> None:
     """Raises FileTooLarge, which the device is told for good, FilesTooMany and StorageFull."""
-    limits = sender.shelf.limits
+    limits, under_way = sender.depot.limits, sender.depot.parts.of_device(sender.device.id)
     with sender.store.read() as connection:
         declared = pieces.declared_bytes(connection, piece.complaint)
     if piece.size > limits.file or declared > limits.complaint:
         _settle(sender, piece, "refused", TOO_LARGE)
         raise FileTooLarge
-    if sum(each.size for each in sender.shelf.parts.of_device(piece.device)) + piece.size > limits.device_parts:
+    if len(under_way) >= PARTS_MOST or sum(each.size for each in under_way) + piece.size > limits.device_parts:
         raise FilesTooMany
-    if sum(each.size for each in sender.shelf.parts.each()) + piece.size > limits.parts:
+    if sum(each.size for each in sender.depot.parts.each()) + piece.size > limits.parts:
         raise StorageFull
-    _refuse_when_full(sender.shelf, piece.size)
+    _refuse_when_full(sender.depot, piece.size)
 
 
-def _refuse_when_full(shelf: Shelf, size: int) -> None:
+def _refuse_when_full(depot: Depot, size: int) -> None:
     """Raises StorageFull while there is room: the texts need it more."""
-    if shelf.free_bytes() < shelf.limits.spared + size:
+    if depot.free_bytes() < depot.limits.spared + size:
         raise StorageFull
 
 
@@ -276,9 +275,9 @@ def _disk() -> Iterator[None]:
         raise (StorageFull if error.errno in _FULL else StorageFailed) from error
 
 
-def repair(store: Store, shelf: Shelf, backups: Path, actor: str, now: datetime, *, is_deep: bool) -> Repaired:
+def repair(store: Store, depot: Depot, backups: Path, actor: str, now: datetime, *, is_deep: bool) -> Repaired:
     """Bring pieces and bytes into line: drop what expired and what is to be removed, also from the copies in the folder
     of `backups`, await again what was lost. `is_deep`: every byte is hashed."""
-    expire(store, shelf, now)
-    reconciling.remove_unkept(store, shelf, reconciling.within_reach(store, backups))
-    return reconciling.repair(store, shelf, actor, now, is_deep=is_deep)
+    expire(store, depot, now)
+    reconciling.remove_unkept(store, depot, reconciling.within_reach(store, backups))
+    return reconciling.repair(store, depot, actor, now, is_deep=is_deep)

@@ -24,8 +24,8 @@ from server.services.vault import holding, opening
 from server.services.vault.holding import Case, Proof, Sealed
 from server.store import accounts, devices, pieces, registry
 from server.store.blobs import BlobMissing
+from server.store.depot import Depot
 from server.store.engine import Store
-from server.store.shelf import Shelf
 
 TRANSCRIPT_CHARS: Final = 20_000
 COVERS_MOST: Final = 100
@@ -77,7 +77,7 @@ class _Key:
     proof: Proof | None
 
 
-def view(store: Store, shelf: Shelf, desk: Desk, id: int) -> View:
+def view(store: Store, depot: Depot, desk: Desk, id: int) -> View:
     """How a piece stands. Raises NotFound, also where the actor may not find its complaint."""
     piece, case = _found(store, desk, id)
     with store.read() as connection:
@@ -89,7 +89,7 @@ def view(store: Store, shelf: Shelf, desk: Desk, id: int) -> View:
             piece=piece,
             number=registry.numbers_of(connection, [piece.complaint])[piece.complaint],
             device=numbers.get(piece.device),
-            arrived=_arrived(shelf, piece),
+            arrived=_arrived(depot, piece),
             custody=[_handled(each, names, numbers) for each in pieces.custody_of(connection, id)],
             covered=_covered(pieces.cover_of(connection, id)),
             before=beside[at - 1] if at else None,
@@ -99,24 +99,24 @@ def view(store: Store, shelf: Shelf, desk: Desk, id: int) -> View:
         )
 
 
-def arrived(shelf: Shelf, found: Sequence[Piece]) -> dict[int, int]:
+def arrived(depot: Depot, found: Sequence[Piece]) -> dict[int, int]:
     """By piece, how many bytes of it are here."""
-    return {each.id: _arrived(shelf, each) for each in found}
+    return {each.id: _arrived(depot, each) for each in found}
 
 
-def look(store: Store, shelf: Shelf, desk: Desk, id: int) -> Opened:
+def look(store: Store, depot: Depot, desk: Desk, id: int) -> Opened:
     """A piece, for a working copy of it to be made and shown. Raises as `original`, but for ReasonMissing."""
-    return _open(store, shelf, desk, id, "looked", "read_traces", None)
+    return _open(store, depot, desk, id, "looked", "read_traces", None)
 
 
-def original(store: Store, shelf: Shelf, desk: Desk, id: int, reason: str) -> Opened:
+def original(store: Store, depot: Depot, desk: Desk, id: int, reason: str) -> Opened:
     """A piece as it was taken, with all that is written into it, for whom the identity is for as well.
 
     Before anything is given, its custody, an opening and the log say who has it and why. Raises NotFound, also where
-    this is not permitted, ReasonMissing, and PieceRefused: `not_here`, `altered`, `no_key` where no key in hand opens
-    it.
+    this is not permitted, ReasonMissing, and PieceRefused: `not_here`, `withdrawn`, `altered`, `no_key` where no key in
+    hand opens it.
     """
-    return _open(store, shelf, desk, id, "original", "read_identity", reason)
+    return _open(store, depot, desk, id, "original", "read_identity", reason)
 
 
 def cover(store: Store, desk: Desk, id: int, covered: Covered) -> None:
@@ -147,15 +147,18 @@ def tell(store: Store, desk: Desk, id: int, text: str) -> None:
         _note(connection, desk, piece, "told")
 
 
-def _open(store: Store, shelf: Shelf, desk: Desk, id: int, act: Act, right: Action, reason: str | None) -> Opened:
+def _open(store: Store, depot: Depot, desk: Desk, id: int, act: Act, right: Action, reason: str | None) -> Opened:
     piece, case = _permitted(store, desk, id, right)
     why = opening.TRIAGE if reason is None else checked_reason(reason)
     if piece.state != "here":
         raise PieceRefused(fault="not_here")
+    with store.read() as connection:
+        if pieces.is_withdrawn(connection, piece.complaint):
+            raise PieceRefused(fault="withdrawn")
     keys = list(_keys(case, desk, piece))
     if not keys:
         raise PieceRefused(fault="no_key")
-    opened, key = _deciphered(shelf, piece, keys)
+    opened, key = _deciphered(depot, piece, keys)
     with store.write() as connection:
         if pieces.find(connection, piece.id) is None:
             raise NotFound(object=id)
@@ -206,11 +209,11 @@ def _traces(part: Sealed, usable: dict[str, bytes]) -> tuple[Mapping[str, Any], 
     return (opening.read_part(part, proof, "traces") or {}), proof
 
 
-def _deciphered(shelf: Shelf, piece: Piece, keys: Sequence[_Key]) -> tuple[Opened, _Key]:
+def _deciphered(depot: Depot, piece: Piece, keys: Sequence[_Key]) -> tuple[Opened, _Key]:
     """The file by the first of these keys that opens it. Raises PieceRefused."""
     for key in keys:
         try:
-            opened = open_file(shelf.blobs.read(piece.sha256), key.key)
+            opened = open_file(depot.blobs.read(piece.sha256), key.key)
             data = b"".join(opened.chunks)
         except Unopenable:
             continue
@@ -225,10 +228,10 @@ def _note(connection: sa.Connection, desk: Desk, piece: Piece, act: Act, reason:
     holding.note(connection, desk, f"piece_{act}", piece.complaint, {"piece": piece.no}, reason)
 
 
-def _arrived(shelf: Shelf, piece: Piece) -> int:
+def _arrived(depot: Depot, piece: Piece) -> int:
     if piece.state != "awaited":
         return piece.size if piece.state == "here" else 0
-    part = shelf.parts.find(piece.device, piece.upload)
+    part = depot.parts.find(piece.device, piece.upload)
     return 0 if part is None else min(part.size, piece.size)
 
 

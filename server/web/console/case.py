@@ -220,7 +220,7 @@ def _shown(person: Login, number: str) -> str:
 def _arrived(seen: Overview) -> dict[int, int]:
     """By piece, how many bytes of it are here."""
     listed = [each for glance in seen.glances.values() for each in glance.files]
-    return pieces.arrived(this_hub().shelf, listed)
+    return pieces.arrived(this_hub().depot, listed)
 
 
 def _words(desk: Desk, seen: Overview, wanted: str) -> Words:

@@ -61,7 +61,7 @@ def show(person: Login, piece: int) -> Answer:
 def look(person: Login, piece: int) -> Answer:
     """The working copy, on this answer alone: that it was looked at is written down first."""
     hub = this_hub()
-    seen = pieces.view(hub.store, hub.shelf, hub.desk(person.actor, person.keys), piece)
+    seen = pieces.view(hub.store, hub.depot, hub.desk(person.actor, person.keys), piece)
     try:
         copy = _copied(person, seen)
     except PieceRefused as refused:
@@ -77,7 +77,7 @@ def cover(person: Login, piece: int) -> Answer:
     """Cover what nobody is to see of its pictures, or take a cover away again."""
     hub, form = this_hub(), request.form
     desk = hub.desk(person.actor, person.keys)
-    standing = pieces.view(hub.store, hub.shelf, desk, piece).covered
+    standing = pieces.view(hub.store, hub.depot, desk, piece).covered
     no = form.get("no", 0, int)
     try:
         covered = _without(standing, no, form.get("away", 0, int)) if "away" in form else _with(standing, no, form)
@@ -105,9 +105,9 @@ def original(person: Login, piece: int) -> Answer:
     """The file as it was taken, for a reason that its custody keeps; never shown in a page."""
     hub, texts = this_hub(), catalogue(person.language)
     desk = hub.desk(person.actor, person.keys)
-    seen = pieces.view(hub.store, hub.shelf, desk, piece)
+    seen = pieces.view(hub.store, hub.depot, desk, piece)
     try:
-        opened = pieces.original(hub.store, hub.shelf, desk, piece, request.form.get("reason", ""))
+        opened = pieces.original(hub.store, hub.depot, desk, piece, request.form.get("reason", ""))
     except (PieceRefused, ReasonMissing) as refused:
         return _page(person, piece, wrong=refusal(texts, refused)), 422
     # Never the name that it was given on the device: that may say who took it, and what a browser should make of it.
@@ -118,7 +118,7 @@ def original(person: Login, piece: int) -> Answer:
 
 def _page(person: Login, id: int, *, copy: Copy | None = None, wrong: str = "") -> str:
     hub, texts = this_hub(), catalogue(person.language)
-    seen = pieces.view(hub.store, hub.shelf, hub.desk(person.actor, person.keys), id)
+    seen = pieces.view(hub.store, hub.depot, hub.desk(person.actor, person.keys), id)
     return page(
         "evidence.html",
         person,
@@ -142,7 +142,7 @@ def _copied(person: Login, seen: View) -> Copy:
     """Raises PieceRefused, also for what no copy can be made of."""
     hub, form = this_hub(), request.form
     is_large = form.get("large") == "1"
-    opened = pieces.look(hub.store, hub.shelf, hub.desk(person.actor, person.keys), seen.piece.id)
+    opened = pieces.look(hub.store, hub.depot, hub.desk(person.actor, person.keys), seen.piece.id)
     try:
         made = working_copy(opened.data, opened.description.type, seen.covered, LARGE if is_large else SMALL)
     except NotCopied as fault:

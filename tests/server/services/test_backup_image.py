@@ -98,7 +98,7 @@ def _opened(archive: Path, identity_file: Path, hub: Hub, into: Path) -> None:
 def test_backup_shows_no_canary_of_any_door_and_holds_no_linkage(hub: Hub, tmp_path: Path) -> None:
     canaries = plant(60, Random(11))
     boxes = _say_everywhere(hub, iter([canary.text for canary in canaries]))
-    made = backups.make(hub.store, hub.settings, hub.identity.id, hub.secrets.database, hub.clock(), hub.shelf)
+    made = backups.make(hub.store, hub.settings, hub.identity.id, hub.secrets.database, hub.clock(), hub.depot)
     _opened(hub.settings.backups / made.file, tmp_path / "identity.txt", hub, tmp_path / "opened")
 
     hidden = [*canaries, *(Canary("name", box) for box in boxes)]

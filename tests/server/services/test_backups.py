@@ -18,7 +18,7 @@ from sqlcipher3 import dbapi2 as sqlcipher
 from server import credential
 from server.config import Settings
 from server.domain.errors import BackupUnusable
-from server.hub import Hub, epoch_of, open_hub, shelf_of
+from server.hub import Hub, depot_of, epoch_of, open_hub
 from server.services import backups
 from server.services.backups import LastNumber
 from server.services.cases import acknowledging, telling
@@ -60,7 +60,7 @@ class Rig:
     def make(self, **changes: Any) -> Path:
         settings = replace(self.settings, **changes)
         made = backups.make(
-            self.hub.store, settings, self.hub.identity.id, self.hub.secrets.database, self.hub.clock(), self.hub.shelf
+            self.hub.store, settings, self.hub.identity.id, self.hub.secrets.database, self.hub.clock(), self.hub.depot
         )
         return settings.backups / made.file
 
@@ -107,7 +107,7 @@ def empty(rig: Rig, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[
 
 
 def _restore(rig: Rig, archive: Path, settings: Settings, **changes: Any) -> backups.Restored:
-    options = {"epoch": "0badc0de", "last": None, "now": NOW, "blobs": shelf_of(settings).blobs} | changes
+    options = {"epoch": "0badc0de", "last": None, "now": NOW, "blobs": depot_of(settings).blobs} | changes
     return backups.restore(archive, rig.identity, settings, _key_of, **options)
 
 

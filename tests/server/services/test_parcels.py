@@ -218,7 +218,7 @@ def test_erased_complaint_in_a_parcel_is_already_held_and_not_kept(author: Sende
         id = connection.scalars(sa.select(received.c.id).where(received.c.lineage == author.lineage)).first()
         assert id is not None
         number = registry.numbers_of(connection, [id])[id]
-    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.shelf)
+    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.depot)
     retention.erase(hub.store, hub.desk(add_person(hub, "parcels").actor), number, "asked", keeping)
 
     answer = _opened(author, carrier.post(_parcel(author, author.frame(lines), parcel=2), PARCELS))

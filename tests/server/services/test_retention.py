@@ -76,7 +76,7 @@ def other(own_hub: Hub) -> Actor:
 
 
 def _keeping(hub: Hub) -> Keeping:
-    return retention.keeping(hub.settings, hub.secrets.database, hub.shelf)
+    return retention.keeping(hub.settings, hub.secrets.database, hub.depot)
 
 
 def _id_of(hub: Hub, device: Sender, name: object) -> int:

@@ -14,7 +14,7 @@ from server import credential
 from server.commands.doctor import of_erasures
 from server.config import Settings
 from server.domain.errors import ErasureListUnreadable
-from server.hub import Hub, open_hub, shelf_of
+from server.hub import Hub, depot_of, open_hub
 from server.services import backups, retention, search_texts
 from server.services.backups import Restored
 from server.services.cases import lookup
@@ -53,7 +53,7 @@ class Rig:
     def make(self) -> Path:
         settings = self.hub.settings
         made = backups.make(
-            self.hub.store, settings, self.hub.identity.id, self.hub.secrets.database, self.hub.clock(), self.hub.shelf
+            self.hub.store, settings, self.hub.identity.id, self.hub.secrets.database, self.hub.clock(), self.hub.depot
         )
         return settings.backups / made.file
 
@@ -62,7 +62,7 @@ class Rig:
         with self.hub.store.read() as connection:
             id = connection.scalars(sa.select(columns.id).where(columns.client_id == an_id(name))).one()
             number = registry.numbers_of(connection, [id])[id]
-        keeping = retention.keeping(self.hub.settings, self.hub.secrets.database, self.hub.shelf)
+        keeping = retention.keeping(self.hub.settings, self.hub.secrets.database, self.hub.depot)
         actor = add_person(self.hub, f"actor {name}").actor
         retention.erase(self.hub.store, self.hub.desk(actor), number, "asked", keeping)
 
@@ -71,7 +71,7 @@ class Rig:
             "epoch": "0badc0de",
             "last": None,
             "now": self.hub.clock(),
-            "blobs": shelf_of(settings).blobs,
+            "blobs": depot_of(settings).blobs,
         } | changes
         return backups.restore(archive, self.identity, settings, _key_of, **options)
 
@@ -226,7 +226,7 @@ def test_doctor_notices_an_older_list_in_either_place_until_the_job_wrote_it_ane
     data.write_bytes(older)
     beside.unlink()
     assert [finding.values["file"] for finding in of_erasures(rig.hub)] == [data, beside]
-    keeping = retention.keeping(rig.hub.settings, rig.hub.secrets.database, rig.hub.shelf)
+    keeping = retention.keeping(rig.hub.settings, rig.hub.secrets.database, rig.hub.depot)
     retention.erase_due(rig.hub.store, keeping, rig.hub.clock())
     assert list(of_erasures(rig.hub)) == []
 
@@ -244,7 +244,7 @@ def test_job_makes_good_a_list_that_an_interruption_left_behind(rig: Rig) -> Non
     path = rig.hub.settings.data / erasure_list.NAME
     whole = erasure_list.read(path, rig.hub.secrets.database).erased
     path.unlink()
-    keeping = retention.keeping(rig.hub.settings, rig.hub.secrets.database, rig.hub.shelf)
+    keeping = retention.keeping(rig.hub.settings, rig.hub.secrets.database, rig.hub.depot)
     retention.erase_due(rig.hub.store, keeping, rig.hub.clock())
     assert erasure_list.read(path, rig.hub.secrets.database).erased == whole
 

@@ -316,7 +316,7 @@ def test_two_hubs_read_the_same_complaints(own_hub: Hub, device: Sender) -> None
 
 
 def _erase(hub: Hub) -> None:
-    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.shelf)
+    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.depot)
     retention.erase(hub.store, hub.desk(COORDINATOR), "SRE-2026-000001", "asked", keeping)
 
 

@@ -1,7 +1,8 @@
-"""Blobs: one contract, over a folder and over an S3 server."""
+"""Blobs: one contract, over a folder and over two S3 servers."""
 
 import hashlib
 import os
+import secrets
 import socket
 import subprocess
 import sysconfig
@@ -9,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
 from server.store.blobs import CHUNK_BYTES, BlobDiffers, BlobMissing, Blobs, FolderBlobs
@@ -32,10 +35,24 @@ def _source(tmp_path: Path, data: bytes = SAID) -> Path:
     return path
 
 
-def _bucket(address: str) -> Blobs:
+def _bucket(address: str, retry: dict[str, int] | None = None, *, name: str = "pieces") -> Blobs:
     """The bucket of a server."""
     options: dict[str, Any] = {"endpoint": address, "region": "us-east-1", "client_options": {"allow_http": True}}
-    return ObjectBlobs(S3Store("pieces", virtual_hosted_style_request=False, **options, **KEYS))
+    return ObjectBlobs(S3Store(name, virtual_hosted_style_request=False, retry_config=retry, **options, **KEYS))
+
+
+def _moto() -> Iterator[Blobs]:
+    """A new bucket at moto's server, which checks no secret; what it has outlives it in this process."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        address, name = f"http://{host}:{port}", f"pieces-{secrets.token_hex(4)}"
+        keys = {"aws_access_key_id": KEYS["access_key_id"], "aws_secret_access_key": KEYS["secret_access_key"]}
+        boto3.client("s3", endpoint_url=address, region_name="us-east-1", **keys).create_bucket(Bucket=name)
+        yield _bucket(address, name=name)
+    finally:
+        server.stop()
 
 
 def _rclone(folder: Path) -> Iterator[Blobs]:
@@ -55,10 +72,12 @@ def _rclone(folder: Path) -> Iterator[Blobs]:
             served.terminate()
 
 
-@pytest.fixture(params=["folder", "rclone"])
+@pytest.fixture(params=["folder", "moto", "rclone"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
     if request.param == "folder":
         yield FolderBlobs(tmp_path / "blobs")
+    elif request.param == "moto":
+        yield from _moto()
     else:
         yield from _rclone(tmp_path / "served")
 
@@ -158,3 +177,14 @@ def test_folder_puts_file_and_every_name_on_disk(tmp_path: Path, monkeypatch: py
     assert {tmp_path, root, home} <= set(synced)
     assert [path for path in synced if path.parent == root / "drafts"] != []
     assert synced[-1] == home
+
+
+def test_server_that_is_gone_is_a_fault_of_the_disk() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        gone = _bucket(f"http://127.0.0.1:{free.getsockname()[1]}", {"max_retries": 0})
+        for ask in (lambda: gone.size("a" * 64), lambda: gone.delete("a" * 64), lambda: list(gone.each())):
+            with pytest.raises(OSError, match="Error"):
+                ask()
+        with pytest.raises(OSError, match="Error"):
+            list(gone.read("a" * 64))

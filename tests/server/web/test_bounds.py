@@ -30,9 +30,7 @@ def test_path_that_would_break_a_header_leads_nowhere(app: Flask, hub: Hub, end:
 
 
 @pytest.mark.parametrize(("name", "status"), [("a\0b", 400), ("a" * FORM_MAX_BYTES, 413)])
-def test_form_beyond_measure_is_refused_in_a_page(
-    app: Flask, hub: Hub, name: str, status: int
-) -> None:
+def test_form_beyond_measure_is_refused_in_a_page(app: Flask, hub: Hub, name: str, status: int) -> None:
     visitor, awa = Browser(app), person_at(hub, f"Awa {status}", "coordinator")
     visitor.get("/login")
     awa.get("/console/account")

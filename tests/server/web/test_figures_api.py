@@ -84,9 +84,7 @@ def test_what_cannot_be_asked_is_named(hub: Hub, app: Flask, query: str, fields:
     assert (answer.json["code"], answer.json["fields"]) == ("member_invalid", fields)
 
 
-def test_while_one_table_is_counted_the_next_has_to_wait(
-    hub: Hub, app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_one_table_is_counted_the_next_has_to_wait(hub: Hub, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     counting = Lock()
     monkeypatch.setattr(figures_api, "COUNTING", counting)
     with counting:

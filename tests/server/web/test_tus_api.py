@@ -92,10 +92,10 @@ def uploader(device: Sender) -> Uploader:
 @pytest.fixture
 def limited(hub: Hub) -> Iterator[None]:
     """The hub with little room."""
-    before = hub.shelf
-    object.__setattr__(hub, "shelf", replace(before, limits=LIMITS))
+    before = hub.depot
+    object.__setattr__(hub, "depot", replace(before, limits=LIMITS))
     yield
-    object.__setattr__(hub, "shelf", before)
+    object.__setattr__(hub, "depot", before)
 
 
 def offset(response: TestResponse) -> int:
@@ -109,7 +109,7 @@ def code(response: TestResponse) -> str:
 
 
 def kept(hub: Hub, file: bytes = FILE) -> bytes:
-    return b"".join(hub.shelf.blobs.read(hashlib.sha256(file).hexdigest()))
+    return b"".join(hub.depot.blobs.read(hashlib.sha256(file).hexdigest()))
 
 
 def states(device: Sender) -> list[str]:
@@ -144,7 +144,7 @@ def test_a_file_arrives_in_chunks_and_its_device_hears_of_it(uploader: Uploader)
     [change] = [each for each in uploader.device.changes() if each["kind"] == "file"]
     own = an_id(an_id(uploader.device.device))[:8]
     assert change == {"id": own, "kind": "file", "n": 1, "sha256": SHA256, "state": "here"}
-    assert uploader.device.hub.shelf.parts.of_device(uploader.device.device) == []
+    assert uploader.device.hub.depot.parts.of_device(uploader.device.device) == []
 
 
 def test_a_whole_file_says_so_when_it_is_asked_for_again(uploader: Uploader) -> None:
@@ -185,7 +185,7 @@ def test_a_whole_that_was_not_declared_is_dropped_and_wanted_anew(device: Sender
     uploader.begin(file, wrong[:2000])
     assert code(uploader.add(2000, wrong[2000:], file)) == "file_differs"
     assert uploader.need() == [{"sha256": declared(file)[0]["sha256"], "offset": 0}]
-    assert device.hub.shelf.blobs.size(declared(file)[0]["sha256"]) is None
+    assert device.hub.depot.blobs.size(declared(file)[0]["sha256"]) is None
     assert uploader.stands(file).status_code == 404
     uploader.send(file)
     assert kept(device.hub, file) == file
@@ -266,15 +266,37 @@ def test_a_device_has_only_so_much_under_way(device: Sender) -> None:
     assert uploader.begin(files[2]).status_code == 201
 
 
+def test_a_device_begins_only_so_many_files(device: Sender) -> None:
+    files = [b"%d" % no for no in range(101)]
+    device.send(complaint("a", files=declared(*files[:60])), complaint("b", files=declared(*files[60:])))
+    uploader = Uploader(device)
+    assert {uploader.begin(each).status_code for each in files[:100]} == {201}
+    assert code(uploader.begin(files[100])) == "files_too_many"
+    uploader.add(0, files[0], files[0])
+    assert uploader.begin(files[100]).status_code == 201
+
+
+def test_a_colleague_who_adds_a_file_is_told_of_it(enrol: Enrol) -> None:
+    first, second = enrol("Gao 1", team="gao"), enrol("Gao 2", team="gao")
+    first.send(complaint("of the first"))
+    changed = content(files=declared(FILE))["facts"]
+    second.send(revision("r", "of the first", 1, lineage=first.lineage, facts=changed))
+    uploader = Uploader(second)
+    assert uploader.need() == [{"sha256": SHA256, "offset": 0}]
+    uploader.send()
+    told = [[each["kind"] for each in device.changes()].count("file") for device in (first, second)]
+    assert told == [0, 1]
+
+
 def test_files_leave_room_on_the_disk_for_texts(hub: Hub, uploader: Uploader) -> None:
-    before = hub.shelf
+    before = hub.depot
     uploader.begin(first=FILE[:10])
-    object.__setattr__(hub, "shelf", replace(before, limits=replace(LIMITS, spared=2**60)))
+    object.__setattr__(hub, "depot", replace(before, limits=replace(LIMITS, spared=2**60)))
     try:
         assert code(uploader.add(10, FILE[10:20])) == "storage_full"
         assert uploader.device.send(complaint("still"))["frames"]
     finally:
-        object.__setattr__(hub, "shelf", before)
+        object.__setattr__(hub, "depot", before)
     assert offset(uploader.stands()) == 10
 
 
@@ -329,10 +351,10 @@ def test_a_stranger_and_a_revoked_device_send_nothing(uploader: Uploader) -> Non
 def test_parts_expire_and_what_nothing_awaits_goes(uploader: Uploader, clock: Clock) -> None:
     hub = uploader.device.hub
     uploader.begin(first=FILE[:1000])
-    part = hub.shelf.parts.of_device(uploader.device.device)[0]
-    receiving.expire(hub.store, hub.shelf, part.at + timedelta(days=29))
+    part = hub.depot.parts.of_device(uploader.device.device)[0]
+    receiving.expire(hub.store, hub.depot, part.at + timedelta(days=29))
     assert offset(uploader.stands()) == 1000
-    receiving.expire(hub.store, hub.shelf, part.at + timedelta(days=31))
+    receiving.expire(hub.store, hub.depot, part.at + timedelta(days=31))
     assert uploader.stands().status_code == 404
     assert uploader.need() == [{"sha256": SHA256, "offset": 0}]
 
@@ -340,9 +362,9 @@ def test_parts_expire_and_what_nothing_awaits_goes(uploader: Uploader, clock: Cl
 def test_what_was_whole_when_the_hub_was_killed_is_taken_in(uploader: Uploader) -> None:
     hub, upload = uploader.device.hub, upload_id(uploader.device.device, SHA256)
     uploader.begin()
-    hub.shelf.parts.append(uploader.device.device, upload, 0, FILE)
+    hub.depot.parts.append(uploader.device.device, upload, 0, FILE)
     assert uploader.need() == [{"sha256": SHA256, "offset": len(FILE)}]
-    receiving.expire(hub.store, hub.shelf, hub.clock())
+    receiving.expire(hub.store, hub.depot, hub.clock())
     assert (uploader.need(), kept(hub)) == ([], FILE)
 
 
@@ -378,9 +400,9 @@ def test_what_is_erased_leaves_no_byte(own_hub: Hub) -> None:
     uploader = Uploader(device)
     uploader.send()
     uploader.begin(OTHER, OTHER[:10])
-    keeping = retention.keeping(own_hub.settings, own_hub.secrets.database, own_hub.shelf)
+    keeping = retention.keeping(own_hub.settings, own_hub.secrets.database, own_hub.depot)
     number = "SRE-2026-000001"
     retention.erase(own_hub.store, own_hub.desk(add_person(own_hub, "Awa").actor), number, "asked", keeping)
-    assert list(own_hub.shelf.blobs.each()) == []
-    assert list(own_hub.shelf.parts.each()) == []
+    assert list(own_hub.depot.blobs.each()) == []
+    assert list(own_hub.depot.parts.each()) == []
     assert uploader.need() == []

@@ -257,7 +257,7 @@ def test_an_erased_complaint_is_told_nothing_and_leaves_nothing(
     attach(hub, awa, numbers[0], numbers[2])
     to_progress(hub, awa, numbers[1])
     tell(hub)
-    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.shelf)
+    keeping = retention.keeping(hub.settings, hub.secrets.database, hub.depot)
     for number in numbers[:2]:
         retention.erase(hub.store, at_desk(hub, awa), number, "asked", keeping)
     assert (tell(hub, 60), steps(gao_phone)) == (0, [])

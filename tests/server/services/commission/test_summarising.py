@@ -40,7 +40,7 @@ def test_summary_leaves_once_a_second_person_has_read_it(ready: Hub, awa: Person
     assert (waiting.number, waiting.text, waiting.is_own) == (NUMBER, TEXT, False)
     with pytest.raises(PackageRefused) as refused:
         summarising.review(ready.store, at_desk(ready, awa), NUMBER, waiting.at)
-    assert refused.value.values["fault"] == "same_person"
+    assert refused.value.values["fault"] == "same_writer"
     summarising.review(ready.store, at_desk(ready, binta), NUMBER, waiting.at)
     assert said(ready, awa) == {"", TEXT}
     assert summarising.unreviewed(ready.store, at_desk(ready, binta), [1]) == []
@@ -75,7 +75,7 @@ def test_who_does_not_handle_a_complaint_neither_writes_nor_reads_of_it(ready: H
 
 
 def test_erased_complaint_leaves_no_summary(ready: Hub, awa: Person, tmp_path: Path) -> None:
-    keeping = retention.keeping(ready.settings, ready.secrets.database, ready.shelf)
+    keeping = retention.keeping(ready.settings, ready.secrets.database, ready.depot)
     retention.erase(ready.store, at_desk(ready, awa), NUMBER, "la personne le demande", keeping)
     with ready.store.read() as connection:
         assert packages.summaries(connection, [1]) == {}

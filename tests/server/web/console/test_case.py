@@ -224,9 +224,7 @@ def test_joining_shows_both_cases_and_again_where_one_changed(awa: Browser, bint
     assert "introuvable ou réservé" in unknown
 
 
-def test_stale_edit_shows_both_versions_and_changes_nothing(
-    hub: Hub, awa: Browser, binta: Browser, case: str
-) -> None:
+def test_stale_edit_shows_both_versions_and_changes_nothing(hub: Hub, awa: Browser, binta: Browser, case: str) -> None:
     old = version(shown(awa, case))
     act(binta, case, "moves/in_triage")
     refused = awa.post(f"{case}/owner", after=old, owner="Awa")
@@ -272,9 +270,7 @@ def test_withdrawn_complaint_shows_no_word_and_opens_nothing(hub: Hub, awa: Brow
     assert count(hub, opening) == before
 
 
-def test_who_else_has_it_open_is_told_and_keeps_nobody_out(
-    hub: Hub, awa: Browser, binta: Browser, case: str
-) -> None:
+def test_who_else_has_it_open_is_told_and_keeps_nobody_out(hub: Hub, awa: Browser, binta: Browser, case: str) -> None:
     shown(binta, case)
     assert "Binta regarde ce dossier" in shown(awa, case)
     act(awa, case, "moves/in_triage")
@@ -282,7 +278,7 @@ def test_who_else_has_it_open_is_told_and_keeps_nobody_out(
     assert "Binta écrit ici" in shown(awa, case)
     assert isinstance(hub.clock, Clock)
     hub.clock.pass_(minutes=6)
-    assert "<p class=\"beside\"" not in shown(awa, case)
+    assert '<p class="beside"' not in shown(awa, case)
     assert count(hub, look) == 1
 
 

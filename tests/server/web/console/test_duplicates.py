@@ -154,9 +154,7 @@ def test_who_does_not_know_goes_on_and_leaves_the_pair_to_others(
     assert path_of(left) in awa.get(QUEUE).text
 
 
-def test_complaint_told_twice_is_said_by_one_key_and_taken_back_by_one(
-    hub: Hub, ids: list[int], awa: Browser
-) -> None:
+def test_complaint_told_twice_is_said_by_one_key_and_taken_back_by_one(hub: Hub, ids: list[int], awa: Browser) -> None:
     pair = add_link(hub, ids[0], ids[1]), add_link(hub, ids[0], ids[1], 0.6, relation=COMPLAINANT)
     alone = add_link(hub, ids[1], ids[2], 0.5)
     shown = awa.get(path_of(pair[0])).text

@@ -84,9 +84,7 @@ ANSWERS = Answers(
         Person(("complainant", "victim"), sex="f", age="25-59", name=NAME, phone=PHONE),
         Person(("victim",), sex="m", age="18-24", count=3),
     ),
-    consent=Consent(
-        "C3", "self", "oral_witness", "bam", read_aloud=True, on="2026-11-18", bodies=("pnef", "bvg")
-    ),
+    consent=Consent("C3", "self", "oral_witness", "bam", read_aloud=True, on="2026-11-18", bodies=("pnef", "bvg")),
     contact=Contact(how="par sa sœur, au marché"),
     contact_ok="yes",
     channel="paper",

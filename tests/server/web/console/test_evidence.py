@@ -209,6 +209,15 @@ def test_file_under_another_key_says_so(awa: Browser, phone: Sender) -> None:
     assert "ne s&#39;ouvre pas avec la clé" in answer.text
 
 
+def test_nothing_is_opened_of_what_was_taken_back(hub: Hub, awa: Browser, phone: Sender, photo: str) -> None:
+    phone.send(operation("withdrawal", "w", {"complaint": an_id("a"), "scope": "all"}))
+    awa.get(photo)
+    answer = awa.post(photo)
+    assert answer.status_code == 422
+    assert "retiré sa plainte" in answer.text
+    assert [act for act, _ in acts(hub)] == ["received"]
+
+
 def test_no_log_line_has_a_name_or_a_byte_of_it(awa: Browser, phone: Sender, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     path = at(*sent(phone, "a", seal_up(media.photo(), NAME)))

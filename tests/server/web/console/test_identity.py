@@ -87,9 +87,7 @@ def test_closing_leads_to_the_case_and_changes_the_cookie_so_that_no_browser_kee
 @pytest.mark.parametrize(
     "said", [{"words": "trop peu"}, {"words": "         x         "}, {"words": "x" * 501}, {"reason": "curiosity"}]
 )
-def test_nothing_is_opened_without_a_reason_in_words(
-    hub: Hub, awa: Browser, path: str, said: dict[str, str]
-) -> None:
+def test_nothing_is_opened_without_a_reason_in_words(hub: Hub, awa: Browser, path: str, said: dict[str, str]) -> None:
     charged(awa, path)
     answer = opened(awa, path, **said)
     assert (answer.status_code, rows(hub, opening)) == (422, 0)

@@ -128,9 +128,7 @@ def test_one_press_opens_a_case_as_it_was_told_and_goes_on_to_the_next(
     assert "À moi <b>1</b>" in page.text
 
 
-def test_undo_puts_the_complaint_back_where_it_waited(
-    awa: Browser, sealing_hub: Hub, numbers: tuple[str, ...]
-) -> None:
+def test_undo_puts_the_complaint_back_where_it_waited(awa: Browser, sealing_hub: Hub, numbers: tuple[str, ...]) -> None:
     page = awa.get(decide(awa, numbers[0], level="U1").location)
     undone = undo(awa, page)
     assert undone.location == f"{INBOX}?sel={numbers[0]}"
@@ -412,9 +410,7 @@ def test_version_that_no_page_wrote_is_that_of_nothing(
     assert cases(sealing_hub) == {}
 
 
-def test_complaint_that_somebody_else_reads_now_says_so(
-    awa: Browser, binta: Browser, numbers: tuple[str, ...]
-) -> None:
+def test_complaint_that_somebody_else_reads_now_says_so(awa: Browser, binta: Browser, numbers: tuple[str, ...]) -> None:
     assert "regarde" not in awa.get(f"{INBOX}?sel={numbers[0]}").text
     assert "Awa regarde" in binta.get(f"{INBOX}?sel={numbers[0]}").text
     assert "regarde" not in binta.get(f"{INBOX}?sel={numbers[1]}").text

@@ -16,7 +16,7 @@ from tests.builders import Clock, app_of, complaint, enrolled
 NO_LISTS = {
     "account.show", "case.ask_attach", "case.ask_move", "case.show", "cases.preview", "devices.ask",
     "devices.ask_revoke", "devices.await_words", "devices.look", "duplicates.show", "entry.ask", "entry.receipt",
-    "help.show", "identity.close", "identity.show", "inbox.preview", "package.download", "people.ask",
+    "evidence.show", "help.show", "identity.close", "identity.show", "inbox.preview", "package.download", "people.ask",
     "people.ask_leave", "people.ask_reset", "people.forget", "people.look", "quarantine.one", "quarantine.technical",
     "referrals.choose", "referrals.show", "referrals.write", "summaries.show", "tasks.show", "verification.show",
 }  # fmt: skip

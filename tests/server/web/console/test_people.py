@@ -125,9 +125,7 @@ def test_account_is_closed_once_its_name_was_typed(hub: Hub, administrator: Brow
     assert last_act(hub, "end_account").words == WHY
 
 
-def test_added_person_enters_by_the_words_shown_once_and_chooses_others_first(
-    hub: Hub, administrator: Browser
-) -> None:
+def test_added_person_enters_by_the_words_shown_once_and_chooses_others_first(hub: Hub, administrator: Browser) -> None:
     shown = added(administrator, name="Fanta", role="coordinator", regions=["ml-r-gao"], named="yes", language="en")
     made = account(hub, "Fanta")
     assert (made.role, made.regions, made.is_named_reader, made.language) == ("coordinator", ["ml-r-gao"], True, "en")

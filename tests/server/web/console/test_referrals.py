@@ -239,9 +239,7 @@ def test_list_of_awaited_answers_has_keys_and_says_the_same_as_its_file(
     assert "1 relance" in awa.get("/console/referrals").text
 
 
-def test_letters_that_remind_and_recall_name_numbers_alone(
-    hub: Hub, awa: Browser, who: Person, phone: Sender
-) -> None:
+def test_letters_that_remind_and_recall_name_numbers_alone(hub: Hub, awa: Browser, who: Person, phone: Sender) -> None:
     number = worked_on(hub, who, phone, land("a"))
     path = f"/console/cases/{number}/referrals/{send(hub, who, number)}/letter"
     reminder = awa.get(path).text

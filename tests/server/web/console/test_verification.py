@@ -44,16 +44,20 @@ def begin(browser: Browser, number: str, after: int = 0, **said: str) -> int:
 
 
 def visited(hub: Hub, number: str, after: int, **said: str) -> dict[str, str]:
-    return ACT | {
-        "number": number,
-        "do": "conclude",
-        "after": str(after),
-        "state": "corroborated",
-        "method": "visit",
-        "sources": "2",
-        "certainty": "reasonable_grounds",
-        "on": hub.clock().date().isoformat(),
-    } | said
+    return (
+        ACT
+        | {
+            "number": number,
+            "do": "conclude",
+            "after": str(after),
+            "state": "corroborated",
+            "method": "visit",
+            "sources": "2",
+            "certainty": "reasonable_grounds",
+            "on": hub.clock().date().isoformat(),
+        }
+        | said
+    )
 
 
 def rows(hub: Hub, table: sa.Table, *names: str) -> list[tuple[Any, ...]]:

@@ -1,10 +1,10 @@
-"""The shelf: where the bytes of files are, those that came and those on their way, and how much of them it takes."""
+"""The depot: where the bytes of files are, those that came and those on their way, and how much of them it takes."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from server.domain.errors import BlobsUnusable
@@ -15,10 +15,11 @@ from server.store.parts import Parts
 BLOBS: Final = "blobs"
 PARTS: Final = "parts"
 _OPTIONS: Final = frozenset({"endpoint", "region"})
+_PATIENCE: Final = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Depot:
     """Whole files, and parts in `folder`."""
 
     blobs: Blobs
@@ -31,19 +32,19 @@ class Shelf:
         return shutil.disk_usage(self.folder).free
 
 
-def open_shelf(data: Path, address: str, limits: Limits) -> Shelf:
-    """The shelf of the hub in a folder; `address` names a bucket, or is empty: then blobs are in the folder too.
+def open_depot(data: Path, address: str, limits: Limits) -> Depot:
+    """The depot of the hub in a folder; `address` names a bucket, or is empty: then blobs are in the folder too.
 
     Raises BlobsUnusable.
     """
     blobs = _bucket(address) if address else FolderBlobs(data / BLOBS)
-    return Shelf(blobs, Parts(data / PARTS), limits, data)
+    return Depot(blobs, Parts(data / PARTS), limits, data)
 
 
 def _bucket(address: str) -> Blobs:
     """`s3://bucket/prefix?endpoint=…&region=…`; its keys are in the environment, as every client of S3 has them."""
     parts = urlsplit(address)
-    options: Mapping[str, str] = dict(parse_qsl(parts.query))
+    options = dict(parse_qsl(parts.query))
     if not parts.netloc or not options.keys() <= _OPTIONS:
         raise BlobsUnusable(fault="address")
     try:
@@ -52,7 +53,12 @@ def _bucket(address: str) -> Blobs:
         from server.store.objects import ObjectBlobs
     except ImportError:
         raise BlobsUnusable(fault="extra") from None
-    config = {f"aws_{name}": value for name, value in options.items()}
-    is_plain = options.get("endpoint", "").startswith("http://")
-    client = {"allow_http": True} if is_plain else {}
-    return ObjectBlobs(S3Store(parts.netloc, prefix=parts.path.strip("/") or None, client_options=client, **config))
+    config: Any = options
+    # Somebody on a thin link waits for the answer: they come again sooner than a server that is gone comes back.
+    client: Any = {"allow_http": options.get("endpoint", "").startswith("http://"), "timeout": _PATIENCE}
+    retry: Any = {"max_retries": 2, "retry_timeout": _PATIENCE}
+    return ObjectBlobs(
+        S3Store(
+            parts.netloc, prefix=parts.path.strip("/") or None, config=config, client_options=client, retry_config=retry
+        )
+    )
