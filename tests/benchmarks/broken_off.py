@@ -63,8 +63,11 @@ class Handset:
         self._process.stdout.close()
 
     def has_ended(self) -> bool:
-        """Whether it ended of its own accord."""
-        return self._process.poll() is not None
+        """Whether it came to its end. Raises Void where that was none."""
+        code = self._process.poll()
+        if code:
+            raise Void(f"the field client ended with {code}")
+        return code is not None
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -80,19 +83,21 @@ def measure() -> Iterator[Figure]:
             bind(handset.folder, hub, enrol(hub), ("127.0.0.1", port))
         photos = [photo(_PHOTO_BYTES, _SEED + no) for no in range(_PHOTOS)]
         write(Folder(handset.folder), foreign_contents(_SEED, _PHOTOS), photos)
+        sent = {path.name: path.read_bytes() for path in Folder(handset.folder).files.iterdir()}
         with HubProcess(folder / "hub") as process, _cutting(process, port) as road:
             kills = _drive(process, handset, road)
             cuts, up_bytes = road.cuts, road.bytes_up
         with opened(folder / "hub") as hub:
             blobs = hub.shelf.blobs
             here = {sha256: b"".join(blobs.read(sha256)) for sha256 in blobs.each()}
-        sent = {path.name: path.read_bytes() for path in Folder(handset.folder).files.iterdir()}
     yield Figure("cuts", cuts, "cuts", ">=", _CUTS)
     yield Figure("files_wrong", sum(sent.get(sha256) != data for sha256, data in here.items()), "files", "=", 0)
     yield Figure("files_lost", len(sent.keys() - here.keys()), "files", "=", 0)
     handed = told(handset.lines).handed
-    note(f"{kills} kills, {len(handed)} chunks of {min(h.tried for h in handed)} to {max(h.tried for h in handed)}")
-    note(f"device: {sum(sent_twice(handed))}")
+    note(
+        f"{kills} kills; {len(handed)} chunks, of {max(each.tried for each in handed)} bytes at most; from the sockets"
+    )
+    note(f"  {sum(sent_twice(handed))} bytes went again, of {sum(each.size for each in handed)}")
     yield resent(up_bytes, sum(map(len, sent.values())), cuts)
 
 

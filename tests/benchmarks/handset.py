@@ -31,7 +31,7 @@ from client_sync.vault import Vault
 from tests.client_sync.builders import SOFT, WORDS
 
 _VERSION: Final = "figures"
-_WITHOUT_HEAD_BYTES: Final = 4
+_SEGMENT_LEAST_BYTES: Final = 4
 _SEGMENT_MOST_BYTES: Final = 65_000
 
 
@@ -72,11 +72,11 @@ def photo(size: int, seed: int) -> bytes:
 def _comments(size: int, dice: Random) -> bytes:
     """Comments of a JPEG that take so many bytes in all."""
     made = b""
-    while (left := size - len(made)) >= _WITHOUT_HEAD_BYTES:
+    while (left := size - len(made)) >= _SEGMENT_LEAST_BYTES:
         segment = min(left, _SEGMENT_MOST_BYTES)
-        if 0 < left - segment < _WITHOUT_HEAD_BYTES:
-            segment -= _WITHOUT_HEAD_BYTES
-        made += b"\xff\xfe" + (segment - 2).to_bytes(2, "big") + dice.randbytes(segment - _WITHOUT_HEAD_BYTES)
+        if 0 < left - segment < _SEGMENT_LEAST_BYTES:
+            segment -= _SEGMENT_LEAST_BYTES
+        made += b"\xff\xfe" + (segment - 2).to_bytes(2, "big") + dice.randbytes(segment - _SEGMENT_LEAST_BYTES)
     return made
 
 

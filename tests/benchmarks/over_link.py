@@ -99,7 +99,7 @@ class Run:
 
 
 def cut_within(quality: Quality, handed: Handed, began_s: float) -> int:
-    """The last cut, from 1 on, while which a request was under way; 0 for none."""
+    """The last cut, from 1 on, that a request met; 0 for none."""
     first, last = handed.began_s - began_s, handed.ended_s - began_s
     cut = cuts_begun(quality, last)
     if is_cut(quality, first) or cut > cuts_begun(quality, first):
