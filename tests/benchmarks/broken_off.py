@@ -88,7 +88,7 @@ def measure() -> Iterator[Figure]:
             kills = _drive(process, handset, road)
             cuts, up_bytes = road.cuts, road.bytes_up
         with opened(folder / "hub") as hub:
-            blobs = hub.shelf.blobs
+            blobs = hub.depot.blobs
             here = {sha256: b"".join(blobs.read(sha256)) for sha256 in blobs.each()}
     yield Figure("cuts", cuts, "cuts", ">=", _CUTS)
     yield Figure("files_wrong", sum(sent.get(sha256) != data for sha256, data in here.items()), "files", "=", 0)

@@ -44,7 +44,7 @@ def measure() -> Iterator[Figure]:
             failing = [
                 name
                 for name, file in files.items()
-                if name not in ended or b"".join(hub.shelf.blobs.read(file.sha256)) != file.data
+                if name not in ended or b"".join(hub.depot.blobs.read(file.sha256)) != file.data
             ]
     note(f"independent clients: {sorted(programs)}; failing: {failing}")
     yield Figure("independent_clients", len(programs), "clients")
