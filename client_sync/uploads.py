@@ -288,9 +288,10 @@ class _Sending:
         return chunk if len(chunk) == most else None
 
     def _lose_step(self) -> None:
-        """Nobody knows what arrived of the last chunk."""
+        """Nobody knows what arrived of the last chunk. That a question got no answer says nothing of its size."""
+        if self._is_sure:
+            self._size.note_cut()
         self._is_sure = False
-        self._size.note_cut()
 
     def _obey(self, refusal: HubRefuses) -> None:
         if refusal.code in _OUT_OF_STEP:

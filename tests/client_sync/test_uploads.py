@@ -347,6 +347,15 @@ def test_a_link_that_stays_away_ends_the_session_and_the_next_goes_on(
     assert_all_arrived(outbox, folder, hub)
 
 
+def test_questions_that_find_no_link_make_no_chunk_smaller(outbox: Outbox, tmp_path: Path, hub: Hub) -> None:
+    written(outbox, tmp_path, 1, photo=photo_of(300 * KILOBYTES))
+    with BadRoad(hub.address, [Cut(after_up=80 * KILOBYTES), *[Cut(refuse=True)] * 5]) as road:
+        assert synced(outbox, road.address).is_whole
+    methods = [method for method, *_ in hub.requests]
+    # The chunk that broke was of 64 KiB.
+    assert int(hub.requests[methods.index("HEAD") + 1][3]) == 32 * KILOBYTES
+
+
 def test_a_chunk_of_which_nothing_moves_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 12 <= transport_module.UPLOAD_STALL_S <= 20
     monkeypatch.setattr(transport_module, "UPLOAD_STALL_S", 0.1)
