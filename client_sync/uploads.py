@@ -85,12 +85,15 @@ class ChunkSize:
 
     bytes: int = CHUNK_FIRST_BYTES
 
-    def note_arrived(self, size: int, took_s: float) -> None:
-        """A chunk arrived; the rest of a file says little of the link."""
+    def note_arrived(self, size: int, took_s: float, at_once: int = 1) -> None:
+        """A chunk arrived, while so many files went at once; the rest of a file says little of the link."""
+        # A cut costs what is on its way of all of them.
+        most = CHUNK_MOST_FAST_BYTES if took_s < _FAST_S else CHUNK_MOST_BYTES // at_once
         if took_s > _SHRINKS_AFTER_S:
             self.note_cut()
-        elif size == self.bytes and took_s < _GROWS_WITHIN_S:
-            most = CHUNK_MOST_FAST_BYTES if took_s < _FAST_S else CHUNK_MOST_BYTES
+        elif took_s >= _GROWS_WITHIN_S:
+            self.bytes = min(self.bytes, max(most, CHUNK_LEAST_BYTES))
+        elif size == self.bytes:
             self.bytes = max(self.bytes, min(self.bytes * 2, most))
 
     def note_cut(self) -> None:
@@ -159,6 +162,7 @@ class _Work:
         self._lock = Lock()
         self._failures = 0
         self._arrived_s = running_s()
+        self.at_once = AT_ONCE
 
     def do(self, road: HttpTransport) -> None:
         """Send one file after the other; the first failure that is no matter of one file stops both threads."""
@@ -171,6 +175,8 @@ class _Work:
                 self.failure = self.failure or failure
             self.stops.set()
         finally:
+            with self._lock:
+                self.at_once -= 1
             self.said.put(None)
 
     def _next(self) -> Wanted | None:
@@ -248,7 +254,7 @@ class _Sending:
         began_s, before = running_s(), self._offset
         self._stand_at(self._hand_over(chunk))
         if self._offset == before + len(chunk):
-            self._size.note_arrived(len(chunk), running_s() - began_s)
+            self._size.note_arrived(len(chunk), running_s() - began_s, self._work.at_once)
         elif self._offset <= before:
             # It took nothing and does not say why: at once again would go on for ever.
             raise NotAnAnswer
@@ -282,9 +288,10 @@ class _Sending:
         return chunk if len(chunk) == most else None
 
     def _lose_step(self) -> None:
-        """Nobody knows what arrived of the last chunk."""
+        """Nobody knows what arrived of the last chunk. That a question got no answer says nothing of its size."""
+        if self._is_sure:
+            self._size.note_cut()
         self._is_sure = False
-        self._size.note_cut()
 
     def _obey(self, refusal: HubRefuses) -> None:
         if refusal.code in _OUT_OF_STEP:

@@ -30,6 +30,7 @@ FAMILIES: Final = (
     "casework",
     "console",
     "commission",
+    "evidence",
     "duplicates",
     "steady",
     "scale",

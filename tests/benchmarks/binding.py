@@ -13,14 +13,15 @@ from server.store import recipients
 from tests.benchmarks.harness import Address, Sender
 
 
-def bind(folder: Path, hub: Hub, sender: Sender, address: Address) -> None:
-    """Make the folder of a field client that is `sender` and finds the hub at `address`."""
+def bind(folder: Path, hub: Hub, sender: Sender, address: Address, pin: str | None = None) -> None:
+    """Make the folder of a field client that is `sender` and finds the hub at `address`, behind TLS with a pin."""
     outbox = Outbox.open(Folder(folder))
-    outbox.keep_enrolment(_enrolled(hub, sender, "http://{}:{}".format(*address)))
+    scheme = "http" if pin is None else "https"
+    outbox.keep_enrolment(_enrolled(hub, sender, "{}://{}:{}".format(scheme, *address), pin))
     outbox.close()
 
 
-def _enrolled(hub: Hub, sender: Sender, url: str) -> Enrolled:
+def _enrolled(hub: Hub, sender: Sender, url: str, pin: str | None) -> Enrolled:
     with hub.store.read() as connection:
         published = recipients.newest(connection)
     assert published is not None
@@ -34,7 +35,7 @@ def _enrolled(hub: Hub, sender: Sender, url: str) -> Enrolled:
         team=None,
         partner=None,
         places=None,
-        pin=None,
+        pin=pin,
         hub_sign_key=bytes(hub.identity.sign_key.verify_key),
         hub_box_key=bytes(hub.identity.box_key.public_key),
         keyring=published.document.decode(),

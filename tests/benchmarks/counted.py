@@ -83,11 +83,24 @@ def fill(hub: Hub, size: int) -> None:
         with hub.store.write() as connection:
             rows = [_row(id, size, now, dice, places) for id in ids]
             sent = [senders[id % _DEVICES] for id in ids]
-            _insert(connection, received, (
-                {"id": id, "lineage": by.lineage, "client_id": an_id(id), "op": "complaint", "seq": id,
-                 "hash": f"{id:064x}", "line": _LINE, "device": by.device, "received_at": row["at"]}
-                for id, by, row in zip(ids, sent, rows, strict=True)
-            ))
+            _insert(
+                connection,
+                received,
+                (
+                    {
+                        "id": id,
+                        "lineage": by.lineage,
+                        "client_id": an_id(id),
+                        "op": "complaint",
+                        "seq": id,
+                        "hash": f"{id:064x}",
+                        "line": _LINE,
+                        "device": by.device,
+                        "received_at": row["at"],
+                    }
+                    for id, by, row in zip(ids, sent, rows, strict=True)
+                ),
+            )
             for table, found in (
                 (complaint, (row["complaint"] for row in rows)),
                 (act, (each for row in rows for each in row["acts"])),

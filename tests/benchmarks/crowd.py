@@ -344,9 +344,7 @@ def _villages() -> tuple[list[Village], list[float]]:
         cercles = [place.id for place in read_list(file, version="crowd").places if place.level == "cercle"]
     rng = Random("villages")
     halves = [_words()["villages"][half].split() for half in ("first", "last")]
-    villages = [
-        Village(number, "".join(map(rng.choice, halves)), rng.choice(cercles)) for number in range(_VILLAGES)
-    ]
+    villages = [Village(number, "".join(map(rng.choice, halves)), rng.choice(cercles)) for number in range(_VILLAGES)]
     return villages, list(accumulate((1 + number) ** -_VILLAGE_EXPONENT for number in range(_VILLAGES)))
 
 

@@ -49,7 +49,17 @@ _SAY_EVERY_S: Final = 20
 _SOURCE_SHIFT: Final = 17
 _REMEMBERED: Final = 1 << 16
 _MADE_BY: Final = (
-    crowd, linkage_recipe, folding, names, composites, profiles, veiling, features, turning, duplicates, linkages,
+    crowd,
+    linkage_recipe,
+    folding,
+    names,
+    composites,
+    profiles,
+    veiling,
+    features,
+    turning,
+    duplicates,
+    linkages,
     match_tables,
 )
 _DATA: Final = (
@@ -157,21 +167,39 @@ def _keep(hub: Hub, made: _Made, senders: Mapping[str, Sender]) -> None:
     numbered = [(number, senders[row[0]], row) for number, row in enumerate(made.rows, made.first)]
     with hub.store.write() as connection:
         devices = dict(map(tuple, connection.execute(sa.select(device.c.id, device.c.number))))
-        _insert(connection, received, _RECEIVED, (
-            (id, sender.lineage, an_id(id), "complaint", id, f"{id:064x}", b"", sender.device, now)
-            for id, sender, _ in numbered
-        ))
-        _insert(connection, complaint, _COMPLAINT, (
-            (id, "7K4M2QGX", "complaint/1", "2026.1", kind, "phone", "C1", {}, "internal", "never", now)
-            for id, _, (_, kind, *_) in numbered
-        ))
-        _insert(connection, match_profile, _PROFILE, (
-            (id, profiles.SCHEME, sealed, _heads(keys), is_matchable)
-            for id, _, (_, _, sealed, keys, is_matchable) in numbered
-        ))
-        _insert(connection, match_told, _TOLD, (
-            (id, devices[sender.device], 1, *[True] * len(linkage_recipe.LINKED)) for id, sender, _ in numbered
-        ))
+        _insert(
+            connection,
+            received,
+            _RECEIVED,
+            (
+                (id, sender.lineage, an_id(id), "complaint", id, f"{id:064x}", b"", sender.device, now)
+                for id, sender, _ in numbered
+            ),
+        )
+        _insert(
+            connection,
+            complaint,
+            _COMPLAINT,
+            (
+                (id, "7K4M2QGX", "complaint/1", "2026.1", kind, "phone", "C1", {}, "internal", "never", now)
+                for id, _, (_, kind, *_) in numbered
+            ),
+        )
+        _insert(
+            connection,
+            match_profile,
+            _PROFILE,
+            (
+                (id, profiles.SCHEME, sealed, _heads(keys), is_matchable)
+                for id, _, (_, _, sealed, keys, is_matchable) in numbered
+            ),
+        )
+        _insert(
+            connection,
+            match_told,
+            _TOLD,
+            ((id, devices[sender.device], 1, *[True] * len(linkage_recipe.LINKED)) for id, sender, _ in numbered),
+        )
 
 
 def _heads(packed: bytes) -> bytes:

@@ -170,14 +170,23 @@ class HubProcess:
     _process: subprocess.Popen[bytes] = field(init=False)
 
     def __enter__(self) -> Self:
-        self.address = ("127.0.0.1", _free_port())
+        self.address = ("127.0.0.1", free_port())
         (self.folder / "passphrase").write_text(PASSPHRASE)
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start it, also once more where it was killed, and wait for its first answer."""
         with (self.folder / "serve.log").open("ab") as log:
             began = time.perf_counter()
             self._process = subprocess.Popen([SEERE, "serve"], env=self._environ(), stdout=log, stderr=log)
         self._await_first_answer()
         self.start_s = time.perf_counter() - began
-        return self
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._process.kill()
+        self._process.wait()
 
     def __exit__(self, *_error: object) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -235,7 +244,8 @@ def _dictionary() -> zstandard.ZstdCompressionDict:
     return dictionary
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

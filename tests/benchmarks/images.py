@@ -23,9 +23,7 @@ from tests.benchmarks.canaries import tables_into
 from tests.benchmarks.harness import Void
 
 # A key as it may be written: 32 bytes in hexadecimal digits, or in base64 of either alphabet.
-_WRITTEN: Final = re.compile(
-    rb"(?<![0-9A-Fa-f])([0-9A-Fa-f]{64})(?![0-9A-Fa-f])|(?<![\w+/-])([\w+/-]{43})(?![\w+/-])"
-)
+_WRITTEN: Final = re.compile(rb"(?<![0-9A-Fa-f])([0-9A-Fa-f]{64})(?![0-9A-Fa-f])|(?<![\w+/-])([\w+/-]{43})(?![\w+/-])")
 _KEY_BYTES: Final = 32
 
 

@@ -168,9 +168,7 @@ def travel(folder: Path, count: int) -> Outcome:
     """Live through a journey of so many complaints in an empty folder, and look at what it came to."""
     with _noted(folder / "log") as log, _begun(folder, count) as journey:
         journey.live()
-        trip = look.Trip(
-            journey.hub, journey.stories, journey.phones, journey.gone, journey.office, journey.heard, log
-        )
+        trip = look.Trip(journey.hub, journey.stories, journey.phones, journey.gone, journey.office, journey.heard, log)
         return Outcome(look.unfinished(trip), look.leaks(trip), look.unsafe(trip), look.lived(trip))
 
 

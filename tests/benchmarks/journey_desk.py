@@ -153,9 +153,7 @@ class Office:
         errand = Errand(kind, phone.label, window, words=f"Voir {story.canary('w')}.", parts=parts)
         desk = self._desk(story.affair)
         try:
-            id = tasking.set_task(
-                self.hub.hub.store, desk, story.number, errand, after=self._version(story)
-            ).id
+            id = tasking.set_task(self.hub.hub.store, desk, story.number, errand, after=self._version(story)).id
         except (ContactNotAllowed, TaskRefused) as refused:
             if allowed and (kind == "choice" or not story.is_gbv):
                 self.surprises.append(f"{kind} of {story.number} ({story.course}): refused as {refused}")

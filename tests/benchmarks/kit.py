@@ -58,9 +58,7 @@ class Stream:
 
     def chances(self, model: Model) -> dict[Ids, float]:
         """The calibrated probability of each pair."""
-        return {
-            ids: chance_of(model, pair.levels, pair.rarity, complaints.STORED) for ids, pair in self.pairs.items()
-        }
+        return {ids: chance_of(model, pair.levels, pair.rarity, complaints.STORED) for ids, pair in self.pairs.items()}
 
     def labelled(self, ids: Ids) -> Labelled:
         """A pair with the decision of somebody who knows."""

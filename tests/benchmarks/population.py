@@ -141,9 +141,7 @@ class _Share:
         return [lines[at : at + _FRAME_RECORDS] for at in range(0, len(lines), _FRAME_RECORDS)]
 
 
-def _told_ahead(
-    teller: ProcessPoolExecutor, missing: Sequence[_Share]
-) -> Iterator[tuple[_Share, list[list[bytes]]]]:
+def _told_ahead(teller: ProcessPoolExecutor, missing: Sequence[_Share]) -> Iterator[tuple[_Share, list[list[bytes]]]]:
     """The lines of each share, told on the other core while this one stores those of the share before."""
     waiting = iter(missing)
     ahead: list[tuple[_Share, Future[list[list[bytes]]]]] = []

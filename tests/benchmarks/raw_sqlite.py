@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from server.config import Settings
 from server.store import dialect
-from server.store.schema import act, complaint, file, person, received, registry
+from server.store.evidence_tables import piece
+from server.store.schema import act, complaint, person, received, registry
 from tests.builders import secrets_of
 
 # Tables that hold rows of a record, with the column that names the received operation.
@@ -17,7 +18,7 @@ _TABLES: Final = (
     (complaint, complaint.c.id),
     (act, act.c.complaint),
     (person, person.c.complaint),
-    (file, file.c.complaint),
+    (piece, piece.c.complaint),
     (registry, registry.c.complaint),
 )
 

@@ -133,9 +133,7 @@ def settled(url: str, folder: Path) -> World:
 
 def _added(hub: Hub, name: str, reader: Reader) -> Person:
     role: Role = "verifier" if reader.is_verifier else "coordinator"
-    return add_person(
-        hub, name, role, regions=reader.regions, teams=reader.teams, is_named_reader=reader.is_named
-    )
+    return add_person(hub, name, role, regions=reader.regions, teams=reader.teams, is_named_reader=reader.is_named)
 
 
 def _assign(world: World) -> None:

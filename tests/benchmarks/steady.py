@@ -127,8 +127,7 @@ def _links(hub: Hub) -> Links:
     with hub.store.read() as connection:
         rows = connection.execute(select).all()
     return frozenset(
-        (frozenset((a, b)), *said, str(sorted(levels_told(reasons).items())))
-        for a, b, *said, reasons in rows
+        (frozenset((a, b)), *said, str(sorted(levels_told(reasons).items()))) for a, b, *said, reasons in rows
     )
 
 

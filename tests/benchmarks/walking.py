@@ -125,9 +125,7 @@ def _settled(hub: Hub) -> tuple[list[Person], Numbers]:
 class Walk:
     """What two people do to some complaints, by the dice; all rows are looked at after each act."""
 
-    def __init__(
-        self, hub: Hub, clock: Clock, people: list[Person], numbers: Numbers, seed: int, tally: Tally
-    ) -> None:
+    def __init__(self, hub: Hub, clock: Clock, people: list[Person], numbers: Numbers, seed: int, tally: Tally) -> None:
         self._hub, self._clock, self._numbers, self._tally = hub, clock, numbers, tally
         self._name, self._dice = f"walk {seed} on {hub.store.engine.dialect.name}", Random(seed)
         self._desks = [hub.desk(each.actor, each.keys) for each in people]

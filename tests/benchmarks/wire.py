@@ -41,9 +41,7 @@ _LEVELS_BATCH: Final = 5
 # What is always sealed.
 SEALED: Final = ("traces", "identity")
 # Who can open a sealed compartment: two coordinators and the recovery key.
-_READERS: Final = [
-    Recipient(bytes(PrivateKey(bytes([number]) * 32).public_key), "offline") for number in (1, 2, 3)
-]
+_READERS: Final = [Recipient(bytes(PrivateKey(bytes([number]) * 32).public_key), "offline") for number in (1, 2, 3)]
 
 _CHOICE: Final = re.compile(r"\(([^()]*\|[^()]*)\)")
 _HAITI: Final = Path("complaints") / "haiti2010_messages_kreyol_fr.csv"

@@ -31,9 +31,7 @@ from client_sync.transport import HttpTransport
 from client_sync.uploads import (
     AT_ONCE,
     CHUNK_FIRST_BYTES,
-    CHUNK_LEAST_BYTES,
     CHUNK_MOST_BYTES,
-    ChunkSize,
     Pace,
 )
 from client_sync.vault import Vault
@@ -347,6 +345,15 @@ def test_a_link_that_stays_away_ends_the_session_and_the_next_goes_on(
     assert_all_arrived(outbox, folder, hub)
 
 
+def test_questions_that_find_no_link_make_no_chunk_smaller(outbox: Outbox, tmp_path: Path, hub: Hub) -> None:
+    written(outbox, tmp_path, 1, photo=photo_of(300 * KILOBYTES))
+    with BadRoad(hub.address, [Cut(after_up=80 * KILOBYTES), *[Cut(refuse=True)] * 5]) as road:
+        assert synced(outbox, road.address).is_whole
+    methods = [method for method, *_ in hub.requests]
+    # The chunk that broke was of 64 KiB.
+    assert int(hub.requests[methods.index("HEAD") + 1][3]) == 32 * KILOBYTES
+
+
 def test_a_chunk_of_which_nothing_moves_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 12 <= transport_module.UPLOAD_STALL_S <= 20
     monkeypatch.setattr(transport_module, "UPLOAD_STALL_S", 0.1)
@@ -554,33 +561,3 @@ def test_progress_tells_how_much_is_left(outbox: Outbox, tmp_path: Path, hub: Hu
     left = [step.bytes for step in steps if step.name == "upload"]
     assert left[0] == taken.size - CHUNK_FIRST_BYTES
     assert (left == sorted(left, reverse=True), left[-1]) == (True, 0)
-
-
-# Chunks.
-
-
-@pytest.mark.parametrize(
-    ("took", "sizes"),
-    [
-        ([0.1] * 5, [64, 128, 256, 256, 256]),
-        ([4.0] * 3, [64, 64, 64]),
-        ([9.0] * 3, [32, 32, 32]),
-        ([13.0] * 4, [16, 8, 4, 4]),
-        ([0.1, 0.1, 4.0, 13.0, 4.0], [64, 128, 128, 64, 64]),
-    ],
-)
-def test_chunks_grow_while_they_are_quick_and_stay_within_the_stall_limit(took: list[float], sizes: list[int]) -> None:
-    chunk, became = ChunkSize(), []
-    for seconds in took:
-        chunk.note_arrived(chunk.bytes, seconds)
-        became.append(chunk.bytes // KILOBYTES)
-    assert became == sizes
-
-
-def test_a_cut_halves_a_chunk_and_the_rest_of_a_file_says_nothing() -> None:
-    chunk = ChunkSize()
-    chunk.note_arrived(100, 0.01)
-    assert chunk.bytes == CHUNK_FIRST_BYTES
-    for _ in range(10):
-        chunk.note_cut()
-    assert chunk.bytes == CHUNK_LEAST_BYTES

@@ -1,7 +1,6 @@
 """The shipped server as a child process: alone on its file, it keeps what arrived of cut bodies, and drains."""
 
 import os
-import re
 import signal
 import socket
 import ssl
@@ -26,9 +25,9 @@ from server.hub import Hub
 from server.serve import PatientServer, SalvagingChannel, make_server, serve
 from server.services import maintenance
 from tests.builders import Sender, complaint, enrolled, founded, open_new_hub, passphrase_file, with_keyring
-from tests.serving import PROGRAM, ROOT, address_of, environ, serving
+from tests.proxy import proxying
+from tests.serving import PROGRAM, address_of, environ, serving
 
-CERTIFICATE = ROOT / "tests" / "client_sync" / "loopback.pem"
 LONGEST_WAIT_S = 60
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -329,30 +328,8 @@ def proxy(program: Callable[[str], str], start: Start, tmp_path: Path) -> Iterat
     nginx = program("nginx")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    recipe = re.findall(r"```nginx\n(.*?)```", (ROOT / "server/docs/operations.md").read_text("utf-8"), re.S)[0]
-    for stated, ours in (
-        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-        ("/etc/ssl/centre.crt", str(CERTIFICATE)),
-        ("/etc/ssl/centre.key", str(CERTIFICATE)),
-        ("http://127.0.0.1:8000", address_of(start())),
-    ):
-        assert recipe.count(stated) == 1
-        recipe = recipe.replace(stated, ours)
-    settings = tmp_path / "nginx.conf"
-    temporary = "".join(
-        f"{kind}_temp_path {tmp_path}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    settings.write_text(
-        f"daemon off; pid {tmp_path}/nginx.pid; error_log stderr; events {{}}\n"
-        f"http {{ client_body_timeout 1s; {temporary}\n{recipe} }}\n"
-    )
-    command = [nginx, "-p", str(tmp_path), "-c", str(settings)]
-    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    yield port
-    process.terminate()
-    process.wait(LONGEST_WAIT_S)
+    with proxying(nginx, tmp_path, address_of(start()), f"127.0.0.1:{port}", "client_body_timeout 1s;"):
+        yield port
 
 
 def _through(port: int) -> socket.socket:

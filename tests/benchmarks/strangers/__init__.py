@@ -1,0 +1,1 @@
+"""Clients of tus that know nothing of ours, each a program of its own."""
