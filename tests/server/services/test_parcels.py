@@ -226,3 +226,23 @@ def test_erased_complaint_in_a_parcel_is_already_held_and_not_kept(author: Sende
     assert verdicts(answer) == [ALREADY_HELD] * 2
     with hub.store.read() as connection:
         assert connection.scalars(sa.select(received.c.id).where(received.c.lineage == author.lineage)).all() == []
+
+
+@pytest.mark.parametrize("body", [-1, True, "5", [5]])
+def test_head_that_says_no_length_of_its_body_is_refused(author: Sender, carrier: Sender, body: object) -> None:
+    parcel = _parcel(author, author.frame([complaint("a")]), body=body)
+
+    response = carrier.post(parcel, PARCELS)
+
+    assert (response.status_code, response.json["code"]) == (400, "parcel_unreadable")
+
+
+@pytest.mark.parametrize("body", [0, 5, 10**15])
+def test_body_of_another_length_than_it_has_brings_nothing_and_breaks_nothing(
+    author: Sender, carrier: Sender, body: int
+) -> None:
+    parcel = _parcel(author, author.frame([complaint("a")]), body=body)
+
+    response = carrier.post(parcel, PARCELS)
+
+    assert response.status_code == (200 if body > len(parcel) else 400)
