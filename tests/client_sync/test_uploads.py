@@ -241,6 +241,7 @@ class Weighing(HttpTransport):
         return Weighing(self._url)
 
 
+@pytest.mark.ci
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     cuts=st.lists(
@@ -408,6 +409,7 @@ synced(outbox, ("127.0.0.1", int(sys.argv[2])))
 """
 
 
+@pytest.mark.ci
 def test_a_device_killed_again_and_again_goes_on_where_the_hub_is(
     outbox: Outbox, folder: Folder, tmp_path: Path, hub: Hub
 ) -> None:

@@ -72,7 +72,7 @@ def _rclone(folder: Path) -> Iterator[Blobs]:
             served.terminate()
 
 
-@pytest.fixture(params=["folder", "moto", "rclone"])
+@pytest.fixture(params=["folder", pytest.param("moto", marks=pytest.mark.ci), "rclone"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
     if request.param == "folder":
         yield FolderBlobs(tmp_path / "blobs")

@@ -38,6 +38,9 @@ from tests.case_work import at_desk
 from tests.commission import CNDH, PERSONS, chosen, consent, lay_down, prepared, quarter_over
 from tests.evidence_work import SealedFile, complaint_with, pieces_of, seal_up, send_up, sent
 
+# Each copy is made by a process of its own.
+pytestmark = pytest.mark.ci
+
 SHARED = consent("C3", "cndh", share_media=True)
 FACTS: dict[str, Any] = {
     "kinds": ["HR-ARR"],
@@ -211,7 +214,9 @@ def test_piece_that_is_not_here_is_held_back_and_said(hub: Hub, awa: Person, pho
     phone.send(complaint_with(phone, "a", here, awaited, refused, **FACTS | {"consent": SHARED}))
     send_up(phone, here)
     with hub.store.write() as connection:
-        kept.settle(connection, phone.device, refused.sha256, "refused", hub.clock(), "too_large")
+        last = kept.find(connection, pieces_of(phone)[-1])
+        assert last is not None
+        kept.settle(connection, last, "refused", hub.clock(), "too_large")
     quarter_over(hub)
     choice = chosen(hub, awa)
     assert [[each.no for each in line.pieces] for line in choice.enclosing] == [[1]]
