@@ -1,5 +1,6 @@
 """Retention: what is erased, by a person or because its time is over, and what a legal hold keeps from it."""
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 
 from server.domain.desk import Desk
-from server.domain.errors import Busy, ErasureHeld, ErasureListUnreadable, HoldRefused, NotFound
+from server.domain.errors import Busy, ErasureHeld, ErasureListUnreadable, HoldRefused, NotFound, trace_of
 from server.domain.permission import JOB, UNREADABLE, Action, permit
 from server.domain.retention import Hold, Schedule, gone_at
 from server.store import (
@@ -27,6 +28,8 @@ from server.store import (
 from server.store.depot import Depot
 from server.store.engine import Store
 from server.store.erasures import Subject
+
+log = logging.getLogger(__name__)
 
 # Complaints that one run of the job erases at most; the next day takes the rest.
 ERASED_MAX: Final = 500
@@ -145,8 +148,8 @@ def erase_due(store: Store, keeping: Keeping, now: datetime) -> int:
                 _remove(connection, subject, JOB.signature, "expired", keeping, now)
     if due:
         lite.clear_log(store.engine)
-    _remove_files(store, keeping)
     _write_lists(store, keeping, now)
+    _remove_files(store, keeping)
     return len(due)
 
 
@@ -278,8 +281,8 @@ def _erase(connection: sa.Connection, desk: Desk, subject: Subject, reason: str,
 def _cleared(store: Store, operations: int, keeping: Keeping, now: datetime) -> Erasure:
     """What was erased, once it is out of the log of the database and on the erasure list."""
     is_cleared = lite.clear_log(store.engine)
-    _remove_files(store, keeping)
     _write_lists(store, keeping, now)
+    _remove_files(store, keeping)
     with store.read() as connection:
         has_backups = backups.has_any(connection)
     return Erasure(operations, gone_at(now, keeping.schedule.backup_days), has_backups, is_cleared)
@@ -308,7 +311,11 @@ def _remove(
 
 
 def _remove_files(store: Store, keeping: Keeping) -> None:
-    reconciling.remove_unkept(store, keeping.depot, reconciling.within_reach(store, keeping.backups))
+    """What can't be removed now stands in its table, and the daily upkeep of files tries again."""
+    try:
+        reconciling.remove_unkept(store, keeping.depot, reconciling.within_reach(store, keeping.backups))
+    except OSError as fault:
+        log.error("files_not_removed", extra=trace_of(fault))
 
 
 def _write_lists(store: Store, keeping: Keeping, now: datetime) -> None:

@@ -16,6 +16,8 @@ BLOBS: Final = "blobs"
 PARTS: Final = "parts"
 _OPTIONS: Final = frozenset({"endpoint", "region"})
 _PATIENCE: Final = timedelta(seconds=20)
+# Of a whole request, its file included.
+_LONGEST: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,11 @@ def _bucket(address: str) -> Blobs:
         raise BlobsUnusable(fault="extra") from None
     config: Any = options
     # Somebody on a thin link waits for the answer: they come again sooner than a server that is gone comes back.
-    client: Any = {"allow_http": options.get("endpoint", "").startswith("http://"), "timeout": _PATIENCE}
+    client: Any = {
+        "allow_http": options.get("endpoint", "").startswith("http://"),
+        "connect_timeout": _PATIENCE,
+        "timeout": _LONGEST,
+    }
     retry: Any = {"max_retries": 2, "retry_timeout": _PATIENCE}
     return ObjectBlobs(
         S3Store(

@@ -27,8 +27,11 @@ class ObjectBlobs:
         name = _name(sha256)
         check_hash(sha256, source)
         if self.size(sha256) != source.stat().st_size:
-            with _faults():
-                obstore.put(self._store, name, source)
+            try:
+                with _faults():
+                    obstore.put(self._store, name, source)
+            except FileNotFoundError as error:
+                raise OSError(errno.EREMOTEIO, "no such bucket") from error
 
     def read(self, sha256: str) -> Iterator[bytes]:
         """As `Blobs` promises."""
@@ -75,7 +78,7 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except BaseError as error:
-        raise OSError(errno.EIO, type(error).__name__) from error
+        raise OSError(errno.EREMOTEIO, type(error).__name__) from error
 
 
 def _name(sha256: str) -> str:

@@ -1,7 +1,7 @@
 """Pieces: the files that complaints declare, how each stands, who had it in hand, and what is to be removed."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -54,8 +54,11 @@ def declare_again(connection: sa.Connection, complaint_id: int, declared: Sequen
     mine = piece.c.complaint == complaint_id
     left_out = sa.select(piece.c.id).where(mine, piece.c.state != "here", piece.c.sha256.not_in(named))
     _drop(connection, list(connection.scalars(left_out)))
-    known = set(connection.scalars(sa.select(piece.c.sha256).where(mine)))
-    declare(connection, [each for each in declared if each.file.sha256 not in known])
+    known = {row.sha256: row.no for row in connection.execute(sa.select(piece.c.sha256, piece.c.no).where(mine))}
+    fresh = [each for each in declared if each.file.sha256 not in known]
+    # A number that a piece had is no other's: custody and log name it so.
+    first = max(known.values(), default=0) + 1
+    declare(connection, [replace(each, no=no) for no, each in enumerate(fresh, first)])
 
 
 def wanted(connection: sa.Connection, device: str, turns: Sequence[str], limit: int) -> list[Piece]:
@@ -85,12 +88,6 @@ def of_upload(connection: sa.Connection, device: str, upload: str) -> list[Piece
     return [Piece(*row) for row in connection.execute(select.order_by(piece.c.id))]
 
 
-def declared_bytes(connection: sa.Connection, complaint_id: int) -> int:
-    """How many bytes a complaint declares, without what was refused."""
-    select = sa.select(sa.func.coalesce(sa.func.sum(piece.c.size), 0))
-    return int(connection.scalar(select.where(piece.c.complaint == complaint_id, piece.c.state != "refused")) or 0)
-
-
 def settle(connection: sa.Connection, one: Piece, state: State, at: datetime, fault: str = "") -> list[Piece]:
     """Note what became of a file that a device sent, of each complaint that awaits it so; gives those, locked.
 
@@ -113,6 +110,26 @@ def find(connection: sa.Connection, id: int) -> Piece | None:
     """The piece, where it is."""
     row = connection.execute(sa.select(*_PIECE).where(piece.c.id == id)).one_or_none()
     return None if row is None else Piece(*row)
+
+
+def locked(connection: sa.Connection, ids: Sequence[int]) -> list[Piece]:
+    """Those of these pieces that are there still, held until commit."""
+    select = sa.select(*_PIECE).where(piece.c.id.in_(ids)).order_by(piece.c.id)
+    return [Piece(*row) for row in connection.execute(dialect.locked(connection, select))]
+
+
+def sizes_of(connection: sa.Connection, uploads: Collection[str]) -> dict[str, int]:
+    """By upload, the size that was declared of what is awaited."""
+    select = sa.select(piece.c.upload, piece.c.size).where(
+        piece.c.state == "awaited", dialect.among(connection, piece.c.upload, uploads)
+    )
+    return {row.upload: row.size for row in connection.execute(select)}
+
+
+def lost(connection: sa.Connection) -> list[Piece]:
+    """The pieces that were here and are awaited again."""
+    was_lost = sa.exists().where(custody.c.piece == piece.c.id, custody.c.act == "lost")
+    return [Piece(*row) for row in connection.execute(sa.select(*_PIECE).where(piece.c.state == "awaited", was_lost))]
 
 
 def of_complaints(connection: sa.Connection, complaints: Collection[int]) -> dict[int, list[Piece]]:

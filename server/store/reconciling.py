@@ -1,6 +1,7 @@
 """Reconciling: no piece that is here without its bytes, no bytes without a piece, and a copy of all beside the
 backups, believed only once it was hashed."""
 
+import errno
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,12 +32,18 @@ class Repaired:
     removed: int
 
 
-def repair(store: Store, depot: Depot, actor: str, now: datetime, *, is_deep: bool) -> Repaired:
-    """Await again what lost its bytes, which devices that have them still are then asked for, and remove what belongs
-    to nothing. `is_deep`: every byte is read and hashed, not only counted."""
+def repair(store: Store, depot: Depot, copies: Blobs | None, actor: str, now: datetime, *, is_deep: bool) -> Repaired:
+    """Bring back from `copies` what lost its bytes, await again what has none there either, which devices that have it
+    still are then asked for, and remove what belongs to nothing. `is_deep`: every byte is read and hashed.
+
+    Raises OSError, with nothing changed, where the blobs as a whole are not there: a bucket or a disk that is away.
+    """
+    if next(depot.blobs.each(), None) is None and any(each_page(store)):
+        raise OSError(errno.ENODEV, "no blobs at all")
     sound, lost = 0, 0
     for page in each_page(store):
-        gone = [each for each in page if not is_sound(depot.blobs, each, is_deep=is_deep)]
+        wrong = [each for each in page if not is_sound(depot.blobs, each, is_deep=is_deep)]
+        gone = [each for each in wrong if copies is None or not _bring(each, copies, depot.blobs, depot.folder)]
         lose(store, depot.blobs, gone, actor, now)
         sound, lost = sound + len(page) - len(gone), lost + len(gone)
     depot.blobs.clean(now)
@@ -57,7 +64,7 @@ def each_page(store: Store) -> Iterator[list[Piece]]:
 
 
 def is_sound(blobs: Blobs, piece: Piece, *, is_deep: bool) -> bool:
-    """Whether the bytes of a piece are there; `is_deep`: whether they are those of its hash."""
+    """Whether the bytes of a piece are there; `is_deep`: whether the disk reads them, and they have its hash."""
     if blobs.size(piece.sha256) != piece.size:
         return False
     if not is_deep:
@@ -68,18 +75,24 @@ def is_sound(blobs: Blobs, piece: Piece, *, is_deep: bool) -> bool:
             digest.update(chunk)
     except BlobMissing:
         return False
+    except OSError as fault:
+        if fault.errno == errno.EIO:
+            return False
+        raise
     return digest.hexdigest() == piece.sha256
 
 
 def lose(store: Store, blobs: Blobs, gone: Sequence[Piece], actor: str, now: datetime) -> None:
     """Note that bytes of pieces are lost, and await them again; what is left of them must not pass for whole."""
-    if not gone:
-        return
     for each in gone:
         blobs.delete(each.sha256)
+    if not gone:
+        return
     with store.write() as connection:
-        pieces.await_again(connection, [each.id for each in gone])
-        for each in gone:
+        # Some may have been erased since they were looked at.
+        still = pieces.locked(connection, [each.id for each in gone])
+        pieces.await_again(connection, [each.id for each in still])
+        for each in still:
             pieces.note(connection, each.id, "lost", actor, now)
             audit.record(
                 connection,
@@ -195,4 +208,8 @@ def _bring(piece: Piece, source: Blobs, target: Blobs, work: Path) -> bool:
             target.put(piece.sha256, Path(draft.name))
         except (BlobMissing, BlobDiffers):
             return False
+        except OSError as fault:
+            if fault.errno == errno.EIO:
+                return False
+            raise
     return True

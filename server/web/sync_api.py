@@ -16,7 +16,7 @@ from client_sync.protocol.limits import BODY_FRAMES_MAX
 from client_sync.protocol.parts import Part
 from server.domain.allowance import Refill
 from server.domain.digests import frame_mark
-from server.domain.errors import BodyRefused
+from server.domain.errors import BodyRefused, StorageFailed, StorageFull
 from server.hub import Hub, epoch_of
 from server.services import devices, feed, keyrings, parcels
 from server.services.devices import Application, Device
@@ -137,7 +137,11 @@ def answer(
     receipt = receiving.receive(hub.store, device, frames, hub.clock(), rules, carried_by)
     sender = evidence.Sender(hub.store, hub.depot, device, hub.clock())
     for part in parts:
-        evidence.take_part(sender, part.sha256, part.offset, part.data)
+        try:
+            evidence.take_part(sender, part.sha256, part.offset, part.data)
+        except (StorageFull, StorageFailed):
+            # The texts are in, and their answer goes back; `need` says where the files stand.
+            break
     header = frames[0].header
     marks = tuple((number, frame_mark(digest, sealing.pepper)) for number, digest in header.ask)
     # Only a device that is on the line: by the time a parcel's reply is back, others have shown it newer ones.

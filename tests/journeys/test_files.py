@@ -18,10 +18,12 @@ from client_sync.uploads import Pace
 from client_sync.vault import Vault
 from fixtures.bad_road import BadRoad, Cut
 from server import credential
+from server.domain.errors import StorageFailed
 from server.domain.permission import OPERATOR
 from server.hub import depot_of, new_epoch
 from server.services import backups
 from server.services.evidence import receiving
+from server.store.blobs import FolderBlobs
 from server.store.evidence_tables import custody, piece
 from tests import media
 from tests.builders import PASSPHRASE, an_id
@@ -179,23 +181,60 @@ def _sealed(hub: RunningHub, data: bytes) -> bytes:
     return SealedBox(hub.hub.identity.box_key.public_key).encrypt(data)
 
 
+def repaired(hub: RunningHub, *, is_deep: bool = False) -> tuple[int, int, int]:
+    """What a repair found: sound, lost, removed."""
+    backups_in = hub.settings.backups
+    found = receiving.repair(hub.hub.store, hub.hub.depot, backups_in, OPERATOR.signature, hub.clock(), is_deep=is_deep)
+    return found.sound, found.lost, found.removed
+
+
 def test_bytes_that_the_hub_lost_are_asked_for_again(hub: RunningHub, camera: Camera) -> None:
-    [taken] = camera.write("one", a_photo(50_000))
+    taken, _ = camera.write("one", a_photo(50_000), a_photo(40_000, 2))
     camera.device.sync()
     hub.hub.depot.blobs.delete(taken.sha256)
     (hub.settings.data / "blobs" / "ab").mkdir(exist_ok=True)
     (hub.settings.data / "blobs" / "ab" / ("0" * 62)).write_bytes(b"of nobody")
-    found = receiving.repair(
-        hub.hub.store, hub.hub.depot, hub.settings.backups, OPERATOR.signature, hub.clock(), is_deep=False
-    )
-    assert (found.sound, found.lost, found.removed) == (0, 1, 1)
+    assert repaired(hub) == (1, 1, 1)
     camera.write("two")
     camera.device.sync()
     assert_all_here(hub, camera)
-    found = receiving.repair(
-        hub.hub.store, hub.hub.depot, hub.settings.backups, OPERATOR.signature, hub.clock(), is_deep=True
-    )
-    assert (found.sound, found.lost, found.removed) == (1, 0, 0)
+    assert repaired(hub, is_deep=True) == (2, 0, 0)
+
+
+def test_what_has_a_copy_beside_the_backups_is_brought_back_from_there(hub: RunningHub, camera: Camera) -> None:
+    taken, damaged = camera.write("one", a_photo(50_000), a_photo(40_000, 2))
+    camera.device.sync()
+    copies, blobs_in = FolderBlobs(hub.settings.backups / "blobs"), hub.settings.data / "blobs"
+    for each in (taken, damaged):
+        copies.put(each.sha256, blobs_in / each.sha256[:2] / each.sha256[2:])
+    hub.hub.depot.blobs.delete(taken.sha256)
+    place = blobs_in / damaged.sha256[:2] / damaged.sha256[2:]
+    place.write_bytes(bytes(damaged.size))
+    assert repaired(hub, is_deep=True) == (2, 0, 0)
+    assert_all_here(hub, camera)
+
+
+def test_disk_that_is_away_loses_nothing(hub: RunningHub, camera: Camera) -> None:
+    camera.write("one", a_photo(50_000), a_photo(40_000, 2))
+    camera.device.sync()
+    blobs_in = hub.settings.data / "blobs"
+    blobs_in.rename(blobs_in.with_name("away"))
+    with pytest.raises(StorageFailed):
+        repaired(hub)
+    assert states(hub) == ["here", "here"]
+    blobs_in.with_name("away").rename(blobs_in)
+    assert repaired(hub) == (2, 0, 0)
+
+
+def test_what_was_lost_and_is_there_again_is_taken_in(hub: RunningHub, camera: Camera) -> None:
+    taken, _ = camera.write("one", a_photo(50_000), a_photo(40_000, 2))
+    camera.device.sync()
+    place = hub.settings.data / "blobs" / taken.sha256[:2] / taken.sha256[2:]
+    place.rename(place.with_name("away"))
+    assert repaired(hub) == (1, 1, 0)
+    place.with_name("away").rename(place)
+    assert repaired(hub) == (2, 0, 0)
+    assert states(hub) == ["here", "here"]
 
 
 def test_a_restored_hub_has_the_files_of_its_backup_and_asks_for_the_others(

@@ -1,5 +1,6 @@
 """Working copies: what a person looks at in the place of a file, made by a process that has nothing to lose."""
 
+import logging
 import subprocess
 import sys
 from threading import BoundedSemaphore
@@ -8,10 +9,12 @@ from typing import Final
 from server.domain.errors import Busy
 from server.domain.working_copy import LARGE, Covered, Made, NotCopied, asked, read_answered
 
+log = logging.getLogger(__name__)
+
 _TIMEOUT_S: Final = 120
 # Each may take more memory than the rest of a hub.
 _AT_ONCE: Final = 2
-_WAIT_S: Final = 20
+_WAIT_S: Final = 5
 _free = BoundedSemaphore(_AT_ONCE)
 
 
@@ -38,4 +41,8 @@ def working_copy(data: bytes, media_type: str, covered: Covered, side: int = LAR
         raise NotCopied("too_large") from None
     finally:
         _free.release()
+    if done.returncode > 0:
+        # It did not come to the file at all: that says nothing of it.
+        log.error("copyist_failed", extra={"code": str(done.returncode)})
+        raise Busy
     return read_answered(done.stdout)

@@ -3,7 +3,7 @@
 
 import errno
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from client_sync.protocol.limits import NEED_MAX
-from client_sync.protocol.uploads import KINDS, TOO_LARGE, upload_id
+from client_sync.protocol.uploads import KINDS, TOO_LARGE, turn, upload_id
 from server.domain.errors import (
     FileDiffers,
     FilesTooMany,
@@ -179,6 +179,11 @@ def _standing(sender: Sender, piece: Piece) -> Standing:
         raise FileUnwanted
     if part.size >= piece.size:
         _take_in(sender, piece)
+        with sender.store.read() as connection:
+            after = pieces.find(connection, piece.id)
+        if after is None or after.state != "here":
+            # Dropped by another request, or erased of another complaint, at this very moment.
+            raise FileUnwanted
         return Standing(piece.upload, piece.size, piece.size, None)
     return Standing(piece.upload, part.size, piece.size, part.at + KEPT_FOR)
 
@@ -207,7 +212,7 @@ def _take_in(sender: Sender, piece: Piece) -> None:
 def _take_in_quietly(sender: Sender, piece: Piece) -> None:
     try:
         _take_in(sender, piece)
-    except FileDiffers as refused:
+    except SeereError as refused:
         log.info("part_passed_over", extra={"code": refused.code})
 
 
@@ -249,21 +254,32 @@ def _await_again(sender: Sender, piece: Piece) -> None:
 
 def _refuse_over(sender: Sender, piece: Piece) -> None:
     """Raises FileTooLarge, which the device is told for good, FilesTooMany and StorageFull."""
-    limits, under_way = sender.depot.limits, sender.depot.parts.of_device(sender.device.id)
+    limits, under_way = sender.depot.limits, [each.upload for each in sender.depot.parts.of_device(piece.device)]
+    everybodys = [each.upload for each in sender.depot.parts.each()]
     with sender.store.read() as connection:
-        declared = pieces.declared_bytes(connection, piece.complaint)
-    if piece.size > limits.file or declared > limits.complaint:
+        beside = pieces.of_complaints(connection, [piece.complaint])[piece.complaint]
+        sizes = pieces.sizes_of(connection, everybodys)
+    if piece.size > limits.file or _with_those_before(piece, beside) > limits.complaint:
         _settle(sender, piece, "refused", TOO_LARGE)
         raise FileTooLarge
-    if len(under_way) >= PARTS_MOST or sum(each.size for each in under_way) + piece.size > limits.device_parts:
+    # Whoever has begun may end: what counts is what was declared.
+    own = sum(sizes.get(upload, 0) for upload in under_way)
+    if len(under_way) >= PARTS_MOST or own + piece.size > limits.device_parts:
         raise FilesTooMany
-    if sum(each.size for each in sender.depot.parts.each()) + piece.size > limits.parts:
+    if sum(sizes.values()) + piece.size > limits.parts:
         raise StorageFull
     _refuse_when_full(sender.depot, piece.size)
 
 
+def _with_those_before(piece: Piece, beside: Sequence[Piece]) -> int:
+    """Bytes of a piece and of all of its complaint that go before it: over a limit, what is wanted least stays out."""
+    place = (*turn(piece.kind, piece.size), piece.id)
+    before = (each for each in beside if each.state != "refused" and (*turn(each.kind, each.size), each.id) <= place)
+    return sum(each.size for each in before)
+
+
 def _refuse_when_full(depot: Depot, size: int) -> None:
-    """Raises StorageFull while there is room: the texts need it more."""
+    """Raises StorageFull before the last of the room is gone: the texts need it more."""
     if depot.free_bytes() < depot.limits.spared + size:
         raise StorageFull
 
@@ -282,6 +298,20 @@ def _disk() -> Iterator[None]:
 def repair(store: Store, depot: Depot, backups: Path, actor: str, now: datetime, *, is_deep: bool) -> Repaired:
     """Bring pieces and bytes into line: drop what expired and what is to be removed, also from the copies in the folder
     of `backups`, await again what was lost. `is_deep`: every byte is hashed."""
-    expire(store, depot, now)
-    reconciling.remove_unkept(store, depot, reconciling.within_reach(store, backups))
-    return reconciling.repair(store, depot, actor, now, is_deep=is_deep)
+    with _disk():
+        copies = reconciling.within_reach(store, backups)
+        expire(store, depot, now)
+        reconciling.remove_unkept(store, depot, copies)
+        _find_again(store, depot, now)
+        return reconciling.repair(store, depot, copies, actor, now, is_deep=is_deep)
+
+
+def _find_again(store: Store, depot: Depot, now: datetime) -> None:
+    """Take in what was lost and is there again: a disk or a bucket that was away."""
+    with store.read() as connection:
+        lost = pieces.lost(connection)
+    for piece in lost:
+        with store.read() as connection:
+            device = devices.find(connection, piece.device)
+        if device is not None and reconciling.is_sound(depot.blobs, piece, is_deep=True):
+            _settle(Sender(store, depot, device, now), piece, "here")

@@ -1,6 +1,6 @@
 """Pieces of evidence: how each stands, who had it in hand, and its bytes, opened once it was noted by whom and why."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -15,11 +15,11 @@ from client_sync.protocol.canonical import Unreadable
 from client_sync.protocol.frames import from_text
 from client_sync.seal import Unopenable
 from server.domain.desk import Desk
-from server.domain.errors import NotFound, PieceRefused
+from server.domain.errors import NotFound, PieceRefused, StorageFailed
 from server.domain.evidence import Act, Custody, Piece
 from server.domain.permission import Action, permit
 from server.domain.reason import checked_reason
-from server.domain.working_copy import Covered, areas_of, covered_by
+from server.domain.working_copy import Covered, Rectangle, covered_by
 from server.services.vault import holding, opening
 from server.services.vault.holding import Case, Proof, Sealed
 from server.store import accounts, devices, pieces, registry
@@ -129,13 +129,24 @@ def original(store: Store, depot: Depot, desk: Desk, id: int, reason: str) -> Op
     return _open(store, depot, desk, id, "original", "read_identity", reason)
 
 
-def cover(store: Store, desk: Desk, id: int, covered: Covered) -> None:
-    """Say what of the pictures of a piece nobody is to see from here on. Raises NotFound, PieceRefused (`areas`)."""
-    areas = areas_of(covered)
-    if len(areas) > COVERS_MOST or not all(_is_area(each) for each in areas):
-        raise PieceRefused(fault="areas")
+def cover(store: Store, desk: Desk, id: int, no: int, rectangle: Rectangle) -> None:
+    """Let nobody see a rectangle of picture `no`, from 0, from here on. Raises NotFound, PieceRefused (`areas`)."""
+    _change_cover(store, desk, id, lambda areas: [*areas, [no, *rectangle]])
+
+
+def uncover(store: Store, desk: Desk, id: int, no: int, rectangle: Rectangle) -> None:
+    """Let a rectangle be seen again; no error where it was not covered. Raises NotFound."""
+    _change_cover(store, desk, id, lambda areas: [each for each in areas if each != [no, *rectangle]])
+
+
+def _change_cover(store: Store, desk: Desk, id: int, change: Callable[[list[list[int]]], list[list[int]]]) -> None:
+    """What others cover at the same time stays covered."""
     piece = _permitted(store, desk, id, "read_traces")[0]
     with store.write() as connection:
+        _hold(connection, piece)
+        areas = change([list(each) for each in pieces.cover_of(connection, piece.id)])
+        if len(areas) > COVERS_MOST or not all(_is_area(each) for each in areas):
+            raise PieceRefused(fault="areas")
         pieces.set_cover(connection, piece.id, areas, desk.actor.signature, desk.now)
         _note(connection, desk, piece, "covered")
 
@@ -153,6 +164,7 @@ def tell(store: Store, desk: Desk, id: int, text: str) -> None:
         raise PieceRefused(fault="no_key")
     box = bytes(_transcript_box(found.key).encrypt(text.strip().encode()))
     with store.write() as connection:
+        _hold(connection, piece)
         pieces.set_transcript(connection, piece.id, box, desk.actor.signature, desk.now)
         _note(connection, desk, piece, "told")
 
@@ -201,8 +213,7 @@ def _open(store: Store, depot: Depot, desk: Desk, id: int, act: Act, right: Acti
         raise PieceRefused(fault="no_key")
     opened, key = _deciphered(depot, piece.sha256, keys)
     with store.write() as connection:
-        if pieces.find(connection, piece.id) is None:
-            raise NotFound(object=id)
+        _hold(connection, piece)
         _note(connection, desk, piece, act, why)
         opening.note_look(connection, desk, piece.complaint, case, key.part, key.proof, why)
         box = pieces.transcript_of(connection, piece.id)
@@ -283,8 +294,16 @@ def _deciphered(depot: Depot, sha256: str, keys: Sequence[_Key]) -> tuple[Opened
             continue
         except BlobMissing:
             raise PieceRefused(fault="not_here") from None
+        except OSError as fault:
+            raise StorageFailed from fault
         return Opened(opened.description, data, ""), key
     raise PieceRefused(fault="altered")
+
+
+def _hold(connection: sa.Connection, piece: Piece) -> None:
+    """Hold a piece until commit. Raises NotFound where it was erased just now."""
+    if not pieces.locked(connection, [piece.id]):
+        raise NotFound(object=piece.id)
 
 
 def _note(connection: sa.Connection, desk: Desk, piece: Piece, act: Act, reason: str = "") -> None:

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, make_response, request, url_for
 
 from client_sync.protocol.vocabulary import label
 from server.domain.errors import PieceRefused, ReasonMissing
-from server.domain.working_copy import LARGE, SMALL, Covered, Made, NotCopied
+from server.domain.working_copy import LARGE, SMALL, Covered, Made, NotCopied, Rectangle
 from server.i18n import Catalogue, catalogue
 from server.refusals import refusal
 from server.services.accounts.sessions import Login
@@ -76,12 +76,12 @@ def look(person: Login, piece: int) -> Answer:
 def cover(person: Login, piece: int) -> Answer:
     """Cover what nobody is to see of its pictures, or take a cover away again."""
     hub, form = this_hub(), request.form
-    desk = hub.desk(person.actor, person.keys)
-    standing = pieces.view(hub.store, hub.depot, desk, piece).covered
-    no = form.get("no", 0, int)
+    desk, no = hub.desk(person.actor, person.keys), form.get("no", 0, int)
     try:
-        covered = _without(standing, no, form.get("away", 0, int)) if "away" in form else _with(standing, no, form)
-        pieces.cover(hub.store, desk, piece, covered)
+        if "away" in form:
+            pieces.uncover(hub.store, desk, piece, no, _rectangle(form["away"].split()))
+        else:
+            pieces.cover(hub.store, desk, piece, no, _rectangle([form.get(side, "") for side in _SIDES]))
     except PieceRefused as refused:
         return _page(person, piece, wrong=refusal(catalogue(person.language), refused)), 422
     return look(piece=piece)
@@ -168,18 +168,13 @@ def _address(media_type: str, data: bytes) -> str:
     return f"data:{media_type};base64,{b64encode(data).decode()}" if data else ""
 
 
-def _with(covered: Covered, no: int, form: Mapping[str, str]) -> Covered:
-    """With one more rectangle, of percents with at most one place. Raises PieceRefused."""
+def _rectangle(typed: Sequence[str]) -> Rectangle:
+    """Four sides in percent, with at most one place. Raises PieceRefused."""
     try:
-        left, top, width, height = (round(_PERCENT * float(form[each].replace(",", "."))) for each in _SIDES)
-    except (KeyError, ValueError, OverflowError):
+        left, top, width, height = (round(_PERCENT * float(each.replace(",", "."))) for each in typed)
+    except (ValueError, OverflowError):
         raise PieceRefused(fault="areas") from None
-    return {**covered, no: [*covered.get(no, ()), (left, top, width, height)]}
-
-
-def _without(covered: Covered, no: int, at: int) -> Covered:
-    """Without the rectangle at a place, from 0, of a picture."""
-    return {**covered, no: [each for place, each in enumerate(covered.get(no, ())) if place != at]}
+    return left, top, width, height
 
 
 def _covers(covered: Covered, no: int) -> Sequence[tuple[str, ...]]:

@@ -42,7 +42,8 @@
     const key = pressed(event);
     // A key that is held down walks on and decides nothing: the next complaint would get what was meant for this one.
     if (event.repeat && !["j", "k"].includes(key)) return;
-    if (key === "enter" && event.target.matches("a, button, summary")) return;
+    // What has the focus is pressed by these keys, whatever else they do on the page.
+    if (["enter", " "].includes(key) && event.target.matches("a, button, summary")) return;
     if (key === "?") {
       event.preventDefault();
       return showKeys();

@@ -14,9 +14,11 @@ from werkzeug.test import TestResponse
 from client_sync.protocol.codes import CODES
 from client_sync.protocol.uploads import CHUNK_TYPE, FILES_PATH, upload_id
 from server.domain.evidence import Limits
+from server.domain.permission import OPERATOR
 from server.hub import Hub
 from server.services import devices, retention
 from server.services.evidence import receiving
+from server.store.blobs import FolderBlobs
 from server.store.evidence_tables import custody, piece, unkept
 from server.store.schema import event
 from tests.builders import Clock, Sender, add_person, an_id, complaint, content, enrolled, revision
@@ -25,7 +27,7 @@ from tests.server.conftest import Enrol
 FILE = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(FILE).hexdigest()
 OTHER = b"of another complaint" * 50
-LIMITS = Limits(file=2**20, complaint=2**21, device_parts=2**21, parts=2**22, spared=1)
+LIMITS = Limits(file=2**20, complaint=2**21, device_parts=2**21, parts=2**30, spared=1)
 
 
 def declared(*files: bytes, kind: str = "photo") -> list[dict[str, Any]]:
@@ -249,8 +251,17 @@ def test_a_complaint_over_its_limit_loses_the_files_that_come_last(device: Sende
     files = [bytes([no]) * (LIMITS.file - 1) for no in range(3)]
     device.send(complaint("a", files=declared(*files)))
     uploader = Uploader(device)
-    assert code(uploader.begin(files[0])) == "file_too_large"
-    assert uploader.begin(files[1]).status_code == uploader.begin(files[2]).status_code == 201
+    assert code(uploader.begin(files[2])) == "file_too_large"
+    assert uploader.begin(files[0]).status_code == uploader.begin(files[1]).status_code == 201
+
+
+@pytest.mark.usefixtures("limited")
+def test_a_voice_goes_where_the_photos_are_too_many(device: Sender) -> None:
+    photos = [bytes([no]) * (LIMITS.file - no) for no in range(3)]
+    device.send(complaint("a", files=[*declared(*photos), *declared(OTHER, kind="audio")]))
+    uploader = Uploader(device)
+    assert uploader.send(OTHER).status_code == 201
+    assert [uploader.begin(each).status_code for each in photos] == [413, 413, 201]
 
 
 @pytest.mark.usefixtures("limited")
@@ -259,10 +270,10 @@ def test_a_device_has_only_so_much_under_way(device: Sender) -> None:
     for no, file in enumerate(files):
         device.send(complaint(no, files=declared(file)))
     uploader = Uploader(device)
-    assert uploader.begin(files[0], files[0][:-1]).status_code == 201
-    assert uploader.begin(files[1], files[1][:-1]).status_code == 201
+    # What was declared counts from the beginning on: otherwise all would begin, and then fill.
+    assert uploader.begin(files[0]).status_code == uploader.begin(files[1]).status_code == 201
     assert code(uploader.begin(files[2])) == "files_too_many"
-    uploader.add(len(files[0]) - 1, files[0][-1:], files[0])
+    uploader.add(0, files[0], files[0])
     assert uploader.begin(files[2]).status_code == 201
 
 
@@ -406,3 +417,26 @@ def test_what_is_erased_leaves_no_byte(own_hub: Hub) -> None:
     assert list(own_hub.depot.blobs.each()) == []
     assert list(own_hub.depot.parts.each()) == []
     assert uploader.need() == []
+
+
+def test_erasure_that_cannot_remove_bytes_is_listed_and_done_later(
+    own_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = enrolled(own_hub, "Gao 1")
+    device.send(complaint("a", files=declared(FILE)))
+    Uploader(device).send()
+    keeping = retention.keeping(own_hub.settings, own_hub.secrets.database, own_hub.depot)
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "the disk")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FolderBlobs, "delete", fail)
+        desk = own_hub.desk(add_person(own_hub, "Awa").actor)
+        retention.erase(own_hub.store, desk, "SRE-2026-000001", "asked", keeping)
+    assert retention.lists_behind(own_hub.store, keeping) == []
+    assert list(own_hub.depot.blobs.each()) == [SHA256]
+    receiving.repair(
+        own_hub.store, own_hub.depot, own_hub.settings.backups, OPERATOR.signature, own_hub.clock(), is_deep=False
+    )
+    assert list(own_hub.depot.blobs.each()) == []

@@ -237,7 +237,7 @@ def test_what_is_covered_is_covered_in_the_copy(
     hub: Hub, awa: Person, binta: Person, phone: Sender, key: pyrage.x25519.Identity
 ) -> None:
     [id] = tell(phone, "a", seal_up(media.two_colours()))
-    pieces.cover(hub.store, at_desk(hub, awa), id, {0: [(0, 0, 500, 1000)]})
+    pieces.cover(hub.store, at_desk(hub, awa), id, 0, (0, 0, 500, 1000))
     files = opened(hub, approved(hub, binta, made_ready(hub, awa)), key)
     picture = Image.open(BytesIO(files[copied(files)[0]]))
     above, below = picture.getpixel((100, 50)), picture.getpixel((100, 550))
@@ -269,7 +269,7 @@ def test_piece_that_comes_or_is_covered_after_the_look_stops_it(
     send_up(phone, second)
     assert fault(hub, binta, package) == "changed"
     again = preparing.prepare_anew(hub.store, at_desk(hub, awa), hub.secrets.pepper, package.number.text)
-    pieces.cover(hub.store, at_desk(hub, awa), pieces_of(phone)[0], {0: [(0, 0, 10, 10)]})
+    pieces.cover(hub.store, at_desk(hub, awa), pieces_of(phone)[0], 0, (0, 0, 10, 10))
     assert fault(hub, binta, again) == "changed"
 
 
@@ -286,7 +286,7 @@ def test_what_changes_while_it_is_sealed_stops_it(
         if what == "lowered":
             lowered(phone, "a", consent("C3", "cndh"))
         elif what == "covered":
-            pieces.cover(hub.store, at_desk(hub, awa), pieces_of(phone)[0], {0: [(0, 0, 10, 10)]})
+            pieces.cover(hub.store, at_desk(hub, awa), pieces_of(phone)[0], 0, (0, 0, 10, 10))
         else:
             send_up(phone, second)
         return copy(*given)
@@ -372,7 +372,7 @@ def test_sealed_package_does_not_leave_once_a_face_was_covered_or_files_may_not_
     [id] = tell(phone, "a", seal_up(media.photo()))
     package = approved(hub, binta, made_ready(hub, awa))
     hub.clock.pass_(hours=1)  # type: ignore[attr-defined]
-    pieces.cover(hub.store, at_desk(hub, awa), id, {0: [(0, 0, 10, 10)]})
+    pieces.cover(hub.store, at_desk(hub, awa), id, 0, (0, 0, 10, 10))
     assert _left(hub, awa, package) == "lapsed"
     desk = at_desk(hub, awa)
     preparing.cancel(hub.store, desk, package.number.text, "Un visage se voyait.")
@@ -435,7 +435,7 @@ def test_something_else_that_is_covered_after_its_line_left_is_told_anew(
 ) -> None:
     [id] = tell(phone, "a", seal_up(media.photo()))
     assert _left(hub, awa, approved(hub, binta, made_ready(hub, awa))) == ""
-    pieces.cover(hub.store, at_desk(hub, awa), id, {0: [(0, 0, 10, 10)]})
+    pieces.cover(hub.store, at_desk(hub, awa), id, 0, (0, 0, 10, 10))
     assert [each.why for each in chosen(hub, awa).voids] == ["changed"]
 
 

@@ -114,7 +114,7 @@ def test_what_is_covered_is_seen_in_no_copy_any_more(hub: Hub, awa: Browser, pho
     assert not _near(before.getpixel(above), before.getpixel(below))
     assert _near(covered.getpixel(above), covered.getpixel(below))
     assert "gauche 0 %, haut 0 %, largeur 50 %, hauteur 100 %" in after.text
-    back = awa.post(f"{path}/cover", no="0", away="0")
+    back = awa.post(f"{path}/cover", no="0", away="0 0 50 100")
     assert "gauche 0 %" not in back.text
     assert [act for act, _ in acts(hub)].count("covered") == 2
     with hub.store.read() as connection:
