@@ -8,10 +8,11 @@ import hashlib
 import json
 import os
 import sys
+import time
 from base64 import b64decode
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Response, request
 from waitress import create_server
@@ -22,6 +23,8 @@ from client_sync.protocol.coding import inflate
 from client_sync.protocol.frames import Frame, read_frames
 from client_sync.protocol.uploads import FILES_PATH, turn, upload_id
 from tests.client_sync.builders import DEVICE, EPOCH
+
+_SLOW_S: Final = 0.2
 
 
 class FileHub:
@@ -129,6 +132,9 @@ class Doors:
             for mood, status in (("storage_full", 507), ("files_too_many", 429), ("device_revoked", 403)):
                 if request.path.startswith(FILES_PATH) and self.hub.in_mood(mood):
                     return _problem(status, mood, retry_after_s=None if status == 403 else 300)
+            is_slow = request.path.startswith(FILES_PATH) and self.hub.in_mood("slow")
+        if is_slow:
+            time.sleep(_SLOW_S)
         return None
 
     def sync(self) -> Response:

@@ -538,6 +538,8 @@ def test_a_text_that_comes_while_files_go_goes_before_the_rest(
     outbox: Outbox, folder: Folder, tmp_path: Path, hub: Hub
 ) -> None:
     written(outbox, tmp_path, 1, **{f"photo{n}": photo_of(400 * KILOBYTES, n) for n in range(3)})
+    # On a link that takes its time, what is sent until the device looks hangs on no processor.
+    hub.wish("slow", 10)
     has_come = False
 
     def writes(step: Step) -> None:

@@ -14,7 +14,7 @@ from tests.console_tab import LOOKS, Tab
 
 pytestmark = [pytest.mark.prove, pytest.mark.ci]
 
-_IS_PAUSED: Final = "document.querySelector('audio').paused"
+_HEARD: Final = "() => document.querySelector('audio').currentTime"
 
 
 def _piece(hub: Hub, kind: str) -> str:
@@ -35,15 +35,18 @@ def test_voice_is_heard_by_keyboard(address: str, hub: Hub, sit_down: Callable[[
     tab.page.keyboard.press("Enter")
     expect(tab.page.locator("audio")).to_be_visible()
     assert _acts(hub) == before + 1
-    tab.page.wait_for_function("document.querySelector('audio').readyState >= 3")
+    # Waiting for an expression would be evaluated in the page, which forbids it.
+    audio = tab.page.locator("audio")
+    expect(audio).to_have_js_property("readyState", 4)
     tab.page.keyboard.press(" ")
-    tab.page.wait_for_function(f"!({_IS_PAUSED})")
+    expect(audio).to_have_js_property("paused", value=False)
+    before_s = tab.page.evaluate(_HEARD)
     tab.page.keyboard.press("ArrowRight")
-    tab.page.wait_for_function("document.querySelector('audio').currentTime > 4")
+    assert tab.page.evaluate(_HEARD) - before_s > 4
     tab.page.locator("[data-speed='1.5']").click()
-    assert tab.page.evaluate("document.querySelector('audio').playbackRate") == 1.5
+    expect(audio).to_have_js_property("playbackRate", 1.5)
     tab.page.keyboard.press(" ")
-    tab.page.wait_for_function(_IS_PAUSED)
+    expect(audio).to_have_js_property("paused", value=True)
     assert tab.take_troubles("voice") == []
 
 
