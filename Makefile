@@ -10,6 +10,9 @@ stamp = .venv/.$(1)-$(firstword $(shell { pwd; cat pyproject.toml requirements/l
 RUN_STAMP := $(call stamp,run,requirements/run.lock)
 TEST_STAMP := $(call stamp,test,requirements/run.lock requirements/test.lock)
 
+# What `check` asks of the whole code; `test` does not ask it again.
+WHOLE := $(patsubst %,tests/test_%.py,layers routes docs i18n locks)
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test prove prove-ci check figures clean
 
@@ -30,7 +33,7 @@ demo: $(RUN_STAMP) ## La démonstration, puis le centre sur 127.0.0.1:8000 (PORT
 	@exec $(VENV_PYTHON) -m fixtures.demo
 
 test: $(TEST_STAMP) ## Les tests, sur SQLite ; ceux du stockage et de la réception aussi sur PostgreSQL (ARGS="tests/server/store" : une partie)
-	@$(VENV_PYTHON) -m pytest -n 2 --dist worksteal -m "not prove and not ci" $(ARGS)
+	@$(VENV_PYTHON) -m pytest -n 2 --dist worksteal -m "not prove and not ci" $(WHOLE:%=--deselect %) $(ARGS)
 
 prove: $(TEST_STAMP) ## Tout le reste : PostgreSQL, pannes en vraie grandeur, programmes du système
 	@for tool in 7zz age cc chromium minisign nginx; do \
@@ -47,8 +50,7 @@ prove-ci: $(TEST_STAMP) ## La part de ce reste que chaque changement doit passer
 check: $(TEST_STAMP) ## Style, types, couches, documents, traductions, verrous
 	@$(VENV_PYTHON) -m ruff check .
 	@$(VENV_PYTHON) -m mypy --strict server client_sync
-	@$(VENV_PYTHON) -m pytest tests/test_layers.py tests/test_routes.py tests/test_docs.py tests/test_i18n.py \
-	  tests/test_locks.py
+	@$(VENV_PYTHON) -m pytest $(WHOLE)
 
 figures: $(TEST_STAMP) ## Les mesures, un objet JSON par ligne (ONLY=intake : une seule)
 	@exec $(VENV_PYTHON) -m tests.benchmarks

@@ -53,13 +53,15 @@ from server.web.schemas import PROBLEM, ProblemShape
 
 # Each byte here goes down a bad link with every answer to a device.
 _HEADERS: Final = {"Cache-Control": "no-store"}
-_PAGE_HEADERS: Final = {
+_HTML_HEADERS: Final = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+_PAGE_HEADERS: Final = _HTML_HEADERS | {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 # A month from the last visit: who takes over the line in between can't have the browser ask in clear (RFC 6797).
 _TLS_HEADERS: Final = {"Strict-Transport-Security": "max-age=2592000"}
@@ -149,9 +151,14 @@ def _add_headers(response: Response) -> Response:
     if is_page and request.method == "POST" and not 300 <= response.status_code < 400:
         # What answers a form in its place is no page to come back to.
         response.headers.setdefault("HX-Push-Url", "false")
-    headers: dict[str, Any] = _HEADERS | _PAGE_HEADERS if is_page else _HEADERS
-    if is_page and current_app.config["SESSION_COOKIE_SECURE"]:
-        headers = headers | _TLS_HEADERS
+    headers: dict[str, Any] = _HEADERS
+    if is_page and "HX-Request" in request.headers:
+        # A script asked, and puts it into the page it is on: under the rules of that page, whatever these would be.
+        headers = headers | _HTML_HEADERS
+    elif is_page:
+        headers = headers | _PAGE_HEADERS
+        if current_app.config["SESSION_COOKIE_SECURE"]:
+            headers = headers | _TLS_HEADERS
     for name, value in headers.items():
         response.headers.setdefault(name, value)
     return response

@@ -23,6 +23,8 @@ from tests.builders import PASSPHRASE, Sender, complaint, enrolled, founded, ope
 from tests.serving import PROGRAM, address_of, environ, serving
 from tests.terminal import Terminal
 
+pytestmark = pytest.mark.ci
+
 LONGEST_WAIT_S = 60
 OTHER = "karité néré baobab tamarin"
 Start = Callable[..., subprocess.Popen[str]]
