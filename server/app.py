@@ -49,6 +49,7 @@ from server.web.console import (
     tasks,
     verification,
 )
+from server.web.field import doors as carnet
 from server.web.schemas import PROBLEM, ProblemShape
 
 # Each byte here goes down a bad link with every answer to a device.
@@ -118,6 +119,7 @@ def create_app(hub: Hub) -> Flask:
         people,
         verification,
         tasks,
+        carnet,
     ):
         app.register_blueprint(pages.blueprint)
     # Before the form is read for its token.

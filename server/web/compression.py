@@ -8,7 +8,7 @@ from flask_compress import Compress
 from server.web.cookies import is_of_devices
 
 # Of these alone: an answer to a device is compressed by its protocol, or not at all.
-_TYPES: Final = ("text/html", "text/css", "text/javascript", "image/svg+xml", "text/csv")
+_TYPES: Final = ("text/html", "text/css", "text/javascript", "image/svg+xml", "text/csv", "application/json")
 # The best first; over plain http browsers offer the last alone.
 _CODINGS: Final = ["br", "zstd", "gzip"]
 

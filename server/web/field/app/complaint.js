@@ -15,7 +15,7 @@ export const NAMED_LEVELS = new Set(["C3", "C4"]);
  */
 export const noAnswers = () => ({
     danger: null, urgency: {}, narrative: "", narrativeLanguage: null, family: null, kinds: [], region: null,
-    cercle: null, places: null, place: null, said: "", when: null, incident: null, perpetrators: [], money: {},
+    cercle: null, places: null, place: null, placeList: null, said: "", when: null, incident: null, perpetrators: [], money: {},
     service: "", victims: [], others: [], consent: { level: null, bodies: [] }, contactOk: null, contact: {},
     name: "", phone: "", files: [], collectedAt: null,
 }); // prettier-ignore
@@ -37,7 +37,7 @@ export function buildComplaint(answers, now, receipt, vocabulary) {
             service: answers.service,
         }),
         traces: given({
-            place: placeOf(answers.place, answers.places),
+            place: placeOf(answers.place, answers.placeList),
             said: answers.said,
             media_keys: Object.fromEntries(answers.files.map((file) => [file.sha256, file.key])),
         }),

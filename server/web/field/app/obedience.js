@@ -16,7 +16,7 @@ import { eraseAll } from "./wipe.js";
 export async function obey(box, orders) {
     const obeyed = [];
     for (const signed of orders) {
-        const order = orderOf(signed, box.device, box.device.keyring);
+        const order = orderOf(signed, box.device);
         const link = await outbox.linkOf(box.db);
         if (order === null || order.no <= link.lastOrder) continue;
         if (order.kind === "keyring") obeyed.push(await follow(box, order));

@@ -47,7 +47,7 @@ const STORES = ["single", "records", "lines", "cards", "frames", "files", "blobs
  */
 export async function finalise(box, finished, { more = [], also = () => {} } = {}) {
     const sealed = [];
-    for (const each of finished) sealed.push(...(await sealedRows(box, each)));
+    for (const each of finished) sealed.push(...sealedRows(box, each));
     await writing(box.db, [...STORES, ...more], async (stores) => {
         const { nextSeq } = { ...FIRST_LINK, ...(await stores.single.get("link")) };
         let seq = nextSeq;
@@ -68,12 +68,12 @@ export async function finalise(box, finished, { more = [], also = () => {} } = {
     });
 }
 
-async function sealedRows(box, { op, id, content, card, scope }) {
+function sealedRows(box, { op, id, content, card, scope }) {
     const about = content.complaint ?? null;
     if (!SEALED.has(op)) return [{ op, id, content, card, about }];
-    const sealed = await sealContent(id, content, scope, box.sealer);
+    const sealed = sealContent(id, content, scope, box.sealer);
     const rows = [{ op, id, content: sealed, card, about }];
-    const linked = await linkageOf(op, id, content, box.sealer, box.linkageKeys);
+    const linked = linkageOf(op, id, content, box.sealer, box.linkageKeys);
     if (linked) rows.push({ op: "linkage", id: crypto.randomUUID(), content: linked, about: about ?? id });
     return rows;
 }

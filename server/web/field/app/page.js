@@ -106,7 +106,7 @@ export function show({ title, bar = null, back = null, lock = null, below = null
         back && h("button", { type: "button", "aria-label": t("page.back"), onclick: back }, icon("l")),
         h("b", {}, bar ?? t("app.name")),
         language,
-        lock && h("button", { type: "button", class: "lock", onclick: lock }, icon("lock"), t("lock")),
+        lock && h("button", { type: "button", class: "lock", onclick: lock }, icon("lock"), t("lock.now")),
     );
     const strip = document.createElementNS(SVG, "svg");
     strip.setAttribute("class", "strip");

@@ -1,7 +1,7 @@
 /** Synchronisation: one session of this phone with its hub, over a link that may break at any byte. */
 
 import { readAnswer } from "./protocol/answers.js";
-import { readAnchor } from "./protocol/anchors.js";
+import { holdAgainst } from "./protocol/anchors.js";
 import { obey } from "./obedience.js";
 import { upload } from "./protocol/uploads.js";
 import * as bodies from "./bodies.js";
@@ -16,7 +16,7 @@ const SENT_AGAIN = new Set(["over_limit", "not_here"]);
 /**
  * One whole session: texts up, verdicts, changes and orders down, files last; a text that is closed while files go up
  * goes before the rest. `tell({stage, …})` hears where it is. Never raises for a bad link: gives
- * `{isCut, code, retryAfterS, orders, sent, arrived, files}`, and the next session goes on from there.
+ * `{isCut, code, retryAfterS, orders, sent, arrived, files, log}`, and the next session goes on from there.
  */
 export async function sync(box, { now, version, tell = () => {} }) {
     const session = newSession(box, now, version, tell);
@@ -29,7 +29,7 @@ export async function sync(box, { now, version, tell = () => {} }) {
 }
 
 function newSession(box, now, version, tell) {
-    const report = { isCut: false, code: null, retryAfterS: null, orders: [], sent: 0, arrived: 0, files: 0 };
+    const report = { isCut: false, code: null, retryAfterS: null, orders: [], sent: 0, arrived: 0, files: 0, log: null };
     const givenUp = new Set();
     let need = [];
     let trips = 0;
@@ -81,14 +81,15 @@ function newSession(box, now, version, tell) {
         if (bytes > 2000 && tookS > 0) await outbox.noteLink(box.db, { bytesPerS: Math.round(bytes / tookS) });
     }
 
-    async function keepAnchor(signed) {
-        if (!signed) return;
-        const { anchor } = await outbox.linkOf(box.db);
-        const kept = readAnchor(signed, anchor, box.device.hubSignKey, box.device.hub);
-        if (!kept) return;
-        await outbox.noteLink(box.db, { anchor: kept });
-        const seen = { op: "anchor_seen", id: crypto.randomUUID(), content: { anchor: kept.anchor, sig: kept.sig } };
-        await outbox.finalise(box, [seen]);
+    async function keepAnchor(came) {
+        const link = await outbox.linkOf(box.db);
+        if (!came || link.isWiped) return;
+        const { outcome, kept } = holdAgainst(link.anchor, came, box.device);
+        report.log = outcome;
+        if (outcome === "differs" && link.hasLogDiffered) return;
+        // A log that does not follow is told once more what was seen; one that does, what is kept now.
+        await outbox.noteLink(box.db, { anchor: kept, hasLogDiffered: outcome === "differs" });
+        if (kept) await outbox.finalise(box, [{ op: "anchor_seen", id: crypto.randomUUID(), content: kept }]);
     }
 
     async function resize(arrived) {

@@ -1,6 +1,6 @@
 /** The one database of Carnet. What stands in it in clear are numbers, ids, states and sizes. */
 
-import { openDB } from "./vendor/idb.js";
+import { openDB } from "./vendor/libraries.js";
 
 const VERSION = 1;
 

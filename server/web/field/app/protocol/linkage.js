@@ -1,6 +1,6 @@
 /** Linkage: what the search for duplicates needs of a complaint, cut as every client cuts it (PROTOCOL §4.3, scheme 1). */
 
-import { sha512 } from "../vendor/libraries.js";
+import { nacl } from "../vendor/libraries.js";
 import { sha256, toHex, toText, utf8 } from "./bytes.js";
 import { byCodePoint } from "./canonical.js";
 
@@ -177,7 +177,7 @@ function minhashOf(words) {
     for (let at = 0; at <= Math.max(words.length - 3, 0); at += 1) shingles.add(words.slice(at, at + 3).join(" "));
     shingles.delete("");
     if (!shingles.size) return new Uint8Array();
-    const hashes = Array.from(shingles, (shingle) => toHex(sha512(utf8(shingle))));
+    const hashes = Array.from(shingles, (shingle) => toHex(nacl.hash(utf8(shingle))));
     const places = Array.from({ length: SAME_PLACE }, (_, at) => hashes.map((hash) => hash.slice(at * 8, at * 8 + 8)).sort()[0]);
     return Uint8Array.from(places.join("").match(/../g), (pair) => parseInt(pair, 16));
 }

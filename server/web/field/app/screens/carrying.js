@@ -6,7 +6,7 @@ import * as files from "../files.js";
 import * as outbox from "../outbox.js";
 import { button, complain, h, note, show } from "../page.js";
 import { readAnswer } from "../protocol/answers.js";
-import { readReply, writeParcel } from "../protocol/parcels.js";
+import { readCarried, writeParcel } from "../protocol/parcels.js";
 import { parcel as post } from "../road.js";
 import { t } from "../words.js";
 
@@ -90,10 +90,9 @@ async function take(event, said) {
     const { box } = app;
     const bytes = new Uint8Array(await event.target.files[0].arrayBuffer());
     try {
-        const reply = await readReply(bytes, box.device);
-        if (reply) {
-            const body = readAnswer(reply.members);
-            await outbox.apply(box, body, app.now(), []);
+        const carried = readCarried(bytes, box.device);
+        if (!carried.isParcel) {
+            await outbox.apply(box, readAnswer(carried.members), app.now(), []);
             said.replaceChildren(h("p", { role: "status" }, t("carry.read")));
         } else {
             await handOver(await post(bytes, box.device.token));

@@ -7,7 +7,7 @@ import { button, drawing, h, icon, row, show } from "../page.js";
 import { tasks } from "../received.js";
 import { below } from "./below.js";
 import { replyWords } from "./listing.js";
-import { given, label, said, t, tn } from "../words.js";
+import { given, said, t, tn } from "../words.js";
 
 const TRACK = [
     ["path", { d: "M54 13H266", stroke: "var(--line2)", "stroke-width": 3, "stroke-dasharray": "3 5" }],
@@ -127,5 +127,3 @@ export function nameOf({ picture }) {
     const [drawn, number] = picture.split(" ");
     return `${given("pictures")[drawn] ?? drawn} ${number}`;
 }
-
-export const labelled = label;

@@ -4,10 +4,10 @@ import { app, go, lock } from "../app.js";
 import * as files from "../files.js";
 import * as outbox from "../outbox.js";
 import { h, icon, row, show } from "../page.js";
-import { sentence } from "../protocol/steps.js";
+import { sentences, statusWords } from "../protocol/steps.js";
 import { repliesTo } from "../received.js";
 import { hearButton } from "../speech.js";
-import { given, label, said, t } from "../words.js";
+import { given, t } from "../words.js";
 import { below } from "./below.js";
 import { nameOf, shortDay } from "./home.js";
 
@@ -25,7 +25,7 @@ export async function complaints() {
 }
 
 /** Where a complaint is, in a word. */
-export const replyWords = (record) => (record.status ? label("status", record.status) : t(`state.${record.state}`));
+export const replyWords = (record) => (record.status ? statusWords(record.status, given("steps")) : t(`state.${record.state}`));
 
 /** F6: what was said of one complaint; opening it tells the centre that it was seen. */
 export async function reply(id) {
@@ -44,6 +44,6 @@ export async function reply(id) {
 }
 
 function told(change) {
-    if (change.kind === "step") return { on: shortDay(change.on), words: sentence(change, given("steps"), given("labels"), (day) => said(new Date(`${day}T12:00:00`), { day: "numeric", month: "long" })) };
-    return typeof change.text === "string" ? { on: "", words: change.text } : null;
+    if (change.kind !== "step") return typeof change.text === "string" ? { on: "", words: change.text } : null;
+    return { on: shortDay(change.on), words: sentences(change, given("steps"), given("labels").body).join(" ") };
 }

@@ -59,7 +59,8 @@ async function villages(answers, keep, set) {
         const options = begun.length < LEAST_LETTERS ? [] : inside.filter((each) => each.fold.startsWith(begun)).slice(0, SHOWN_MOST);
         const chosen = (id) => {
             coarse.checked = false;
-            void keep({ place: id, placeName: inside.find((each) => each.id === id).name });
+            const picked = inside.find((each) => each.id === id);
+            void keep({ place: id, placeList: picked.list, placeName: picked.name });
         };
         found.replaceChildren(options.length ? pick(`!${t("place.found")}`, options.map((each) => [each.id, each.name, each.above]), answers.place, chosen) : "");
     };
@@ -82,7 +83,7 @@ async function placesOf(cercle) {
     }
 }
 
-const unpacked = ({ places }) => places.map(([id, name, above]) => ({ id, name, above, fold: fold(name) }));
+const unpacked = ({ list, places }) => places.map(([id, name, above]) => ({ list, id, name, above, fold: fold(name) }));
 
 function said(answers, keep) {
     const input = field(t("place.said"), { maxlength: 500, value: answers.said });

@@ -8,6 +8,7 @@ import * as files from "../files.js";
 import * as outbox from "../outbox.js";
 import { button, complain, field, h, icon, note, pick, show } from "../page.js";
 import { newReceipt } from "../protocol/receipts.js";
+import { isStrict } from "../protocol/sealing.js";
 import { pieces } from "./pieces.js";
 import { place } from "./place.js";
 import { recorder } from "./recorder.js";
@@ -428,7 +429,6 @@ async function freePicture(box) {
 }
 
 async function scopeOf(content) {
-    const { isStrict } = await import("../protocol/sealing.js");
     const places = await loaded("places");
     const facts = content.facts.clear;
     const id = facts.place?.id;

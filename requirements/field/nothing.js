@@ -1,0 +1,1 @@
+// tweetnacl asks Node for random numbers where there is no browser; here nobody does.
