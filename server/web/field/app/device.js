@@ -45,10 +45,10 @@ export async function loadDevice(box) {
     return box.device;
 }
 
-/** Seal to the readers of this signed keyring from now on; the caller has checked it. */
-export async function keepDevice(box, { keyringDocument }) {
+/** Keep members of the device in place of those before, such as a `keyring` that the caller has checked. */
+export async function keepDevice(box, members) {
     const kept = parse(show(box.keys.sending, await box.db.get("single", "device")));
-    await put(box, "device", { ...kept, keyring: keyringDocument });
+    await put(box, "device", { ...kept, ...members });
     await loadDevice(box);
 }
 

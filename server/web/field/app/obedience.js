@@ -67,7 +67,7 @@ async function follow(box, order) {
         // Said below, to a person.
     }
     const isTaken = keyring !== null && (keyring.version > standing.version || isSame(order.keyring, box));
-    if (isTaken) await keepDevice(box, { keyringDocument: order.keyring });
+    if (isTaken) await keepDevice(box, { keyring: order.keyring });
     await outbox.noteLink(box.db, { lastOrder: order.no });
     return isTaken ? "keyring" : "keyring_refused";
 }

@@ -108,11 +108,7 @@ export function show({ title, bar = null, back = null, lock = null, below = null
         language,
         lock && h("button", { type: "button", class: "lock", onclick: lock }, icon("lock"), t("lock.now")),
     );
-    const strip = document.createElementNS(SVG, "svg");
-    strip.setAttribute("class", "strip");
-    strip.setAttribute("aria-hidden", "true");
-    strip.append(document.createElementNS(SVG, "use"));
-    strip.firstChild.setAttribute("href", "#strip");
+    const strip = drawing("0 0 480 8", "strip", [["rect", { width: 480, height: 8, fill: "url(#cloth)" }]]);
     document.title = t("app.name");
     page().replaceChildren(top, strip, h("main", {}, heading, content), ...(below ? [below] : []));
     scrollTo(0, 0);

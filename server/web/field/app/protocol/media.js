@@ -37,7 +37,7 @@ function typeOf(beginning) {
     if (/^%PDF-\d/.test(beginning)) return "application/pdf";
     if (/^#!AMR(-WB)?\n/.test(beginning)) return "audio/amr";
     if (beginning.startsWith("OggS")) return /OpusHead|\x01vorbis|Speex {3}/.test(beginning) ? "audio/ogg" : null;
-    if (beginning.startsWith("\x1a\x45\xdf\xa3")) return beginning.includes("webm") && !beginning.includes("V_") ? "audio/webm" : null;
+    if (beginning.startsWith("\x1a\x45\xdf\xa3")) return beginning.includes("webm") && !/V_(VP|AV1|MPEG|THEORA)/.test(beginning) ? "audio/webm" : null;
     if (beginning.slice(4, 8) === "ftyp") return isoType(beginning);
     return null;
 }

@@ -68,7 +68,7 @@ function outcome(report) {
         return t(report.code in REFUSALS ? REFUSALS[report.code] : "send.refused_code", { code: report.code });
     }
     if (report.isCut) return t("send.cut");
-    return tn("send.done", report.arrived);
+    return report.arrived ? tn("send.done", report.arrived) : t("send.nothing");
 }
 
 const REFUSALS = {

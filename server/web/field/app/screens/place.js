@@ -27,10 +27,13 @@ function pathOf(answers, list, set) {
 }
 
 const regions = (answers, list, set) =>
-    pick(t("place.region"), named(list.regions), answers.region, (region) => set({ region }), { two: true });
+    pick(t("place.region"), named(list.regions).filter(([id]) => hasCercles(list, id)), answers.region, (region) => set({ region }), { two: true });
 
 const cercles = (answers, list, set) =>
     pick(t("place.cercle"), named(list.cercles).filter(([id]) => list.cercles[id].in === answers.region), null, (cercle) => set({ cercle }), { two: true });
+
+// A region of the reform has no list of its own yet: its cercles stand under the one before.
+const hasCercles = (list, region) => Object.values(list.cercles).some((each) => each.in === region);
 
 const named = (places) => Object.entries(places).map(([id, { name }]) => [id, name]);
 

@@ -41,7 +41,7 @@ const QUESTIONS = [
     { name: "danger", fill: danger },
     { name: "story", fill: story },
     { name: "family", fill: family },
-    { name: "place", fill: (answers, keep) => place(answers, keep) },
+    { name: "place", fill: place },
     { name: "when", fill: when },
     { name: "who", fill: who },
     { name: "money", fill: money, applies: isCorruption, within: "who" },
