@@ -31,7 +31,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "webmanifest": "application/manifest+json",
 }
 # What else is there is for whoever works on the app.
-_LEFT_OUT: Final = frozenset({"vendored.toml"})
+_LEFT_OUT: Final = frozenset({"package.json", "vendored.toml"})
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob:; media-src blob:; worker-src 'self'; manifest-src 'self'; form-action 'none'; "

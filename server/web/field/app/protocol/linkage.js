@@ -9,10 +9,14 @@ const PLAIN = { ɛ: "e", ɔ: "o", ɲ: "ny", ŋ: "ng" };
 const WORD = /[\p{L}\p{N}]+/gu;
 const TOKEN = /[\p{L}\p{N}](?:[\p{L}\p{N}]|[\u0300-\u036f]|['’-](?=[\p{L}\p{N}]))*/gu;
 const NUMBER = /\+?[0-9](?:[ .\-/]?[0-9]){7,14}/g;
-const DATE = /(?<![\d/.-])(\d{1,2})[/.-](\d{1,2})(?:[/.-](?:20)?\d{2})?(?![/.-]?\d)/g;
-const YEAR_FIRST = /(?<!\d)20\d{2}-(\d{2})-(\d{2})(?!\d)/g;
-const ORDINAL = /^(\d{1,2})(?:er|ere|eme|e|st|nd|rd|th)?$/;
-const SUM = /(?<![\d.,])(?<!\d[ -])([1-9]\d{0,2}(?:[ .,]\d{3})+|[1-9]\d{2,8})(?![ .,-]?\d)/g;
+// A digit is one in any script, as people of several write here.
+const DATE = /(?<![\p{Nd}/.-])(\p{Nd}{1,2})[/.-](\p{Nd}{1,2})(?:[/.-](?:20)?\p{Nd}{2})?(?![/.-]?\p{Nd})/gu;
+const YEAR_FIRST = /(?<!\p{Nd})20\p{Nd}{2}-(\p{Nd}{2})-(\p{Nd}{2})(?!\p{Nd})/gu;
+const ORDINAL = /^(\p{Nd}{1,2})(?:er|ere|eme|e|st|nd|rd|th)?$/u;
+const SUM =
+    /(?<![\p{Nd}.,])(?<!\p{Nd}[ -])([1-9]\p{Nd}{0,2}(?:[ .,]\p{Nd}{3})+|[1-9]\p{Nd}{2,8})(?![ .,-]?\p{Nd})/gu;
+// What separates words of a name: all that is space, and the separators of old machines.
+const SPACES = /(?:(?!\ufeff)[\s\x1c-\x1f\x85])+/;
 const ENDS_SENTENCE = /[.!?:;\n«»"“”()]/;
 const SAME_PLACE = 16;
 
@@ -58,7 +62,17 @@ function identity({ persons = [], contact = {} }) {
     return given({ names: names.slice(0, 32), phones: [...new Set(phones)].sort().slice(0, 32) });
 }
 
-const spaced = (name) => name.normalize("NFC").trim().split(/\s+/).join(" ");
+const spaced = (name) => name.normalize("NFC").split(SPACES).filter(Boolean).join(" ");
+
+/** The number that digits of any script make: those of a script stand together, from nought to nine. */
+const numberOf = (digits) =>
+    Number(
+        Array.from(digits, (digit) => {
+            let value = 0;
+            while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(digit.codePointAt(0) - value - 1))) value += 1;
+            return value;
+        }).join(""),
+    );
 
 function statement({ narrative = "" }, lists) {
     const words = wordsOf(narrative);
@@ -127,13 +141,13 @@ function withoutElision(word) {
 function daysIn(narrative, { months, also, joints, first }) {
     const text = fold(narrative);
     const found = new Set();
-    for (const [, day, month] of text.matchAll(DATE)) found.add(dayOf(Number(month), Number(day)));
-    for (const [, month, day] of text.matchAll(YEAR_FIRST)) found.add(dayOf(Number(month), Number(day)));
+    for (const [, day, month] of text.matchAll(DATE)) found.add(dayOf(numberOf(month), numberOf(day)));
+    for (const [, month, day] of text.matchAll(YEAR_FIRST)) found.add(dayOf(numberOf(month), numberOf(day)));
     const words = text.match(WORD) ?? [];
     const among = ([nearest, ...rest]) => {
         const word = joints.has(nearest) ? rest[0] : nearest;
         if (word !== undefined && first.has(word)) return 1;
-        return Number(word?.match(ORDINAL)?.[1] ?? 0);
+        return numberOf(word?.match(ORDINAL)?.[1] ?? "0");
     };
     for (const [at, word] of words.entries()) {
         if (!months.has(word)) continue;
@@ -156,7 +170,7 @@ function dayOf(month, day) {
 
 function sumsIn(narrative) {
     const found = new Set();
-    for (const [, told] of fold(narrative).matchAll(SUM)) found.add(Number(told.replace(/[ .,]/g, "")));
+    for (const [, told] of fold(narrative).matchAll(SUM)) found.add(numberOf(told.replace(/[ .,]/g, "")));
     const sums = [...found].filter((sum) => sum < 1900 || sum > 2099);
     return sums.sort((a, b) => a - b).slice(-8);
 }
