@@ -131,7 +131,10 @@ function watch() {
     });
     addEventListener("online", () => void send());
     addEventListener("pagehide", () => void app.leaving?.());
-    navigator.serviceWorker?.addEventListener("controllerchange", () => app.box === null && location.reload());
+    // The first worker to take over changes nothing; a later one brings a new version.
+    if (navigator.serviceWorker?.controller) {
+        navigator.serviceWorker.addEventListener("controllerchange", () => app.box === null && location.reload());
+    }
 }
 
 async function start() {
