@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_p
 from server.hub import Hub
 from server.services import devices
 from server.store.schema import device
-from tests.console_tab import Tab
+from tests.console_tab import Tab, Trouble
 
 PASSPHRASE: Final = "karité néré baobab tamarin"
 _WIDTH, _HEIGHT = 360, 640
@@ -25,6 +25,7 @@ _QUIET: Final = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
+_BROKEN_LINK: Final = "Failed to load resource: net::"
 _COUNTS: Final = """() => Object.fromEntries(
   [...document.querySelectorAll("[data-count]")].map((each) => [each.dataset.count, Number(each.textContent)]))"""
 # What a person reads first on each of the questions, in their order.
@@ -117,7 +118,7 @@ class Phone:
 
     def at(self, words: str) -> None:
         """Wait for the screen with these words as its title."""
-        self.page.wait_for_selector(f"h1:has-text(\"{words}\")")
+        self.page.wait_for_selector(f'h1:has-text("{words}")')
 
     def record(self, *, speaks_ms: int = 2_500) -> str:
         """Record a complaint by voice, without typing; gives its receipt code. Begins and ends on the first screen."""
@@ -195,6 +196,7 @@ class Phone:
     @property
     def counts(self) -> dict[str, int]:
         """The three counts on the screen."""
+        self.page.wait_for_selector("[data-count]")
         counts: dict[str, int] = self.page.evaluate(_COUNTS)
         return counts
 
@@ -210,7 +212,11 @@ class Phone:
 
     def wait_sent(self) -> None:
         """Wait until nothing is under way."""
-        expect(self.page.locator(".meter progress")).to_have_count(0, timeout=120_000)
+        expect(self.page.locator("#page[aria-busy]")).to_have_count(0, timeout=120_000)
+
+    def troubles(self) -> list[Trouble]:
+        """What the browser said that it should not, beside that the link broke."""
+        return [each for each in self.tab.take_troubles("carnet") if _BROKEN_LINK not in each.what]
 
     def lock(self) -> None:
         """Lock by the button that every screen has."""

@@ -46,7 +46,8 @@ def road(hub: Hub) -> Iterator[BadRoad]:
 @pytest.fixture
 def phone(playwright: Playwright, hub: Hub, road: BadRoad, tmp_path: Path) -> Iterator[Phone]:
     """A phone that was enrolled and is open."""
-    phone = Phone(playwright, tmp_path / "profile", "http://%s:%d" % road.address)
+    host, port = road.address
+    phone = Phone(playwright, tmp_path / "profile", f"http://{host}:{port}")
     phone.begin(hub)
     yield phone
     phone.stop()

@@ -37,7 +37,7 @@ def test_a_complaint_is_recorded_by_voice_without_network_and_survives_a_restart
     phone.wait_sent()
     expect(phone.page.locator("[data-count=there]")).to_have_text("1")
     assert receipts(hub, complaint) == [receipt]
-    assert phone.tab.take_troubles("carnet") == []
+    assert phone.troubles() == []
 
 
 def test_nothing_that_was_said_is_found_in_the_profile(phone: Phone, hub: Hub, tmp_path: Path) -> None:
@@ -58,6 +58,6 @@ def test_nothing_that_was_said_is_found_in_the_profile(phone: Phone, hub: Hub, t
     phone.unlock()
     phone.lock()
     phone.stop()
-    planted = [Canary("identity", text) for text in (*CANARIES, PASSPHRASE)]
+    planted = [Canary("name", text) for text in (*CANARIES, PASSPHRASE)]
     assert search(tmp_path / "profile", planted) == []
     phone.start()

@@ -16,7 +16,8 @@ const MINUTE_MS = 60_000;
 
 /**
  * What the screens share. `box` is the open notebook, null while it is locked: `{db, keys, device, sealer,
- * linkageKeys}`. `sending` is the session under way, `said` what came of the last one.
+ * linkageKeys}`. `sending` is the session under way, `stage` where it is, `said` what came of the last one; `leaving` ends
+ * what the screen has under way, `hears` has it show how the sending goes.
  */
 export const app = {
     db: null,
@@ -25,13 +26,14 @@ export const app = {
     sending: null,
     said: null,
     leaving: null,
+    hears: null,
     now: () => new Date(),
 };
 
 /** Show a screen by its name; what is under way on the one before is ended first. */
 export async function go(name, ...given) {
     await app.leaving?.();
-    app.leaving = null;
+    app.leaving = app.hears = null;
     app.at = [name, ...given];
     await screens[name](...given);
 }
@@ -50,7 +52,7 @@ export function lock() {
             box.isLocked = true;
         }
     });
-    app.box = app.leaving = null;
+    app.box = app.leaving = app.hears = null;
     app.draft = null;
     void screens.unlock().then(updateIfIdle);
 }
@@ -64,14 +66,16 @@ export async function begin(box) {
     if (box.device && navigator.onLine) void send();
 }
 
-/** Bring phone and hub together once; screens hear of it by the event `sync` of the document. */
+/** Bring phone and hub together once; the screen that is shown hears of it by `app.hears`. */
 export async function send() {
     const { box } = app;
     if (app.sending !== null || !box?.device) return app.sending;
+    const page = document.getElementById("page");
     const tell = (stage) => {
         app.stage = stage;
-        document.dispatchEvent(new Event("sync"));
+        void app.hears?.();
     };
+    page.setAttribute("aria-busy", "true");
     tell({ stage: "texts" });
     app.sending = sync(box, { now: app.now, version: VERSION, tell });
     try {
@@ -81,7 +85,8 @@ export async function send() {
         if (box.isLocked) forgetKeys(box.keys);
     }
     if (app.said.orders.includes("wipe") && app.box === box) lock();
-    document.dispatchEvent(new Event("sync"));
+    await app.hears?.();
+    page.removeAttribute("aria-busy");
     return app.said;
 }
 

@@ -111,7 +111,6 @@ export function show({ title, bar = null, back = null, lock = null, below = null
     const strip = drawing("0 0 480 8", "strip", [["rect", { width: 480, height: 8, fill: "url(#cloth)" }]]);
     document.title = t("app.name");
     page().replaceChildren(top, strip, h("main", {}, heading, content), ...(below ? [below] : []));
-    scrollTo(0, 0);
     heading.focus({ preventScroll: true });
     return heading;
 }

@@ -103,8 +103,8 @@ function namesIn(narrative, { grammar }) {
     return [...found].slice(0, 16);
 }
 
-const isUpper = (text) => text !== undefined && text !== text.toLowerCase() && text === text.toUpperCase();
-const isLower = (text) => text !== text.toUpperCase() && text === text.toLowerCase();
+const isUpper = (letter) => /^\p{Uppercase}/u.test(letter ?? "");
+const isLower = (text) => /\p{Lowercase}/u.test(text) && !/[\p{Uppercase}\p{Lt}]/u.test(text);
 const firstOf = (text) => Array.from(text)[0];
 
 /** Each run of capitalised words with one space between them, and whether a sentence begins with it. */

@@ -3,19 +3,22 @@
 const FILE_NUMBER = /^(?=[^0-9]*[0-9])(?=.{1,40}$)[A-Z0-9]{1,10}(?:[ /._-][A-Z0-9]{1,10})*$/;
 
 /** What a complaint is, in a few words; the code itself where there are none. */
-export const statusWords = (code, words) => words.status[code] ?? code;
+export const statusWords = (code, words) => of(words.status, code) ?? code;
+
+// A code of the hub is none of what every object has.
+const of = (table, code) => (Object.hasOwn(table, code) ? table[code] : undefined);
 
 /**
  * Sentences that say a step, without its day; what there are no words for is left out. `words` are the tables of steps
  * in one language, `bodies` the names of bodies.
  */
 export function sentences(step, words, bodies) {
-    const said = [words.template[step.t] ?? filled(words.phrase.unknown, { status: statusWords(step.code ?? step.t, words) })];
+    const said = [of(words.template, step.t) ?? filled(words.phrase.unknown, { status: statusWords(step.code ?? step.t, words) })];
     for (const [name, code] of Object.entries(step.f ?? {})) {
         const word = fieldWord(name, code, words, bodies);
         if (word !== undefined) said.push(filled(words.field[name], { word }));
     }
-    const coming = words.next[step.t];
+    const coming = of(words.next, step.t);
     if (step.next && coming) said.push(filled(words.phrase.coming, { step: coming, when: between(step, words) }));
     if (step.wait === true) said.push(words.phrase.waits);
     return said;
@@ -24,9 +27,9 @@ export function sentences(step, words, bodies) {
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 function fieldWord(name, code, words, bodies) {
-    if (words.field[name] === undefined) return undefined;
+    if (of(words.field, name) === undefined) return undefined;
     if (name === "file_number") return FILE_NUMBER.test(code) ? code : undefined;
-    return (name === "body" ? bodies[code] : undefined) ?? words[name]?.[code];
+    return (name === "body" ? of(bodies, code) : undefined) ?? of(words[name] ?? {}, code);
 }
 
 /** The window of the next step: « entre le 3 et le 18 décembre ». */

@@ -16,7 +16,7 @@ const PART_BYTES = 64 * 1024;
 /** Save or share a sealed file; post one of a colleague; take in the centre's reply. */
 export async function carry() {
     const said = h("div");
-    const input = h("input", { type: "file", class: "vh", id: "parcel", onchange: (event) => take(event, said) });
+    const input = h("input", { type: "file", hidden: true, id: "parcel", onchange: (event) => take(event, said) });
     show(
         { title: t("carry.title"), back: () => go("settings"), lock },
         h("p", {}, t("carry.hint")),

@@ -23,33 +23,51 @@ const VOICE_MINUTE_BYTES = 180_000;
 export async function home() {
     const meter = h("section", { class: "meter", "aria-label": t("home.meter") });
     const lists = h("div", { class: "lists" });
+    // It stays where it is, so that what changes in it is read out, and nothing else.
+    const line = h("p", { class: "line", role: "status" });
+    await fillMeter(meter, line);
+    lists.append(...(await listed()));
     show(
         { title: t("home.title"), lock, below: below("home") },
         meter,
         button(t("home.new"), () => go("begin"), { icon: "mic", style: "go" }),
         lists,
     );
-    const draw = async () => {
-        if (app.at[0] !== "home" || !app.box) return;
-        await fillMeter(meter);
+    app.hears = oneAtATime(async () => {
+        if (!app.box) return;
+        await fillMeter(meter, line);
         lists.replaceChildren(...(await listed()));
-    };
-    const ends = () => document.removeEventListener("sync", draw);
-    document.addEventListener("sync", draw);
-    app.leaving = ends;
-    app.at = ["home"];
-    await draw();
+    });
 }
 
-async function fillMeter(meter) {
+/** What is asked for while it is under way is done once more after it: an older look never comes after a newer one. */
+function oneAtATime(work) {
+    let running = null;
+    let isWanted = false;
+    return () => {
+        isWanted = true;
+        running ??= (async () => {
+            while (isWanted) {
+                isWanted = false;
+                await work();
+            }
+            running = null;
+        })();
+        return running;
+    };
+}
+
+async function fillMeter(meter, line) {
     const { box } = app;
     const [counts, costs, link] = await Promise.all([outbox.counts(box.db), cost(box), outbox.linkOf(box.db)]);
     const count = (name, n) => h("div", { class: name }, h("b", { "data-count": name }, String(n)), h("span", {}, t(`home.${name}`)));
     const three = h("div", { class: "three" }, count("here", counts.here), count("there", counts.there), count("answered", counts.answered));
-    meter.replaceChildren(three, drawing("0 0 320 26", "track", TRACK), ...state(link), ...(await way(costs)), ...(await room()));
+    const words = state(link);
+    if (line.textContent !== words) line.replaceChildren(icon(navigator.onLine ? "sync" : "off"), h("span", {}, words));
+    meter.replaceChildren(three, drawing("0 0 320 26", "track", TRACK), line, ...(await way(costs)), ...(await room()));
 }
 
-/** Where the sending stands, in words that are read out when they change. */
+/** Where the sending stands, in words. */
 function state(link) {
     const words = [];
     if (app.stage) words.push(t(`send.${app.stage.stage}`));
@@ -59,8 +77,7 @@ function state(link) {
         const when = said(new Date(link.contactAt), { weekday: "long", hour: "2-digit", minute: "2-digit" });
         words.push(t("home.last", { when }));
     }
-    const sign = navigator.onLine ? "sync" : "off";
-    return [h("p", { class: "line", role: "status" }, icon(sign), h("span", {}, words.join(" ")))];
+    return words.join(" ");
 }
 
 function outcome(report) {

@@ -25,7 +25,7 @@ export async function pieces(answers, _keep, redraw) {
         }
         await redraw();
     };
-    const input = h("input", { type: "file", accept: "image/*,application/pdf", multiple: true, class: "vh", id: "piece", onchange: take });
+    const input = h("input", { type: "file", accept: "image/*,application/pdf", multiple: true, hidden: true, id: "piece", onchange: take });
     const shown = await Promise.all(answers.files.filter((file) => file.kind !== "audio").map((file) => picture(answers, file, redraw)));
     return [
         input,

@@ -21,7 +21,7 @@ export async function place(answers, keep, redraw) {
 function pathOf(answers, list, set) {
     const step = (name, members) => h("button", { type: "button", class: "hear", onclick: () => set(members) }, name, icon("x"));
     const none = { region: null, cercle: null, place: null, placeName: null };
-    return h("div", { class: "line", "aria-label": t("place.chosen") },
+    return h("div", { class: "line", role: "group", "aria-label": t("place.chosen") },
         answers.region && step(list.regions[answers.region].name, none),
         answers.cercle && step(list.cercles[answers.cercle].name, { cercle: null, place: null, placeName: null })); // prettier-ignore
 }
