@@ -62,6 +62,11 @@ class Browser:
         return answer
 
 
+def without_token(page: TestResponse) -> str:
+    """The text of a page without its form token, which names the second in which the page was made."""
+    return re.sub(r'(csrf_token" value=)"[^"]+"', r"\1", page.text)
+
+
 def seen_on(page: TestResponse) -> str:
     """The version of the identities of a case that a page was made from."""
     found = re.search(r'name="seen" value="([0-9a-f]+)"', page.text)
