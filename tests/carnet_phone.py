@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_p
 from server.hub import Hub
 from server.services import devices
 from server.store.schema import device
+from server.web.field.doors import later, shell
 from tests.console_tab import Tab, Trouble
 
 PASSPHRASE: Final = "karité néré baobab tamarin"
@@ -28,6 +29,7 @@ _QUIET: Final = (
 _BROKEN_LINK: Final = "Failed to load resource: net::"
 _COUNTS: Final = """() => Object.fromEntries(
   [...document.querySelectorAll("[data-count]")].map((each) => [each.dataset.count, Number(each.textContent)]))"""
+_IS_KEPT: Final = "async (files) => (await (await caches.open('carnet')).keys()).length === files"
 # What a person reads first on each of the questions, in their order.
 QUESTIONS: Final = ("danger", "passé", "agit", "Où", "Quand", "mis en cause", "subi", "papier", "savoir", "joindre")
 
@@ -79,7 +81,7 @@ class Phone:
 
     def settle(self) -> None:
         """Wait until the whole app is kept on the phone."""
-        self.page.evaluate("() => navigator.serviceWorker.ready.then(() => null)")
+        self.page.wait_for_function(_IS_KEPT, arg=len(shell()) + len(later()))
 
     def begin(self, hub: Hub, label: str = "Téléphone 1") -> None:
         """The first day: a passphrase, a code, six words, a rule. Leaves the first screen open."""

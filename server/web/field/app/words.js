@@ -1,6 +1,9 @@
 /** What Carnet says: texts by key, in the language of this phone, kept with the app. */
 
+import { document as loaded } from "./documents.js";
+
 let texts = {};
+let labels = {};
 let language = "fr";
 
 /** Have all texts in this language from now on. */
@@ -8,6 +11,11 @@ export async function speak(wanted) {
     texts = await (await fetch(`words.${wanted}.json`)).json();
     language = wanted;
     document.documentElement.lang = wanted;
+}
+
+/** Have what codes are called, too: they come behind the texts. */
+export async function nameCodes() {
+    labels = await loaded(`labels.${language}`);
 }
 
 /** The language of this phone. */
@@ -24,10 +32,13 @@ export function t(key, values = {}) {
 export const tn = (key, n, values = {}) => t(`${key}.${n < 2 && !(language === "en" && n === 0) ? "one" : "other"}`, { n, ...values });
 
 /** The label of a code on a list. */
-export const label = (list, code) => texts.labels[list]?.[code] ?? code;
+export const label = (list, code) => labels[list]?.[code] ?? code;
 
-/** What the app was given beside its texts: `pictures`, `cards`. */
-export const given = (name) => texts[name];
+/** What the codes of a list are called. */
+export const labelsOf = (list) => labels[list] ?? {};
+
+/** What pictures are called, by their names. */
+export const pictures = () => texts.pictures;
 
 /** A day or time as people say it. */
 export const said = (time, options) => new Intl.DateTimeFormat(language, options).format(time);

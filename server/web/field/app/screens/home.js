@@ -6,8 +6,7 @@ import * as outbox from "../outbox.js";
 import { button, drawing, h, icon, row, show } from "../page.js";
 import { tasks } from "../received.js";
 import { below } from "./below.js";
-import { replyWords } from "./listing.js";
-import { given, said, t, tn } from "../words.js";
+import { pictures, said, t, tn } from "../words.js";
 
 const TRACK = [
     ["path", { d: "M54 13H266", stroke: "var(--line2)", "stroke-width": 3, "stroke-dasharray": "3 5" }],
@@ -130,8 +129,10 @@ async function listed() {
         found.push(row("pin", t("home.visits"), between, () => go("visits"), due.length));
     }
     const fresh = (await outbox.records(box)).filter((record) => record.change !== null && !record.isSeen && record.card);
+    // What tells of answers is read where there is one.
+    const { replyWords } = fresh.length ? await import("./listing.js") : {};
     for (const record of fresh) {
-        found.push(row(record.card.picture.split(" ")[0], t("home.reply", { name: nameOf(record.card) }), replyWords(record), () => go("reply", record.id)));
+        found.push(row(record.card.picture.split(" ")[0], t("home.reply", { name: nameOf(record.card) }), await replyWords(record), () => go("reply", record.id)));
     }
     return found;
 }
@@ -142,5 +143,5 @@ export const shortDay = (day) => said(new Date(`${day}T12:00:00`), { day: "numer
 /** A picture name in the language of this phone: "calebasse 47" is Calebasse 47. */
 export function nameOf({ picture }) {
     const [drawn, number] = picture.split(" ");
-    return `${given("pictures")[drawn] ?? drawn} ${number}`;
+    return `${pictures()[drawn] ?? drawn} ${number}`;
 }

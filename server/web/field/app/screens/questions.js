@@ -13,7 +13,7 @@ import { pieces } from "./pieces.js";
 import { place } from "./place.js";
 import { recorder } from "./recorder.js";
 import { hearButton, say } from "../speech.js";
-import { given, label, t } from "../words.js";
+import { label, pictures, t } from "../words.js";
 import { nameOf } from "./home.js";
 
 const PEOPLE_MOST = 1_000_000;
@@ -128,7 +128,7 @@ async function danger(answers, keep, redraw) {
 
 /** What to do first, where to go and whom to call. */
 async function emergency(answers) {
-    const cards = given("cards");
+    const cards = await loaded("cards");
     const vocabulary = await loaded("vocabulary");
     const around = [answers.cercle, answers.region].filter(Boolean).map((id) => cards.place[id]).filter(Boolean);
     return dangers(answers, vocabulary).map((reason) => {
@@ -424,7 +424,7 @@ async function seal(draft) {
 async function freePicture(box) {
     const taken = new Set((await outbox.records(box)).map((record) => record.card?.picture));
     const numbers = Array.from({ length: 90 }, (_, at) => at + 10);
-    const free = Object.keys(given("pictures")).flatMap((drawn) => numbers.map((n) => `${drawn} ${n}`)).filter((name) => !taken.has(name));
+    const free = Object.keys(pictures()).flatMap((drawn) => numbers.map((n) => `${drawn} ${n}`)).filter((name) => !taken.has(name));
     return choose(free);
 }
 
