@@ -36,7 +36,7 @@ test: $(TEST_STAMP) ## Les tests, sur SQLite ; ceux du stockage et de la récept
 	@$(VENV_PYTHON) -m pytest -n 2 --dist worksteal -m "not prove and not ci" $(WHOLE:%=--deselect %) $(ARGS)
 
 prove: $(TEST_STAMP) ## Tout le reste : PostgreSQL, pannes en vraie grandeur, programmes du système
-	@for tool in 7zz age cc chromium minisign nginx; do \
+	@for tool in 7zz age cc chromium minisign nginx node; do \
 	  command -v $$tool >/dev/null || echo "Il manque $$tool (requirements/debian.txt) : ses preuves seront sautées."; \
 	done
 	@$(VENV_PYTHON) -m pytest -m "prove or ci" $(ARGS)

@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_p
 from server.hub import Hub
 from server.services import devices
 from server.store.schema import device
-from server.web.field.doors import later, shell
+from server.web.field.packs import later, shell
 from tests.console_tab import Tab, Trouble
 
 PASSPHRASE: Final = "karité néré baobab tamarin"

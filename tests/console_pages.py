@@ -41,7 +41,17 @@ _CLERK: Final = "commission"
 _COMMISSION: Final = "cndh"
 # What answers with something else than a page.
 NO_PAGES: Final = frozenset(
-    {"api-docs.openapi_json", "figures.statistics_table", "package.download", "status.health", "assets.static"}
+    {
+        "api-docs.openapi_json",
+        "assets.static",
+        # Shown by its scripts alone, and walked through by tests/journeys/carnet.
+        "carnet.file",
+        "carnet.places",
+        "carnet.without_slash",
+        "figures.statistics_table",
+        "package.download",
+        "status.health",
+    }
 )
 # Bytes on the link: of the first page with all its files, and of a later one.
 FIRST_MAX: Final = 40_000

@@ -164,6 +164,10 @@ def _files(_: Visitor, whose: str) -> Object:
     return Object("seere.css", NOTHING) if whose == OWN else Object(f"{whose[0]}.css", None)
 
 
+def _cercles(_: Visitor, whose: str) -> Object:
+    return Object("ml-c-bla", NOTHING) if whose == OWN else Object(f"{whose[0]}-nowhere", None)
+
+
 def _pieces(visitor: Visitor, whose: str) -> Object:
     """The piece of a complaint that whoever covers all handles, of a strict one, of one that was erased, and none."""
     made: dict[str, Object] = visitor.app.extensions.setdefault("pieces of the matrix", {})
@@ -389,6 +393,7 @@ def _sent(hub: Hub, number: Number, state: Any) -> Package:
 OBJECTS: Mapping[str, Callable[[Visitor, str], Object]] = {
     "own_session": _sessions,
     "name": _files,
+    "cercle": _cercles,
     "upload": _uploads,
     "piece": _pieces,
     "device": _devices,

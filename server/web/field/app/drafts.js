@@ -3,6 +3,7 @@
 import { canonical, parse } from "./protocol/canonical.js";
 import { concat, fromText, random } from "./protocol/bytes.js";
 import { sealFile } from "./protocol/fileSeal.js";
+import { NotTaken } from "./protocol/media.js";
 import * as files from "./files.js";
 import { noAnswers } from "./complaint.js";
 import { writing } from "./store.js";
@@ -50,8 +51,8 @@ const USUAL_LIMITS = { file_bytes: 25 * MEGABYTE, complaint_bytes: 100 * MEGABYT
 function refuseHeavy(box, draft, size) {
     const limits = box.device.keyring.limits ?? USUAL_LIMITS;
     const all = draft.files.reduce((sum, file) => sum + file.size, size);
-    if (size > limits.file_bytes) throw new Error("file_heavy");
-    if (all > limits.complaint_bytes) throw new Error("files_heavy");
+    if (size > limits.file_bytes) throw new NotTaken("file_heavy");
+    if (all > limits.complaint_bytes) throw new NotTaken("files_heavy");
 }
 
 /** Let go of one file of a draft. */

@@ -5,6 +5,7 @@ import { attach, detach, keyOf } from "../drafts.js";
 import * as files from "../files.js";
 import { button, complain, h, icon, note } from "../page.js";
 import { openFile } from "../protocol/fileSeal.js";
+import { NotTaken } from "../protocol/media.js";
 import { t } from "../words.js";
 
 const LONGEST_PX = 1600;
@@ -19,7 +20,7 @@ export async function pieces(answers, _keep, redraw) {
             try {
                 await attach(app.box, answers, await prepared(file), "evidence", app.now());
             } catch (error) {
-                complain(said, t(error.code === "file_type" || !error.message ? "pieces.refused" : `pieces.${error.message}`));
+                complain(said, t(`pieces.${error instanceof NotTaken ? error.code : "file_type"}`));
                 return;
             }
         }
