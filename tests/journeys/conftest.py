@@ -54,13 +54,14 @@ class RunningHub:
         self._stopping.set()
         self._server.pull_trigger()
         self._thread.join()
+        # Not where it serves: what wakes it must not be closed under the hand that does.
+        self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(self._server._map)
         self.hub.close()
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
             wasyncore.loop(timeout=1, use_poll=True, map=self._server._map, count=1)
-        self._server.task_dispatcher.shutdown()
-        wasyncore.close_all(self._server._map)
 
     def invite(self, label: str, **options: Any) -> str:
         """A one-time code."""
